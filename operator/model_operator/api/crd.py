@@ -1,0 +1,250 @@
+"""Generates the CustomResourceDefinitions from the models.
+
+``python -m model_operator.api.crd DIRECTORY`` writes one file for each kind; with ``--check`` it writes
+nothing and fails when a file differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_operator.api.instance import ModelInstance
+from model_operator.api.meta import GROUP, VERSION, Resource
+from model_operator.api.rules import VALIDATIONS
+from model_operator.api.template import ClusterModelTemplate, ModelTemplate
+
+CATEGORY = "models"
+"""What ``kubectl get models`` lists."""
+
+_HEADER = "# Generated from operator/model_operator/api: run `make crds`, do not edit.\n"
+
+# What a field is about comes before what is in it; keywords not listed go between the two.
+_FIRST = ("description", "type", "format", "default", "enum")
+_LAST = (VALIDATIONS, "required", "properties", "additionalProperties", "items")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of ``kubectl get``; one that is `wide` is shown with ``-o wide`` only."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    wide: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of ``additionalPrinterColumns``."""
+        column: dict[str, Any] = {"name": self.name, "type": self.type, "description": self.description}
+        if self.wide:
+            column["priority"] = 1
+        return {**column, "jsonPath": self.path}
+
+
+_READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether it is fully rolled out.")
+_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one word.")
+_MESSAGE = Column(
+    "Message", '.status.conditions[?(@.type=="Ready")].message', "Why, in a sentence.", wide=True
+)
+_AGE = Column("Age", ".metadata.creationTimestamp", "Time since its creation.", type="date")
+_BUNDLE = ".spec.vendor_configuration.bundle_config"
+
+_TEMPLATE_COLUMNS = (
+    Column("Ready", _READY.path, "Whether instances can be made from it."),
+    _REASON,
+    Column("Type", ".spec.model_type", "What its models do."),
+    Column("Image", f"{_BUNDLE}.image", "Repository of the image."),
+    Column("Instances", ".status.instance_count", "Number of instances that use it.", type="integer"),
+    _AGE,
+    Column("Tag", f"{_BUNDLE}.tag", "Tag of the image.", wide=True),
+    Column("Endpoint", ".spec.endpoint_type", "How its models get their work.", wide=True),
+    _MESSAGE,
+)
+_INSTANCE_COLUMNS = (
+    _READY,
+    _REASON,
+    Column("Template", ".spec.model_template_id", "Template that it is made from."),
+    Column("Serving", ".status.ready_replicas", "Workers that serve.", type="integer"),
+    Column("Workers", ".status.replicas", "Workers that are wanted.", type="integer"),
+    Column("URL", ".status.url", "Address in the cluster."),
+    _AGE,
+    Column("Type", ".spec.model_type", "What the model does, where the instance says it.", wide=True),
+    Column("Vendor", ".spec.model_vendor", "Who hosts the model, where the instance says it.", wide=True),
+    _MESSAGE,
+)
+_SCALE = {
+    "specReplicasPath": ".spec.replicas",
+    "statusReplicasPath": ".status.replicas",
+    "labelSelectorPath": ".status.selector",
+}
+
+KINDS: Mapping[type[Resource], tuple[Column, ...]] = {
+    ModelTemplate: _TEMPLATE_COLUMNS,
+    ClusterModelTemplate: _TEMPLATE_COLUMNS,
+    ModelInstance: _INSTANCE_COLUMNS,
+}
+"""The kinds and their columns."""
+
+
+def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of one of `KINDS`.
+
+    The schema is structural (KEP-1693 and the API conventions): no references, no ``nullable``, every field
+    typed, or explicitly open.
+    """
+    kind = resource.__name__
+    subresources: dict[str, Any] = {"status": {}}
+    if resource is ModelInstance:
+        subresources["scale"] = _SCALE
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{resource.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "categories": [CATEGORY],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": resource.plural,
+                "shortNames": [resource.short_name],
+                "singular": resource.singular,
+            },
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": [column.to_dict() for column in KINDS[resource]],
+                    "subresources": subresources,
+                    "schema": {"openAPIV3Schema": open_api_schema(resource)},
+                }
+            ],
+        },
+    }
+
+
+def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
+    """Return the structural schema of a kind; of ``metadata``, the server knows all but the rule."""
+    generated = resource.model_json_schema()
+    schema = _structural(generated, generated.get("$defs", {}))
+    properties = schema["properties"]
+    for name in ("apiVersion", "kind"):
+        properties[name] = {"description": properties[name]["description"], "type": "string"}
+    properties["metadata"] = {
+        "type": "object",
+        "properties": {
+            # Declared so that the rule about it can point at it.
+            "name": {"type": "string"}
+        },
+    }
+    order = ("apiVersion", "kind", "metadata", "spec", "status")
+    return {**schema, "required": ["spec"], "properties": {name: properties[name] for name in order}}
+
+
+def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return pydantic's JSON Schema in the form that a CRD takes.
+
+    References are replaced by what they refer to, ``X or null`` by X (an absent field is None), ``const`` by
+    an ``enum``; titles and null defaults go.
+    """
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].removeprefix("#/$defs/")]
+        return _structural({**target, **_without(schema, "$ref")}, definitions)
+    if "anyOf" in schema:
+        given = [option for option in schema["anyOf"] if option != {"type": "null"}]
+        if len(given) != 1:
+            raise TypeError(f"a CRD cannot say {schema!r}: annotate the field with its schema")
+        return _structural({**given[0], **_without(schema, "anyOf")}, definitions)
+    result = _without(schema, "$defs", "title", "const")
+    if "const" in schema:
+        result["enum"] = [schema["const"]]
+    if "description" in result:
+        result["description"] = _first_paragraph(result["description"])
+    if result.get("default", ...) is None:
+        del result["default"]
+    for key in ("items", "additionalProperties"):
+        if isinstance(result.get(key), Mapping):
+            result[key] = _structural(result[key], definitions)
+    if "properties" in result:
+        result["properties"] = {
+            name: _structural(value, definitions) for name, value in result["properties"].items()
+        }
+    return dict(sorted(result.items(), key=_keyword_position))
+
+
+def _without(schema: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in keys}
+
+
+def _keyword_position(item: tuple[str, Any]) -> tuple[int, int, str]:
+    keyword = item[0]
+    if keyword in _FIRST:
+        return (0, _FIRST.index(keyword), keyword)
+    if keyword in _LAST:
+        return (2, _LAST.index(keyword), keyword)
+    return (1, 0, keyword)
+
+
+def _first_paragraph(text: str) -> str:
+    """Return it in one line; what follows it in a docstring is for readers of the code."""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+class _Dumper(yaml.SafeDumper):
+    """Repeats what occurs twice: nobody wants anchors in a CRD."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True
+
+
+def to_yaml(resource: type[Resource]) -> str:
+    """Return the file of a kind's CustomResourceDefinition."""
+    text: str = yaml.dump(
+        custom_resource_definition(resource), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True
+    )
+    return _HEADER + text
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the files of all kinds, or check that they are up to date.
+
+    Parameters
+    ----------
+    arguments
+        The command line after the program's name; by default the process's own.
+
+    Raises
+    ------
+    SystemExit
+        With ``--check``, when a file is missing or differs; the message names the files.
+    """
+    parser = argparse.ArgumentParser(prog="python -m model_operator.api.crd", description=__doc__)
+    parser.add_argument("directory", type=Path, help="where the files are, one for each kind")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
+    options = parser.parse_args(arguments)
+    stale = []
+    for resource in KINDS:
+        path: Path = options.directory / f"{resource.plural}.yaml"
+        text = to_yaml(resource)
+        if options.check:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                stale.append(str(path))
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        sys.exit(f"out of date, run `make crds`: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The closed sets of words in the API, spelt as the platform spells them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ModelType(StrEnum):
+    """What a model does; decides the shape of its requests and responses."""
+
+    COMPLETION = "COMPLETION"
+    CHAT_COMPLETION = "CHAT_COMPLETION"
+    AGENT = "AGENT"
+    EMBEDDING = "EMBEDDING"
+    RERANKING = "RERANKING"
+    GENERIC = "GENERIC"
+    BUNDLE = "BUNDLE"
+    """Part of the platform's set, but not to be used directly: every resource refuses it."""
+
+
+class ModelVendor(StrEnum):
+    """Who hosts a model."""
+
+    OPENAI = "OPENAI"
+    COHERE = "COHERE"
+    GOOGLE = "GOOGLE"
+    VERTEX_AI = "VERTEX_AI"
+    ANTHROPIC = "ANTHROPIC"
+    LAUNCH = "LAUNCH"
+    LLMENGINE = "LLMENGINE"
+    BEDROCK = "BEDROCK"
+    FIREWORKS_AI = "FIREWORKS_AI"
+    OTHER = "OTHER"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether somebody else hosts the model, so that it needs no template."""
+        return self not in (ModelVendor.LAUNCH, ModelVendor.LLMENGINE)
+
+
+class EndpointType(StrEnum):
+    """How a model gets its work: requests over HTTP, or jobs that it pulls."""
+
+    SYNC = "SYNC"
+    STREAMING = "STREAMING"
+    ASYNC = "ASYNC"
+    BATCH = "BATCH"
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether the model is reached over HTTP and so has a Service and a URL."""
+        return self in (EndpointType.SYNC, EndpointType.STREAMING)
+
+
+class EndpointProtocol(StrEnum):
+    """The calling convention of the model server."""
+
+    SGP = "SGP"
+    COHERE = "COHERE"
+    VLLM = "VLLM"
+
+
+class GpuType(StrEnum):
+    """An accelerator that a worker can ask for."""
+
+    NVIDIA_TESLA_T4 = "nvidia-tesla-t4"
+    NVIDIA_AMPERE_A10 = "nvidia-ampere-a10"
+    NVIDIA_AMPERE_A100 = "nvidia-ampere-a100"
+    NVIDIA_AMPERE_A100E = "nvidia-ampere-a100e"
+    NVIDIA_HOPPER_H100 = "nvidia-hopper-h100"
+    NVIDIA_HOPPER_H100_1G20GB = "nvidia-hopper-h100-1g20gb"
+    NVIDIA_HOPPER_H100_3G40GB = "nvidia-hopper-h100-3g40gb"
+
+
+class IdentifierType(StrEnum):
+    """The type of identity that created an object."""
+
+    USER = "user"
+    SERVICE_ACCOUNT = "service_account"
+
+
+class UiModelSectionType(StrEnum):
+    """The section of a catalogue that shows a base model."""
+
+    PARTNER = "PARTNER"
+    OPENSOURCE = "OPENSOURCE"
+    CUSTOM = "CUSTOM"
+
+
+class DeploymentState(StrEnum):
+    """How far one deployment of a model is."""
+
+    READY = "READY"
+    UPDATE_PENDING = "UPDATE_PENDING"
+    UPDATE_IN_PROGRESS = "UPDATE_IN_PROGRESS"
+    UPDATE_FAILED = "UPDATE_FAILED"
+    DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
+
+
+class TemplateKind(StrEnum):
+    """The two kinds of template."""
+
+    MODEL_TEMPLATE = "ModelTemplate"
+    CLUSTER_MODEL_TEMPLATE = "ClusterModelTemplate"
+
+
+class ImagePullPolicy(StrEnum):
+    """When the node pulls a container image (Kubernetes' own words)."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class ConditionStatus(StrEnum):
+    """Whether a condition holds (Kubernetes' own words)."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"

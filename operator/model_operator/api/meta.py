@@ -1,0 +1,188 @@
+"""What all kinds share: group and version, the base classes, metadata and conditions."""
+
+# ruff: noqa: N815 -- the names of fields are those on the wire, camelCase where Kubernetes defines them
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from model_operator.api.enums import ConditionStatus
+from model_operator.api.rules import Rule, add_rules
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+GROUP = "modeloperator.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class ApiModel(BaseModel):
+    """Base of everything in a resource.
+
+    Immutable. Unknown fields are ignored, because a live object may come from a newer version of the API.
+    Attribute names are the names on the wire, so ``model_dump(mode="json")`` returns the wire form; the text
+    below a field is its description in the CRD and in ``kubectl explain``.
+
+    Attributes
+    ----------
+    rules
+        Rules over several fields of this object; those of a single field stand in its annotation.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        broken = [rule for rule in self.rules if rule.is_broken_by(self)]
+        if broken:
+            raise ValidationError.from_exception_data(
+                type(self).__name__,
+                [
+                    InitErrorDetails(
+                        type=rule.to_error(),
+                        loc=tuple(rule.field.split(".")) if rule.field else (),
+                        input=None,
+                    )
+                    for rule in broken
+                ],
+            )
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        reference = handler(core_schema)
+        schema = handler.resolve_ref_schema(reference)
+        schema.update(add_rules(dict(schema), *cls.rules))
+        return reference
+
+
+class OwnerReference(ApiModel):
+    """A reference to the object that owns this one."""
+
+    apiVersion: str
+    """Group and version of the owner."""
+    kind: str
+    """Kind of the owner."""
+    name: str
+    """Name of the owner."""
+    uid: str
+    """Identity of the owner; tells it from a later namesake."""
+    controller: bool = False
+    """Whether the owner manages this object."""
+    blockOwnerDeletion: bool = False
+    """Whether a foreground deletion of the owner waits for this object."""
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' ObjectMeta that is read here.
+
+    Strings are empty where the object does not say: a manifest that was never sent to a cluster has no uid.
+    """
+
+    name: str = ""
+    """Name of the object; empty until the server has generated one."""
+    generateName: str = ""
+    """Prefix from which the server generates the name."""
+    namespace: str = ""
+    """Namespace of the object; empty for a cluster-scoped one."""
+    uid: str = ""
+    """Identity given by the server, unique over time."""
+    generation: int = 0
+    """Number of the specification, raised by the server with each change."""
+    resourceVersion: str = ""
+    """Opaque version of the whole object."""
+    creationTimestamp: str = ""
+    """Time of creation, RFC 3339, UTC."""
+    deletionTimestamp: str | None = None
+    """Time at which deletion was asked for, RFC 3339, UTC; None while nobody has."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Labels."""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """Annotations."""
+    finalizers: list[str] = Field(default_factory=list)
+    """Who must be done before the object disappears."""
+    ownerReferences: list[OwnerReference] = Field(default_factory=list)
+    """Owners; the object disappears with the last of them."""
+
+
+class Resource(ApiModel):
+    """Base of the three kinds.
+
+    Attributes
+    ----------
+    plural, singular, short_name
+        Names in URLs and on kubectl's command line.
+    namespaced
+        Whether objects live in a namespace.
+    """
+
+    plural: ClassVar[str]
+    singular: ClassVar[str]
+    short_name: ClassVar[str]
+    namespaced: ClassVar[bool] = True
+
+    apiVersion: str = API_VERSION
+    """Group and version of the object."""
+    metadata: ObjectMeta
+    """Name, namespace, labels and the like."""
+
+
+def name_rule(pattern: str, max_length: int, message: str, reserved: str = "") -> Rule:
+    """Return the rule for ``metadata.name`` of a kind.
+
+    It is a rule of the whole object: the server reports ``maxLength`` and ``pattern`` of a property without
+    saying what to do, and RE2 cannot exclude a single word.
+
+    Parameters
+    ----------
+    pattern
+        Regular expression (RE2 and Python) for the whole name.
+    max_length
+        Longest name, in characters.
+    message
+        What names look like, and why.
+    reserved
+        One name that is refused although it fits.
+    """
+
+    def holds(resource: Resource) -> bool:
+        name = resource.metadata.name
+        # With generateName the server has not chosen the name yet.
+        fits = len(name) <= max_length and re.fullmatch(pattern, name) is not None and name != reserved
+        return not name or fits
+
+    cel = f"size(self.metadata.name) <= {max_length} && self.metadata.name.matches('{pattern}')"
+    if reserved:
+        cel += f" && self.metadata.name != '{reserved}'"
+    return Rule(cel, message, holds, field="metadata.name")
+
+
+class Condition(ApiModel):
+    """One aspect of an object's state, as in metav1.Condition."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """What the condition is about, in CamelCase."""
+    status: ConditionStatus
+    """Whether it holds: True, False or Unknown."""
+    observedGeneration: Annotated[int, Field(strict=True, ge=0)] | None = None
+    """Value of metadata.generation that the condition was judged for."""
+    lastTransitionTime: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """Time at which the status last changed, RFC 3339, UTC."""
+    reason: Annotated[
+        str, Field(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    ]
+    """The cause in one CamelCase word."""
+    message: Annotated[str, Field(max_length=32768)]
+    """The cause in a sentence, and who must do what next."""

@@ -1,0 +1,164 @@
+"""Annotations that put a rule or a schema detail beside the field which it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidatorFunctionWrapHandler
+    from pydantic.json_schema import JsonSchemaValue
+
+VALIDATIONS = "x-kubernetes-validations"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+INT_OR_STRING = "x-kubernetes-int-or-string"
+LIST_TYPE = "x-kubernetes-list-type"
+LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule in both languages: CEL for the API server, Python for everything offline.
+
+    Stands in ``Annotated[...]`` of a field, where ``self`` is the field's value, or in the ``rules`` of an
+    `ApiModel`, where ``self`` is the object.
+
+    Attributes
+    ----------
+    cel
+        The expression that the API server evaluates; true means accepted.
+    message
+        What was expected and what to do; shown by both languages.
+    holds
+        The same in Python, over the parsed value. None for a rule about the previous object (``oldSelf``),
+        which only the API server knows.
+    field
+        For a rule over an object: the field at fault, which becomes the path of the error.
+    reason
+        The API server's cause, for example ``FieldValueRequired``; None is ``FieldValueInvalid``.
+    """
+
+    cel: str
+    message: str
+    holds: Callable[[Any], bool] | None = None
+    field: str | None = None
+    reason: str | None = None
+
+    def to_schema(self) -> dict[str, str]:
+        """Return the entry of ``x-kubernetes-validations``."""
+        entry = {"rule": self.cel, "message": self.message}
+        if self.field is not None:
+            entry["fieldPath"] = f".{self.field}"
+        if self.reason is not None:
+            entry["reason"] = self.reason
+        return entry
+
+    def is_broken_by(self, value: Any) -> bool:
+        """Tell whether the value breaks the rule, as far as that shows without the previous object."""
+        return self.holds is not None and not self.holds(value)
+
+    def to_error(self) -> PydanticCustomError:
+        """Return the error of a value that breaks the rule; its type is ``missing`` or ``rule``."""
+        code: LiteralString = "missing" if self.reason == "FieldValueRequired" else "rule"
+        return PydanticCustomError(code, "{message}", {"message": self.message})
+
+    def _check(self, value: Any) -> Any:
+        if self.is_broken_by(value):
+            raise self.to_error()
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return add_rules(handler(schema), self)
+
+
+def add_rules(schema: JsonSchemaValue, *rules: Rule) -> JsonSchemaValue:
+    """Return the schema with the rules after those it already has."""
+    entries = [*schema.get(VALIDATIONS, []), *(rule.to_schema() for rule in rules)]
+    return {**schema, VALIDATIONS: entries} if entries else schema
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keywords:
+    """Schema keywords added to a field's schema, for example its list type."""
+
+    keywords: Mapping[str, Any]
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), **self.keywords}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schema:
+    """The whole schema of a field whose Python type says less, for example an open object."""
+
+    keywords: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", PRESERVE: True})
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        del schema, handler
+        return dict(self.keywords)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """The model that a field's object must fit, although the field keeps the object as it was given."""
+
+    model: type[BaseModel]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source
+        return core_schema.no_info_wrap_validator_function(
+            _validate_and_keep,
+            handler.generate_schema(self.model),
+            serialization=core_schema.plain_serializer_function_ser_schema(_as_it_is),
+        )
+
+
+def _validate_and_keep(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    validate(value)
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntOrString:
+    """A field that takes a whole number or a string; reported as one type, not as two alternatives."""
+
+    max_length: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            handler(source),
+            custom_error_type="int_or_string",
+            custom_error_message="Input should be a whole number or a string",
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        del schema, handler
+        return {INT_OR_STRING: True, "maxLength": self.max_length}
+
+
+ATOMIC = Keywords({LIST_TYPE: "atomic"})
+"""A list replaced as a whole by server-side apply."""
+
+
+def keyed_by(key: str) -> Keywords:
+    """Return the annotation of a list that server-side apply merges by this key of its items."""
+    return Keywords({LIST_TYPE: "map", LIST_MAP_KEYS: [key]})

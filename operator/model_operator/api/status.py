@@ -1,0 +1,129 @@
+"""The status of templates and instances: what the operator reports."""
+
+# ruff: noqa: N815 -- the names of fields are those on the wire, camelCase where Kubernetes defines them
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from model_operator.api.enums import DeploymentState, IdentifierType, TemplateKind
+from model_operator.api.meta import ApiModel, Condition
+from model_operator.api.rules import ATOMIC, INT_OR_STRING, Schema, keyed_by
+from model_operator.api.values import JsonObject
+
+Conditions = Annotated[list[Condition], Field(max_length=16), keyed_by("type")]
+"""The aspects of an object's state."""
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+"""A number of things."""
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""A time, RFC 3339, UTC."""
+
+UNOBSERVED = -1
+"""The observedGeneration of an object that the operator has not seen yet."""
+
+
+class ModelTemplateStatus(ApiModel):
+    """What the operator found out about a template."""
+
+    observedGeneration: int = UNOBSERVED
+    """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
+    conditions: Conditions = Field(default_factory=list)
+    """Aspects of the state. Ready: instances can be made from the template."""
+    id: str | None = None
+    """Identity of the template, its metadata.uid; an instance may name it in `model_template_id`."""
+    created_at: Time | None = None
+    """Time at which the template was created, RFC 3339, UTC."""
+    instance_count: Count | None = None
+    """Number of instances that use the template."""
+
+
+class TemplateRef(ApiModel):
+    """The template, in the version, that an instance runs."""
+
+    kind: TemplateKind
+    """Kind of the template."""
+    name: str
+    """Name of the template."""
+    uid: str
+    """Identity of the template."""
+    generation: Count
+    """Value of the template's metadata.generation that the deployments were rendered from."""
+
+
+class ValidationErrorEntry(ApiModel):
+    """One thing that is wrong with the specification."""
+
+    loc: Annotated[list[Annotated[str | int, Schema({INT_OR_STRING: True})]], Field(max_length=64), ATOMIC]
+    """Path of the field from the object's root: names of fields and indices of lists."""
+    msg: str
+    """What was expected, and what kind of value was found."""
+    type: str
+    """Code of the error for programs to read, such as `missing`."""
+
+
+class DeploymentStatusEntry(ApiModel):
+    """The state of one deployment of the model."""
+
+    name: str
+    """Name of the Deployment, and of its Service."""
+    status: DeploymentState
+    """How far the deployment is."""
+    replicas: Count | None = None
+    """Workers that are wanted."""
+    ready_replicas: Count | None = None
+    """Workers that serve."""
+    url: str | None = None
+    """Address in the cluster; absent where the endpoint type has no Service."""
+    message: str | None = None
+    """What is in the way, and who must do what next."""
+
+
+class ModelInstanceStatus(ApiModel):
+    """What the operator made of an instance: the platform's response, and the state of the deployments."""
+
+    observedGeneration: int = UNOBSERVED
+    """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
+    conditions: Conditions = Field(default_factory=list)
+    """Aspects of the state. Ready: this specification is fully rolled out. Available: something serves, of
+    any revision. Reconciling, Stalled: present only while true."""
+    id: str | None = None
+    """Identity of the instance, its metadata.uid."""
+    created_at: Time | None = None
+    """Time at which the instance was created, RFC 3339, UTC."""
+    created_by_user_id: str | None = None
+    """User who created the instance."""
+    created_by_identity_type: IdentifierType | None = None
+    """Type of the identity that created the instance."""
+    account_id: str | None = None
+    """Account that owns the instance: `spec.account_id`, or else the namespace."""
+    request_schema: JsonObject | None = None
+    """JSON Schema of a request to the model."""
+    response_schema: JsonObject | None = None
+    """JSON Schema of the model's response."""
+    supports_multi_turn: bool | None = None
+    """Whether the model holds conversations of several turns natively."""
+    deployment_count: Count | None = None
+    """Number of deployments of the model."""
+    deployments: Annotated[list[DeploymentStatusEntry], Field(max_length=64), keyed_by("name")] = Field(
+        default_factory=list
+    )
+    """The deployments of the model; those on their way out included."""
+    template: TemplateRef | None = None
+    """The template that the instance is bound to. It stays bound while that template exists and
+    `model_template_id` is unchanged."""
+    validation_errors: Annotated[list[ValidationErrorEntry], Field(max_length=64), ATOMIC] = Field(
+        default_factory=list
+    )
+    """What is wrong with the specification, sorted by path; empty when nothing is."""
+    url: str | None = None
+    """Address of the model in the cluster, that of its first deployment; absent where there is no Service."""
+    replicas: Count | None = None
+    """Workers that are wanted, over all deployments."""
+    ready_replicas: Count | None = None
+    """Workers that serve, over all deployments."""
+    selector: str | None = None
+    """Label selector of the workers, as the scale subresource reports it."""
