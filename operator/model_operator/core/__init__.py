@@ -1,0 +1,1 @@
+"""Decisions without I/O: validation, rendering, contracts and status as pure functions."""

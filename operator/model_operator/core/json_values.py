@@ -1,0 +1,134 @@
+"""JSON values as Python holds them: their types, their equality, a canonical copy, and words for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+MAX_INTEGER: Final = 2**53
+"""Largest integer that every JSON implementation reads exactly (RFC 8259, section 6)."""
+
+JSON_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
+"""The type names of JSON Schema 2020-12."""
+
+SCALAR_TYPES: Final = frozenset(JSON_TYPES) - {"array", "object"}
+
+_PYTHON_TYPES: Final = (
+    (str, "string"),
+    (bool, "boolean"),  # before int, of which it is a subclass
+    (int, "integer"),
+    ((list, tuple), "array"),
+    (Mapping, "object"),
+    (type(None), "null"),
+)
+_NOUNS: Final = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_SHOWN_CHARACTERS: Final = 200
+
+
+def json_type(value: Any) -> str:
+    """Return the most specific JSON type of a value.
+
+    ``1.0`` is an integer, as JSON Schema defines it, but not beyond 2^53, where a float no longer says which
+    integer was meant; ``True`` is a boolean only.
+    """
+    if isinstance(value, float):
+        return "integer" if value.is_integer() and abs(value) <= MAX_INTEGER else "number"
+    for python_type, name in _PYTHON_TYPES:
+        if isinstance(value, python_type):
+            return name
+    raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+def has_type(value: Any, types: Collection[str]) -> bool:
+    """Whether a value is of one of these JSON types; every integer is a number."""
+    actual = json_type(value)
+    return actual in types or (actual == "integer" and "number" in types)
+
+
+def canonical_copy(value: Any) -> Any:
+    """Return a fresh copy: plain dicts with sorted keys, plain lists, integral floats as integers.
+
+    The API server stores ``1.0`` as ``1`` and sorts keys, so what the command line reads from a file and
+    what the operator reads from the server come out alike. Only for values within the limits: it recurses.
+    """
+    match value:
+        case Mapping():
+            return {key: canonical_copy(value[key]) for key in sorted(value)}
+        case list() | tuple():
+            return [canonical_copy(item) for item in value]
+        case float() if json_type(value) == "integer":
+            return int(value)
+    return value
+
+
+def equality_key(value: Any) -> Any:
+    """Return a hashable, equal for equal JSON values: for ``1`` and ``1.0``, but not ``1`` and ``true``."""
+    match value:
+        case bool():
+            return ("boolean", value)
+        case Mapping():
+            return ("object", frozenset((key, equality_key(item)) for key, item in value.items()))
+        case list() | tuple():
+            return ("array", tuple(equality_key(item) for item in value))
+    return value
+
+
+def count_elements(value: Any) -> int:
+    """Return the number of values inside a value, itself included."""
+    match value:
+        case Mapping():
+            return 1 + sum(count_elements(item) for item in value.values())
+        case list() | tuple():
+            return 1 + sum(count_elements(item) for item in value)
+    return 1
+
+
+def noun(value: Any) -> str:
+    """Return what kind of value this is, in words: ``an integer``, ``null``; for any Python value."""
+    try:
+        return _NOUNS[json_type(value)]
+    except TypeError:
+        # YAML files have dates and sets, which the API server never sends.
+        return f"a value of type {type(value).__name__}"
+
+
+def nouns(types: Collection[str]) -> str:
+    """Return JSON types in words: ``a string``, ``a string or null``."""
+    if "number" in types:
+        types = set(types) - {"integer"}  # every integer is a number
+    return alternatives([_NOUNS[name] for name in JSON_TYPES if name in types])
+
+
+def alternatives(texts: Sequence[str]) -> str:
+    """Join texts (at least one) with commas and a last ``or``."""
+    *first, last = texts
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def shown(value: Any) -> str:
+    """Return a value of the *template* as JSON, cut to a length fit for a message."""
+    return shorten(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def shown_list(values: Sequence[Any]) -> str:
+    """Return values of the template as JSON, comma separated; what does not fit is counted."""
+    kept: list[str] = []
+    for value in values:
+        kept.append(shown(value))
+        if sum(map(len, kept)) > _SHOWN_CHARACTERS and len(kept) < len(values):
+            return f"{', '.join(kept)} and {len(values) - len(kept)} more"
+    return ", ".join(kept)
+
+
+def shorten(text: str) -> str:
+    """Cut a text of the template to a length fit for a message."""
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -1,0 +1,153 @@
+"""Bounds on what is given, checked before anything else looks at it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from model_operator.core.json_values import MAX_INTEGER, noun
+from model_operator.core.violations import Loc, Violation
+
+MAX_VIOLATIONS: Final = 10
+"""No more than this many faults are reported at once: a status is to be read, and stored, whole."""
+
+MAX_KEY_CHARACTERS: Final = 256
+"""Keys are part of the path in messages, so they are held much shorter than values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a JSON value may be.
+
+    Attributes
+    ----------
+    size
+        Bytes of its canonical JSON: UTF-8, no spaces.
+    elements
+        Values inside it: members of objects and items of lists, on all levels.
+    depth
+        Lists and objects within one another, the outermost not counted.
+    string
+        Bytes of one string in UTF-8.
+    """
+
+    size: int
+    elements: int
+    depth: int
+    string: int
+
+
+_UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
+"""Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
+
+SCHEMA_LIMITS: Final = Limits(size=16 * 1024, elements=4096, depth=24, string=16 * 1024)
+"""Of a parameter schema as written; how deep its subschemas go is the dialect's to say."""
+
+
+def check_limits(value: Any, loc: Loc, limits: Limits = VALUE_LIMITS) -> tuple[Violation, ...]:
+    """Return what makes a value too large or no JSON value at all; at most ten.
+
+    Takes time in proportion to the limits, not to the value: it stops at the first total that is exceeded.
+    Never raises, whatever it is given: cycles end at the depth.
+
+    Returns
+    -------
+    tuple of Violation
+        ``too_many_elements``, ``too_large``, ``too_deep``, ``string_too_large``, ``key_too_long``,
+        ``int_out_of_range``, ``finite_number``, ``invalid_string``, ``json_type``.
+    """
+    return _Walk(limits, loc).check(value)
+
+
+class _Walk:
+    def __init__(self, limits: Limits, loc: Loc) -> None:
+        self.limits = limits
+        self.loc = loc
+        self.found: list[Violation] = []
+        self.size = 0
+
+    def check(self, value: Any) -> tuple[Violation, ...]:
+        limits, stack = self.limits, [(value, self.loc, 0)]
+        seen = 0
+        while stack and len(self.found) < MAX_VIOLATIONS:
+            item, loc, depth = stack.pop()
+            seen += 1
+            if isinstance(item, Mapping | list | tuple):
+                # Counted before any child is looked at: a million keys cost no more than one.
+                if seen + len(stack) + len(item) > limits.elements + 1:
+                    message = f"must have at most {limits.elements} elements, got more"
+                    self.refuse(self.loc, message, "too_many_elements")
+                    break
+                if item and depth > limits.depth:
+                    message = f"must be nested at most {limits.depth} levels deep, got more"
+                    self.refuse(loc, message, "too_deep")
+                    continue
+                children = self.members(item, loc) if isinstance(item, Mapping) else enumerate(item)
+                stack += [(child, (*loc, key), depth + 1) for key, child in reversed(list(children))]
+                self.size += 2 + max(0, len(item) - 1)
+            else:
+                self.scalar(item, loc)
+            if self.size > limits.size:
+                message = f"must be at most {limits.size // 1024} KiB as JSON, got more"
+                self.refuse(self.loc, message, "too_large")
+                break
+        return tuple(self.found[:MAX_VIOLATIONS])
+
+    def refuse(self, loc: Loc, message: str, code: str) -> None:
+        self.found.append(Violation(loc, message, code))
+
+    def members(self, item: Mapping[Any, Any], loc: Loc) -> list[tuple[str, Any]]:
+        members = []
+        for key, child in item.items():
+            if not isinstance(key, str):
+                self.refuse(loc, f"keys must be strings, got a key that is {noun(key)}", "json_type")
+            elif len(key) > MAX_KEY_CHARACTERS:
+                message = f"keys must have at most {MAX_KEY_CHARACTERS} characters, got more"
+                self.refuse(loc, message, "key_too_long")
+            elif _is_unusable(key):
+                self.refuse(loc, "keys must be valid Unicode without NUL characters", "invalid_string")
+            else:
+                self.size += _json_size(key) + 1
+                members.append((key, child))
+        return sorted(members, key=lambda member: member[0])
+
+    def scalar(self, item: Any, loc: Loc) -> None:
+        match item:
+            case None | bool():
+                self.size += 5 if item is False else 4
+            case str():
+                self.string(item, loc)
+            case int() if abs(item) > MAX_INTEGER:
+                self.refuse(loc, "must be an integer within ±2^53, got a larger one", "int_out_of_range")
+            case float() if not math.isfinite(item):
+                self.refuse(loc, "must be a finite number, got NaN or an infinity", "finite_number")
+            case int() | float():
+                self.size += len(repr(item))
+            case _:
+                expected = "a string, number, boolean, list, object or null"
+                self.refuse(loc, f"must be {expected}, got {noun(item)}", "json_type")
+
+    def string(self, item: str, loc: Loc) -> None:
+        limit = self.limits.string
+        # Characters first: encoding is what would cost time.
+        if len(item) > limit or len(item.encode("utf-8", "surrogatepass")) > limit:
+            self.refuse(loc, f"must be a string of at most {limit // 1024} KiB, got more", "string_too_large")
+        elif _is_unusable(item):
+            message = "must be valid Unicode without NUL characters: arguments and variables cannot hold them"
+            self.refuse(loc, message, "invalid_string")
+        else:
+            self.size += _json_size(item)
+
+
+def _is_unusable(text: str) -> bool:
+    return _UNUSABLE.search(text) is not None
+
+
+def _json_size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode())

@@ -1,0 +1,143 @@
+"""A template's parameter schema: both written forms become one JSON Schema that says what may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from model_operator.core.json_values import canonical_copy, noun
+from model_operator.core.limits import SCHEMA_LIMITS, check_limits
+from model_operator.core.parameter_list import LIST_KEY, schema_of_list
+from model_operator.core.schemas.dialect import check_dialect
+from model_operator.core.schemas.evaluator import Evaluator
+from model_operator.core.schemas.possible_types import (
+    has_closed_items,
+    is_closed,
+    possible_item_types,
+    possible_types,
+)
+from model_operator.core.schemas.stated_values import stated_value_faults
+from model_operator.core.schemas.vocabulary import SECRET_REF
+from model_operator.core.secret_refs import secret_ref_faults, with_secret_shape
+from model_operator.core.violations import InvalidObjectError, Loc, Violation
+
+
+@dataclass(frozen=True)
+class ParameterSchema:
+    """A checked, normalised parameter schema; made by `parse_parameter_schema` only.
+
+    Attributes
+    ----------
+    schema
+        JSON Schema 2020-12 with an object root; ``type``, ``properties`` and ``additionalProperties`` are
+        always there, ``$schema`` never. Read-only: what is compiled from it is kept.
+    """
+
+    schema: dict[str, Any]
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The declared parameters: name to its schema."""
+        properties: dict[str, Any] = self.schema["properties"]
+        return properties
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Names that every instance must give, unless they have a default."""
+        return frozenset(self.schema.get("required", ()))
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Name to default value, of those parameters that have one."""
+        return {
+            name: schema["default"]
+            for name, schema in self.properties.items()
+            if isinstance(schema, Mapping) and "default" in schema
+        }
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The schema compiled, on first use."""
+        return Evaluator(self.schema)
+
+    def declares(self, name: str) -> bool:
+        """Whether the template declares this parameter."""
+        return name in self.properties
+
+    def always_has_value(self, name: str) -> bool:
+        """Whether every valid instance has a value for it: it is required or has a default."""
+        return name in self.required or name in self.defaults
+
+    def types(self, name: str) -> frozenset[str]:
+        """Return the JSON types that a value may have, of `model_operator.core.json_values.JSON_TYPES`.
+
+        ``number`` always comes with ``integer``; ``integer`` alone means integers only. Empty when the
+        parameter is not declared.
+        """
+        return possible_types(self.properties[name]) if self.declares(name) else frozenset()
+
+    def item_types(self, name: str) -> frozenset[str]:
+        """Return the JSON types that an item of its list may have; empty when its value can be no list."""
+        return possible_item_types(self.properties[name]) if self.declares(name) else frozenset()
+
+    def has_enum(self, name: str) -> bool:
+        """Whether only values that the template lists can be given (``enum``, ``const``)."""
+        return self.declares(name) and is_closed(self.properties[name])
+
+    def items_have_enum(self, name: str) -> bool:
+        """Whether the items of its list can only be values that the template lists."""
+        return self.declares(name) and has_closed_items(self.properties[name])
+
+    def is_secret_ref(self, name: str) -> bool:
+        """Whether its value is ``{name, key}`` of a Secret (``x-secret-ref: true``)."""
+        schema = self.properties.get(name)
+        return isinstance(schema, Mapping) and SECRET_REF in schema
+
+
+def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> ParameterSchema:
+    """Check a parameter schema as the template's author wrote it, and normalise it.
+
+    Parameters
+    ----------
+    raw
+        Nothing: there are no parameters. ``{"parameters": [{name, type, description, required}, …]}``: the
+        platform's list form; no keyword of JSON Schema has that name, so the key decides. Anything else is
+        a JSON Schema of the parameters as one object, `model_operator.core.schemas.dialect`. Parameters
+        that are not declared are refused unless it gives ``additionalProperties``.
+    loc
+        Path of the schema, such as ``("spec", "model_creation_parameters_schema")``.
+
+    Returns
+    -------
+    ParameterSchema
+        Equal for equal schemas, in whatever order their keys were written.
+
+    Raises
+    ------
+    InvalidObjectError
+        With at most ten violations, whose paths start with `loc` and lead to what the author wrote.
+    """
+    raw = {} if raw is None else raw
+    if not isinstance(raw, Mapping):
+        raise InvalidObjectError([Violation(loc, f"must be an object, got {noun(raw)}", "dict_type")])
+    _raise_if_any(check_limits(raw, loc, SCHEMA_LIMITS))
+    written = canonical_copy(raw)
+    if LIST_KEY in written:
+        return ParameterSchema(canonical_copy(schema_of_list(written, loc)))
+    if written.get("type", "object") != "object":
+        message = 'must be "object": parameters are given by name'
+        raise InvalidObjectError([Violation((*loc, "type"), message, "keyword_value")])
+    written = {"type": "object", "properties": {}, "additionalProperties": False, **written}
+    _raise_if_any(check_dialect(written, loc))
+    _raise_if_any(secret_ref_faults(written, loc))
+    written.pop("$schema", None)  # jsonschema would take it for an order to use its own validator
+    schema = ParameterSchema(canonical_copy(with_secret_shape(written)))
+    _raise_if_any(stated_value_faults(schema.schema, loc))
+    return schema
+
+
+def _raise_if_any(violations: tuple[Violation, ...]) -> None:
+    if violations:
+        raise InvalidObjectError(violations)

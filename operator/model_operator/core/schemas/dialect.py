@@ -1,0 +1,183 @@
+"""Checks that a schema keeps to the dialect: JSON Schema 2020-12 without what is unsafe or ambiguous.
+
+The metaschema is not consulted: going through it takes about a millisecond for each subschema. Tests hold
+that whatever passes here is valid under the metaschema, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from model_operator.core.json_values import SCALAR_TYPES, noun
+from model_operator.core.limits import MAX_VIOLATIONS
+from model_operator.core.schemas.patterns import PatternError, compile_pattern
+from model_operator.core.schemas.possible_types import possible_item_types
+from model_operator.core.schemas.vocabulary import (
+    DRAFT,
+    EXTENSION_PREFIX,
+    SECRET_REF,
+    SHAPES,
+    SUBSCHEMA,
+    SUBSCHEMA_LIST,
+    SUBSCHEMA_MAP,
+    instead_of,
+)
+from model_operator.core.violations import Loc, Violation
+
+MAX_DEPTH: Final = 4
+"""Schemas within one another; those of the parameters themselves are at depth 1."""
+
+MAX_PROPERTIES: Final = 64
+"""Properties of one object."""
+
+MAX_ALTERNATIVES: Final = 8
+"""Members of one ``anyOf``, ``oneOf`` or ``allOf``."""
+
+MAX_PROGRAM: Final = 16_000
+"""Instructions of all patterns of a schema together: about 6 ms to compile."""
+
+_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
+_BELOW: Final = {"root": "parameter", "parameter": "field", "field": "field"}
+_YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+class _EnoughError(Exception):
+    """Ten faults are found."""
+
+
+def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
+    """Return where a parameter schema leaves the dialect; at most ten faults.
+
+    Parameters
+    ----------
+    schema
+        An object schema, its size within `model_operator.core.limits.SCHEMA_LIMITS`.
+    loc
+        Path of the schema.
+
+    Returns
+    -------
+    tuple of Violation
+        ``keyword_forbidden``, ``keyword_unknown``, ``keyword_value``, ``schema_too_deep``, ``too_long``,
+        ``parameter_name``, ``pattern_syntax``, ``unique_items``, ``unused_default``, ``undeclared``,
+        ``secret_ref``.
+    """
+    checker = _Checker()
+    with suppress(_EnoughError):
+        checker.schema(schema, loc, depth=0, place="root")
+    return tuple(checker.found)
+
+
+def parameter_name_fault(name: str) -> str | None:
+    """Return what is wrong with a parameter's name, if anything.
+
+    Names become environment variables and are keys in people's YAML: YAML 1.1 reads ``on`` as a boolean.
+    """
+    if not _NAME.fullmatch(name):
+        return "a parameter's name must be 1 to 63 letters, digits or _, and not start with a digit"
+    if name.lower() in _YAML_WORDS:
+        return "YAML reads this name as a boolean or null; choose another"
+    return None
+
+
+class _Checker:
+    def __init__(self) -> None:
+        self.found: list[Violation] = []
+        self.program = 0
+
+    def refuse(self, loc: Loc, message: str, code: str = "keyword_value") -> None:
+        self.found.append(Violation(loc, message, code))
+        if len(self.found) == MAX_VIOLATIONS:
+            raise _EnoughError
+
+    def schema(self, schema: Any, loc: Loc, *, depth: int, place: str) -> None:
+        """Check a schema and those in it.
+
+        `place` is the keyword that holds it, but ``parameter`` or ``field`` for a property that is reached
+        through properties alone, where defaults are filled in.
+        """
+        if depth > MAX_DEPTH:
+            self.refuse(loc, f"schemas must be nested at most {MAX_DEPTH} levels deep", "schema_too_deep")
+        elif schema is False and place not in {"additionalProperties", "items"}:
+            self.refuse(loc, "must not be false, which allows no value; leave it out")
+        elif not isinstance(schema, Mapping | bool):
+            self.refuse(loc, f"must be a schema, an object, got {noun(schema)}")
+        elif isinstance(schema, Mapping):
+            before = len(self.found)
+            for keyword in sorted(schema):
+                self.keyword(keyword, schema[keyword], (*loc, keyword), depth=depth, place=place)
+            if len(self.found) == before:
+                self.together(schema, loc)
+
+    def keyword(self, keyword: str, value: Any, loc: Loc, *, depth: int, place: str) -> None:
+        if keyword in SUBSCHEMA:
+            self.schema(value, loc, depth=depth + 1, place=keyword)
+        elif keyword in SUBSCHEMA_LIST:
+            self.schemas(keyword, value, loc, depth=depth + 1)
+        elif keyword in SUBSCHEMA_MAP:
+            self.schemas_by_name(keyword, value, loc, depth=depth + 1, place=place)
+        elif keyword in SHAPES:
+            self.plain(keyword, value, loc, place=place)
+        elif keyword == "$schema" and place == "root":
+            if value not in (DRAFT, f"{DRAFT}#"):
+                self.refuse(loc, f"must be {DRAFT}; or leave it out")
+        elif not keyword.startswith(EXTENSION_PREFIX):
+            self.refuse(loc, *instead_of(keyword))
+
+    def plain(self, keyword: str, value: Any, loc: Loc, *, place: str) -> None:
+        """Check a keyword that holds no schema."""
+        expected = SHAPES[keyword](value)
+        if expected:
+            self.refuse(loc, f"must be {expected}")
+        elif keyword == "pattern":
+            self.pattern(value, loc)
+        elif keyword == "default" and place not in {"parameter", "field"}:
+            self.refuse(loc, "would never be used here; give one to the parameter", "unused_default")
+        elif keyword == SECRET_REF and place != "parameter":
+            self.refuse(loc, "only a parameter as a whole can be a secret reference", "secret_ref")
+
+    def schemas(self, keyword: str, value: Any, loc: Loc, *, depth: int) -> None:
+        if not isinstance(value, list) or not value:
+            self.refuse(loc, "must be a list of at least one schema")
+        elif keyword != "prefixItems" and len(value) > MAX_ALTERNATIVES:
+            self.refuse(loc, f"must have at most {MAX_ALTERNATIVES} members, got more", "too_long")
+        else:
+            for index, each in enumerate(value):
+                self.schema(each, (*loc, index), depth=depth, place=keyword)
+
+    def schemas_by_name(self, keyword: str, value: Any, loc: Loc, *, depth: int, place: str) -> None:
+        if not isinstance(value, Mapping):
+            self.refuse(loc, f"must be an object of schemas, got {noun(value)}")
+        elif len(value) > MAX_PROPERTIES:
+            self.refuse(loc, f"must have at most {MAX_PROPERTIES} members, got more", "too_long")
+        else:
+            below = _BELOW.get(place, keyword) if keyword == "properties" else keyword
+            for name in sorted(value):
+                fault = parameter_name_fault(name) if below == "parameter" else None
+                if fault:
+                    self.refuse((*loc, name), fault, "parameter_name")
+                self.schema(value[name], (*loc, name), depth=depth, place=below)
+
+    def pattern(self, value: str, loc: Loc) -> None:
+        try:
+            self.program += compile_pattern(value).program
+        except PatternError as error:
+            self.refuse(loc, str(error), "pattern_syntax")
+        if self.program > MAX_PROGRAM:
+            self.program = 0  # told once
+            message = "the patterns of this schema are too large together; simplify them"
+            self.refuse(loc, message, "pattern_syntax")
+
+    def together(self, schema: Mapping[str, Any], loc: Loc) -> None:
+        """Check what depends on two keywords, each of which is right by itself."""
+        if schema.get("uniqueItems") and not possible_item_types(schema) <= SCALAR_TYPES:
+            message = "needs items of scalar types; say which, as in items: {type: string}"
+            self.refuse((*loc, "uniqueItems"), message, "unique_items")
+        if schema.get("additionalProperties") is False:
+            for index, name in enumerate(schema.get("required", ())):
+                if name not in schema.get("properties", {}):
+                    message = "is not declared in properties, so no value could be valid"
+                    self.refuse((*loc, "required", index), message, "undeclared")

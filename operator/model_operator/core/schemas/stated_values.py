@@ -1,0 +1,63 @@
+"""Checks the values that a schema states itself: defaults, examples and enums must be valid under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from model_operator.core.limits import MAX_VIOLATIONS, check_limits
+from model_operator.core.schemas.budget import Budget
+from model_operator.core.schemas.defaults import with_defaults
+from model_operator.core.schemas.evaluator import Evaluator
+from model_operator.core.schemas.vocabulary import subschemas
+from model_operator.core.violations import Loc, Violation
+
+_LISTS: Final = frozenset({"enum", "examples"})
+_EXAMPLES: Final = frozenset({"default", "examples"})
+_STATED: Final = frozenset({"const", "enum"}) | _EXAMPLES
+
+
+def stated_value_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
+    """Return what is wrong with the stated values, at most ten faults, at the path of the value.
+
+    A template whose default breaks its own rule would refuse every instance that leaves the parameter out,
+    with a message that its user can do nothing about.
+
+    Parameters
+    ----------
+    schema
+        A schema that the dialect accepts.
+    loc
+        Path of the schema.
+    """
+    evaluator = Evaluator(schema)
+    budget = evaluator.budget()
+    return tuple(islice(_faults(schema, loc, evaluator, budget), MAX_VIOLATIONS))
+
+
+def _faults(schema: Any, loc: Loc, evaluator: Evaluator, budget: Budget) -> Iterator[Violation]:
+    if not isinstance(schema, Mapping):
+        return
+    for keyword in sorted(_STATED & schema.keys()):
+        # A default must be one of the enum; the enum itself is judged by the other keywords.
+        rules = {name: rule for name, rule in schema.items() if keyword in _EXAMPLES or name not in _STATED}
+        yield from _value_faults(schema[keyword], rules, (*loc, keyword), keyword, evaluator, budget)
+    for subschema, path in subschemas(schema):
+        if budget.left >= 0:
+            yield from _faults(subschema, (*loc, *path), evaluator, budget)
+
+
+def _value_faults(
+    stated: Any, rules: Mapping[str, Any], loc: Loc, keyword: str, evaluator: Evaluator, budget: Budget
+) -> Iterator[Violation]:
+    """Check one value, or a list of values as a whole: the same rules for each of its items."""
+    several = keyword in _LISTS
+    for index, value in enumerate(stated if several else [stated]):
+        if isinstance(value, dict | list):
+            yield from check_limits(value, (*loc, index) if several else loc)
+    if several:
+        filled, rules = [with_defaults(rules, value) for value in stated], {"items": rules}
+    else:
+        filled = with_defaults(rules, stated)
+    yield from evaluator.violations(filled, loc, schema=rules, budget=budget)

@@ -1,0 +1,144 @@
+"""The words of the dialect: what value each keyword takes, and what to write for those left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from model_operator.core.json_values import JSON_TYPES, json_type, noun, shown_list
+from model_operator.core.schemas.formats import FORMATS
+
+SUBSCHEMA: Final = frozenset({"items", "contains", "propertyNames", "additionalProperties", "not"})
+"""Keywords whose value is a schema."""
+
+SUBSCHEMA_LIST: Final = frozenset({"prefixItems", "allOf", "anyOf", "oneOf"})
+"""Keywords whose value is a list of schemas."""
+
+SUBSCHEMA_MAP: Final = frozenset({"properties", "dependentSchemas"})
+"""Keywords whose value maps names to schemas."""
+
+SECRET_REF: Final = "x-secret-ref"  # noqa: S105 - a keyword
+"""Marks a parameter whose value names a key of a Secret."""
+
+EXTENSION_PREFIX: Final = "x-"
+"""Keywords of the author's own start so; they are annotations, kept and not looked at."""
+
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+"""The only ``$schema``."""
+
+Shape = Callable[[Any], str | None]
+"""Returns what the keyword's value must be, or nothing when it is."""
+
+
+def _of_type(name: str, expected: str) -> Shape:
+    return lambda value: None if json_type(value) == name else f"{expected}, got {noun(value)}"
+
+
+def _count(value: Any) -> str | None:
+    fits = json_type(value) == "integer" and value >= 0
+    return None if fits else f"an integer >= 0, got {'a smaller one' if _is_number(value) else noun(value)}"
+
+
+def _number(value: Any) -> str | None:
+    return None if _is_number(value) else f"a number, got {noun(value)}"
+
+
+def _positive(value: Any) -> str | None:
+    fits = _is_number(value) and value > 0
+    return None if fits else f"a number > 0, got {'a smaller one' if _is_number(value) else noun(value)}"
+
+
+def _is_number(value: Any) -> bool:
+    return json_type(value) in {"integer", "number"}
+
+
+def _types(value: Any) -> str | None:
+    names = value if isinstance(value, list) else [value]
+    if names and all(isinstance(name, str) and name in JSON_TYPES for name in names):
+        return None if len(set(names)) == len(names) else "types without repeats, got one twice"
+    return f"one of {', '.join(JSON_TYPES)}, or a list of these"
+
+
+def _values(value: Any) -> str | None:
+    return None if isinstance(value, list) and value else "a list of at least one value"
+
+
+def _names(value: Any) -> str | None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        hint = "; `required` belongs to the object" if isinstance(value, bool) else ""
+        return f"a list of names{hint}"
+    return None if len(set(value)) == len(value) else "a list of names without repeats, got one twice"
+
+
+def _names_by_name(value: Any) -> str | None:
+    if isinstance(value, Mapping) and all(_names(names) is None for names in value.values()):
+        return None
+    return "an object of lists of names"
+
+
+def _format(value: Any) -> str | None:
+    return None if isinstance(value, str) and value in FORMATS else f"one of {shown_list(list(FORMATS))}"
+
+
+_STRING: Final = _of_type("string", "a string")
+_BOOLEAN: Final = _of_type("boolean", "true or false")
+_LIST: Final = _of_type("array", "a list")
+
+SHAPES: Final[Mapping[str, Shape]] = {
+    **dict.fromkeys(("title", "description", "$comment", "pattern"), _STRING),
+    **dict.fromkeys(("deprecated", "readOnly", "writeOnly", "uniqueItems", SECRET_REF), _BOOLEAN),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _number),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _count),
+    **dict.fromkeys(("minProperties", "maxProperties", "minContains", "maxContains"), _count),
+    "const": lambda _value: None,
+    "default": lambda _value: None,
+    "dependentRequired": _names_by_name,
+    "enum": _values,
+    "examples": _LIST,
+    "format": _format,
+    "multipleOf": _positive,
+    "required": _names,
+    "type": _types,
+}
+"""Keywords other than those that hold schemas, and the shape of their values."""
+
+_KNOWN: Final = sorted({*SHAPES, *SUBSCHEMA, *SUBSCHEMA_LIST, *SUBSCHEMA_MAP})
+_WRITE_OUT: Final = "write the schema out where it is used"
+_INSTEAD: Final = {
+    **dict.fromkeys(("$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"), _WRITE_OUT),
+    **dict.fromkeys(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"), _WRITE_OUT),
+    **dict.fromkeys(("if", "then", "else"), "use oneOf, one object schema for each case"),
+    **dict.fromkeys(("contentEncoding", "contentMediaType", "contentSchema"), "say it in description"),
+    "$schema": "it belongs to the root",
+    "$vocabulary": "leave it out",
+    "additionalItems": "use prefixItems and items",
+    "dependencies": "use dependentRequired or dependentSchemas",
+    "divisibleBy": "use multipleOf",
+    "example": "use examples, a list",
+    "nullable": 'use type: [string, "null"] or alike',
+    "patternProperties": "declare each property, or give additionalProperties a schema",
+    "unevaluatedItems": "use items",
+    "unevaluatedProperties": "use additionalProperties",
+}
+
+
+def instead_of(keyword: str) -> tuple[str, str]:
+    """Return the message and the code for a keyword that is not of the dialect."""
+    if keyword in _INSTEAD:
+        return f"this keyword is not supported; {_INSTEAD[keyword]}", "keyword_forbidden"
+    close = get_close_matches(keyword[:64], _KNOWN, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"keywords of your own start with {EXTENSION_PREFIX}"
+    return f"unknown keyword; {hint}", "keyword_unknown"
+
+
+def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
+    """Yield the schemas directly in a schema of the dialect, each with its path, sorted by keyword."""
+    for keyword in sorted(schema):
+        value = schema[keyword]
+        if keyword in SUBSCHEMA:
+            yield value, (keyword,)
+        elif keyword in SUBSCHEMA_LIST:
+            yield from ((each, (keyword, index)) for index, each in enumerate(value))
+        elif keyword in SUBSCHEMA_MAP:
+            yield from ((value[name], (keyword, name)) for name in sorted(value))

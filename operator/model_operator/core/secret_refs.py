@@ -1,0 +1,78 @@
+"""Parameters that name a key of a Secret: ``x-secret-ref: true`` and the value ``{name, key}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from model_operator.core.limits import MAX_VIOLATIONS
+from model_operator.core.schemas.vocabulary import EXTENSION_PREFIX, SECRET_REF
+from model_operator.core.violations import Loc, Violation
+
+_BESIDE: Final = frozenset(
+    {"title", "description", "$comment", "deprecated", "default", "examples", "enum", "const"}
+)
+_SHAPE: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {
+        # Names of Secrets are DNS subdomains (RFC 1123), their keys are file names.
+        "name": {"type": "string", "maxLength": 253, "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"},
+        "key": {"type": "string", "maxLength": 253, "pattern": r"^[-._A-Za-z0-9]+$"},
+    },
+    "required": ["key", "name"],
+    "additionalProperties": False,
+}
+
+
+def secret_ref_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
+    """Return which keywords contradict a parameter's being a secret reference; at most ten faults.
+
+    Parameters
+    ----------
+    schema
+        A parameter schema that the dialect accepts.
+    loc
+        Path of the schema.
+
+    Returns
+    -------
+    tuple of Violation
+        ``secret_ref``.
+    """
+    faults = [
+        Violation(
+            (*loc, "properties", name, keyword),
+            f"cannot stand beside {SECRET_REF}: the value is always {{name, key}}",
+            "secret_ref",
+        )
+        for name, parameter in sorted(schema["properties"].items())
+        if _is_marked(parameter)
+        for keyword in sorted(parameter)
+        if not _may_stand_beside(keyword, parameter[keyword])
+    ]
+    return tuple(faults[:MAX_VIOLATIONS])
+
+
+def with_secret_shape(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema with the shape of the value written out wherever a parameter is marked."""
+    properties = {
+        name: {**parameter, **_SHAPE} if _is_marked(parameter) else _unmarked(parameter)
+        for name, parameter in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}
+
+
+def _is_marked(parameter: Any) -> bool:
+    return isinstance(parameter, Mapping) and parameter.get(SECRET_REF) is True
+
+
+def _unmarked(parameter: Any) -> Any:
+    """Return it without ``x-secret-ref: false``, which says nothing."""
+    if not isinstance(parameter, Mapping):
+        return parameter
+    return {keyword: value for keyword, value in parameter.items() if keyword != SECRET_REF}
+
+
+def _may_stand_beside(keyword: str, value: Any) -> bool:
+    repeats_shape = keyword in _SHAPE and value == _SHAPE[keyword]
+    return keyword in _BESIDE or keyword.startswith(EXTENSION_PREFIX) or repeats_shape

@@ -1,0 +1,71 @@
+"""What is wrong with a user's object, and where: one shape for webhook, status and command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Loc = tuple[str | int, ...]
+"""Path of a field from the object's root, for example ``("spec", "deployments", 0, "name")``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One refusal: the reference's ``ValidationError`` without the input, which may be private.
+
+    Attributes
+    ----------
+    loc
+        Path of the offending field; starts with ``spec`` (or ``metadata``).
+    msg
+        What was expected and what kind of value was got, never the value itself.
+    type
+        Stable machine-readable code, for example ``missing``, ``type``, ``enum``.
+    """
+
+    loc: Loc
+    msg: str
+    type: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of ``status.validation_errors``."""
+        return {"loc": list(self.loc), "msg": self.msg, "type": self.type}
+
+    def __str__(self) -> str:
+        return f"{format_loc(self.loc)}: {self.msg}"
+
+
+class InvalidObjectError(ValueError):
+    """An object that breaks a rule; carries every violation found.
+
+    Attributes
+    ----------
+    violations
+        Sorted by path, never empty.
+    """
+
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations = sort_violations(violations)
+        super().__init__("; ".join(str(v) for v in self.violations))
+
+
+def sort_violations(violations: Iterable[Violation]) -> tuple[Violation, ...]:
+    """Return the violations sorted by path, indices numerically, without repeats."""
+    return tuple(sorted(set(violations), key=_sort_key))
+
+
+def _sort_key(violation: Violation) -> tuple[Any, ...]:
+    path = tuple((0, part, "") if isinstance(part, int) else (1, 0, part) for part in violation.loc)
+    return (path, violation.type, violation.msg)
+
+
+def format_loc(loc: Loc) -> str:
+    """Return the path as kubectl prints one: ``spec.deployments[0].name``."""
+    text = ""
+    for part in loc:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text

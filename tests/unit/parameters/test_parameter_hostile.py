@@ -1,0 +1,220 @@
+"""Schemas and values made to hang, crash or reach out: each is refused or evaluated within bounds.
+
+The bounds are counted in units of work (`model_operator.core.schemas.budget`), of which one takes some 5 µs;
+the clock is only there to catch what the units do not count, hence ten times more generous than the promise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
+from model_operator.core.schemas import evaluator as evaluator_module
+from model_operator.core.schemas import patterns
+from model_operator.core.schemas.budget import Budget
+from model_operator.core.validation import validate_parameters
+from model_operator.core.violations import InvalidObjectError
+
+LOC = ("spec", "model_creation_parameters")
+
+
+def one(schema: Any) -> dict[str, Any]:
+    return {"properties": {"a": schema}}
+
+
+def tree(keyword: str, leaf: Any, levels: int) -> Any:
+    return {keyword: [tree(keyword, leaf, levels - 1)] * 8} if levels else leaf
+
+
+def deep(levels: int) -> Any:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"properties": {"a": value}}
+    return value
+
+
+@contextmanager
+def bounded_time() -> Iterator[None]:
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < 0.5
+
+
+REFUSED_SCHEMAS = {
+    "ref to http": (one({"$ref": "http://attacker.example/schema.json"}), "write the schema out"),
+    "ref to a file": (one({"$ref": "file:///etc/passwd"}), "write the schema out"),
+    "ref to itself": (one({"$ref": "#"}), "write the schema out"),
+    "nested definitions": (
+        one({"$defs": {"b": {"$defs": {"c": {"$ref": "#/properties/a"}}}}}),
+        "write the schema out",
+    ),
+    "foreign draft": ({"$schema": "http://attacker.example/draft"}, "2020-12"),
+    "1 MB": ({"properties": {f"p{i}": {"description": "x" * 1000} for i in range(1000)}}, "at most 16 KiB"),
+    "huge enum": (one({"enum": list(range(200_000))}), "at most 4096 elements"),
+    "unique objects": (one({"uniqueItems": True, "items": {"type": "object"}}), "scalar types"),
+    "60 alternatives": (one({"items": {"anyOf": [{"const": i} for i in range(60)]}}), "at most 8 members"),
+    "65 properties": ({"properties": {f"p{i}": {} for i in range(65)}}, "at most 64 members"),
+    "multipleOf 10^400": (one({"multipleOf": 10**400}), "within ±2^53"),
+    "multipleOf infinity": (one({"multipleOf": math.inf}), "finite number"),
+    "minimum NaN": (one({"minimum": math.nan}), "finite number"),
+    "deep": (deep(5), "at most 4 levels deep"),
+    "very deep": (deep(100_000), "at most 24 levels deep"),
+    "costly patterns": (
+        {"properties": {f"p{i}": {"pattern": f".{{{150 + i}}}"} for i in range(60)}},
+        "too large together",
+    ),
+    "costly refused patterns": (
+        {"properties": {f"p{i}": {"pattern": f"\\pL{{90}}{i}"} for i in range(60)}},
+        "too large a regular expression",
+    ),
+    "many wrong examples": (one({"type": "string", "examples": [0] * 3900}), "must be a string"),
+    "many examples": (one({"type": "integer", "examples": [0] * 5000}), "at most 4096 elements"),
+    "many complex examples": (
+        one({"allOf": [{"minimum": 0}, {"maximum": 9}], "examples": [0] * 3900}),
+        "too many elements",
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "message"), REFUSED_SCHEMAS.values(), ids=REFUSED_SCHEMAS)
+def test_schema_is_refused(schema: Any, message: str) -> None:
+    with bounded_time(), pytest.raises(InvalidObjectError) as refused:
+        parse_parameter_schema(schema, ("spec",))
+
+    assert 1 <= len(refused.value.violations) <= 10
+    assert message in str(refused.value)
+
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+
+VALUES: dict[str, tuple[Any, Any, list[str]]] = {
+    "exponential pattern": (
+        one({"pattern": "^(a+)+$"}),
+        {"a": "a" * 10_000 + "b"},
+        ["string_pattern_mismatch"],
+    ),
+    "pattern without a small automaton": (
+        one({"pattern": "(a|b)*a(a|b){600}c"}),
+        {"a": "ab" * 15_000},
+        ["too_complex"],
+    ),
+    "large enum": (one({"enum": list(range(2900))}), {"a": "x"}, ["enum"]),
+    "large enum, many times": (one({"items": {"enum": list(range(2900))}}), {"a": ["x"] * 990}, ["enum"]),
+    "3,000 unique items": (one({**STRINGS, "uniqueItems": True}), {"a": ["x"] * 3000}, ["too_many_elements"]),
+    "unique items": (one({**STRINGS, "uniqueItems": True}), {"a": [str(i) for i in range(990)]}, []),
+    "300,000 errors": (one(STRINGS), {"a": [1] * 300_000}, ["too_many_elements"]),
+    "990 errors": (one(STRINGS), {"a": [1] * 990}, ["string_type"]),
+    "20,000 alternatives": (
+        one({"items": {"anyOf": [{"const": i} for i in range(8)]}}),
+        {"a": list(range(20_000))},
+        ["too_many_elements"],
+    ),
+    "alternatives of alternatives": (
+        one({"items": tree("anyOf", {"const": "x"}, 2)}),
+        {"a": [1] * 990},
+        ["type"],
+    ),
+    "all of all of": (
+        one({"items": tree("allOf", {"type": "integer"}, 2)}),
+        {"a": [1] * 990},
+        ["too_complex"],
+    ),
+    "one of one of": (tree("oneOf", {"required": ["x"]}, 3), {"a": 1}, ["any_of", "extra_forbidden"]),
+    "10^400": (one({"multipleOf": 7}), {"a": 10**400}, ["int_out_of_range"]),
+    "10^5000": (one({"multipleOf": 7}), {"a": 10**5000}, ["int_out_of_range"]),
+    "smallest and largest float": (one({"multipleOf": 5e-324}), {"a": 1.7e308}, []),
+    "NaN": (one({"type": "number"}), {"a": math.nan}, ["finite_number"]),
+    "deep": (one({}), {"a": deep(100_000)}, ["too_deep"]),
+    "a million keys": (one({}), {str(i): i for i in range(1_000_000)}, ["too_many_elements"]),
+    "10 MB": (one({}), {"a": "x" * 10_000_000}, ["string_too_large"]),
+    "unknown names": (
+        {"properties": {f"{i:02}".join("ab") * 10: {} for i in range(64)}},
+        {f"{i:02}".join("ab") * 9 + "ba": 1 for i in range(900)},
+        ["extra_forbidden"],
+    ),
+    "thousands of annotations": (
+        one({"items": {f"x-{i}": 1 for i in range(1500)}}),
+        {"a": list(range(990))},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "given", "codes"), VALUES.values(), ids=VALUES)
+def test_value_is_evaluated_in_bounds(schema: Any, given: Any, codes: list[str]) -> None:
+    parsed = parse_parameter_schema(schema, ("spec",))
+
+    with bounded_time():
+        values, violations = validate_parameters(parsed, given, LOC)
+
+    assert sorted({violation.type for violation in violations}) == codes
+    assert len(violations) <= 10
+    assert len(json.dumps([violation.to_dict() for violation in violations])) < 20_000
+    if values:
+        assert validate_parameters(parsed, given, LOC)[1] == violations
+
+
+def test_faults_found_before_the_work_ran_out_are_told() -> None:
+    items = {"allOf": [{"maximum": 1}, tree("allOf", {"type": "integer"}, 1)]}
+    schema = parse_parameter_schema(one({"items": items}), ())
+
+    _, violations = validate_parameters(schema, {"a": [2, *[1] * 990]}, ())
+
+    assert [violation.type for violation in violations] == ["too_complex", "less_than_equal"]
+
+
+def test_schema_and_value_at_every_limit_are_accepted() -> None:
+    schema = parse_parameter_schema({"properties": {f"p{i:02}": STRINGS for i in range(64)}}, ())
+
+    values, violations = validate_parameters(schema, {f"p{i:02}": ["x" * 60] * 14 for i in range(64)}, ())
+
+    assert len(values) == 64
+    assert violations == ()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, RecursionError, OverflowError, MemoryError])
+def test_a_check_that_fails_is_a_violation(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    schema = parse_parameter_schema({}, ())
+    monkeypatch.setattr(Budget, "spend_for", fail)
+
+    _, violations = validate_parameters(schema, {"a": 1}, ("p",))
+
+    assert [violation.to_dict() for violation in violations] == [
+        {
+            "loc": ["p"],
+            "msg": "could not be checked against its schema; simplify the schema",
+            "type": "not_checkable",
+        }
+    ]
+
+
+def test_the_validator_resolves_nothing() -> None:
+    validator: Any = parse_parameter_schema({}, ()).evaluator._validator
+
+    assert list(validator._registry) == []
+
+
+def test_the_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    compile_pattern: Callable[[str], Any] = patterns.compile_pattern
+
+    def count(text: str) -> Any:
+        compiled.append(text)
+        return compile_pattern(text)
+
+    schema: ParameterSchema = parse_parameter_schema(one({"pattern": "x"}), ())
+    monkeypatch.setattr(evaluator_module, "compile_pattern", count)
+    for _ in range(3):
+        validate_parameters(schema, {"a": "x"}, ())
+
+    assert compiled == ["x"]
