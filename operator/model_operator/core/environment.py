@@ -1,0 +1,100 @@
+"""The environment of the container that serves a model: the pod template's, the bundle's, the parameters'.
+
+Variables merge by name: a bundle's replaces the pod template's of the same name, in its place, and a
+parameter's replaces either. New variables of the bundle come after the pod template's, each after those that
+it mentions, else by name: the kubelet expands only variables that come earlier. New variables of parameters
+come first, by name, so that every other variable can mention them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from model_operator.core.parameters import ParameterSchema
+from model_operator.core.references import text_form
+
+_MENTION = re.compile(r"\$\$|\$\(([^)]*)\)")
+
+
+def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
+    """Merge the bundle's variables into a container.
+
+    Parameters
+    ----------
+    container
+        A container; its ``env`` is replaced.
+    env
+        Name to value, references still in it.
+    """
+    _merge(container, {name: _variable(name, env[name]) for name in _ordered(env)}, first=False)
+
+
+def lay_parameters(container: dict[str, Any], schema: ParameterSchema, values: Mapping[str, Any]) -> None:
+    """Merge a variable for each declared parameter that has a value into a container.
+
+    A parameter that is null takes the variable away, also the bundle's, which is its default.
+
+    Parameters
+    ----------
+    container
+        A container with the values of references already in it; its ``env`` is replaced.
+    schema
+        What the template declares.
+    values
+        Valid parameters.
+    """
+    given = sorted(name for name in values if schema.declares(name))
+    variables = {name: _parameter(name, values[name], schema) for name in given}
+    _merge(container, variables, first=True)
+
+
+def _parameter(name: str, value: Any, schema: ParameterSchema) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if schema.is_secret_ref(name):
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": value["name"], "key": value["key"]}}}
+    return _variable(name, text_form(value, kubelet=True))
+
+
+def _variable(name: str, value: str) -> dict[str, Any]:
+    # The API server does not store an empty value: such a variable is its name alone.
+    return {"name": name, "value": value} if value else {"name": name}
+
+
+def _merge(container: dict[str, Any], variables: Mapping[str, dict[str, Any] | None], *, first: bool) -> None:
+    if not variables:
+        return
+    present = container.get("env", [])
+    names = {variable["name"] for variable in present}
+    kept = [variables.get(variable["name"], variable) for variable in present]
+    new = [variable for name, variable in variables.items() if name not in names]
+    merged = [variable for variable in ([*new, *kept] if first else [*kept, *new]) if variable]
+    if merged:
+        container["env"] = merged
+    else:
+        container.pop("env", None)
+
+
+def _ordered(env: Mapping[str, str]) -> list[str]:
+    """Return the names so that each comes after those that its value mentions; else by name."""
+    done: dict[str, None] = {}
+    for root in sorted(env):
+        # Depth first without recursion: a chain may be as long as there are variables.
+        stack, visiting = [root], set[str]()
+        while stack:
+            name = stack[-1]
+            visiting.add(name)
+            missing = [
+                other for other in _mentions(env[name]) if other in env.keys() - done.keys() - visiting
+            ]
+            if missing:
+                stack.append(missing[0])
+            else:
+                done.setdefault(stack.pop())
+    return list(done)
+
+
+def _mentions(value: str) -> list[str]:
+    return sorted({match[1] for match in _MENTION.finditer(value) if match[1]})

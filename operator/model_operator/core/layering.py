@@ -1,0 +1,157 @@
+"""Lays the explicit fields of a template over its ``pod_template``, and that over the built-in defaults.
+
+The result is the pod template of every model of the template, references still in it. What depends on the
+operator's settings or on the instance is added when a model is rendered. Containers, environment variables,
+volumes and ports merge by name; a probe, a variable or a port is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_operator.api import BundleConfig, EndpointConfig, EndpointType, ModelTemplateSpec
+from model_operator.core.environment import lay_environment
+from model_operator.core.probes import lay_port, lay_probes
+
+MODEL_CONTAINER = "model"
+"""Name of the container that serves the model."""
+GPU_RESOURCE = "nvidia.com/gpu"
+
+_DEFAULT_RESOURCES = {"cpu": "3", "memory": "8Gi", "ephemeral-storage": "16Gi"}
+_GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
+_SHARED_MEMORY_VOLUME = "shared-memory"
+_SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 -- where POSIX shared memory is mounted, not a temporary file
+
+
+def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
+    """Return the pod template that all models of a template have in common.
+
+    Parameters
+    ----------
+    spec
+        Of a template whose ``pod_template`` has passed `model_operator.core.pod_shape.check_pod_template`.
+
+    Returns
+    -------
+    dict
+        A PodTemplateSpec with ``metadata`` and ``spec``, a fresh copy. The image, the labels, the parameters'
+        variables and what follows the settings are not in it.
+    """
+    bundle, endpoint = spec.vendor_configuration.bundle_config, spec.vendor_configuration.endpoint_config
+    pod: dict[str, Any] = _copy(spec.pod_template or {})
+    pod.setdefault("metadata", {})
+    pod_spec = pod.setdefault("spec", {})
+    container = _model_container(pod_spec)
+    _lay_pod(pod_spec, bundle)
+    _lay_container_security(container)
+    _lay_command(container, bundle, spec.endpoint_type)
+    _lay_resources(container, endpoint)
+    _lay_shared_memory(pod_spec, container)
+    if endpoint.gpus:
+        tolerations = pod_spec.setdefault("tolerations", [])
+        if _GPU_TOLERATION not in tolerations:
+            tolerations.append(dict(_GPU_TOLERATION))
+    lay_port(container, spec)
+    lay_probes(container, spec)
+    lay_environment(container, bundle.env)
+    return pod
+
+
+def model_container(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the container that serves the model, of a pod template made by `layered_pod`."""
+    containers: list[dict[str, Any]] = pod["spec"]["containers"]
+    return next(container for container in containers if container["name"] == MODEL_CONTAINER)
+
+
+def _model_container(pod_spec: dict[str, Any]) -> dict[str, Any]:
+    containers: list[dict[str, Any]] = pod_spec.setdefault("containers", [])
+    for container in containers:
+        if container["name"] == MODEL_CONTAINER:
+            return container
+    # First, so that kubectl logs and exec mean it.
+    containers.insert(0, {"name": MODEL_CONTAINER})
+    return containers[0]
+
+
+def _lay_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
+    # A Service named vllm would put VLLM_PORT=tcp://… into every pod, which vLLM takes for its own setting.
+    pod_spec.setdefault("enableServiceLinks", False)
+    pod_spec.setdefault("automountServiceAccountToken", False)
+    security = pod_spec.setdefault("securityContext", {})
+    security.setdefault("seccompProfile", {"type": "RuntimeDefault"})
+    secrets = pod_spec.get("imagePullSecrets", [])
+    known = {secret["name"] for secret in secrets}
+    added = [{"name": secret.name} for secret in bundle.image_pull_secrets if secret.name not in known]
+    if added:
+        pod_spec["imagePullSecrets"] = [*secrets, *added]
+
+
+def _lay_container_security(container: dict[str, Any]) -> None:
+    """Add what the restricted Pod Security Standard asks of a container.
+
+    Only to the container that serves the model: what others in the pod need, their author has written.
+    """
+    security = container.setdefault("securityContext", {})
+    capabilities = security.setdefault("capabilities", {})
+    capabilities.setdefault("drop", ["ALL"])
+    # The API server refuses to forbid escalation to a container that has every privilege.
+    added = capabilities.get("add", ())
+    if not security.get("privileged") and not any(name in added for name in ("SYS_ADMIN", "CAP_SYS_ADMIN")):
+        security.setdefault("allowPrivilegeEscalation", False)
+
+
+def _lay_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type: EndpointType) -> None:
+    command = bundle.command
+    if endpoint_type is EndpointType.STREAMING and bundle.streaming_command is not None:
+        command = bundle.streaming_command
+    for key, arguments in (("command", command), ("args", bundle.args)):
+        if arguments is not None:
+            container.pop(key, None)
+            if arguments:
+                container[key] = list(arguments)
+    if bundle.image_pull_policy is not None:
+        container["imagePullPolicy"] = bundle.image_pull_policy.value
+
+
+def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
+    """Set requests and limits to the same, resource by resource.
+
+    A resource that only the pod template names stays as it is there.
+    """
+    resources = container.setdefault("resources", {})
+    requests, limits = resources.setdefault("requests", {}), resources.setdefault("limits", {})
+    explicit = {"cpu": endpoint.cpus, "memory": endpoint.memory, "ephemeral-storage": endpoint.storage}
+    for name, default in _DEFAULT_RESOURCES.items():
+        given = explicit[name]
+        if given is not None or (name not in requests and name not in limits):
+            requests[name] = limits[name] = default if given is None else str(given)
+    if endpoint.gpus is not None:
+        requests.pop(GPU_RESOURCE, None)
+        limits.pop(GPU_RESOURCE, None)
+    if endpoint.gpus:
+        requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(endpoint.gpus)
+
+
+def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:
+    """Mount memory at ``/dev/shm``, GPU or not.
+
+    A container runtime gives it 64 MiB, on which data loaders and tensor parallelism fail. What is written
+    there counts towards the container's memory.
+    """
+    mounts = container.setdefault("volumeMounts", [])
+    if any(mount.get("mountPath") == _SHARED_MEMORY_PATH for mount in mounts):
+        return
+    mounts.append({"name": _SHARED_MEMORY_VOLUME, "mountPath": _SHARED_MEMORY_PATH})
+    volumes = pod_spec.setdefault("volumes", [])
+    if not any(volume["name"] == _SHARED_MEMORY_VOLUME for volume in volumes):
+        volumes.append({"name": _SHARED_MEMORY_VOLUME, "emptyDir": {"medium": "Memory"}})
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy without null members, which mean the same as absent ones."""
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value

@@ -1,0 +1,102 @@
+"""The pod template of a model: read and merged once for a template, filled in for each deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_operator.api import EndpointConfig, ModelTemplateSpec
+from model_operator.core.environment import lay_parameters
+from model_operator.core.images import BundleImage, bundle_image, is_image
+from model_operator.core.layering import layered_pod, model_container
+from model_operator.core.parameters import ParameterSchema
+from model_operator.core.references import Reference, Scope
+from model_operator.core.render_settings import RenderSettings
+from model_operator.core.substitution import Position, compile_positions, substitute
+
+
+@dataclass(frozen=True, slots=True)
+class PodProgram:
+    """The pod template that all models of a template share, with the places where values go.
+
+    Attributes
+    ----------
+    pod
+        PodTemplateSpec, references still in it; never handed out.
+    positions
+        Where its references are.
+    image
+        The image of the serving container.
+    endpoint
+        The template's resources.
+    parameters
+        The declared parameters.
+    """
+
+    pod: Mapping[str, Any]
+    positions: tuple[Position, ...]
+    image: BundleImage
+    endpoint: EndpointConfig
+    parameters: ParameterSchema
+
+    def render(self, scope: Scope, labels: Mapping[str, str], settings: RenderSettings) -> dict[str, Any]:
+        """Return the pod template of one deployment, a fresh object.
+
+        Parameters
+        ----------
+        scope
+            Valid values; `faults` has found nothing.
+        labels
+            Labels that win over the template's own.
+        settings
+            The cluster's conventions.
+        """
+        pod: dict[str, Any] = _copy(self.pod)
+        substitute(pod, self.positions, scope)
+        container = model_container(pod)
+        container["image"] = self.image.render(scope)
+        lay_parameters(container, self.parameters, scope.parameters)
+        pod["metadata"]["labels"] = {**pod["metadata"].get("labels", {}), **labels}
+        _lay_settings(pod["spec"], self.endpoint, settings)
+        return pod
+
+    def faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
+        """Yield the references whose values cannot be used where they stand, each with what was expected."""
+        yield from self.image.faults(scope)
+        for position in self.positions:
+            if position.place.image and not is_image(position.text.render(scope, kubelet=False)):
+                for reference in position.text.references:
+                    yield reference, "a part of an image's name, such as ghcr.io/team/server:1.2"
+
+
+def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProgram:
+    """Merge and read the pod template of a template that has no violations."""
+    pod = layered_pod(spec)
+    return PodProgram(
+        pod=pod,
+        positions=compile_positions(pod),
+        image=bundle_image(spec.vendor_configuration.bundle_config),
+        endpoint=spec.vendor_configuration.endpoint_config,
+        parameters=parameters,
+    )
+
+
+def _lay_settings(pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: RenderSettings) -> None:
+    if endpoint.gpu_type is not None and settings.gpu_node_label:
+        value = settings.gpu_node_values.get(endpoint.gpu_type, endpoint.gpu_type.value)
+        pod_spec["nodeSelector"] = {**pod_spec.get("nodeSelector", {}), settings.gpu_node_label: value}
+    if endpoint.high_priority and settings.high_priority_class:
+        pod_spec["priorityClassName"] = settings.high_priority_class
+    elif settings.default_priority_class:
+        pod_spec.setdefault("priorityClassName", settings.default_priority_class)
+    if settings.run_as_non_root:
+        pod_spec["securityContext"].setdefault("runAsNonRoot", True)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    return value

@@ -1,0 +1,201 @@
+"""What the fields of a pod template take: types, kubelet expansion, and which need a closed set of values.
+
+The tables are those of ``k8s.io/api/core/v1.PodTemplateSpec``; a test compares them with the client library's
+models. A field that is in no table is a string.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+Path = tuple[str | int, ...]
+"""Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""
+
+
+class FieldType(Enum):
+    """What a field takes, in words fit for a message."""
+
+    STRING = "a string"
+    INTEGER = "an integer"
+    BOOLEAN = "a boolean"
+    INTEGER_OR_STRING = "an integer or a string"
+    OBJECT = "an object"
+    LIST = "a list"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field in which a reference stands.
+
+    Attributes
+    ----------
+    type
+        What the field takes.
+    kubelet
+        Whether the kubelet expands ``$(VAR)`` in it.
+    guarded
+        Whether only values that the template lists may get into it: they decide on what a pod may do or see.
+    image
+        Whether it is the image of a container.
+    is_item
+        Whether it is an item of a list, so that a list can be expanded in it.
+    """
+
+    type: FieldType
+    kubelet: bool = False
+    guarded: bool = False
+    image: bool = False
+    is_item: bool = False
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+INTEGERS = _names(
+    """
+    activeDeadlineSeconds containerPort defaultMode defaultUser expirationSeconds failureThreshold
+    fsGroup hostPort initialDelaySeconds lun maxExpirationSeconds maxSkew minDomains partition
+    periodSeconds priority runAsGroup runAsUser seconds successThreshold terminationGracePeriodSeconds
+    timeoutSeconds tolerationSeconds weight
+    """
+)
+BOOLEANS = _names(
+    """
+    allowPrivilegeEscalation automountServiceAccountToken chapAuthDiscovery chapAuthSession
+    enableServiceLinks hostIPC hostNetwork hostPID hostProcess hostUsers optional privileged readOnly
+    readOnlyRootFilesystem runAsNonRoot setHostnameAsFQDN shareProcessNamespace sslEnabled stdin
+    stdinOnce tty
+    """
+)
+INTEGERS_OR_STRINGS = frozenset({"port", "mode", "user"})
+"""``port`` takes both; ``mode`` and ``user`` take one or the other, depending on the object they are in."""
+
+STRING_LISTS = _names(
+    """
+    accessModes add args bindMountOptions command drop finalizers hostnames matchLabelKeys
+    mismatchLabelKeys monitors nameservers namespaces portals searches targetWWNs values wwids
+    """
+)
+INTEGER_LISTS = frozenset({"supplementalGroups"})
+OBJECT_LISTS = _names(
+    """
+    claims containers env envFrom evictionResponders hostAliases httpHeaders imagePullSecrets
+    initContainers items matchExpressions matchFields nodeSelectorTerms ports
+    preferredDuringSchedulingIgnoredDuringExecution readinessGates resizePolicy resourceClaims
+    restartPolicyRules schedulingGates sources sysctls tolerations topologySpreadConstraints
+    volumeDevices volumeMounts volumes
+    """
+)
+STRING_MAPS = _names(
+    """
+    annotations labels limits matchLabels nodeSelector overhead requests userAnnotations
+    volumeAttributes
+    """
+)
+OBJECTS = STRING_MAPS | _names(
+    """
+    affinity appArmorProfile awsElasticBlockStore azureDisk azureFile capabilities cephfs cinder
+    clusterTrustBundle configMap configMapKeyRef configMapRef csi dataSource dataSourceRef dnsConfig
+    downwardAPI emptyDir ephemeral exec exitCodes fc fieldRef fileKeyRef flexVolume flocker
+    gcePersistentDisk gitRepo glusterfs grpc hostPath httpGet iscsi labelSelector lifecycle
+    livenessProbe metadata namespaceSelector nfs nodeAffinity nodePublishSecretRef os
+    persistentVolumeClaim photonPersistentDisk podAffinity podAffinityTerm podAntiAffinity
+    podCertificate portworxVolume postStart preStop preference projected quobyte rbd readinessProbe
+    requiredDuringSchedulingIgnoredDuringExecution resourceFieldRef resources scaleIO schedulingGroup
+    seLinuxOptions seccompProfile secret secretKeyRef secretRef securityContext selector
+    serviceAccountToken sleep spec startupProbe storageos tcpSocket valueFrom volumeClaimTemplate
+    vsphereVolume windowsOptions
+    """
+)
+
+_LISTS = STRING_LISTS | INTEGER_LISTS | OBJECT_LISTS
+_SECRET_REFERENCES = frozenset(
+    {"secret", "secretRef", "secretKeyRef", "imagePullSecrets", "nodePublishSecretRef"}
+)
+GUARDED_LEAVES = frozenset(
+    {"serviceAccountName", "serviceAccount", "secretName", "hostNetwork", "hostPID", "hostIPC", "hostUsers"}
+)
+GUARDED_SUBTREES = frozenset({"securityContext", "hostPath"})
+GUARDED_OBJECTS = (
+    _SECRET_REFERENCES
+    | GUARDED_SUBTREES
+    | _names(
+        """
+    azureFile cephfs cinder containers csi env envFrom flexVolume initContainers iscsi projected rbd
+    scaleIO sources spec storageos valueFrom volumes
+    """
+    )
+)
+"""Objects and lists that hold a guarded field somewhere: as a whole they are guarded, too."""
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+# Not only the fields that the API documents: the prober expands the commands of probes, too
+# (k8s.io/kubernetes/pkg/kubelet/prober, ExpandContainerCommandOnlyStatic).
+_EXPANDED = frozenset(
+    {
+        ("command",),
+        ("args",),
+        ("env", "value"),
+        ("volumeMounts", "subPathExpr"),
+        *((probe, "exec", "command") for probe in _PROBES),
+    }
+)
+_CONTAINER_LISTS = frozenset({"containers", "initContainers"})
+
+
+def place_of(path: Path) -> Place:
+    """Return what is known about the field at a path of a PodTemplateSpec."""
+    names = tuple(part for part in path if isinstance(part, str))
+    is_item = isinstance(path[-1], int)
+    if any(name in STRING_MAPS for name in names[:-1]):
+        return Place(FieldType.STRING)
+    return Place(
+        _type(names[-1], is_item=is_item),
+        kubelet=is_expanded_by_kubelet(names),
+        guarded=_is_guarded(names),
+        image=_in_container(names) == ("image",),
+        is_item=is_item,
+    )
+
+
+def is_expanded_by_kubelet(names: tuple[str, ...]) -> bool:
+    """Whether the kubelet expands ``$(VAR)`` in the field with these names on its path, indices left out."""
+    return _in_container(names) in _EXPANDED
+
+
+def holds_strings(names: tuple[str, ...]) -> bool:
+    """Whether the path leads to an item of a list of strings, or a member of a map of strings."""
+    return names[-1] in STRING_LISTS or (len(names) > 1 and names[-2] in STRING_MAPS)
+
+
+def _in_container(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    if len(names) > 2 and names[0] == "spec" and names[1] in _CONTAINER_LISTS:  # noqa: PLR2004 -- spec, its list
+        return names[2:]
+    return None
+
+
+def _type(name: str, *, is_item: bool) -> FieldType:
+    if name in _LISTS:
+        if not is_item:
+            return FieldType.LIST
+        if name in OBJECT_LISTS:
+            return FieldType.OBJECT
+        return FieldType.INTEGER if name in INTEGER_LISTS else FieldType.STRING
+    if name in OBJECTS:
+        return FieldType.OBJECT
+    if name in INTEGERS:
+        return FieldType.INTEGER
+    if name in BOOLEANS:
+        return FieldType.BOOLEAN
+    return FieldType.INTEGER_OR_STRING if name in INTEGERS_OR_STRINGS else FieldType.STRING
+
+
+def _is_guarded(names: tuple[str, ...]) -> bool:
+    return (
+        names[-1] in GUARDED_LEAVES
+        or names[-1] in GUARDED_OBJECTS
+        or any(name in GUARDED_SUBTREES for name in names)
+        or (names[-1] == "name" and len(names) > 1 and names[-2] in _SECRET_REFERENCES)
+    )

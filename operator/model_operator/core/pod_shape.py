@@ -1,0 +1,122 @@
+"""Checks what of a template's ``pod_template`` is merged; the rest is for Kubernetes to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from model_operator.core.json_values import noun
+from model_operator.core.limits import Limits, check_limits
+from model_operator.core.violations import Loc, Violation
+
+POD_TEMPLATE_LIMITS: Final = Limits(size=256 * 1024, elements=16_384, depth=32, string=64 * 1024)
+"""Far above what a pod needs, and far below what an object in etcd can hold or Python can recurse over."""
+
+
+def check_pod_template(pod_template: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
+    """Return what keeps a pod template from being merged.
+
+    References cannot stand for what is merged item by item, because nobody knows the names of the items yet.
+
+    Parameters
+    ----------
+    pod_template
+        A PodTemplateSpec as written, any JSON.
+    loc
+        Its path in the template.
+
+    Returns
+    -------
+    tuple of Violation
+        ``dict_type``, ``list_type``, ``string_type``, ``missing``, ``not_unique``, or the codes of
+        `model_operator.core.limits.check_limits`.
+    """
+    too_large = check_limits(pod_template, loc, POD_TEMPLATE_LIMITS)
+    return too_large or _Shape(loc).check(pod_template)
+
+
+class _Shape:
+    def __init__(self, loc: Loc) -> None:
+        self.loc = loc
+        self.found: list[Violation] = []
+
+    def check(self, pod_template: Mapping[str, Any]) -> tuple[Violation, ...]:
+        metadata = self.mapping(pod_template, "metadata", self.loc)
+        self.mapping(metadata, "labels", (*self.loc, "metadata"))
+        self.mapping(metadata, "annotations", (*self.loc, "metadata"))
+        spec, loc = self.mapping(pod_template, "spec", self.loc), (*self.loc, "spec")
+        for key in ("securityContext", "nodeSelector"):
+            self.mapping(spec, key, loc)
+        self.items(spec, "tolerations", loc)
+        for key in ("volumes", "imagePullSecrets"):
+            self.named_items(spec, key, loc)
+        for key in ("containers", "initContainers"):
+            for index, container in self.named_items(spec, key, loc):
+                self.container(container, (*loc, key, index))
+        return tuple(self.found)
+
+    def container(self, container: Mapping[str, Any], loc: Loc) -> None:
+        self.named_items(container, "env", loc)
+        resources = self.mapping(container, "resources", loc)
+        for key in ("requests", "limits"):
+            self.mapping(resources, key, (*loc, "resources"))
+        context = self.mapping(container, "securityContext", loc)
+        capabilities = self.mapping(context, "capabilities", (*loc, "securityContext"))
+        self.items(capabilities, "add", (*loc, "securityContext", "capabilities"))
+        for key in ("readinessProbe", "startupProbe"):
+            self.mapping(container, key, loc)
+        for key in ("ports", "volumeMounts"):
+            for index, item in enumerate(self.items(container, key, loc)):
+                self.is_a(item, Mapping, (*loc, key, index))
+
+    def mapping(self, parent: Mapping[str, Any], key: str, loc: Loc) -> Mapping[str, Any]:
+        """Return the object at a key; an empty one where there is none or something else."""
+        value = parent.get(key)
+        if value is None or not self.is_a(value, Mapping, (*loc, key)):
+            return {}
+        found: Mapping[str, Any] = value
+        return found
+
+    def items(self, parent: Mapping[str, Any], key: str, loc: Loc) -> list[Any]:
+        """Return the list at a key; an empty one where there is none or something else."""
+        value = parent.get(key)
+        return value if value is not None and self.is_a(value, list, (*loc, key)) else []
+
+    def named_items(
+        self, parent: Mapping[str, Any], key: str, loc: Loc
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return the objects of a list that merges by name, with their indices."""
+        names: set[str] = set()
+        result = []
+        for index, item in enumerate(self.items(parent, key, loc)):
+            here = (*loc, key, index)
+            if not self.is_a(item, Mapping, here):
+                continue
+            result.append((index, item))
+            name = item.get("name")
+            if name is None:
+                self.found.append(Violation((*here, "name"), "Field required", "missing"))
+            elif self.is_a(name, str, (*here, "name")):
+                if name in names:
+                    message = f"must be unique in {key}; rename or remove the repeated one"
+                    self.found.append(Violation((*here, "name"), message, "not_unique"))
+                names.add(name)
+        return result
+
+    def is_a(self, value: Any, expected: type, loc: Loc) -> bool:
+        """Tell whether a value is of a kind that its field takes, and report it if it is not."""
+        if isinstance(value, expected):
+            return True
+        wanted, code = _EXPECTED[expected]
+        message = f"must be {wanted}, got {noun(value)}"
+        if isinstance(value, str) and "$(" in value:
+            message += "; write it out, references can stand inside it"
+        self.found.append(Violation(loc, message, code))
+        return False
+
+
+_EXPECTED: Final[Mapping[type, tuple[str, str]]] = {
+    Mapping: ("an object", "dict_type"),
+    list: ("a list", "list_type"),
+    str: ("a string", "string_type"),
+}

@@ -1,0 +1,186 @@
+"""References such as ``$(parameters.NAME)`` in a template's strings: their syntax and what they become.
+
+The kubelet expands ``$(VAR)`` in some fields once more, by the rules of
+``k8s.io/kubernetes/third_party/forked/golang/expansion``. There every ``$`` of a substituted value is
+doubled, so that the container gets the value exactly, and the template's own ``$$(`` passes through. In all
+other fields nobody expands after us, and ``$$(`` becomes ``$(``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
+"""What ``$(instance.…)`` can name."""
+
+# An even run of dollars before an opening parenthesis is escaped, as the kubelet reads it.
+_TOKEN = re.compile(r"(?P<escaped>(?:\$\$)+(?=\$?\())|\$\((?P<name>[^)]*)\)")
+_PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\])?", re.ASCII)
+_OURS = ("parameters.", "instance.")
+_HIDDEN = re.compile(r"\$\((?:parameters|instance)\.")
+
+
+class ReferenceSyntaxError(ValueError):
+    """A reference that is written wrongly; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference.
+
+    Attributes
+    ----------
+    source
+        Whether it means a parameter or the instance itself.
+    name
+        Name of the parameter, or one of `INSTANCE_FIELDS`.
+    expands
+        Whether it is written ``$(parameters.NAME[*])``: the items of a list.
+    """
+
+    source: Literal["parameters", "instance"]
+    name: str
+    expands: bool = False
+
+    def __str__(self) -> str:
+        return f"$({self.source}.{self.name}{'[*]' if self.expands else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What references stand for while one deployment is rendered.
+
+    Attributes
+    ----------
+    parameters
+        Valid values by name, defaults applied.
+    instance
+        The `INSTANCE_FIELDS` of the instance.
+    """
+
+    parameters: Mapping[str, Any]
+    instance: Mapping[str, str]
+
+    def value(self, reference: Reference) -> Any:
+        """Return what the reference stands for, None when there is no value."""
+        source = self.parameters if reference.source == "parameters" else self.instance
+        return source.get(reference.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string of a template, read.
+
+    Attributes
+    ----------
+    parts
+        Literal text, already unescaped where that is ours to do, and references, in order.
+    """
+
+    parts: tuple[str | Reference, ...]
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The references in it, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Reference))
+
+    @property
+    def exact(self) -> Reference | None:
+        """The reference, when it is one and nothing else; such a string can keep a value's type."""
+        only = self.parts[0] if len(self.parts) == 1 else None
+        return only if isinstance(only, Reference) else None
+
+    def render(self, scope: Scope, *, kubelet: bool) -> str:
+        """Return the text with the values in it.
+
+        Parameters
+        ----------
+        scope
+            What the references stand for.
+        kubelet
+            Whether the kubelet expands the field again.
+        """
+        return "".join(
+            part if isinstance(part, str) else text_form(scope.value(part), kubelet=kubelet)
+            for part in self.parts
+        )
+
+
+def parse_text(text: str, *, kubelet: bool) -> Text:
+    """Find the references in a string.
+
+    Anything else in ``$(…)`` is the kubelet's, or just text, and stays as it is.
+
+    Parameters
+    ----------
+    text
+        The string as the template has it.
+    kubelet
+        Whether the kubelet expands the field again.
+
+    Raises
+    ------
+    ReferenceSyntaxError
+        Something that starts like a reference is none, or stands inside another ``$(…)``: there the kubelet
+        would take the value for the name of a variable.
+    """
+    if "$(" not in text:
+        return Text((text,))
+    parts: list[str | Reference] = []
+    literal = ""
+    position = 0
+    for token in _TOKEN.finditer(text):
+        literal += text[position : token.start()]
+        position = token.end()
+        reference = None if token["escaped"] else _reference(token["name"])
+        if reference is not None:
+            parts += [literal, reference] if literal else [reference]
+            literal = ""
+        elif token["escaped"] and not kubelet:
+            literal += "$" * (len(token["escaped"]) // 2)
+        else:
+            literal += token[0]
+    literal += text[position:]
+    return Text((*parts, literal) if literal or not parts else tuple(parts))
+
+
+def _reference(name: str) -> Reference | None:
+    if not name.startswith(_OURS):
+        if _HIDDEN.search(name):
+            raise ReferenceSyntaxError(
+                "a reference cannot stand inside another $(…); where no variable is meant, "
+                "write $$( for the outer $("
+            )
+        return None
+    parameter = _PARAMETER.fullmatch(name)
+    if parameter:
+        return Reference("parameters", parameter[1], expands=parameter[2] is not None)
+    source, _, field = name.partition(".")
+    if source == "instance" and field in INSTANCE_FIELDS:
+        return Reference("instance", field)
+    known = ", ".join(f"$(instance.{known})" for known in INSTANCE_FIELDS)
+    raise ReferenceSyntaxError(
+        f"expected $(parameters.NAME), $(parameters.LIST[*]) or one of {known}; "
+        "write $$( where no reference is meant"
+    )
+
+
+def text_form(value: Any, *, kubelet: bool) -> str:
+    """Return a value as text.
+
+    Parameters
+    ----------
+    value
+        Any JSON value. Strings stay, booleans become ``true`` and ``false``, numbers are written as in JSON,
+        lists and objects become compact JSON with sorted keys.
+    kubelet
+        Whether the kubelet expands the field again, so that every ``$`` is doubled.
+    """
+    text: str = value
+    if not isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return text.replace("$", "$$") if kubelet else text

@@ -1,0 +1,32 @@
+"""What a cluster's operator decides on for all models: the settings of rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """The cluster's conventions that rendering follows.
+
+    Attributes
+    ----------
+    gpu_node_label
+        Label by which nodes say what accelerator they have: it becomes a node selector of pods with a GPU.
+        Empty where nodes have none.
+    gpu_node_values
+        ``gpu_type`` to the value of that label, where it is another one than the type itself.
+    high_priority_class, default_priority_class
+        PriorityClass of pods whose template says ``high_priority: true``, and of all others. None leaves it
+        to the pod template and the cluster.
+    run_as_non_root
+        Whether pods refuse to run as root unless their pod template says otherwise. Common images run as
+        root.
+    """
+
+    gpu_node_label: str = "k8s.amazonaws.com/accelerator"
+    gpu_node_values: Mapping[str, str] = field(default_factory=dict)
+    high_priority_class: str | None = None
+    default_priority_class: str | None = None
+    run_as_non_root: bool = False

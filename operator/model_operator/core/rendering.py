@@ -1,0 +1,239 @@
+"""Renders an instance of a compiled template into the Deployments and Services that are to exist for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_operator.api import (
+    API_VERSION,
+    DeploymentVendorConfiguration,
+    EndpointConfig,
+    InstanceDeployment,
+    ModelInstance,
+)
+from model_operator.core.deployment import render_deployment
+from model_operator.core.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
+from model_operator.core.pod import PodProgram
+from model_operator.core.references import Reference, Scope
+from model_operator.core.render_settings import RenderSettings
+from model_operator.core.service import render_service, service_url
+from model_operator.core.templates import CompiledTemplate
+from model_operator.core.validation import validate_parameters
+from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+
+__all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render"]
+
+COMPONENT_LABEL = "app.kubernetes.io/component"
+COMPONENT = "model-server"
+
+_PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDeployment:
+    """One deployment of a model.
+
+    Attributes
+    ----------
+    entry
+        Name of the entry of ``spec.deployments``; None for the one deployment of an instance without it.
+    name
+        Name of the Deployment and the Service.
+    deployment, service
+        The objects, as server-side apply takes them. A model that pulls its work has no Service.
+    url
+        Address of the Service inside the cluster; None without one.
+    """
+
+    entry: str | None
+    name: str
+    deployment: dict[str, Any]
+    service: dict[str, Any] | None
+    url: str | None
+
+    @property
+    def children(self) -> list[dict[str, Any]]:
+        """The objects, the Deployment first."""
+        return [self.deployment] if self.service is None else [self.deployment, self.service]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """All that is to exist for an instance.
+
+    Attributes
+    ----------
+    deployments
+        In the order of ``spec.deployments``. Empty when the instance asks for none, or is wrong.
+    violations
+        What is wrong with the instance, sorted by path.
+    """
+
+    deployments: tuple[RenderedDeployment, ...]
+    violations: tuple[Violation, ...]
+
+    @property
+    def children(self) -> list[dict[str, Any]]:
+        """The objects of all deployments."""
+        return [child for rendered in self.deployments for child in rendered.children]
+
+
+def render(
+    compiled: CompiledTemplate, instance: ModelInstance, settings: RenderSettings | None = None
+) -> Rendering:
+    """Render an instance. The same input gives the same output, byte for byte.
+
+    Parameters
+    ----------
+    compiled
+        The instance's template, without violations.
+    instance
+        The instance. Without ``metadata.namespace`` it is taken to be in ``default``; without a uid, as when
+        nothing of it is in a cluster yet, its children have no owner.
+    settings
+        The cluster's conventions; the built-in ones when left out.
+
+    Raises
+    ------
+    InvalidObjectError
+        The template has violations: with it, nothing is known about what is to exist.
+    """
+    if compiled.pod is None:
+        raise InvalidObjectError(compiled.violations)
+    settings = RenderSettings() if settings is None else settings
+    entries = instance.spec.deployments
+    jobs = [_Job(instance, compiled, compiled.pod, index, entry) for index, entry in enumerate(entries or ())]
+    if entries is None:
+        jobs = [_Job(instance, compiled, compiled.pod, None, None)]
+    violations = [violation for job in jobs for violation in job.violations]
+    if violations:
+        return Rendering((), sort_violations(violations))
+    return Rendering(tuple(job.render(settings) for job in jobs), ())
+
+
+class _Job:
+    """One deployment to be rendered, with the values that go into it and what is wrong with them."""
+
+    def __init__(
+        self,
+        instance: ModelInstance,
+        compiled: CompiledTemplate,
+        pod: PodProgram,
+        index: int | None,
+        entry: InstanceDeployment | None,
+    ) -> None:
+        self.instance = instance
+        self.spec = compiled.resource.spec
+        self.pod = pod
+        self.index = index
+        self.entry = entry
+        own = (entry.model_creation_parameters if entry else None) or {}
+        self.own_parameters = own.keys()
+        given = {**(instance.spec.model_creation_parameters or {}), **own}
+        values, faults = validate_parameters(compiled.parameters, given, ())
+        self.scope = Scope(values, _instance_fields(instance))
+        self.violations = [
+            Violation(self.parameter_loc(fault.loc), fault.msg, fault.type) for fault in faults
+        ]
+        if not faults:
+            self.violations += [
+                self.unusable(reference, expected) for reference, expected in pod.faults(self.scope)
+            ]
+        self.violations += self.worker_faults()
+
+    def parameter_loc(self, path: Loc) -> Loc:
+        """Return where a parameter stands: in the entry if that gives it, else in the instance's."""
+        if self.index is not None and path and path[0] in self.own_parameters:
+            return ("spec", "deployments", self.index, "model_creation_parameters", *path)
+        return (*_PARAMETERS_LOC, *path)
+
+    def unusable(self, reference: Reference, expected: str) -> Violation:
+        if reference.source == "parameters":
+            return Violation(self.parameter_loc((reference.name,)), f"must be {expected}", "image")
+        # The platform's account ids may be anything; names, namespaces and uids always fit into an image.
+        return Violation(("spec", reference.name), f"must be {expected}", "image")
+
+    def worker_faults(self) -> list[Violation]:
+        """Check the entry's workers together with those of the template that it leaves as they are."""
+        own = self.entry.vendor_configuration if self.entry else None
+        if own is None:
+            return []
+        loc: Loc = ("spec", "deployments", self.index or 0, "vendor_configuration")
+        least, most = _workers(self.endpoint, own)
+        if most is not None and least > most:
+            wrong = "max_workers" if own.max_workers is not None else "min_workers"
+            message = "must have min_workers at most max_workers, one of which is the template's; give both"
+            return [Violation((*loc, wrong), message, "workers")]
+        if least == 0 and most:
+            message = (
+                "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker; give both"
+            )
+            return [Violation((*loc, "min_workers"), message, "workers")]
+        return []
+
+    @property
+    def endpoint(self) -> EndpointConfig:
+        return self.spec.vendor_configuration.endpoint_config
+
+    def render(self, settings: RenderSettings) -> RenderedDeployment:
+        metadata = self.instance.metadata
+        entry = self.entry.name if self.entry else None
+        name = metadata.name if entry is None else f"{metadata.name}-{entry}"
+        selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
+        labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
+        least, _ = _workers(self.endpoint, self.entry.vendor_configuration if self.entry else None)
+        pinned = self.instance.spec.replicas
+        deployment = render_deployment(
+            metadata=_child_metadata(self.instance, name, labels),
+            selector=selector,
+            pod=self.pod.render(self.scope, labels, settings),
+            replicas=least if pinned is None else pinned,
+            endpoint=self.endpoint,
+            strategy=self.spec.strategy,
+        )
+        if not self.spec.endpoint_type.serves_http:
+            return RenderedDeployment(entry, name, deployment, None, None)
+        service = render_service(metadata=_child_metadata(self.instance, name, labels), selector=selector)
+        return RenderedDeployment(
+            entry, name, deployment, service, service_url(name, _namespace(self.instance))
+        )
+
+
+def _workers(endpoint: EndpointConfig, own: DeploymentVendorConfiguration | None) -> tuple[int, int | None]:
+    """Return the workers without load and at full load; None is as many as without load."""
+    least, most = endpoint.min_workers, endpoint.max_workers
+    if own is not None:
+        least = least if own.min_workers is None else own.min_workers
+        most = most if own.max_workers is None else own.max_workers
+    return least, most
+
+
+def _child_metadata(instance: ModelInstance, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "namespace": _namespace(instance), "labels": dict(labels)}
+    if instance.metadata.uid:
+        owner = {
+            "apiVersion": API_VERSION,
+            "kind": instance.kind,
+            "name": instance.metadata.name,
+            "uid": instance.metadata.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+        metadata["ownerReferences"] = [owner]
+    return metadata
+
+
+def _instance_fields(instance: ModelInstance) -> dict[str, str]:
+    namespace = _namespace(instance)
+    return {
+        "name": instance.metadata.name,
+        "namespace": namespace,
+        "id": instance.metadata.uid,
+        "account_id": instance.spec.account_id or namespace,
+    }
+
+
+def _namespace(instance: ModelInstance) -> str:
+    return instance.metadata.namespace or "default"

@@ -1,0 +1,223 @@
+"""Finds references in a pod template, judges them against the declared parameters, and puts values in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_operator.core.json_values import JSON_TYPES, nouns
+from model_operator.core.parameters import ParameterSchema
+from model_operator.core.pod_fields import (
+    FieldType,
+    Path,
+    Place,
+    holds_strings,
+    is_expanded_by_kubelet,
+    place_of,
+)
+from model_operator.core.references import Reference, ReferenceSyntaxError, Scope, Text, parse_text, text_form
+from model_operator.core.violations import Loc, Violation
+
+_ACCEPTED = {
+    FieldType.STRING: frozenset(JSON_TYPES) - {"null"},
+    FieldType.INTEGER: frozenset({"integer"}),
+    FieldType.BOOLEAN: frozenset({"boolean"}),
+    FieldType.INTEGER_OR_STRING: frozenset({"integer", "string"}),
+    FieldType.OBJECT: frozenset({"object"}),
+    FieldType.LIST: frozenset({"array"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A string of a pod template that has references.
+
+    Attributes
+    ----------
+    path
+        Where it is in the pod template.
+    place
+        What the field takes.
+    text
+        The string, read.
+    """
+
+    path: Path
+    place: Place
+    text: Text
+
+    def value(self, scope: Scope) -> Any:
+        """Return what the field becomes; the list of its items when the reference expands one."""
+        reference, kubelet = self.text.exact, self.place.kubelet
+        if reference is None:
+            return self.text.render(scope, kubelet=kubelet)
+        value = scope.value(reference)
+        if reference.expands:
+            return [self._typed(item) for item in value or ()]
+        return self._typed(value)
+
+    def _typed(self, value: Any) -> Any:
+        if self.place.type is FieldType.STRING:
+            return text_form(value, kubelet=self.place.kubelet)
+        return _fresh(value, tuple(part for part in self.path if isinstance(part, str)))
+
+
+def compile_positions(pod: dict[str, Any]) -> tuple[Position, ...]:
+    """Return the positions of a pod template's references, in order.
+
+    ``$$(`` becomes ``$(`` in `pod` itself where the kubelet does not expand.
+
+    Parameters
+    ----------
+    pod
+        A pod template whose strings have passed `check_text`.
+    """
+    positions = []
+    for path, text in list(strings(pod)):
+        if "$(" not in text:
+            continue
+        place = place_of(path)
+        read = parse_text(text, kubelet=place.kubelet)
+        if read.references:
+            positions.append(Position(path, place, read))
+        else:
+            _container_of(pod, path)[path[-1]] = read.parts[0]
+    return tuple(positions)
+
+
+def substitute(pod: dict[str, Any], positions: Sequence[Position], scope: Scope) -> None:
+    """Put the values into a pod template, in place."""
+    # Backwards, so that an expanded list does not move what comes before it.
+    for position in reversed(positions):
+        container, key = _container_of(pod, position.path), position.path[-1]
+        value = position.value(scope)
+        reference = position.text.exact
+        if reference is not None and reference.expands:
+            container[key : key + 1] = value  # type: ignore[operator]
+        else:
+            container[key] = value
+
+
+def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every string inside a JSON value with its path, in order; keys are not among them."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from strings(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from strings(item, (*path, index))
+
+
+def check_text(text: str, loc: Loc, path: Path, parameters: ParameterSchema) -> Iterable[Violation]:
+    """Yield what is wrong with the references in a string of a template.
+
+    Parameters
+    ----------
+    text
+        The string.
+    loc
+        Where the template has it.
+    path
+        Where it goes in the pod template.
+    parameters
+        The parameters that the template declares.
+    """
+    if "$(" not in text:
+        return
+    place = place_of(path)
+    try:
+        read = parse_text(text, kubelet=place.kubelet)
+    except ReferenceSyntaxError as error:
+        yield Violation(loc, str(error), "reference_syntax")
+        return
+    for reference in read.references:
+        fault = _fault(reference, read, place, parameters)
+        if fault is not None:
+            message, code = fault
+            yield Violation(loc, f"{reference} {message}", code)
+
+
+def _fault(
+    reference: Reference, read: Text, place: Place, parameters: ParameterSchema
+) -> tuple[str, str] | None:
+    exact = read.exact is not None
+    if not exact and place.type not in (FieldType.STRING, FieldType.INTEGER_OR_STRING):
+        return (
+            f"cannot be part of a text where {place.type.value} is expected; let it stand alone",
+            "reference_type",
+        )
+    if reference.source == "instance":
+        return _type_fault(frozenset({"string"}), place) if exact else None
+    name = reference.name
+    if not parameters.declares(name):
+        message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
+        return message, "undeclared_parameter"
+    if parameters.is_secret_ref(name):
+        message = (
+            f"refers to a secret, which cannot be put into a field; the container has it as variable {name}"
+        )
+        return message, "secret_in_text"
+    if reference.expands:
+        return _expansion_fault(reference, place, parameters, exact=exact)
+    if not parameters.always_has_value(name):
+        return "needs a parameter that always has a value; give it a default or make it required", "no_value"
+    if place.guarded and not parameters.has_enum(name):
+        return _NOT_CLOSED
+    return _type_fault(parameters.types(name), place)
+
+
+def _expansion_fault(
+    reference: Reference, place: Place, parameters: ParameterSchema, *, exact: bool
+) -> tuple[str, str] | None:
+    if not (exact and place.is_item):
+        return "must be a whole item of a list; without [*] it is the list itself", "misplaced_expansion"
+    # An optional list without a value, or null, has no items.
+    types = parameters.types(reference.name) - {"null"}
+    if types != {"array"}:
+        return f"needs a parameter that is a list, the declared one can be {_words(types)}", "reference_type"
+    if place.guarded and not (
+        parameters.has_enum(reference.name) or parameters.items_have_enum(reference.name)
+    ):
+        return _NOT_CLOSED
+    return _type_fault(parameters.item_types(reference.name), place)
+
+
+_NOT_CLOSED = (
+    "needs a parameter with enum here: the field decides on what a pod may do or see",
+    "closed_values",
+)
+
+
+def _type_fault(types: frozenset[str], place: Place) -> tuple[str, str] | None:
+    surplus = types - _ACCEPTED[place.type]
+    if not surplus:
+        return None
+    expected = place.type.value
+    return f"must be {expected} here, the declared parameter can be {_words(surplus)}", "reference_type"
+
+
+def _words(types: Iterable[str]) -> str:
+    return nouns(sorted(types)) or "no list"
+
+
+def _container_of(pod: Any, path: Path) -> Any:
+    for part in path[:-1]:
+        pod = pod[part]
+    return pod
+
+
+def _fresh(value: Any, names: tuple[str, ...]) -> Any:
+    """Return a copy of a parameter's value, each scalar as the field it lands in takes it."""
+    match value:
+        case Mapping():
+            return {key: _fresh(item, (*names, key)) for key, item in value.items()}
+        case list() | tuple():
+            return [_fresh(item, names) for item in value]
+        case str() if is_expanded_by_kubelet(names):
+            return value.replace("$", "$$")
+        case bool() | int() | float() if holds_strings(names):
+            return text_form(value, kubelet=False)
+    return value

@@ -1,0 +1,120 @@
+"""Compiles a template: all that can be known before there is an instance, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
+from model_operator.core.deployment import check_strategy
+from model_operator.core.images import bundle_image, is_image, is_registry
+from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
+from model_operator.core.pod import PodProgram, compile_pod
+from model_operator.core.pod_fields import Path
+from model_operator.core.pod_shape import check_pod_template
+from model_operator.core.references import ReferenceSyntaxError
+from model_operator.core.substitution import check_text, strings
+from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+
+_PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters_schema")
+_REQUEST_PARAMETERS_LOC: Loc = ("spec", "model_request_parameters_schema")
+_BUNDLE_LOC: Loc = ("spec", "vendor_configuration", "bundle_config")
+_POD_TEMPLATE_LOC: Loc = ("spec", "pod_template")
+_CONTAINER: Path = ("spec", "containers", 0)
+_HEALTHCHECK: Path = (*_CONTAINER, "readinessProbe", "httpGet", "path")
+
+
+@dataclass(frozen=True)
+class CompiledTemplate:
+    """A template, read and judged; to be kept for as long as its uid and generation stay the same.
+
+    Attributes
+    ----------
+    resource
+        The template.
+    parameters
+        What an instance may set; no parameters where that is what is wrong.
+    request_parameters
+        What a request may set.
+    violations
+        What is wrong with the template, sorted by path; with any, nothing can be rendered from it.
+    pod
+        How to render its pods; None exactly when there are violations.
+    """
+
+    resource: ModelTemplate | ClusterModelTemplate
+    parameters: ParameterSchema
+    request_parameters: ParameterSchema
+    violations: tuple[Violation, ...]
+    pod: PodProgram | None = None
+
+
+def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> CompiledTemplate:
+    """Read a template. Never raises: what is wrong stands in the result's violations.
+
+    Parameters
+    ----------
+    resource
+        The template, parsed.
+    """
+    spec = resource.spec
+    parameters, faults = _schema(spec.model_creation_parameters_schema, _PARAMETERS_LOC)
+    request_parameters, request_faults = _schema(
+        spec.model_request_parameters_schema, _REQUEST_PARAMETERS_LOC
+    )
+    shape_faults = (
+        () if spec.pod_template is None else check_pod_template(spec.pod_template, _POD_TEMPLATE_LOC)
+    )
+    violations = [*faults, *request_faults, *shape_faults, *check_strategy(spec.strategy)]
+    violations += _image_faults(spec)
+    # References cannot be judged by a schema that is not one, nor found where recursion might not end.
+    if not faults and not shape_faults:
+        violations += _reference_faults(spec, parameters)
+    pod = None if violations else compile_pod(spec, parameters)
+    return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations), pod)
+
+
+def _schema(raw: Mapping[str, Any] | None, loc: Loc) -> tuple[ParameterSchema, tuple[Violation, ...]]:
+    try:
+        return parse_parameter_schema(raw, loc), ()
+    except InvalidObjectError as error:
+        return parse_parameter_schema(None, loc), error.violations
+
+
+def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
+    bundle = spec.vendor_configuration.bundle_config
+    if not is_registry(bundle.registry):
+        message = "must be a host and an optional path, such as ghcr.io/huggingface; it takes no references"
+        yield Violation((*_BUNDLE_LOC, "registry"), message, "image")
+        return
+    try:
+        image = bundle_image(bundle)
+    except ReferenceSyntaxError:
+        return  # reported with the other references
+    written = image.literal()
+    if written is not None and not is_image(written):
+        message = "must make a valid reference to an image together with registry and tag or digest"
+        yield Violation((*_BUNDLE_LOC, "image"), message, "image")
+
+
+def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+    for value, loc, path in _sources(spec):
+        for inner, text in strings(value):
+            yield from check_text(text, (*loc, *inner), (*path, *inner), parameters)
+
+
+def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:
+    """Yield what may hold references: the value, its path in the template, its path in the pod template."""
+    bundle = spec.vendor_configuration.bundle_config
+    for name in ("image", "tag"):
+        yield getattr(bundle, name), (*_BUNDLE_LOC, name), (*_CONTAINER, "image")
+    for name, field in (("command", "command"), ("args", "args"), ("streaming_command", "command")):
+        yield getattr(bundle, name), (*_BUNDLE_LOC, name), (*_CONTAINER, field)
+    yield bundle.healthcheck_route, (*_BUNDLE_LOC, "healthcheck_route"), _HEALTHCHECK
+    for index, secret in enumerate(bundle.image_pull_secrets):
+        loc: Loc = (*_BUNDLE_LOC, "image_pull_secrets", index, "name")
+        yield secret.name, loc, ("spec", "imagePullSecrets", index, "name")
+    for name, value in bundle.env.items():
+        yield value, (*_BUNDLE_LOC, "env", name), (*_CONTAINER, "env", 0, "value")
+    yield spec.pod_template, _POD_TEMPLATE_LOC, ()
