@@ -1,0 +1,173 @@
+"""What was applied, and whether a live child still has it: hash and drift of owned fields.
+
+Service and HorizontalPodAutoscaler have no ``metadata.generation``, and a subset comparison alone
+misses a field that we stopped setting. So each child carries the hash of the object we applied,
+and is left alone only when that hash is the wanted one *and* every wanted field is live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model_operator.api import GROUP
+from model_operator.core.quantities import canonical_quantity
+
+APPLIED_HASH = f"{GROUP}/applied-hash"
+"""Annotation of a child: hash of the object that was applied."""
+
+_QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
+_QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
+_ATOMIC_MAPS = frozenset({"selector", "labelSelector", "nodeSelector"})
+"""Server-side apply owns these as a whole: a key that somebody adds is a change of what is ours."""
+_LIST_KEYS = {
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "ephemeralContainers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "imagePullSecrets": ("name",),
+    "schedulingGates": ("name",),
+    "resourceClaims": ("name",),
+    "claims": ("name",),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "ports": ("containerPort", "port", "protocol"),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "hostAliases": ("ip",),
+    "ownerReferences": ("uid",),
+}
+"""The associative lists of our kinds and their ``x-kubernetes-list-map-keys``; all others are atomic."""
+_MEANINGFUL_ZEROS = frozenset(
+    {
+        "allowPrivilegeEscalation",
+        "automountServiceAccountToken",
+        "fsGroup",
+        "hostUsers",
+        "mode",
+        "runAsGroup",
+        "runAsNonRoot",
+        "runAsUser",
+        "storageClassName",
+    }
+)
+"""Fields for which false, 0 or "" is stored and differs from absence; elsewhere it may not be stored."""
+
+
+def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object as it is applied: without nulls and empty ``value``, with its hash.
+
+    Parameters
+    ----------
+    obj
+        A rendered child, any kind.
+
+    Returns
+    -------
+    dict
+        A copy with the annotation ``modeloperator.dev/applied-hash``. Nulls and an environment
+        variable's empty ``value`` are left out because the API server does not store them:
+        they would read as drift for ever.
+    """
+    pruned: dict[str, Any] = _prune(obj)
+    digest = _hash(pruned)
+    metadata = dict(pruned.get("metadata", {}))
+    metadata["annotations"] = {**metadata.get("annotations", {}), APPLIED_HASH: digest}
+    return {**pruned, "metadata": metadata}
+
+
+def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether a live child is what :func:`applicable` returned, so that no write is needed.
+
+    Parameters
+    ----------
+    wanted
+        The result of :func:`applicable`.
+    live
+        The child as the API server has it. Fields that others added do not count as drift.
+    """
+    return was_applied(wanted, live) and _is_subset(wanted, live)
+
+
+def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Tell whether this is what a live child was last applied as, whatever others changed since.
+
+    A cluster's admission plugins may change what is applied, an image's registry for example: then
+    it never is live to the letter, and yet its roll-out is that of the wanted object.
+
+    Parameters
+    ----------
+    wanted, live
+        As for :func:`is_applied`.
+    """
+    annotations = live.get("metadata", {}).get("annotations") or {}
+    return bool(annotations.get(APPLIED_HASH) == wanted["metadata"]["annotations"][APPLIED_HASH])
+
+
+def _hash(obj: Mapping[str, Any]) -> str:
+    text = json.dumps(_canonical(obj), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _prune(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        pruned = {key: _prune(item) for key, item in value.items() if item is not None}
+        if pruned.get("value") == "" and "name" in pruned:
+            del pruned["value"]
+        return pruned
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_prune(item) for item in value]
+    return value
+
+
+def _canonical(value: Any, field: str = "") -> Any:
+    if isinstance(value, Mapping):
+        if field in _QUANTITY_MAPS:
+            return {key: _quantity(item) for key, item in value.items()}
+        return {key: _canonical(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return _quantity(value) if field in _QUANTITY_FIELDS else value
+
+
+def _quantity(value: Any) -> Any:
+    try:
+        return canonical_quantity(value)
+    except ValueError:
+        return value
+
+
+def _is_subset(wanted: Any, live: Any, field: str = "") -> bool:
+    if wanted == live:
+        return True
+    if live is None:
+        return not wanted and field not in _MEANINGFUL_ZEROS
+    if isinstance(wanted, Mapping):
+        if not isinstance(live, Mapping) or (field in _ATOMIC_MAPS and len(wanted) != len(live)):
+            return False
+        if field in _QUANTITY_MAPS:
+            return all(
+                key in live and _quantity(item) == _quantity(live[key]) for key, item in wanted.items()
+            )
+        return all(_is_subset(item, live.get(key), key) for key, item in wanted.items())
+    if isinstance(wanted, list):
+        return _is_list_subset(wanted, live, field)
+    return field in _QUANTITY_FIELDS and bool(_quantity(wanted) == _quantity(live))
+
+
+def _is_list_subset(wanted: list[Any], live: Any, field: str) -> bool:
+    """Compare associative lists by their key, as server-side apply merges them; others in order."""
+    if not isinstance(live, list):
+        return False
+    keys = _LIST_KEYS.get(field)
+    if keys is None or not all(isinstance(item, Mapping) for item in (*wanted, *live)):
+        return len(wanted) == len(live) and all(map(_is_subset, wanted, live))
+    by_key = {_item_key(item, keys): item for item in live}
+    return all(_is_subset(item, by_key.get(_item_key(item, keys))) for item in wanted)
+
+
+def _item_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    # The API server fills in the protocol, which is part of a port's key.
+    return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)

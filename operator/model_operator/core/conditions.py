@@ -1,0 +1,104 @@
+"""Conditions as Kubernetes keeps them: one per type, a time of transition only when the status changes.
+
+Source: the API conventions ("Typical status properties") and kstatus for Reconciling and Stalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_MESSAGE = 32768
+OWN_TYPES = frozenset({"Ready", "Available", "Reconciling", "Stalled"})
+"""The condition types that this operator writes; those of others are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition before it has times: what is the case.
+
+    Attributes
+    ----------
+    type, status, reason, message
+        As in ``metav1.Condition``; status is a boolean here.
+    """
+
+    type: str
+    status: bool
+    reason: str
+    message: str
+
+
+def kstatus_conditions(*, ready: bool, stalled: bool, reason: str, message: str) -> list[Condition]:
+    """Return Ready with, while they hold, Stalled (a human must act) or Reconciling (anything else).
+
+    Reconciling and Stalled are "abnormal-true": kstatus wants them absent when false.
+    """
+    conditions = [Condition("Ready", ready, reason, message)]
+    if not ready:
+        conditions.append(Condition("Stalled" if stalled else "Reconciling", True, reason, message))
+    return conditions
+
+
+def merge_conditions(
+    current: Iterable[Mapping[str, Any]], wanted: Iterable[Condition], *, generation: int, now: str
+) -> list[dict[str, Any]]:
+    """Return the list for ``status.conditions``.
+
+    Parameters
+    ----------
+    current
+        The conditions that the object has.
+    wanted
+        All that hold now; those of our types that are missing here go.
+    generation
+        ``metadata.generation`` that was judged.
+    now
+        RFC 3339 time for those whose status changes.
+    """
+    before = {condition["type"]: condition for condition in current}
+    merged = [dict(condition) for kind, condition in before.items() if kind not in OWN_TYPES]
+    for condition in wanted:
+        status = "True" if condition.status else "False"
+        old = before.get(condition.type, {})
+        since = old.get("lastTransitionTime", now) if old.get("status") == status else now
+        merged.append(
+            {
+                "type": condition.type,
+                "status": status,
+                "reason": condition.reason,
+                "message": condition.message[:_MAX_MESSAGE],
+                "observedGeneration": generation,
+                "lastTransitionTime": since,
+            }
+        )
+    return merged
+
+
+def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON merge patch (RFC 7386) that turns one object into the other; empty when equal.
+
+    Fields to remove are null in the patch. Null fields in ``wanted`` count as absent, since a merge patch
+    cannot store them; the API server drops them inside lists, too.
+    """
+    return _difference(current, _without_nulls(wanted))
+
+
+def _difference(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
+    for key, value in wanted.items():
+        old = current.get(key)
+        if value == old:
+            continue
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            patch[key] = _difference(old, value)
+        else:
+            patch[key] = value
+    return patch
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,93 @@
+"""From an object as the API server sends it to its model, also when it breaks the schema.
+
+The API server checks objects against the CRD when they are written, but an object may be older than
+the CRD, or the CRD may be edited: such an object is reported like any other mistake, never a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from model_operator.api import (
+    ClusterModelTemplate,
+    ModelInstance,
+    ModelInstanceSpec,
+    ModelTemplate,
+    ObjectMeta,
+    TemplateKind,
+)
+from model_operator.core.parameters import parse_parameter_schema
+from model_operator.core.templates import CompiledTemplate, compile_template
+from model_operator.core.violations import Violation, sort_violations
+
+_UNREADABLE: Any = None
+"""Stands for the spec of a template with violations of its shape: nobody reads it."""
+_TEMPLATE_TYPES: dict[TemplateKind, type[ModelTemplate | ClusterModelTemplate]] = {
+    TemplateKind.MODEL_TEMPLATE: ModelTemplate,
+    TemplateKind.CLUSTER_MODEL_TEMPLATE: ClusterModelTemplate,
+}
+
+
+def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violation, ...]]:
+    """Return a ModelInstance and what is wrong with its shape.
+
+    Parameters
+    ----------
+    obj
+        The object as the API server has it.
+
+    Returns
+    -------
+    tuple
+        The instance, and the violations; with violations its spec is empty.
+    """
+    try:
+        return ModelInstance.model_validate(obj), ()
+    except ValidationError as error:
+        if _is_about_status(error):
+            return parse_instance(_without_status(obj))
+        instance = ModelInstance.model_construct(
+            metadata=ObjectMeta.model_validate(obj["metadata"]), spec=ModelInstanceSpec.model_construct()
+        )
+        return instance, _violations(error)
+
+
+def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
+    """Return a template object compiled; never raises, what is wrong stands in its violations.
+
+    Parameters
+    ----------
+    obj
+        A ModelTemplate or ClusterModelTemplate as the API server has it, with its ``kind``.
+    """
+    resource_type = _TEMPLATE_TYPES[TemplateKind(obj["kind"])]
+    try:
+        return compile_template(resource_type.model_validate(obj))
+    except ValidationError as error:
+        if _is_about_status(error):
+            return parse_template(_without_status(obj))
+        resource = resource_type.model_construct(
+            metadata=ObjectMeta.model_validate(obj["metadata"]), spec=_UNREADABLE
+        )
+        empty = parse_parameter_schema(None, ())
+        return CompiledTemplate(resource, empty, empty, _violations(error))
+
+
+def _violations(error: ValidationError) -> tuple[Violation, ...]:
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    return sort_violations(Violation(entry["loc"], entry["msg"], entry["type"]) for entry in details)
+
+
+def _is_about_status(error: ValidationError) -> bool:
+    """Tell whether a status is what cannot be read, as after going back to an older operator.
+
+    No user can correct that; it is read as if it were empty, and written anew.
+    """
+    return any(entry["loc"][:1] == ("status",) for entry in error.errors())
+
+
+def _without_status(obj: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in obj.items() if field != "status"}

@@ -1,0 +1,66 @@
+"""Which children have had their day: what is no longer wanted goes once its replacement serves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from model_operator.core.canonical import applicable, was_applied
+from model_operator.core.rollout import RolloutState, assess_rollout
+
+
+def prunable(
+    wanted: Sequence[Mapping[str, Any]], live: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the live children that may be deleted now.
+
+    A child that is wanted stays. One that is not goes when nothing that might replace it is still on
+    its way: a Service when the Deployment of its name is rolled out as wanted, any child when every
+    wanted Deployment that is younger than it, or does not exist yet, serves. So renaming an entry of
+    ``spec.deployments`` never leaves a gap, and a broken neighbour does not keep a removed entry.
+
+    Parameters
+    ----------
+    wanted
+        Rendered children of all kinds.
+    live
+        The instance's own children, all kinds, with their status.
+    """
+    live = list(live)
+    wanted_by_key = {_key(child): child for child in wanted}
+    deployments = {_key(child): child for child in live if child["kind"] == "Deployment"}
+    wanted_deployments = [key for key in wanted_by_key if key[0] == "Deployment"]
+    result = []
+    for child in live:
+        if _key(child) in wanted_by_key or child["metadata"].get("deletionTimestamp"):
+            continue
+        same_name = ("Deployment", child["metadata"]["name"])
+        if same_name in wanted_by_key:
+            if _is_rolled_out(wanted_by_key[same_name], deployments.get(same_name)):
+                result.append(child)
+        elif all(_may_follow(child, deployments.get(key)) for key in wanted_deployments):
+            result.append(child)
+    return result
+
+
+def _may_follow(old: Mapping[str, Any], replacement: Mapping[str, Any] | None) -> bool:
+    if replacement is None:
+        return False
+    created = replacement["metadata"].get("creationTimestamp", "")
+    # Neighbours are created together, within the second that is all a timestamp tells.
+    if created <= old["metadata"].get("creationTimestamp", ""):
+        return True
+    return assess_rollout(replacement).state is RolloutState.COMPLETE
+
+
+def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
+    """Tell whether a live Deployment runs what is wanted; if that was refused, it may be complete without."""
+    return (
+        live is not None
+        and was_applied(applicable(wanted), live)
+        and assess_rollout(live).state is RolloutState.COMPLETE
+    )
+
+
+def _key(child: Mapping[str, Any]) -> tuple[str, str]:
+    return child["kind"], child["metadata"]["name"]

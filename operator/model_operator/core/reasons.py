@@ -1,0 +1,164 @@
+"""Every reason that ``status.conditions`` may carry, in order of precedence, and who must act on it.
+
+The order decides which one is reported when several hold. The documentation's table is made from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Actor(StrEnum):
+    """Who can change what a condition reports."""
+
+    USER = "user"
+    TEMPLATE_OWNER = "template owner"
+    CLUSTER = "cluster administrator"
+    OPERATOR = "operator administrator"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonInfo:
+    """What one reason means.
+
+    Attributes
+    ----------
+    meaning
+        One sentence for the documentation.
+    actor
+        Who must act.
+    next_step
+        What to do, as the end of the condition's message; empty when there is nothing to do.
+    ready
+        The status of the Ready condition that goes with it.
+    stalled
+        Whether it needs a human, so that the Stalled condition is present (kstatus).
+    """
+
+    meaning: str
+    actor: Actor
+    next_step: str
+    ready: bool = False
+    stalled: bool = False
+
+    def sentence(self, detail: str) -> str:
+        """Return a condition's message: what is the case, then who must act and how."""
+        if not self.next_step:
+            return detail
+        if self.actor is Actor.NOBODY:
+            return f"{detail} {self.next_step}"
+        return f"{detail} For the {self.actor}: {self.next_step}"
+
+
+class Reason(Enum):
+    """Reasons of the Ready condition of a ModelInstance, first match first."""
+
+    Terminating = ReasonInfo(
+        "The instance is being deleted; Kubernetes removes its Deployments and Services.",
+        Actor.NOBODY,
+        "Nothing to do; if it does not go, look at metadata.finalizers.",
+    )
+    TemplateNotFound = ReasonInfo(
+        "No template has the name or id in model_template_id. What already runs is left as it is.",
+        Actor.USER,
+        "Create the template or correct spec.model_template_id; this heals by itself.",
+    )
+    TemplateInvalid = ReasonInfo(
+        "The template exists but cannot be rendered. What already runs is left as it is.",
+        Actor.TEMPLATE_OWNER,
+        "Correct the template, its own status lists what is wrong; this heals by itself.",
+    )
+    InvalidParameters = ReasonInfo(
+        "The parameters break the template's schema. What already runs is left as it is.",
+        Actor.USER,
+        "Correct the listed fields.",
+        stalled=True,
+    )
+    ModelTypeMismatch = ReasonInfo(
+        "spec.model_type differs from the template's. What already runs is left as it is.",
+        Actor.USER,
+        "Remove spec.model_type or refer to a template of that type.",
+        stalled=True,
+    )
+    NameConflict = ReasonInfo(
+        "An object that belongs to somebody else has the name of a child. It is left untouched.",
+        Actor.USER,
+        "Rename or delete that object, or recreate the instance under another name.",
+        stalled=True,
+    )
+    DeploymentRejected = ReasonInfo(
+        "The API server refuses a rendered object as invalid.",
+        Actor.TEMPLATE_OWNER,
+        "Correct the field named here in the template or in the parameters.",
+        stalled=True,
+    )
+    OperatorForbidden = ReasonInfo(
+        "The operator lacks a permission.",
+        Actor.OPERATOR,
+        "Grant the operator's ServiceAccount the permission named here.",
+    )
+    QuotaExceeded = ReasonInfo(
+        "A ResourceQuota refuses an object.",
+        Actor.CLUSTER,
+        "Raise the quota or free some of it; it is tried again.",
+    )
+    PodsRejected = ReasonInfo(
+        "The cluster refuses the pods: quota, Pod Security, a missing PriorityClass or ServiceAccount.",
+        Actor.TEMPLATE_OWNER,
+        "Correct pod_template or have the cluster allow it; it is tried again.",
+    )
+    ProgressDeadlineExceeded = ReasonInfo(
+        "The roll-out made no progress within startup_timeout_seconds.",
+        Actor.TEMPLATE_OWNER,
+        "Look at the pods' events and logs; correct image, command or startup_timeout_seconds.",
+        stalled=True,
+    )
+    Deploying = ReasonInfo(
+        "The roll-out of the current spec and template is under way.",
+        Actor.NOBODY,
+        "Nothing to do.",
+    )
+    RolledOut = ReasonInfo(
+        "Every deployment runs the current spec and template.",
+        Actor.NOBODY,
+        "",
+        ready=True,
+    )
+    ScaledToZero = ReasonInfo(
+        "Rolled out with zero workers, as asked for.",
+        Actor.NOBODY,
+        "",
+        ready=True,
+    )
+    NotDeployed = ReasonInfo(
+        "spec.deployments is an empty list: nothing is to run.",
+        Actor.NOBODY,
+        "",
+        ready=True,
+    )
+    ExternallyHosted = ReasonInfo(
+        "The vendor in model_vendor hosts the model: there is no template and nothing to run.",
+        Actor.NOBODY,
+        "",
+        ready=True,
+    )
+
+    @property
+    def ready(self) -> bool:
+        """Whether the Ready condition is True with this reason."""
+        return self.value.ready
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a human must act before anything can change."""
+        return self.value.stalled
+
+    def message(self, detail: str) -> str:
+        """Return a condition's message: what is the case, then who must act and how."""
+        return self.value.sentence(detail)
+
+
+PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
+"""All reasons, the one to report first when several hold first."""

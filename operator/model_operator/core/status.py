@@ -1,0 +1,249 @@
+"""The status of a ModelInstance: the truth about it, as one pure function of what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_operator.api import DeploymentState, ModelInstance
+from model_operator.core.canonical import applicable, was_applied
+from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
+from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
+from model_operator.core.failures import Failure
+from model_operator.core.identity import created_by
+from model_operator.core.limits import MAX_VIOLATIONS
+from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.core.parameters import parse_parameter_schema
+from model_operator.core.plan import Plan
+from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.rendering import RenderedDeployment
+from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
+
+_SHOWN = 3
+_MAX_ENTRIES = 64
+"""The API's bound on ``status.deployments``; only renaming over and over gets there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything that an instance's status is computed from.
+
+    Attributes
+    ----------
+    instance
+        The ModelInstance.
+    current
+        Its ``status`` as the API server has it.
+    plan
+        What was decided for it; None while it is being deleted.
+    deployments
+        The live Deployments that it controls, by name.
+    failures
+        What was refused while applying, by the child's name.
+    """
+
+    instance: ModelInstance
+    current: Mapping[str, Any]
+    plan: Plan | None
+    deployments: Mapping[str, Mapping[str, Any]]
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is the case for one deployment or for the instance as a whole."""
+
+    reason: Reason
+    detail: str
+    state: DeploymentState
+
+
+def instance_status(observation: Observation, now: str) -> dict[str, Any]:
+    """Return the whole ``status`` of a ModelInstance.
+
+    Parameters
+    ----------
+    observation
+        What was seen and decided.
+    now
+        RFC 3339 time for conditions that change.
+
+    Notes
+    -----
+    ``Ready`` is about this generation with this generation of the template; ``Available`` only says
+    that something serves, of whatever revision.
+    """
+    instance, current, plan = observation.instance, observation.current, observation.plan
+    rollouts = {name: assess_rollout(live) for name, live in observation.deployments.items()}
+    entries, verdicts = _entries(observation, rollouts)
+    verdict = _overall(observation, verdicts)
+    conditions = kstatus_conditions(
+        ready=verdict.reason.ready,
+        stalled=verdict.reason.stalled,
+        reason=verdict.reason.name,
+        message=verdict.reason.message(verdict.detail),
+    )
+    conditions.insert(1, _available(verdict, rollouts))
+    generation = instance.metadata.generation or 0
+    return {
+        "observedGeneration": generation,
+        "conditions": merge_conditions(
+            current.get("conditions", []), conditions, generation=generation, now=now
+        ),
+        "id": instance.metadata.uid,
+        "created_at": instance.metadata.creationTimestamp,
+        "account_id": instance.spec.account_id or instance.metadata.namespace,
+        **created_by(instance.metadata.annotations or {}),
+        **_contracts(observation, current),
+        "template": _template_ref(plan, current),
+        "validation_errors": (
+            [violation.to_dict() for violation in plan.violations[:MAX_VIOLATIONS]] if plan else None
+        ),
+        "deployment_count": len(observation.deployments),
+        "deployments": entries,
+        "url": next((entry["url"] for entry in entries if entry.get("url")), None),
+        "replicas": sum(rollout.replicas for rollout in rollouts.values()),
+        "ready_replicas": sum(rollout.ready for rollout in rollouts.values()),
+        "selector": f"{INSTANCE_LABEL}={instance.metadata.name}",
+    }
+
+
+def _entries(
+    observation: Observation, rollouts: Mapping[str, Rollout]
+) -> tuple[list[dict[str, Any]], list[_Verdict]]:
+    """Return ``status.deployments`` (the wanted ones first) and the verdicts on the wanted ones."""
+    entries, verdicts = [], []
+    rendering = observation.plan.rendering if observation.plan else None
+    wanted = rendering.deployments if rendering else ()
+    for rendered in wanted:
+        verdict = _judge(rendered, observation, rollouts.get(rendered.name))
+        verdicts.append(verdict)
+        entries.append(_entry(rendered.name, verdict, rollouts.get(rendered.name), rendered.url))
+    names = {rendered.name for rendered in wanted}
+    known = {entry["name"]: entry for entry in observation.current.get("deployments") or []}
+    # In the order that they were told before, so that the first one, whose URL is the model's, stays it.
+    for name in sorted(observation.deployments, key=lambda name: ([*known, name].index(name), name)):
+        if name not in names:
+            verdict = _judge_unwanted(observation, observation.deployments[name])
+            entries.append(_entry(name, verdict, rollouts[name], known.get(name, {}).get("url")))
+    return entries[:_MAX_ENTRIES], verdicts
+
+
+def _entry(name: str, verdict: _Verdict, rollout: Rollout | None, url: str | None) -> dict[str, Any]:
+    entry = {
+        "name": name,
+        "status": verdict.state.value,
+        "replicas": rollout.replicas if rollout else 0,
+        "ready_replicas": rollout.ready if rollout else 0,
+    }
+    if url:
+        entry["url"] = url
+    if verdict.detail and verdict.state is not DeploymentState.READY:
+        entry["message"] = verdict.detail
+    return entry
+
+
+def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Rollout | None) -> _Verdict:
+    failure = observation.failures.get(rendered.name)
+    if failure is not None:
+        transient = failure.reason is Reason.Deploying
+        state = DeploymentState.UPDATE_PENDING if transient else DeploymentState.UPDATE_FAILED
+        return _Verdict(failure.reason, failure.detail, state)
+    what = f"Deployment {rendered.name}"
+    live = observation.deployments.get(rendered.name)
+    if live is None or rollout is None:
+        return _Verdict(Reason.Deploying, f"{what} is being created.", DeploymentState.UPDATE_PENDING)
+    if rollout.state is RolloutState.PENDING or not was_applied(applicable(rendered.deployment), live):
+        return _Verdict(
+            Reason.Deploying, f"{what} is about to be rolled out.", DeploymentState.UPDATE_PENDING
+        )
+    match rollout.state:
+        case RolloutState.COMPLETE if rollout.wanted == 0:
+            return _Verdict(Reason.ScaledToZero, "Scaled to zero workers.", DeploymentState.READY)
+        case RolloutState.COMPLETE:
+            return _Verdict(Reason.RolledOut, "", DeploymentState.READY)
+        case RolloutState.REJECTED:
+            detail = f"{what}: pods are refused: {rollout.message}."
+            return _Verdict(Reason.PodsRejected, detail, DeploymentState.UPDATE_FAILED)
+        case RolloutState.DEADLINE_EXCEEDED:
+            detail = f"{what}: {rollout.message}"
+            return _Verdict(Reason.ProgressDeadlineExceeded, detail, DeploymentState.UPDATE_FAILED)
+    old = rollout.replicas - rollout.updated
+    detail = f"{what}: {rollout.updated} of {rollout.wanted} workers are of the current revision"
+    detail += f", {rollout.available} available" + (f", {old} old ones still to go." if old > 0 else ".")
+    return _Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS)
+
+
+def _judge_unwanted(observation: Observation, live: Mapping[str, Any]) -> _Verdict:
+    """Judge a live Deployment that is not rendered: to be deleted, or kept while there is a problem."""
+    plan = observation.plan
+    leaving = bool(live.get("metadata", {}).get("deletionTimestamp"))
+    if leaving or plan is None or plan.rendering is not None:
+        return _Verdict(Reason.Terminating, "To be deleted.", DeploymentState.DELETE_IN_PROGRESS)
+    reason = plan.problem.reason if plan.problem else Reason.Deploying
+    failed = reason.stalled or reason is Reason.TemplateInvalid
+    state = DeploymentState.UPDATE_FAILED if failed else DeploymentState.UPDATE_PENDING
+    return _Verdict(reason, "Left as it was; see the Ready condition.", state)
+
+
+def _overall(observation: Observation, verdicts: list[_Verdict]) -> _Verdict:
+    ready = DeploymentState.READY
+    plan = observation.plan
+    if plan is None:
+        return _Verdict(Reason.Terminating, "The instance is being deleted.", ready)
+    if plan.problem is not None:
+        return _Verdict(plan.problem.reason, plan.problem.detail, ready)
+    if not verdicts and observation.instance.spec.model_template_id is None:
+        vendor = observation.instance.spec.model_vendor
+        return _Verdict(
+            Reason.ExternallyHosted, f"The model is hosted by {vendor}; nothing runs here.", ready
+        )
+    if not verdicts:
+        return _Verdict(Reason.NotDeployed, "spec.deployments is empty; nothing runs.", ready)
+    worst = min(verdicts, key=lambda verdict: PRECEDENCE.index(verdict.reason)).reason
+    if worst is Reason.RolledOut:
+        return _Verdict(worst, "Every deployment runs the current spec and template.", ready)
+    details = list(dict.fromkeys(verdict.detail for verdict in verdicts if verdict.reason is worst))
+    more = f" And {len(details) - _SHOWN} more." if len(details) > _SHOWN else ""
+    return _Verdict(worst, " ".join(details[:_SHOWN]) + more, ready)
+
+
+def _available(verdict: _Verdict, rollouts: Mapping[str, Rollout]) -> Condition:
+    if verdict.reason is Reason.ExternallyHosted:
+        return Condition("Available", True, "ExternallyHosted", "The vendor serves the model.")
+    if any(rollout.serves for rollout in rollouts.values()):
+        return Condition("Available", True, "Serving", "At least one worker is available.")
+    return Condition("Available", False, "NotServing", "No worker is available.")
+
+
+def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
+    """Return ``status.template``: what was judged against, or the last known while it is missing."""
+    if plan is not None and plan.template is not None:
+        resource = plan.template.resource
+        return {
+            "kind": resource.kind,
+            "name": resource.metadata.name,
+            "uid": resource.metadata.uid,
+            "generation": resource.metadata.generation,
+        }
+    missing = plan is None or plan.problem is not None
+    return current.get("template") if missing else None
+
+
+def _contracts(observation: Observation, current: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request and response contract, kept as they were while the template is unusable."""
+    plan = observation.plan
+    template = plan.template if plan else None
+    if template is not None and not template.violations:
+        model_type, parameters = template.resource.spec.model_type, template.request_parameters
+    elif plan is not None and plan.problem is None and observation.instance.spec.model_type is not None:
+        model_type, parameters = observation.instance.spec.model_type, parse_parameter_schema(None, ())
+    else:
+        kept = ("request_schema", "response_schema", "supports_multi_turn")
+        return {key: current[key] for key in kept if key in current}
+    return {
+        "request_schema": request_schema(model_type, parameters),
+        "response_schema": response_schema(model_type),
+        "supports_multi_turn": supports_multi_turn(model_type),
+    }
