@@ -1,0 +1,69 @@
+"""``model-operator run``: the operator itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from model_operator.controller.errors import StartupError
+from model_operator.controller.logs import configure_logging
+from model_operator.controller.operator import run_operator
+from model_operator.controller.settings import LogFormat, LogLevel, OperatorSettings
+
+
+def run(
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            help="Kubeconfig; by default $KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount."
+        ),
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Serve only this namespace; may be repeated. Default: all."),
+    ] = None,
+    exclude_namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave namespaces of this pattern (*, ?) to another operator; may be repeated."),
+    ] = None,
+    log_format: Annotated[LogFormat | None, typer.Option(help="How to write logs. Default: console.")] = None,
+    log_level: Annotated[LogLevel | None, typer.Option(help="Least severe level. Default: info.")] = None,
+    health_port: Annotated[
+        int | None, typer.Option(help="Port of /healthz, 0 for none. Default: 8080.")
+    ] = None,
+) -> None:
+    """Run the operator until it is told to stop (SIGTERM, Ctrl-C).
+
+    Each option, and every further setting, can also be given as an environment variable
+    MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options win.
+    """
+    given: dict[str, Any] = {
+        "kubeconfig": kubeconfig,
+        "context": context,
+        "namespaces": namespace,
+        "exclude_namespaces": exclude_namespace,
+        "log_format": log_format,
+        "log_level": log_level,
+        "health_port": health_port,
+    }
+    try:
+        settings = OperatorSettings(
+            **{name: value for name, value in given.items() if value not in (None, [])}
+        )
+    except ValidationError as error:
+        _fail("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()))
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(run_operator(settings))
+    except StartupError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"model-operator: error: {message}", err=True)
+    raise typer.Exit(code=1)

@@ -1,0 +1,1 @@
+"""The shell around the core: watching, caching, queueing, writing. It decides nothing itself."""

@@ -1,0 +1,109 @@
+"""The newest known version of every watched object, with the look-ups that reconciling needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+_REMEMBERED = 10_000
+"""Deletions that are remembered: far more than there are while an answer of the server is under way."""
+
+Object = dict[str, Any]
+NamespacedName = tuple[str, str]
+"""Namespace (empty for cluster-scoped objects) and name."""
+
+
+class ObjectCache:
+    """Objects of one kind.
+
+    Resource versions decide which of two versions is newer, so that a late watch event never undoes
+    what the answer to our own write already told, and a late answer never brings back what a watch
+    event told to be gone (they are comparable since Kubernetes 1.35 by KEP-5504 and have been, for
+    objects of one kind, in every release this supports).
+
+    Parameters
+    ----------
+    indexers
+        Named functions from an object to the keys under which :meth:`find` is to find it.
+    """
+
+    def __init__(self, **indexers: Callable[[Object], Iterable[str]]) -> None:
+        self._objects: dict[NamespacedName, Object] = {}
+        self._by_uid: dict[str, NamespacedName] = {}
+        self._removed: dict[NamespacedName, int] = {}
+        self._indexers = indexers
+        self._indices: dict[str, dict[str, set[NamespacedName]]] = {
+            name: defaultdict(set) for name in indexers
+        }
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(list(self._objects.values()))
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """Return the object of that name."""
+        return self._objects.get((namespace, name))
+
+    def by_uid(self, uid: str) -> Object | None:
+        """Return the object with that ``metadata.uid``."""
+        key = self._by_uid.get(uid)
+        return self._objects[key] if key else None
+
+    def find(self, index: str, value: str) -> list[Object]:
+        """Return the objects that an index lists under a value, sorted by name."""
+        return [self._objects[key] for key in sorted(self._indices[index].get(value, ()))]
+
+    def put(self, obj: Object) -> bool:
+        """Keep an object unless a version as new, or its deletion, is known; tell whether it was news."""
+        key = key_of(obj)
+        old = self._objects.get(key)
+        known = self._removed.get(key, 0) if old is None else version_of(old)
+        if version_of(obj) <= known:
+            return False
+        self._removed.pop(key, None)
+        if old is not None:
+            self._forget(key, old)
+        metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+        kept = {**obj, "metadata": metadata}
+        self._objects[key] = kept
+        self._by_uid[metadata["uid"]] = key
+        for name, keys_of in self._indexers.items():
+            for value in keys_of(kept):
+                self._indices[name][value].add(key)
+        return True
+
+    def remove(self, obj: Object) -> bool:
+        """Forget an object that was deleted; a newer namesake stays. Tell whether it was known."""
+        key = key_of(obj)
+        old = self._objects.get(key)
+        if old is None or version_of(old) > version_of(obj):
+            return False
+        self._forget(key, old)
+        del self._objects[key]
+        self._removed[key] = version_of(obj)
+        if len(self._removed) > _REMEMBERED:
+            del self._removed[next(iter(self._removed))]
+        return True
+
+    def _forget(self, key: NamespacedName, old: Object) -> None:
+        self._by_uid.pop(old["metadata"]["uid"], None)
+        for name, keys_of in self._indexers.items():
+            index = self._indices[name]
+            for value in keys_of(old):
+                index[value].discard(key)
+                if not index[value]:
+                    del index[value]
+
+
+def key_of(obj: Object) -> NamespacedName:
+    """Return namespace and name of an object."""
+    metadata = obj["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(obj: Object) -> int:
+    """Return ``metadata.resourceVersion`` as the number that it is."""
+    return int(obj["metadata"]["resourceVersion"])

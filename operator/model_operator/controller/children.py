@@ -1,0 +1,164 @@
+"""Bringing the children of one instance to what was rendered, without touching what is not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from model_operator.api import ModelInstance
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import (
+    ApiError,
+    ApiUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+)
+from model_operator.controller.resources import CHILD_KIND, ResourceKind
+from model_operator.controller.state import ClusterState
+from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
+from model_operator.core.ownership import Ownership, classify
+from model_operator.core.pruning import prunable
+from model_operator.core.reasons import Reason
+from model_operator.core.rendering import Rendering
+
+log = structlog.get_logger(__name__)
+
+_ONLY_CREATE = "1"
+"""A resource version that no object has: the API server ignores it when it creates and answers 409
+when the object exists, so that a first apply can never change somebody else's object."""
+
+Object = Mapping[str, Any]
+
+
+class NamespaceTerminatingError(Exception):
+    """The namespace is going away: nothing can be created, and nothing needs to be."""
+
+
+class ChildSync:
+    """Applies and prunes children.
+
+    Parameters
+    ----------
+    client
+        Requests.
+    state
+        The caches; answers to writes are put there at once.
+    """
+
+    def __init__(self, client: ApiClient, state: ClusterState) -> None:
+        self._client = client
+        self._state = state
+
+    async def sync(self, instance: ModelInstance, rendering: Rendering) -> dict[str, Failure]:
+        """Apply what differs, then delete what is no longer wanted and has been replaced.
+
+        Parameters
+        ----------
+        instance
+            The owner.
+        rendering
+            The children that are to exist.
+
+        Returns
+        -------
+        dict
+            What was in the way, by the name of the deployment.
+
+        Raises
+        ------
+        NamespaceTerminatingError
+            When the namespace is going away.
+        """
+        failures: dict[str, Failure] = {}
+        for rendered in rendering.deployments:
+            for child in rendered.children:
+                failure = await self._ensure(instance, child)
+                if failure is not None:
+                    failures[rendered.name] = failure
+                    break
+        await self._prune(instance, rendering)
+        return failures
+
+    async def _ensure(self, instance: ModelInstance, child: Object) -> Failure | None:
+        """Bring one child to what is wanted; return what was in the way."""
+        kind = CHILD_KIND[child["kind"]]
+        wanted = applicable(child)
+        name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
+        attempt = f"apply {kind.kind} {name}"
+        known = self._state.children[kind.kind].get(namespace, name)
+        try:
+            if known is None:
+                return await self._claim(instance, kind, wanted)
+            return await self._update(instance, kind, wanted, known)
+        except ApiUnavailableError as error:
+            log.warning("write not answered", attempt=attempt, code=error.code, error=str(error))
+            return explain_refusal(error.code, error.status, attempt)
+        except ConflictError:
+            # The cache was behind; the next look has the newer version.
+            return Failure(Reason.Deploying, f"{kind.kind} {name} has just changed; looking again.")
+        except ApiError as error:
+            if is_namespace_terminating(error.code, error.status):
+                raise NamespaceTerminatingError(namespace) from error
+            failure = explain_refusal(error.code, error.status, attempt)
+            log.warning("write refused", attempt=attempt, code=error.code, reason=failure.reason.name)
+            return failure
+
+    async def _claim(self, instance: ModelInstance, kind: ResourceKind, wanted: Object) -> Failure | None:
+        """Create a child that is not known; take over an existing one only if it is ours to take."""
+        metadata = {**wanted["metadata"], "resourceVersion": _ONLY_CREATE}
+        try:
+            applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=False)
+        except ConflictError:
+            try:
+                live = await self._client.get(kind, metadata["namespace"], metadata["name"])
+            except NotFoundError:
+                # Gone again between the two requests.
+                applied = await self._client.apply(kind, wanted, force=False)
+            else:
+                return await self._update(instance, kind, wanted, live)
+        self._state.children[kind.kind].put(applied.live)
+        log.info("child created", kind=kind.kind, child=metadata["name"])
+        return None
+
+    async def _update(
+        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object
+    ) -> Failure | None:
+        name = wanted["metadata"]["name"]
+        match classify(live, name=instance.metadata.name, uid=instance.metadata.uid):
+            case Ownership.FOREIGN:
+                return Failure(
+                    Reason.NameConflict, f"{kind.kind} {name} exists and does not belong to this instance."
+                )
+            case Ownership.LEAVING:
+                return Failure(
+                    Reason.Deploying,
+                    f"{kind.kind} {name} is still being deleted; it is created anew after that.",
+                )
+        if is_applied(wanted, live):
+            self._state.children[kind.kind].put(dict(live))
+            return None
+        # The uid makes the server refuse if the name has meanwhile become somebody else's object.
+        metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
+        applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
+        self._state.children[kind.kind].put(applied.live)
+        log.info("child updated", kind=kind.kind, child=name)
+        return None
+
+    async def _prune(self, instance: ModelInstance, rendering: Rendering) -> None:
+        own = self._state.children_of(instance.metadata.uid)
+        for child in prunable(rendering.children, own):
+            metadata = child["metadata"]
+            try:
+                await self._client.delete(
+                    CHILD_KIND[child["kind"]], metadata["namespace"], metadata["name"], metadata["uid"]
+                )
+            except (NotFoundError, ConflictError):
+                continue
+            except ForbiddenError as error:
+                log.warning("cannot prune", kind=child["kind"], child=metadata["name"], error=str(error))
+                continue
+            log.info("child pruned", kind=child["kind"], child=metadata["name"])

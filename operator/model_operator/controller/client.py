@@ -1,0 +1,202 @@
+"""Requests to the API server, as few kinds of them as the operator needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from model_operator.controller.connection import Connection
+from model_operator.controller.errors import ApiUnavailableError, error_for
+from model_operator.controller.resources import ResourceKind
+from model_operator.core.ownership import MANAGER
+
+_PAGE = 500
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+Object = dict[str, Any]
+"""An object as the API server sends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The answer to a server-side apply.
+
+    Attributes
+    ----------
+    live
+        The object as it is now.
+    created
+        Whether it did not exist before.
+    """
+
+    live: Object
+    created: bool
+
+
+class ApiClient:
+    """Reads and writes objects.
+
+    All methods raise :class:`~model_operator.controller.errors.ApiError`.
+
+    Parameters
+    ----------
+    connection
+        The session to use.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get_path(self, path: str) -> Object:
+        """Return what the server has at a path such as ``/version``."""
+        return (await self._request("GET", path))[0]
+
+    async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
+        """Return one object."""
+        return (await self._request("GET", kind.path(namespace, name)))[0]
+
+    async def list(
+        self, kind: ResourceKind, namespace: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Object]:
+        """Yield the objects of a kind, in pages, those that its label selector picks.
+
+        Parameters
+        ----------
+        kind
+            What to list.
+        namespace
+            Where; empty means everywhere.
+        metadata_only
+            Whether to ask for ``metadata`` alone, which is cheap.
+        """
+        params = {"limit": str(_PAGE)}
+        if kind.label_selector:
+            params["labelSelector"] = kind.label_selector
+        headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
+        while True:
+            page, _ = await self._request("GET", kind.path(namespace), params=params, headers=headers)
+            # A list of metadata alone has null for no items.
+            for item in page["items"] or []:
+                # Items of a list come without their kind.
+                yield {**item, "apiVersion": kind.api_version, "kind": kind.kind}
+            params["continue"] = page.get("metadata", {}).get("continue", "")
+            if not params["continue"]:
+                return
+
+    async def apply(self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool) -> Applied:
+        """Create or update an object by server-side apply as manager ``model-operator``.
+
+        Parameters
+        ----------
+        kind
+            Kind of the object.
+        obj
+            The fields that are to be ours. With ``metadata.uid`` it is refused for any other object.
+        force
+            Whether to take over fields that others own; only for what is ours.
+
+        Raises
+        ------
+        ConflictError
+            When others own such a field (without force), or the object is not the one meant.
+        """
+        metadata = obj["metadata"]
+        live, code = await self._request(
+            "PATCH",
+            kind.path(metadata.get("namespace", ""), metadata["name"]),
+            params={"fieldManager": MANAGER, "force": "true" if force else "false"},
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            body=obj,
+        )
+        return Applied(live, created=code == HTTPStatus.CREATED)
+
+    async def patch_status(
+        self, kind: ResourceKind, namespace: str, name: str, status: Mapping[str, Any], resource_version: str
+    ) -> Object:
+        """Merge a patch into an object's status, if it still is the version that was judged.
+
+        Parameters
+        ----------
+        kind, namespace, name
+            The object.
+        status
+            Merge patch of ``status``.
+        resource_version
+            Version that the status is about; another one, a recreated namesake too, is a conflict.
+        """
+        patched, _ = await self._request(
+            "PATCH",
+            kind.path(namespace, name, "status"),
+            params={"fieldManager": MANAGER},
+            headers={"Content-Type": "application/merge-patch+json"},
+            body={"metadata": {"resourceVersion": resource_version}, "status": status},
+        )
+        return patched
+
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
+        """Delete the object of that uid in the background; a namesake is a conflict."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._request("DELETE", kind.path(namespace, name), body=body)
+
+    async def is_allowed(self, verb: str, kind: ResourceKind, namespace: str, subresource: str) -> bool:
+        """Ask whether we may do something (SelfSubjectAccessReview)."""
+        attributes = {
+            "verb": verb,
+            "group": kind.group,
+            "resource": kind.plural,
+            "subresource": subresource,
+            "namespace": namespace,
+        }
+        review, _ = await self._request(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            body={
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": attributes},
+            },
+        )
+        return bool(review["status"]["allowed"])
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> tuple[Object, int]:
+        """Send one request; return the answer's body and code."""
+        attempt = f"{method} {path}"
+        all_headers = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            all_headers.setdefault("Content-Type", "application/json")
+        try:
+            async with self._connection.session.request(
+                method,
+                self._connection.server + path,
+                params=params,
+                headers=all_headers,
+                data=None if body is None else json.dumps(body),
+            ) as response:
+                content = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            cause = str(error) or type(error).__name__
+            raise ApiUnavailableError(0, {"message": cause}, attempt) from error
+        answer = _parse(content)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise error_for(response.status, answer, attempt)
+        return answer, response.status
+
+
+def _parse(content: bytes) -> Object:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return {"message": content[:200].decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}

@@ -1,0 +1,133 @@
+"""Where the API server is and who we are: one HTTP session for kopf and for our own requests."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+import aiohttp
+from kubernetes.client import Configuration
+from kubernetes.config import load_incluster_config, load_kube_config
+from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from yarl import URL
+
+from model_operator import __version__
+from model_operator.controller.errors import StartupError
+
+
+def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
+    """Return server, certificates and credentials.
+
+    Parameters
+    ----------
+    kubeconfig
+        File to read; None means ``$KUBECONFIG``, then ``~/.kube/config``, then the pod's ServiceAccount.
+    context
+        Context of the kubeconfig, its current one when None.
+
+    Raises
+    ------
+    StartupError
+        When there is none, or it cannot be used.
+    """
+    configuration = Configuration()
+    # The kubernetes package joins the files of $KUBECONFIG itself; it needs to be told of a single one.
+    location = str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
+    exists = any(Path(part).expanduser().is_file() for part in location.split(":") if part)
+    try:
+        if exists:
+            load_kube_config(  # type: ignore[no-untyped-call]
+                location, context=context, client_configuration=configuration, persist_config=False
+            )
+        elif kubeconfig is None and context is None and _in_cluster():
+            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            raise StartupError(
+                f"no kubeconfig: {location} does not exist and this is no pod with a ServiceAccount; "
+                "set --kubeconfig or KUBECONFIG"
+            )
+    except ConfigException as error:
+        raise StartupError(f"cannot use the kubeconfig {location}: {error}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise StartupError(f"cannot read the kubeconfig {location}: {error}") from error
+    return configuration
+
+
+def _in_cluster() -> bool:
+    return bool(os.environ.get(SERVICE_HOST_ENV_NAME))
+
+
+class Connection:
+    """An open session with the API server; kopf and :class:`ApiClient` share it.
+
+    Parameters
+    ----------
+    configuration
+        As :func:`load_configuration` returns it.
+    timeout
+        Seconds until a request counts as unanswered (kopf sets its own for watches).
+    """
+
+    def __init__(self, configuration: Configuration, timeout: float) -> None:
+        self._configuration = configuration
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def server(self) -> str:
+        """Base URL of the API server."""
+        return str(self._configuration.host).rstrip("/")
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The session; opened anew after kopf has closed one on a refused login."""
+        if self._session is None or self._session.closed:
+            self._session = self._open()
+        return self._session
+
+    async def close(self) -> None:
+        """Close the session, if there is one."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        proxy = getattr(self._configuration, "proxy", None)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
+            headers={"User-Agent": f"model-operator/{__version__}"},
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            middlewares=(self._authenticate,),
+            proxy=URL(proxy) if proxy else None,
+        )
+
+    async def _authenticate(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the credentials; the kubernetes package reads a rotated token file again when it is due."""
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            request.headers["Authorization"] = token
+        elif self._configuration.username:
+            basic = self._configuration.get_basic_auth_token()
+            request.headers["Authorization"] = str(basic)
+        return await handler(request)
+
+    def _ssl_context(self) -> ssl.SSLContext | bool:
+        configuration = self._configuration
+        if not self.server.startswith("https:"):
+            return True
+        try:
+            context = ssl.create_default_context(
+                cafile=configuration.ssl_ca_cert or None, cadata=configuration.ca_cert_data or None
+            )
+            if not configuration.verify_ssl:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+            if configuration.cert_file:
+                context.load_cert_chain(configuration.cert_file, configuration.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise StartupError(f"cannot use the certificates of the kubeconfig: {error}") from error
+        return context

@@ -1,0 +1,124 @@
+"""Reconciling one ModelInstance: resolve, plan, apply, tell."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import structlog
+
+from model_operator.api import ModelInstance
+from model_operator.controller.cache import Object
+from model_operator.controller.children import ChildSync, NamespaceTerminatingError
+from model_operator.controller.client import ApiClient
+from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES
+from model_operator.controller.state import ClusterState, bound_template
+from model_operator.core.conditions import merge_patch
+from model_operator.core.failures import Failure
+from model_operator.core.parsing import parse_instance
+from model_operator.core.plan import Plan, make_plan, malformed
+from model_operator.core.rendering import RenderSettings
+from model_operator.core.resolution import resolve_template
+from model_operator.core.status import Observation, instance_status
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime.datetime]
+
+
+def utc_now() -> datetime.datetime:
+    """Return the time in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def rfc3339(time: datetime.datetime) -> str:
+    """Return a time in UTC as Kubernetes writes it, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class InstanceReconciler:
+    """Brings instances to what they ask for.
+
+    Parameters
+    ----------
+    client, state
+        Requests and caches.
+    settings
+        The cluster's conventions for rendering.
+    on_rebound
+        Called with the uid of the template that an instance has just been bound to, and of the one before.
+    clock
+        Where times of transition come from.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        state: ClusterState,
+        settings: RenderSettings,
+        on_rebound: Callable[[str | None], None],
+        clock: Clock = utc_now,
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._settings = settings
+        self._on_rebound = on_rebound
+        self._clock = clock
+        self._children = ChildSync(client, state)
+
+    async def reconcile(self, namespace: str, name: str) -> float | None:
+        """Look at an instance once and do all that can be done now.
+
+        Returns
+        -------
+        float or None
+            Longest time in seconds after which it has to be looked at again without being asked;
+            None when a watch event will tell.
+
+        Raises
+        ------
+        ApiError
+            When the status could not be written.
+        """
+        obj = self._state.instances.get(namespace, name)
+        if obj is None:
+            return None
+        instance, violations = parse_instance(obj)
+        failures: dict[str, Failure] = {}
+        plan: Plan | None = None
+        if instance.metadata.deletionTimestamp is None:
+            template = resolve_template(instance, self._state)
+            plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
+            if plan.rendering is not None:
+                try:
+                    failures = await self._children.sync(instance, plan.rendering)
+                except NamespaceTerminatingError:
+                    log.info("namespace is being deleted")
+                    return None
+        await self._tell(obj, instance, plan, failures)
+        return min((failure.retry_limit for failure in failures.values()), default=None)
+
+    async def _tell(
+        self, obj: Object, instance: ModelInstance, plan: Plan | None, failures: dict[str, Failure]
+    ) -> None:
+        """Write the status, if it is not what the object already says."""
+        metadata = obj["metadata"]
+        current = obj.get("status") or {}
+        own = self._state.children[DEPLOYMENTS.kind].find("owner", metadata["uid"])
+        deployments = {live["metadata"]["name"]: live for live in own}
+        observation = Observation(instance, current, plan, deployments, failures)
+        wanted = instance_status(observation, rfc3339(self._clock()))
+        patch = merge_patch(current, wanted)
+        if not patch:
+            return
+        patched = await self._client.patch_status(
+            MODEL_INSTANCES,
+            metadata["namespace"],
+            metadata["name"],
+            patch,
+            metadata["resourceVersion"],
+        )
+        self._state.instances.put(patched)
+        if "template" in patch:
+            for uid in {bound_template(current), bound_template(wanted)}:
+                self._on_rebound(uid)

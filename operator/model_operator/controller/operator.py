@@ -1,0 +1,219 @@
+"""The running operator: kopf for watching, our queue and workers for the work, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import kopf
+import structlog
+
+from model_operator import __version__
+from model_operator.controller.client import ApiClient
+from model_operator.controller.connection import Connection, load_configuration
+from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.preflight import check_cluster
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import ResourceKind
+from model_operator.controller.resync import Resync
+from model_operator.controller.settings import OperatorSettings
+from model_operator.controller.state import ClusterState
+from model_operator.controller.templates import TemplateReconciler
+from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.workers import Workers
+
+log = structlog.get_logger(__name__)
+
+_FILL_RETRY_SECONDS = 2.0
+
+
+async def run_operator(settings: OperatorSettings) -> None:
+    """Run until a signal asks to stop.
+
+    Parameters
+    ----------
+    settings
+        See :class:`OperatorSettings`.
+
+    Raises
+    ------
+    StartupError
+        When the cluster cannot be reached, lacks the CRDs or denies a permission.
+    """
+    configuration = load_configuration(settings.kubeconfig, settings.context)
+    connection = Connection(configuration, settings.request_timeout_seconds)
+    scope = Scope(settings.namespaces, settings.exclude_namespaces)
+    client = ApiClient(connection)
+    try:
+        kinds = await check_cluster(client, connection.server, scope)
+        log.info(
+            "starting", version=__version__, server=connection.server, namespaces=scope.namespaces or "all"
+        )
+        operator = Operator(settings, connection, client, scope, kinds)
+        await kopf.operator(
+            registry=operator.registry,
+            settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
+            clusterwide=not scope.namespaces,
+            namespaces=scope.namespaces,
+            liveness_endpoint=(
+                f"http://{settings.health_host}:{settings.health_port}/healthz"
+                if settings.health_port
+                else None
+            ),
+        )
+        if operator.failed:
+            raise StartupError("stopped after a defect; see the log above")
+    finally:
+        await connection.close()
+
+
+class Operator:
+    """One operator: its parts, and the handlers by which kopf drives them.
+
+    Attributes
+    ----------
+    registry
+        The handlers, for :func:`kopf.operator`.
+    failed
+        Whether the work has ended by a defect: better restarted than alive and idle.
+    """
+
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        connection: Connection,
+        client: ApiClient,
+        scope: Scope,
+        kinds: Sequence[ResourceKind],
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._kinds = kinds
+        self._state = ClusterState()
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._triggers = Triggers(self._state, self._queue, scope)
+        self._resync = Resync(client, self._state, self._triggers, scope, kinds)
+        self._workers = Workers(
+            self._queue,
+            InstanceReconciler(client, self._state, settings.rendering, self._triggers.recount),
+            TemplateReconciler(client, self._state),
+        )
+        self._task: asyncio.Task[None] | None = None
+        self._is_filled = False
+        self.failed = False
+        self.registry = self._register()
+
+    def _register(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.startup(registry=registry)(self._start)
+        kopf.on.cleanup(registry=registry)(self._stop)
+        kopf.on.login(registry=registry)(self._login)
+        kopf.on.probe(registry=registry, id="alive")(self._probe)
+        for kind in self._kinds:
+            handler = self._watcher(kind)
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(handler)
+        return registry
+
+    def _watcher(self, kind: ResourceKind) -> Callable[..., Awaitable[None]]:
+        async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+            self._triggers.observe(kind, event["type"], event["object"])
+
+        return on_event
+
+    def _login(self, **_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=self._connection.session)
+
+    async def _start(self, **_: Any) -> None:
+        self._task = asyncio.create_task(self._run(), name="reconciling")
+
+    async def _stop(self, **_: Any) -> None:
+        self._queue.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        log.info("stopped")
+
+    async def _run(self) -> None:
+        """Work, and have the whole operator end when that ends by itself."""
+        try:
+            await self._work()
+        except Exception:
+            log.exception("the operator has a defect and ends")
+            self.failed = True
+            # Not kopf's stop flag: waiting for it would hold up every other stop by five seconds.
+            signal.raise_signal(signal.SIGTERM)
+
+    async def _work(self) -> None:
+        """Fill the caches, and only then work: a half-filled cache looks like missing templates."""
+        while True:
+            try:
+                await self._resync.fill()
+                break
+            except ApiError as error:
+                log.warning("cannot list yet", error=str(error))
+                await asyncio.sleep(_FILL_RETRY_SECONDS)
+        self._is_filled = True
+        log.info("caches are filled", instances=len(self._state.instances))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._workers.run(self._settings.workers), name="workers")
+            group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+
+    async def _probe(self, **_: Any) -> str:
+        """Fail when the workers or a watcher are gone; kopf would not notice the latter."""
+        if self._task is None or self._task.done():
+            raise kopf.PermanentError("the workers have ended")
+        if not self._is_filled:
+            return "starting"
+        names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
+        for kind in self._kinds:
+            if not any(name.startswith(f"watcher for {kind.plural}.") for name in names):
+                raise kopf.PermanentError(f"{kind} are no longer watched")
+        return "ok"
+
+
+def kopf_settings(
+    kinds: Sequence[ResourceKind], scope: Scope, request_timeout: float
+) -> kopf.OperatorSettings:
+    """Return kopf's settings: watch only, write nothing, never give up.
+
+    Parameters
+    ----------
+    kinds
+        What is watched, with its label selectors.
+    scope
+        The namespaces to be served.
+    request_timeout
+        Seconds until a request (not a watch) counts as unanswered.
+    """
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.peering.clusterwide = not scope.namespaces
+    settings.watching.server_timeout = random.randint(120, 240)  # noqa: S311 -- so that replicas differ
+    settings.watching.client_timeout = settings.watching.server_timeout + 10
+    # Shorter, it may fire in the consumer and end a watcher silently; the probe and resync stand in.
+    settings.watching.inactivity_timeout = 86400
+    for kind in kinds:
+        if kind.label_selector:
+            settings.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.label_selector
+    settings.queueing.idle_timeout = 0.2
+    settings.queueing.worker_limit = None
+    settings.queueing.exit_timeout = 0.5
+    settings.networking.request_timeout = request_timeout
+    settings.networking.error_backoffs = _Backoffs()
+    settings.process.ultimate_exiting_timeout = 5
+    return settings
+
+
+class _Backoffs:
+    """An endless series of growing pauses: the operator outlives any outage of the API server."""
+
+    def __iter__(self) -> Iterator[float]:
+        for attempt in itertools.count():
+            yield min(0.5 * 2 ** min(attempt, 10), 15) * random.uniform(0.8, 1.2)  # noqa: S311 -- only jitter

@@ -1,0 +1,119 @@
+"""Checks before the start: a clear line for the person who installs, instead of errors for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from model_operator.api import API_VERSION
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import (
+    ApiError,
+    ApiUnavailableError,
+    ForbiddenError,
+    NotFoundError,
+    StartupError,
+)
+from model_operator.controller.resources import (
+    CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
+from model_operator.controller.triggers import Scope
+
+_WATCH = ("list", "watch")
+_NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
+    (MODEL_INSTANCES, "", _WATCH),
+    (MODEL_INSTANCES, "status", ("patch",)),
+    # Setting blockOwnerDeletion on a child asks for the right to finalize its owner.
+    (MODEL_INSTANCES, "finalizers", ("update",)),
+    (MODEL_TEMPLATES, "", _WATCH),
+    (MODEL_TEMPLATES, "status", ("patch",)),
+    *((kind, "", ("get", *_WATCH, "create", "patch", "delete")) for kind in CHILD_KINDS),
+)
+_NEEDED_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
+    (CLUSTER_MODEL_TEMPLATES, "", _WATCH),
+    (CLUSTER_MODEL_TEMPLATES, "status", ("patch",)),
+)
+
+
+async def check_cluster(client: ApiClient, server: str, scope: Scope) -> Sequence[ResourceKind]:
+    """Check that the server answers, the CRDs are there and the permissions suffice.
+
+    Parameters
+    ----------
+    client
+        Requests.
+    server
+        URL to name in errors.
+    scope
+        The namespaces to be served.
+
+    Returns
+    -------
+    sequence of ResourceKind
+        What can be watched. An operator for some namespaces does without ClusterModelTemplates when
+        it has no right to them.
+
+    Raises
+    ------
+    StartupError
+        When something is missing; one line that says what to do.
+    """
+    try:
+        await client.get_path("/version")
+        await _check_crds(client)
+        await _check_permissions(client, scope, _NEEDED)
+        kinds = [MODEL_TEMPLATES, MODEL_INSTANCES, *CHILD_KINDS]
+        try:
+            await _check_permissions(client, Scope([], []), _NEEDED_CLUSTER_WIDE)
+        except StartupError:
+            if not scope.namespaces:
+                raise
+            return kinds
+    except ApiUnavailableError as error:
+        cause = error.status.get("message") or f"HTTP {error.code}"
+        raise StartupError(f"the API server {server} cannot be reached: {cause}") from error
+    except ForbiddenError as error:
+        cause = error.status.get("message") or f"HTTP {error.code}"
+        raise StartupError(f"the API server {server} refuses the credentials: {cause}") from error
+    except ApiError as error:
+        raise StartupError(f"the API server {server} gave an unexpected answer: {error}") from error
+    return [CLUSTER_MODEL_TEMPLATES, *kinds]
+
+
+async def _check_crds(client: ApiClient) -> None:
+    try:
+        discovered = await client.get_path(f"/apis/{API_VERSION}")
+    except NotFoundError:
+        discovered = {}
+    served = {resource["name"] for resource in discovered.get("resources", [])}
+    custom = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES)
+    missing = [str(kind) for kind in custom if kind.plural not in served]
+    if missing:
+        raise StartupError(
+            f"CRDs are missing: {', '.join(missing)}; install them with: kubectl apply -f crds/"
+        )
+
+
+async def _check_permissions(
+    client: ApiClient, scope: Scope, needed: Sequence[tuple[ResourceKind, str, tuple[str, ...]]]
+) -> None:
+    questions = [
+        (verb, kind, subresource, namespace)
+        for kind, subresource, verbs in needed
+        for verb in verbs
+        for namespace in (scope.namespaces or [""])
+    ]
+    answers = await asyncio.gather(
+        *(client.is_allowed(verb, kind, namespace, sub) for verb, kind, sub, namespace in questions)
+    )
+    for allowed, (verb, kind, subresource, namespace) in zip(answers, questions, strict=True):
+        if not allowed:
+            what = f"{kind}/{subresource}" if subresource else str(kind)
+            where = f"in namespace {namespace}" if namespace else "in all namespaces"
+            raise StartupError(
+                f"permission missing: {verb} {what} {where}; grant it to the operator by a (Cluster)Role"
+            )

@@ -1,0 +1,113 @@
+"""What to look at next: a keyed work queue with deduplication, delays and backoff.
+
+The semantics are those of client-go's rate-limited work queue: a key is never worked on twice at the
+same time, however often it is added it is worked on once, and when it is added while it is worked on
+it is worked on once more afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+_BASE_DELAY = 0.2
+_JITTER = 0.2
+
+
+class WorkQueue(Generic[Key]):
+    """Keys that need a look.
+
+    Parameters
+    ----------
+    random_source
+        Where jitter comes from.
+    """
+
+    def __init__(self, random_source: random.Random | None = None) -> None:
+        self._ready: deque[Key] = deque()
+        self._queued: set[Key] = set()
+        self._active: set[Key] = set()
+        self._again: set[Key] = set()
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
+        self._failures: dict[Key, int] = {}
+        self._available = asyncio.Event()
+        # Not for secrets: jitter only keeps retries from coming in step.
+        self._random = random_source or random.Random()  # noqa: S311
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def add(self, key: Key, delay: float = 0) -> None:
+        """Have a key worked on, now or after some seconds; the earliest of several times counts."""
+        if delay > 0:
+            self._add_later(key, delay)
+            return
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._ready.append(key)
+            self._available.set()
+
+    def retry(self, key: Key, limit: float) -> float:
+        """Add a key after a failure, each time in a row after twice the time; return the seconds.
+
+        Parameters
+        ----------
+        key
+            The key that failed.
+        limit
+            Longest time to wait, in seconds.
+        """
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(_BASE_DELAY * float(2 ** min(failures, 30)), limit)
+        delay *= self._random.uniform(1 - _JITTER, 1)
+        self.add(key, delay)
+        return delay
+
+    def forget(self, key: Key) -> None:
+        """Forget the failures of a key: the next one starts the backoff anew."""
+        self._failures.pop(key, None)
+
+    async def get(self) -> Key:
+        """Return the next key; it is active until :meth:`done`."""
+        while not self._ready:
+            self._available.clear()
+            await self._available.wait()
+        key = self._ready.popleft()
+        self._queued.discard(key)
+        self._active.add(key)
+        return key
+
+    def done(self, key: Key) -> None:
+        """Say that a key's work is over; if it was added meanwhile, it comes again."""
+        self._active.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def close(self) -> None:
+        """Drop what is delayed, so that no timer outlives the event loop."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _add_later(self, key: Key, delay: float) -> None:
+        if key in self._queued or key in self._again:
+            return
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None:
+            if timer.when() <= loop.time() + delay:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_later(delay, self.add, key)

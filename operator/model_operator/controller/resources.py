@@ -1,0 +1,72 @@
+"""The kinds that the operator reads and writes, and where the API server has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_operator.api import (
+    GROUP,
+    VERSION,
+    ClusterModelTemplate,
+    ModelInstance,
+    ModelTemplate,
+    Resource,
+)
+from model_operator.core.ownership import MANAGED_BY, MANAGER
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKind:
+    """One kind of object.
+
+    Attributes
+    ----------
+    group, version, plural, kind
+        As in the API's paths and manifests; the core group is the empty string.
+    namespaced
+        Whether its objects live in namespaces.
+    label_selector
+        Which of them are watched; all when empty.
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    label_selector: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """``apiVersion`` of a manifest."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the path below the server: of all objects, a namespace's, one, or a part of one."""
+        root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
+        parts = [root]
+        if namespace and self.namespaced:
+            parts.append(f"namespaces/{namespace}")
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join(parts)
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+def _custom(resource: type[Resource]) -> ResourceKind:
+    return ResourceKind(GROUP, VERSION, resource.plural, resource.__name__, resource.namespaced)
+
+
+_OURS = f"{MANAGED_BY}={MANAGER}"
+
+MODEL_INSTANCES = _custom(ModelInstance)
+MODEL_TEMPLATES = _custom(ModelTemplate)
+CLUSTER_MODEL_TEMPLATES = _custom(ClusterModelTemplate)
+DEPLOYMENTS = ResourceKind("apps", "v1", "deployments", "Deployment", label_selector=_OURS)
+SERVICES = ResourceKind("", "v1", "services", "Service", label_selector=_OURS)
+
+TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
+CHILD_KINDS = (DEPLOYMENTS, SERVICES)
+"""Kinds of children, in the order in which they are applied."""
+CHILD_KIND = {kind.kind: kind for kind in CHILD_KINDS}

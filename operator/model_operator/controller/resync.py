@@ -1,0 +1,108 @@
+"""Filling the caches, and comparing them with the API server from time to time.
+
+After its watch has expired (410 Gone) kopf lists anew, and what was deleted meanwhile is never
+announced. So now and then the names of everything are listed, and what is no longer there is
+forgotten and acted upon like a deletion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from model_operator.controller.cache import Object, key_of, version_of
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import ApiError
+from model_operator.controller.resources import ResourceKind
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Scope, Triggers
+
+log = structlog.get_logger(__name__)
+
+_SETTLING_SECONDS = 10.0
+"""Time after the first list by which the watches have started; what was deleted between is found then."""
+
+
+class Resync:
+    """Lists what is watched.
+
+    Parameters
+    ----------
+    client, state, triggers, scope
+        Requests, caches, what to do with what is found, and where to look.
+    kinds
+        The kinds that are watched.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        state: ClusterState,
+        triggers: Triggers,
+        scope: Scope,
+        kinds: Sequence[ResourceKind],
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._triggers = triggers
+        self._scope = scope
+        self._kinds = kinds
+
+    async def fill(self) -> None:
+        """Put everything that exists into the caches.
+
+        Raises
+        ------
+        ApiError
+            When a list cannot be read.
+        """
+        for kind in self._kinds:
+            for namespace in self._namespaces(kind):
+                async for obj in self._client.list(kind, namespace):
+                    self._triggers.observe(kind, None, obj)
+
+    async def run(self, period: float) -> None:
+        """Compare once shortly after the start, then for ever.
+
+        Parameters
+        ----------
+        period
+            Seconds between two comparisons.
+        """
+        await asyncio.sleep(_SETTLING_SECONDS)
+        while True:
+            try:
+                await self.prune()
+            except ApiError as error:
+                log.warning("resync failed", error=str(error))
+            else:
+                self._triggers.enqueue_all()
+            await asyncio.sleep(period)
+
+    async def prune(self) -> None:
+        """Forget, and act upon, what the caches have and the API server has not.
+
+        Raises
+        ------
+        ApiError
+            When a list cannot be read.
+        """
+        for kind in self._kinds:
+            known = list(self._state.cache_of(kind))
+            exist: set[str] = set()
+            for namespace in self._namespaces(kind):
+                async for obj in self._client.list(kind, namespace, metadata_only=True):
+                    exist.add(obj["metadata"]["uid"])
+            for obj in known:
+                if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
+                    log.info("found gone", kind=kind.kind, key=key_of(obj))
+                    self._triggers.observe(kind, "DELETED", obj)
+
+    def _is_unchanged(self, kind: ResourceKind, obj: Object) -> bool:
+        now = self._state.cache_of(kind).get(*key_of(obj))
+        return now is not None and version_of(now) == version_of(obj)
+
+    def _namespaces(self, kind: ResourceKind) -> list[str]:
+        return self._scope.namespaces if kind.namespaced and self._scope.namespaces else [""]

@@ -1,0 +1,109 @@
+"""What the operator knows of the cluster: one cache a kind, and the templates ready to render."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from model_operator.api import TemplateKind
+from model_operator.controller.cache import NamespacedName, Object, ObjectCache, key_of
+from model_operator.controller.resources import (
+    CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
+from model_operator.core.ownership import INSTANCE_LABEL, controller_of
+from model_operator.core.parsing import parse_template
+from model_operator.core.templates import CompiledTemplate
+
+
+class ClusterState:
+    """The caches of all kinds.
+
+    Attributes
+    ----------
+    instances
+        ModelInstances.
+    templates
+        Templates by kind.
+    children
+        Deployments and Services with our label, by kind.
+    """
+
+    def __init__(self) -> None:
+        self.instances = ObjectCache(template=_template_keys)
+        self.templates = {kind: ObjectCache() for kind in TemplateKind}
+        self.children = {kind.kind: ObjectCache(owner=_owner_keys) for kind in CHILD_KINDS}
+        self._compiled: dict[str, CompiledTemplate] = {}
+
+    def cache_of(self, kind: ResourceKind) -> ObjectCache:
+        """Return the cache of a kind."""
+        if kind is MODEL_INSTANCES:
+            return self.instances
+        if kind in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES):
+            return self.templates[TemplateKind(kind.kind)]
+        return self.children[kind.kind]
+
+    def children_of(self, uid: str) -> list[Object]:
+        """Return the children, of all kinds, that the instance of that uid controls."""
+        return [child for cache in self.children.values() for child in cache.find("owner", uid)]
+
+    def instances_of(self, template: Object) -> Iterator[NamespacedName]:
+        """Yield the instances that name a template, by name or uid, or are bound to it."""
+        namespace, name = key_of(template)
+        for key in dict.fromkeys((name, template["metadata"]["uid"])):
+            for instance in self.instances.find("template", key):
+                found = key_of(instance)
+                if namespace in ("", found[0]):
+                    yield found
+
+    def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
+        """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
+        namespace = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
+        found = self.templates[kind].get(namespace, name)
+        return self.compiled(found) if found else None
+
+    def by_uid(self, uid: str) -> CompiledTemplate | None:
+        """Return a template by uid; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
+        found = (cache.by_uid(uid) for cache in self.templates.values())
+        return next((self.compiled(template) for template in found if template), None)
+
+    def compiled(self, template: Object) -> CompiledTemplate:
+        """Return a cached template ready to render; compiled once for each generation."""
+        uid, generation = template["metadata"]["uid"], template["metadata"].get("generation", 0)
+        known = self._compiled.get(uid)
+        if known is None or known.resource.metadata.generation != generation:
+            known = parse_template(template)
+            self._compiled[uid] = known
+        return known
+
+    def forget_template(self, uid: str) -> None:
+        """Drop what was compiled for a template that is gone."""
+        self._compiled.pop(uid, None)
+
+
+def _template_keys(instance: Object) -> list[str]:
+    named = instance.get("spec", {}).get("model_template_id")
+    return [key for key in (named, bound_template(instance.get("status"))) if key]
+
+
+def bound_template(status: Mapping[str, Any] | None) -> str | None:
+    """Return the uid of the template that a ModelInstance's status says it is bound to."""
+    uid = ((status or {}).get("template") or {}).get("uid")
+    return str(uid) if uid else None
+
+
+def _owner_keys(child: Object) -> list[str]:
+    controller = controller_of(child)
+    return [controller["uid"]] if controller else []
+
+
+def instance_of_child(child: dict[str, Any]) -> NamespacedName | None:
+    """Return the instance to look at when a child changes: its controller's name, else its label's."""
+    controller = controller_of(child)
+    if controller is not None and controller.get("kind") == MODEL_INSTANCES.kind:
+        return child["metadata"].get("namespace", ""), controller["name"]
+    name = (child["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
+    return (child["metadata"].get("namespace", ""), name) if name else None

@@ -1,0 +1,148 @@
+"""Which keys need a look when an object changes: from watch events to the work queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from model_operator.controller.cache import NamespacedName, Object, key_of
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
+from model_operator.controller.state import ClusterState, bound_template, instance_of_child
+
+_COUNT_DELAY = 1.0
+"""Seconds over which changes of a template's number of instances become one write."""
+
+
+class Key(NamedTuple):
+    """What a worker looks at: an instance or a template.
+
+    Attributes
+    ----------
+    kind
+        ``ModelInstance``, ``ModelTemplate`` or ``ClusterModelTemplate``.
+    namespace, name
+        The object; the namespace is empty for a cluster-scoped one.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Scope:
+    """Which namespaces are ours.
+
+    Parameters
+    ----------
+    namespaces
+        The namespaces to serve; all when empty.
+    excluded
+        Patterns (``*``, ``?``) of namespaces to leave alone.
+    """
+
+    def __init__(self, namespaces: list[str], excluded: list[str]) -> None:
+        self.namespaces = namespaces
+        self._excluded = excluded
+
+    def covers(self, namespace: str) -> bool:
+        """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
+        return not namespace or not any(fnmatchcase(namespace, pattern) for pattern in self._excluded)
+
+
+class Triggers:
+    """Updates the caches from watch events and enqueues whom that concerns.
+
+    Parameters
+    ----------
+    state
+        The caches.
+    queue
+        Where keys go.
+    scope
+        Which namespaces count.
+    """
+
+    def __init__(self, state: ClusterState, queue: WorkQueue[Key], scope: Scope) -> None:
+        self._state = state
+        self._queue = queue
+        self._scope = scope
+
+    def observe(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
+        """Take in one watch event or one item of a list.
+
+        Parameters
+        ----------
+        kind
+            Kind of the object.
+        event_type
+            ``ADDED``, ``MODIFIED``, ``DELETED``, or None for an item of a list.
+        obj
+            The object as the API server sent it.
+        """
+        if not self._scope.covers(obj["metadata"].get("namespace", "")):
+            return
+        cache = self._state.cache_of(kind)
+        old = cache.get(*key_of(dict(obj)))
+        full = {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
+        changed = cache.remove(full) if event_type == "DELETED" else cache.put(full)
+        if changed:
+            self._handler(kind)(kind, full, old, event_type == "DELETED")
+
+    def enqueue_all(self) -> None:
+        """Have every instance and template looked at."""
+        for kind in (*TEMPLATE_KINDS, MODEL_INSTANCES):
+            for obj in self._state.cache_of(kind):
+                self._queue.add(Key(kind.kind, *key_of(obj)))
+
+    def recount(self, uid: str | None) -> None:
+        """Have the template of that uid, if there is one, count its instances anew before long."""
+        for kind in TEMPLATE_KINDS:
+            template = self._state.cache_of(kind).by_uid(uid) if uid else None
+            if template is not None:
+                self._queue.add(Key(kind.kind, *key_of(template)), _COUNT_DELAY)
+
+    def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
+        if kind is MODEL_INSTANCES:
+            return self._on_instance
+        return self._on_template if kind in TEMPLATE_KINDS else self._on_child
+
+    def _on_instance(self, kind: ResourceKind, obj: Object, _old: Object | None, deleted: bool) -> None:
+        if deleted:
+            self.recount(bound_template(obj.get("status")))
+        else:
+            self._queue.add(Key(kind.kind, *key_of(obj)))
+
+    def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
+        if not deleted:
+            self._queue.add(Key(kind.kind, *key_of(obj)))
+        # After a gap in the watch a namesake may follow without any word of the deletion.
+        gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
+        if gone is not None:
+            self._state.forget_template(_uid(gone))
+            self._enqueue_instances(gone)
+        # A template's own status says nothing new to its instances.
+        if not deleted and (gone or old is None or _generation(old) != _generation(obj)):
+            self._enqueue_instances(obj)
+
+    def _on_child(self, _kind: ResourceKind, obj: Object, old: Object | None, _deleted: bool) -> None:
+        # The version before, too: who edits a child may remove what tells whose it is.
+        for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
+            if key is not None:
+                self._enqueue_instance(key)
+
+    def _enqueue_instances(self, template: Object) -> None:
+        for key in self._state.instances_of(template):
+            self._enqueue_instance(key)
+
+    def _enqueue_instance(self, key: NamespacedName) -> None:
+        self._queue.add(Key(MODEL_INSTANCES.kind, *key))
+
+
+def _uid(obj: Object) -> str:
+    return str(obj["metadata"]["uid"])
+
+
+def _generation(obj: Object) -> Any:
+    return obj["metadata"].get("generation")

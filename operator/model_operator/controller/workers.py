@@ -1,0 +1,101 @@
+"""The workers: take a key, reconcile it, and decide when to look again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from model_operator.api import TemplateKind
+from model_operator.controller.errors import (
+    ApiUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+)
+from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import MODEL_INSTANCES
+from model_operator.controller.templates import TemplateReconciler
+from model_operator.controller.triggers import Key
+from model_operator.core.failures import is_namespace_terminating
+
+log = structlog.get_logger(__name__)
+
+_UNAVAILABLE_LIMIT = 15.0
+_CONFLICT_LIMIT = 5.0
+_REFUSED_LIMIT = 60.0
+_DEFECT_LIMIT = 300.0
+
+
+class Workers:
+    """Runs reconciliations, several at a time and never two of the same key.
+
+    Parameters
+    ----------
+    queue
+        Where keys come from.
+    instances, templates
+        What reconciles them.
+    """
+
+    def __init__(
+        self, queue: WorkQueue[Key], instances: InstanceReconciler, templates: TemplateReconciler
+    ) -> None:
+        self._queue = queue
+        self._instances = instances
+        self._templates = templates
+
+    async def run(self, count: int) -> None:
+        """Work until cancelled.
+
+        Parameters
+        ----------
+        count
+            Number of keys to work on at the same time.
+        """
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(self._work(), name=f"worker {number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            structlog.contextvars.bind_contextvars(
+                object_kind=key.kind, namespace=key.namespace, name=key.name
+            )
+            try:
+                limit = await self._reconcile(key)
+            finally:
+                structlog.contextvars.clear_contextvars()
+            if limit is None:
+                self._queue.forget(key)
+            else:
+                self._queue.retry(key, limit)
+            self._queue.done(key)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        """Reconcile one key; return the longest time in seconds until it must be looked at again."""
+        try:
+            if key.kind == MODEL_INSTANCES.kind:
+                return await self._instances.reconcile(key.namespace, key.name)
+            await self._templates.reconcile(TemplateKind(key.kind), key.namespace, key.name)
+        except NotFoundError:
+            # Deleted meanwhile, or about to be: its watch event has told or will tell.
+            return None
+        except ConflictError:
+            # The cache was behind; by the next look it has the newer version.
+            return _CONFLICT_LIMIT
+        except ApiUnavailableError as error:
+            log.warning("API server unavailable", code=error.code, error=str(error))
+            return _UNAVAILABLE_LIMIT
+        except ForbiddenError as error:
+            if is_namespace_terminating(error.code, error.status):
+                return None
+            log.error("permission missing", error=str(error))  # noqa: TRY400 -- no traceback for a missing right
+            return _REFUSED_LIMIT
+        except Exception:
+            # One object must never stop the work on all others; it is looked at again, ever more rarely.
+            log.exception("reconciliation failed")
+            return _DEFECT_LIMIT
+        return None
