@@ -1,0 +1,71 @@
+# Everything that can be done here; `make help` lists it. Only python3 with venv is needed beforehand.
+
+PYTHON ?= python3
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+UV := .cache/uv/bin/uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv tools dev demo test test-unit check format crds lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "error: expected Python 3.11 or newer as $(PYTHON); name one with 'make PYTHON=…'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "error: $(PYTHON) lacks the module venv; on Debian: apt install python3-venv." >&2; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV)…"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+tools: $(INSTALLED) ## Build the control plane's tools (4 to 8 minutes, once)
+	@$(BIN)/python -m tests.cluster tools
+
+dev: $(INSTALLED) ## Hold a control plane with the operator until Ctrl-C
+	@$(BIN)/python -m tests.cluster dev
+
+demo: $(INSTALLED) ## Show the main path on a control plane of its own
+	@$(BIN)/python -m tests.cluster demo
+
+test: tools ## Run all tests, those on the control plane included
+	$(BIN)/pytest -n $(JOBS)
+
+test-unit: $(INSTALLED) ## Run the tests that need no control plane
+	$(BIN)/pytest -n $(JOBS) tests/unit
+
+check: $(INSTALLED) ## Check format, lint, types, imports and generated files
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy operator tests
+	$(BIN)/lint-imports
+	$(BIN)/python -m model_operator.api.crd --check crds
+
+format: $(INSTALLED) ## Format the code and fix what the linter can fix
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+crds: $(INSTALLED) ## Write crds/ from the models
+	$(BIN)/python -m model_operator.api.crd crds
+
+lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
+
+$(UV):
+	@$(PYTHON) -m venv .cache/uv
+	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+clean: ## Remove what was made in this folder; the tools stay in their cache
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+"""The commands behind ``make tools``, ``make dev`` and ``make demo``: ``python -m tests.cluster COMMAND``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.demo import DemoError, demo
+from tests.cluster.go_toolchain import ToolsError
+from tests.cluster.kubectl import KubectlError
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.processes import ProcessError
+from tests.cluster.toolset import ensure_tools
+
+INTERRUPTED = 130
+
+
+def dev() -> None:
+    """Hold a control plane with the operator until Ctrl-C."""
+    ensure_tools()
+    print("Starting a control plane and the operator…", flush=True)
+    with ControlPlane.start() as cluster:
+        log = cluster.directory / "operator.log"
+        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator:
+            print(
+                "Up: a real Kubernetes API server and controllers, our CRDs, and the operator.\n"
+                "The nodes are simulated: pods become Ready, but no container runs.\n\n"
+                "In another terminal:\n\n"
+                f"export KUBECONFIG={cluster.kubeconfig}\n"
+                f"export PATH={cluster.tools.directory}:$PATH   # for kubectl\n\n"
+                "kubectl apply -k manifests/samples\n"
+                "kubectl get models\n\n"
+                f"The operator's log: {log}\n"
+                "Ctrl-C stops everything and removes its files.",
+                flush=True,
+            )
+            try:
+                while operator.running:
+                    time.sleep(0.2)
+            except KeyboardInterrupt:
+                print("\nStopping…", flush=True)
+                return
+            operator.check_running()
+
+
+def main() -> int:
+    """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
+    commands = {"tools": ensure_tools, "dev": dev, "demo": demo}
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
+    parser.add_argument("command", choices=commands)
+    command = commands[parser.parse_args().command]
+    # A SIGTERM unwinds like Ctrl-C, so that everything is stopped in order.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        command()
+    except (DemoError, KubectlError, ProcessError, ToolsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; everything is stopped.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

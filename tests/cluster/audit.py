@@ -1,0 +1,42 @@
+"""What the API server's audit log says about writes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def audit_events(log: Path) -> Iterator[dict[str, Any]]:
+    """Give every write request of the log, oldest first.
+
+    An event appears when its response is complete, which can be a moment after the client has it.
+
+    Yields
+    ------
+    dict
+        ``user``, ``verb`` (``create``, ``update``, ``patch``, ``delete``, ``deletecollection``), ``group``,
+        ``resource`` (with its subresource: ``modelinstances/status``), ``namespace``, ``name``, ``code`` (the
+        HTTP status), ``time`` and ``query`` (the part of the URL after ``?``). What does not apply is ``""``.
+    """
+    with log.open() as lines:
+        for line in lines:
+            if not line.endswith("\n"):
+                return  # being written just now
+            event = json.loads(line)
+            target = event.get("objectRef", {})
+            subresource = target.get("subresource")
+            yield {
+                "user": event["user"].get("username", ""),
+                "verb": event["verb"],
+                "group": target.get("apiGroup", ""),
+                "resource": target.get("resource", "") + (f"/{subresource}" if subresource else ""),
+                "namespace": target.get("namespace", ""),
+                "name": target.get("name", ""),
+                "code": event.get("responseStatus", {}).get("code", 0),
+                "time": event["stageTimestamp"],
+                "query": event["requestURI"].partition("?")[2],
+            }

@@ -1,0 +1,124 @@
+"""The operator as a process on this machine, against any cluster."""
+
+from __future__ import annotations
+
+import sys
+import urllib.request
+from typing import TYPE_CHECKING, Self
+
+from tests.cluster.processes import Process, free_ports
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START_SECONDS = 30.0
+# What a Kubernetes node would wait is 30 s; the operator promises five.
+GRACE_SECONDS = 10.0
+
+
+class OperatorProcess:
+    """A running operator; also a context manager that stops it.
+
+    Parameters
+    ----------
+    process
+        The process.
+    port
+        The port of its ``/healthz`` on 127.0.0.1.
+    """
+
+    def __init__(self, process: Process, port: int) -> None:
+        self._process = process
+        self._health_url = f"http://127.0.0.1:{port}/healthz"
+
+    @classmethod
+    def start(cls, kubeconfig: Path, *arguments: str, log: Path, owner: int | None = None) -> Self:
+        """Start an operator and wait until it is healthy.
+
+        Parameters
+        ----------
+        kubeconfig
+            Whom it speaks to, and as whom.
+        arguments
+            More arguments for ``model-operator run``, such as ``--namespace``.
+        log
+            The file that its log is appended to.
+        owner
+            The process id with whose end the operator ends too; default: the caller's.
+
+        Raises
+        ------
+        ProcessError
+            When it ends, or is not healthy in time; the message ends with its log.
+        """
+        (port,) = free_ports(1)
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "model_operator",
+            "run",
+            "--kubeconfig",
+            kubeconfig,
+        ]
+        process = Process(
+            "the operator",
+            [*command, "--health-port", str(port), *arguments],
+            log=log,
+            environment={"MODEL_OPERATOR_HEALTH_HOST": "127.0.0.1"},
+            owner=owner,
+        )
+        operator = cls(process, port)
+        try:
+            process.wait_until(operator.healthy, what="healthy", seconds=START_SECONDS)
+        except BaseException:
+            process.stop(GRACE_SECONDS)
+            raise
+        return operator
+
+    @property
+    def pid(self) -> int:
+        """The process id; the guard's when there is an owner."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """The file that has its log."""
+        return self._process.log
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.running
+
+    def healthy(self) -> bool:
+        """Whether ``/healthz`` answers with 200."""
+        try:
+            with urllib.request.urlopen(self._health_url, timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def check_running(self) -> None:
+        """Raise a `ProcessError` with the last log lines when it has ended."""
+        self._process.check_running()
+
+    def log_tail(self) -> str:
+        """Give its last log lines, under a heading."""
+        return self._process.log_tail()
+
+    def stop(self) -> int:
+        """Stop it as a node would, with SIGTERM, and give its exit status."""
+        return self._process.stop(GRACE_SECONDS)
+
+    def kill(self) -> int:
+        """End it at once, as losing its node would, and give its exit status."""
+        return self._process.kill()
+
+    def __enter__(self) -> Self:
+        """Give the operator itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        if self.running:
+            self.stop()

@@ -1,0 +1,53 @@
+"""The process that holds one control plane: ``python -m tests.cluster.serve DIRECTORY [--without-crds]``.
+
+It starts the components, makes the file ``ready`` when they are, and on SIGTERM stops them in order and
+removes DIRECTORY. Being a process of its own it does so even when the program that wanted
+the control plane is killed. After a failed start the folder stays, for its logs: the caller removes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from tests.cluster.components import Components
+from tests.cluster.kubectl import KubectlError
+from tests.cluster.processes import ProcessError
+from tests.cluster.toolset import ensure_tools
+
+READY = "ready"
+
+
+class _Stopped(Exception):  # noqa: N818 -- a request, not an error
+    """SIGTERM has arrived."""
+
+
+def serve(directory: Path, *, crds: bool) -> int:
+    """Hold a control plane in `directory` until SIGTERM; give the exit status."""
+
+    def stop(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Stopped
+
+    signal.signal(signal.SIGTERM, stop)
+    components = Components(directory, ensure_tools())
+    try:
+        components.start(crds=crds)
+        (directory / READY).touch()
+        while True:
+            signal.pause()
+    except _Stopped:
+        components.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+        return 0
+    except (ProcessError, KubectlError) as error:
+        components.stop()
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1]), crds="--without-crds" not in sys.argv[2:]))

@@ -1,0 +1,46 @@
+"""Waiting for something to become true, with an answer to "what was it instead" when it does not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.1
+
+
+def wait_for(check: Callable[[], T], deadline: float = 30.0, message: str = "") -> T:
+    """Call `check` until it gives something true, and give that.
+
+    Parameters
+    ----------
+    check
+        Gives a true value when done. An `AssertionError` in it counts as "not yet", so it may use `assert`.
+    deadline
+        In seconds.
+    message
+        What was expected, for the failure.
+
+    Raises
+    ------
+    AssertionError
+        When `deadline` has passed; with `message` and the last value, or from the last failed assertion.
+    """
+    __tracebackhide__ = True
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            value = check()
+        except AssertionError as error:
+            seen = f"the last try: {error}"
+        else:
+            if value:
+                return value
+            seen = f"the last value: {value!r}"
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:g} s: {message or check.__name__}; {seen}")
+        time.sleep(POLL_SECONDS)

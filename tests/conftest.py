@@ -1,0 +1,40 @@
+"""One shared control plane and operator for the whole run, whether pytest-xdist spreads the tests or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.shared_run import SharedRun
+
+RUN = pytest.StashKey[SharedRun]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the run, or, in an xdist worker, join the controller's."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is None:
+        config.stash[RUN] = SharedRun.begin()
+    else:
+        config.stash[RUN] = SharedRun(Path(worker["run_directory"]), worker["run_owner"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it belongs to."""
+    run = node.config.stash[RUN]
+    node.workerinput |= {"run_directory": str(run.directory), "run_owner": run.owner}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run in the process that began it."""
+    if not hasattr(config, "workerinput") and RUN in config.stash:
+        config.stash[RUN].end()
+
+
+@pytest.fixture(scope="session")
+def shared_run(pytestconfig: pytest.Config) -> SharedRun:
+    """Give what all tests of this run share."""
+    return pytestconfig.stash[RUN]
