@@ -1,0 +1,143 @@
+"""``model-operator run`` as the person who starts it meets it: errors, logs, health, the way it stops."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.cluster.kube_api import KubeApi
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.waiting import wait_for
+from tests.integration.conftest import PrivateOperator
+from tests.integration.operator.examples import deploy
+
+if TYPE_CHECKING:
+    from tests.cluster.cluster import Cluster
+
+RUN = (sys.executable, "-m", "model_operator", "run", "--health-port", "0")
+
+
+def _run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run an operator that is expected to end by itself."""
+    base = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    return subprocess.run(
+        [*RUN, *arguments], capture_output=True, text=True, timeout=60, env=base | environment, check=False
+    )
+
+
+def _error(done: subprocess.CompletedProcess[str]) -> str:
+    """Give the one line that explains why it did not start."""
+    assert done.returncode == 1, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("model-operator: error: ")
+    return lines[0]
+
+
+def test_no_kubeconfig(tmp_path: Path) -> None:
+    assert "no kubeconfig" in _error(_run())
+    missing = tmp_path / "missing"
+    assert f"{missing} does not exist" in _error(_run("--kubeconfig", missing))
+    broken = tmp_path / "broken"
+    broken.write_text("no: kubeconfig")
+    assert str(broken) in _error(_run("--kubeconfig", broken))
+
+
+def test_unknown_setting_value() -> None:
+    done = _run(MODEL_OPERATOR_WORKERS="many")
+    assert "workers" in _error(done)
+
+
+def test_server_unreachable(cluster: Cluster, tmp_path: Path) -> None:
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    error = _error(_run("--kubeconfig", path))
+    assert "https://127.0.0.1:1 cannot be reached" in error
+
+
+def test_permission_missing(cluster: Cluster, api: KubeApi, namespace: str) -> None:
+    api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}})
+    kubeconfig = cluster.service_account_kubeconfig(namespace, "nobody")
+    error = _error(_run("--kubeconfig", kubeconfig, "--namespace", namespace))
+    assert f"permission missing: list modelinstances.modeloperator.dev in namespace {namespace}" in error
+
+
+def test_namespaced_operator_needs_no_right_to_cluster_templates(
+    cluster: Cluster, private_api: KubeApi, private_namespace: str, tmp_path: Path
+) -> None:
+    role = next(
+        document
+        for document in yaml.safe_load_all(Path("manifests/base/rbac.yaml").read_text())
+        if document["kind"] == "ClusterRole"
+    )
+    private_api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "small"}})
+    private_api.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": "small"},
+            "rules": role["rules"],
+        }
+    )
+    private_api.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": "small"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "small"},
+            "subjects": [{"kind": "ServiceAccount", "name": "small", "namespace": private_namespace}],
+        }
+    )
+    kubeconfig = cluster.service_account_kubeconfig(private_namespace, "small")
+    log = tmp_path / "operator.log"
+    with OperatorProcess.start(kubeconfig, "--namespace", private_namespace, log=log):
+        deploy(private_api)
+
+
+def test_stops_within_five_seconds_of_sigterm(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    operator = private_operator()
+    deploy(private_api)
+    begin = time.monotonic()
+    assert operator.stop() == 0
+    assert time.monotonic() - begin < 5
+    assert "Traceback" not in operator.log.read_text()
+
+
+def test_json_logs_name_the_object_on_every_line_of_its_reconciliation(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    operator = private_operator("--log-format", "json")
+    deploy(private_api)
+    lines = [json.loads(line) for line in operator.log.read_text().splitlines()]
+    created = [line for line in lines if line["event"] == "child created"]
+    assert {(line["namespace"], line["name"], line["child"]) for line in created} == {
+        (private_api.namespace, "minilm", "minilm")
+    }
+    assert all({"timestamp", "level", "event"} <= line.keys() for line in lines)
+    assert "all-MiniLM-L6-v2" not in operator.log.read_text()
+
+
+def test_second_operator_leaves_excluded_namespaces_alone(
+    cluster: Cluster, private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    operator = private_operator("--exclude-namespace", "mo-private-*")
+    wait_for(lambda: "caches are filled" in operator.log.read_text())
+    private_api.apply("""
+        apiVersion: modeloperator.dev/v1alpha1
+        kind: ModelInstance
+        metadata: {name: alone}
+        spec: {model_template_id: none}
+    """)
+    private_operator()
+    private_api.wait_for_condition("ModelInstance", "alone", "Ready", "False", reason="TemplateNotFound")
+    assert "alone" not in operator.log.read_text()
