@@ -11,7 +11,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools dev demo test test-unit check format crds lock clean
+.PHONY: help venv tools dev demo test test-unit check format crds docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ check: $(INSTALLED) ## Check format, lint, types, imports and generated files
 	$(BIN)/mypy operator tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
+	$(BIN)/python -m tests.documents --check
 
 format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix-only
@@ -57,6 +58,9 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 
 crds: $(INSTALLED) ## Write crds/ from the models
 	$(BIN)/python -m model_operator.api.crd crds
+
+docs: $(INSTALLED) ## Write the generated parts of the documents
+	$(BIN)/python -m tests.documents
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock

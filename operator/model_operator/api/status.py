@@ -73,7 +73,7 @@ class DeploymentStatusEntry(ApiModel):
     status: DeploymentState
     """How far the deployment is."""
     replicas: Count | None = None
-    """Workers that are wanted."""
+    """Workers that exist, of any revision."""
     ready_replicas: Count | None = None
     """Workers that serve."""
     url: str | None = None
@@ -122,7 +122,7 @@ class ModelInstanceStatus(ApiModel):
     url: str | None = None
     """Address of the model in the cluster, that of its first deployment; absent where there is no Service."""
     replicas: Count | None = None
-    """Workers that are wanted, over all deployments."""
+    """Workers that exist, of any revision, over all deployments."""
     ready_replicas: Count | None = None
     """Workers that serve, over all deployments."""
     selector: str | None = None

@@ -162,3 +162,14 @@ class Reason(Enum):
 
 PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
 """All reasons, the one to report first when several hold first."""
+
+
+def reasons_table() -> str:
+    """Return the table of reasons for the documentation, as Markdown."""
+    rows = ["| reason | Ready | Stalled | meaning | who acts |", "|---|---|---|---|---|"]
+    for reason in PRECEDENCE:
+        info = reason.value
+        actor = "" if info.actor is Actor.NOBODY else info.actor.value
+        cells = (f"`{reason.name}`", str(info.ready), "yes" if info.stalled else "", info.meaning, actor)
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,8 @@ from tests.integration.conftest import PrivateOperator
 from tests.integration.operator.examples import deploy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cluster.cluster import Cluster
 
 RUN = (sys.executable, "-m", "model_operator", "run", "--health-port", "0")
@@ -38,6 +43,29 @@ def _error(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("model-operator: error: ")
     return lines[0]
+
+
+class _NoCrds(BaseHTTPRequestHandler):
+    """An API server that knows its version and nothing else."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/version" else 404)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _server_without_crds() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NoCrds) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_no_kubeconfig(tmp_path: Path) -> None:
@@ -61,6 +89,23 @@ def test_server_unreachable(cluster: Cluster, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(config))
     error = _error(_run("--kubeconfig", path))
     assert "https://127.0.0.1:1 cannot be reached" in error
+
+
+def test_crds_missing(tmp_path: Path) -> None:
+    with _server_without_crds() as url:
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        error = _error(_run("--kubeconfig", path))
+    assert "CRDs are missing: modeltemplates.modeloperator.dev" in error
+    assert "kubectl apply -f crds/" in error
 
 
 def test_permission_missing(cluster: Cluster, api: KubeApi, namespace: str) -> None:

@@ -1,0 +1,39 @@
+"""Keeps the generated parts of documents in step with the code: ``python -m tests.documents [--check]``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from model_operator.core.reasons import reasons_table
+
+README = Path(__file__).parent.parent / "README.md"
+PARTS = {README: {"reasons": reasons_table}}
+
+
+def with_generated_parts(path: Path) -> str:
+    """Give the text of a document with what stands between its markers made anew."""
+    text = path.read_text()
+    for name, make in PARTS[path].items():
+        pattern = rf"(<!-- {name}: begin [^\n]*-->\n).*?(<!-- {name}: end -->)"
+        text, count = re.subn(pattern, rf"\g<1>{make()}\n\g<2>", text, flags=re.DOTALL)
+        if count != 1:
+            raise LookupError(f"{path.name}: expected one pair of markers {name!r}, found {count}.")
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or with ``--check`` only tell whether they are up to date."""
+    stale = [path for path in PARTS if with_generated_parts(path) != path.read_text()]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path.name} is out of date: run make docs", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(with_generated_parts(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
