@@ -20,7 +20,7 @@ APPLIED_HASH = f"{GROUP}/applied-hash"
 
 _QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
-_ATOMIC_MAPS = frozenset({"selector", "labelSelector", "nodeSelector"})
+_ATOMIC_MAPS = frozenset({"selector", "labelSelector", "matchLabels", "nodeSelector"})
 """Server-side apply owns these as a whole: a key that somebody adds is a change of what is ours."""
 _LIST_KEYS = {
     "containers": ("name",),
@@ -145,7 +145,7 @@ def _is_subset(wanted: Any, live: Any, field: str = "") -> bool:
     if live is None:
         return not wanted and field not in _MEANINGFUL_ZEROS
     if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping) or (field in _ATOMIC_MAPS and len(wanted) != len(live)):
+        if not isinstance(live, Mapping) or (field in _ATOMIC_MAPS and not live.keys() <= wanted.keys()):
             return False
         if field in _QUANTITY_MAPS:
             return all(
