@@ -1,0 +1,78 @@
+"""Settings from options and environment variables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from model_operator.controller.settings import LogFormat, LogLevel, OperatorSettings
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MODEL_OPERATOR_")]:
+        monkeypatch.delenv(name)
+
+
+def test_defaults() -> None:
+    settings = OperatorSettings()
+
+    assert settings.namespaces == []
+    assert (settings.log_format, settings.log_level) == (LogFormat.CONSOLE, LogLevel.INFO)
+    assert settings.kubeconfig is None
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "NAMESPACES": "team-a, team-b,,",
+        "EXCLUDE_NAMESPACES": "kube-*",
+        "KUBECONFIG": "/etc/kubeconfig",
+        "LOG_FORMAT": "json",
+        "WORKERS": "4",
+        "RENDERING__GPU_NODE_LABEL": "cloud.google.com/gke-accelerator",
+        "RENDERING__RUN_AS_NON_ROOT": "true",
+        "OF_A_LATER_VERSION": "x",
+    }.items():
+        monkeypatch.setenv(f"MODEL_OPERATOR_{name}", value)
+
+    settings = OperatorSettings()
+
+    assert settings.namespaces == ["team-a", "team-b"]
+    assert settings.exclude_namespaces == ["kube-*"]
+    assert settings.kubeconfig == Path("/etc/kubeconfig")
+    assert settings.log_format is LogFormat.JSON
+    assert settings.workers == 4
+    assert settings.rendering.gpu_node_label == "cloud.google.com/gke-accelerator"
+    assert settings.rendering.run_as_non_root is True
+
+
+def test_options_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_OPERATOR_NAMESPACES", "from-environment")
+
+    assert OperatorSettings(namespaces=["from-option"]).namespaces == ["from-option"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKERS", "0"),
+        ("WORKERS", "many"),
+        ("LOG_LEVEL", "loud"),
+        ("HEALTH_PORT", "65536"),
+        ("REQUEST_TIMEOUT_SECONDS", "0"),
+        ("RESYNC_SECONDS", "1"),
+    ],
+)
+def test_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"MODEL_OPERATOR_{name}", value)
+
+    with pytest.raises(ValidationError):
+        OperatorSettings()
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        OperatorSettings.model_validate({"namespace": "team"})

@@ -1,0 +1,200 @@
+"""Who is looked at when an object changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import (
+    CHILD_KIND,
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key, Scope, Triggers
+from tests.unit.controller.objects import child, instance, template
+
+KINDS: dict[str, ResourceKind] = {
+    kind.kind: kind
+    for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, *CHILD_KIND.values())
+}
+
+
+class RecordingQueue(WorkQueue[Key]):
+    """Notes what is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.added: list[str] = []
+
+    def add(self, key: Key, delay: float = 0) -> None:
+        later = " later" if delay else ""
+        self.added.append(f"{key.kind}/{key.namespace}/{key.name}{later}")
+
+
+class World:
+    """Caches that hear of objects; `told` is who was to be looked at since it was last asked."""
+
+    def __init__(self, *excluded: str) -> None:
+        self.state = ClusterState()
+        self.queue = RecordingQueue()
+        self.triggers = Triggers(self.state, self.queue, Scope([], list(excluded)))
+
+    def see(self, obj: dict[str, Any], event: str | None = "MODIFIED") -> list[str]:
+        """Return who is to be looked at after an event; each is named once, as in the queue."""
+        # What the API server sends in a list has no kind.
+        sent = {field: value for field, value in obj.items() if field != "kind"}
+        self.triggers.observe(KINDS[obj["kind"]], event, sent)
+        return self.told()
+
+    def told(self) -> list[str]:
+        told = list(dict.fromkeys(self.queue.added))
+        self.queue.added.clear()
+        return told
+
+
+DEMO = "ModelInstance/team/demo"
+EMBED = "ModelTemplate/team/embed"
+
+
+def test_an_instance_is_looked_at_when_it_changes_and_not_when_nothing_is_new() -> None:
+    world = World()
+    demo = instance("demo")
+
+    assert world.see(demo, "ADDED") == [DEMO]
+    assert world.see(demo, None) == []
+    assert world.see(instance("demo")) == [DEMO]
+
+
+def test_a_deleted_instance_has_its_template_count_anew() -> None:
+    world = World()
+    world.see(template("embed"))
+    world.see(instance("demo", bound="t1"))
+
+    assert world.see(instance("demo", bound="t1"), "DELETED") == [f"{EMBED} later"]
+    assert world.state.instances.get("team", "demo") is None
+
+
+def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None:
+    world = World()
+    world.see(instance("demo"))
+
+    assert world.see(template("embed")) == [EMBED, DEMO]
+    assert world.see(template("embed", generation=2)) == [EMBED, DEMO]
+    assert world.see(template("embed", generation=2), "DELETED") == [DEMO]
+
+
+def test_a_templates_own_status_wakes_no_instance() -> None:
+    world = World()
+    world.see(instance("demo"))
+    world.see(template("embed"))
+
+    assert world.see(template("embed", status={"instance_count": 1})) == [EMBED]
+
+
+def test_a_template_of_the_cluster_wakes_instances_everywhere() -> None:
+    world = World()
+    world.see(instance("demo"))
+    world.see(instance("demo", namespace="other", uid="i2"))
+
+    assert world.see(template("embed", namespace="")) == [
+        "ClusterModelTemplate//embed",
+        "ModelInstance/other/demo",
+        DEMO,
+    ]
+
+
+def test_a_template_that_was_made_anew_unseen_wakes_its_instances() -> None:
+    world = World()
+    world.see(template("embed", uid="t1"))
+    world.see(instance("demo"))
+    world.see(instance("bound", uid="i2", template_id="t1", bound="t1"))
+    before = world.state.by_uid("t1")
+
+    told = world.see(template("embed", uid="t2"), None)
+
+    # Both are of generation 1, and the deletion in between was never announced.
+    assert set(told) == {EMBED, DEMO, "ModelInstance/team/bound"}
+    assert before is not None
+    assert world.state.by_uid("t1") is None
+
+
+@pytest.mark.parametrize("event", ["ADDED", "MODIFIED", "DELETED"])
+def test_a_child_wakes_its_instance(event: str) -> None:
+    world = World()
+    demo = instance("demo")
+    if event == "DELETED":
+        world.see(child("demo-a", owner=demo))
+
+    assert world.see(child("demo-a", owner=demo), event) == [DEMO]
+
+
+def test_an_orphan_wakes_the_instance_of_its_label() -> None:
+    assert World().see(child("demo-a", label="demo")) == [DEMO]
+
+
+def test_a_child_wakes_its_instance_when_somebody_removes_what_tells_whose_it_is() -> None:
+    world = World()
+    world.see(child("demo", owner=instance("demo"), label="demo"))
+
+    assert world.see(child("demo")) == [DEMO]
+
+
+def test_a_child_of_nobody_wakes_nobody() -> None:
+    assert World().see(child("stray")) == []
+
+
+def test_a_late_event_wakes_nobody() -> None:
+    world = World()
+    older, newer = instance("demo"), instance("demo")
+    world.see(newer)
+
+    assert world.see(older) == []
+
+
+def test_cached_objects_have_their_kind() -> None:
+    world = World()
+    world.see(instance("demo"))
+
+    cached = world.state.instances.get("team", "demo")
+
+    assert cached is not None
+    assert (cached["apiVersion"], cached["kind"]) == ("modeloperator.dev/v1alpha1", "ModelInstance")
+
+
+def test_looking_at_everything() -> None:
+    world = World()
+    world.see(instance("demo"))
+    world.see(template("embed"))
+    world.see(template("embed", namespace="", uid="t2"))
+    world.see(child("demo"))
+
+    world.triggers.enqueue_all()
+
+    assert set(world.told()) == {EMBED, "ClusterModelTemplate//embed", DEMO}
+
+
+def test_excluded_namespaces_are_left_alone() -> None:
+    world = World("kube-*", "other")
+
+    assert world.see(instance("demo", namespace="kube-system")) == []
+    assert world.see(instance("demo", namespace="other", uid="i2")) == []
+    assert world.see(instance("demo", uid="i3")) == [DEMO]
+    assert len(world.state.instances) == 1
+
+
+def test_what_is_cluster_scoped_is_in_no_excluded_namespace() -> None:
+    assert World("*").see(template("embed", namespace="")) == ["ClusterModelTemplate//embed"]
+
+
+def test_recounting_an_unknown_template() -> None:
+    world = World()
+
+    world.triggers.recount("t9")
+    world.triggers.recount(None)
+
+    assert world.told() == []

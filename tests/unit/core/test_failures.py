@@ -1,0 +1,63 @@
+"""What a refusal by the API server means; messages as Kubernetes 1.36 words them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.core.failures import explain_refusal, is_namespace_terminating
+from model_operator.core.reasons import Reason
+
+REFUSALS = yaml.safe_load((Path(__file__).parent / "refusals.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    "refusal", REFUSALS, ids=lambda refusal: f"{refusal['code']}-{refusal['message'][:30]}"
+)
+def test_reason(refusal: dict[str, Any]) -> None:
+    failure = explain_refusal(refusal["code"], {"message": refusal["message"]}, "apply Deployment demo")
+
+    assert failure.reason is Reason[refusal["reason"]]
+    assert failure.detail.startswith("Cannot apply Deployment demo")
+    assert failure.detail.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "detail"),
+    [
+        (422, "spec: Required", "Cannot apply Service demo: spec: Required."),
+        (422, "", "Cannot apply Service demo: HTTP 422."),
+        (503, "leader 17 lost", "Cannot apply Service demo for the moment (HTTP 503); trying again."),
+        (0, "refused", "Cannot apply Service demo for the moment (no answer); trying again."),
+    ],
+)
+def test_detail(code: int, message: str, detail: str) -> None:
+    assert explain_refusal(code, {"message": message}, "apply Service demo").detail == detail
+
+
+def test_a_very_long_message_is_cut() -> None:
+    assert len(explain_refusal(422, {"message": "x" * 100_000}, "apply Service demo").detail) < 1100
+
+
+def test_a_transient_state_is_tried_again_soon_and_what_needs_a_human_rarely() -> None:
+    limits = {code: explain_refusal(code, {}, "apply").retry_limit for code in (503, 403, 422)}
+
+    assert limits == {503: 15, 403: 60, 422: 300}
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "terminating"),
+    [
+        (403, {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}, True),
+        (403, {"causes": [{"reason": "Other"}]}, False),
+        (403, {}, False),
+        (403, None, False),
+        (409, {"causes": [{"reason": "NamespaceTerminating"}]}, False),
+    ],
+)
+def test_namespace_terminating(code: int, details: dict[str, Any] | None, terminating: bool) -> None:
+    assert is_namespace_terminating(code, {"details": details}) is terminating
+    assert not is_namespace_terminating(code, {})

@@ -1,0 +1,53 @@
+"""Children that are no longer wanted go once their replacement serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.core.canonical import applicable
+from model_operator.core.pruning import prunable
+
+CASES = yaml.safe_load((Path(__file__).parent / "prunings.yaml").read_text())
+STATUSES = {
+    "COMPLETE": {
+        "observedGeneration": 1,
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "availableReplicas": 1,
+        "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}],
+    },
+    "PROGRESSING": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1},
+}
+
+
+def rendered(*, kind: str, name: str, revision: str = "wanted") -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, "spec": {"revision": revision}}
+
+
+def live(
+    *,
+    kind: str,
+    name: str,
+    created: str = "2026-01-01T08:00:00Z",
+    state: str = "COMPLETE",
+    applied: str = "wanted",
+    deleting: bool = False,
+) -> dict[str, Any]:
+    child = applicable(rendered(kind=kind, name=name, revision=applied))
+    child["metadata"] |= {"creationTimestamp": created, "generation": 1}
+    if deleting:
+        child["metadata"]["deletionTimestamp"] = "2026-01-01T10:00:00Z"
+    return {**child, "status": STATUSES[state]} if kind == "Deployment" else child
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"].replace(" ", "_")) for case in CASES])
+def test_prunable(case: dict[str, Any]) -> None:
+    wanted = [rendered(**child) for child in case["wanted"]]
+
+    pruned = prunable(wanted, (live(**child) for child in case["live"]))
+
+    assert [f"{child['kind']}/{child['metadata']['name']}" for child in pruned] == case["pruned"]

@@ -1,0 +1,67 @@
+"""The closed list of reasons."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from model_operator.core.reasons import PRECEDENCE, Actor, Reason
+
+every_reason = pytest.mark.parametrize("reason", Reason)
+
+
+def test_precedence() -> None:
+    assert [reason.name for reason in PRECEDENCE] == [
+        "Terminating",
+        "TemplateNotFound",
+        "TemplateInvalid",
+        "InvalidParameters",
+        "ModelTypeMismatch",
+        "NameConflict",
+        "DeploymentRejected",
+        "OperatorForbidden",
+        "QuotaExceeded",
+        "PodsRejected",
+        "ProgressDeadlineExceeded",
+        "Deploying",
+        "RolledOut",
+        "ScaledToZero",
+        "NotDeployed",
+        "ExternallyHosted",
+    ]
+
+
+def test_two_reasons_are_never_the_same() -> None:
+    # Members of an Enum with equal values would be one member of two names.
+    assert len(Reason) == len(Reason.__members__)
+
+
+@every_reason
+def test_a_reason_is_ready_or_says_what_to_do(reason: Reason) -> None:
+    assert bool(reason.value.next_step) is not reason.ready
+    assert not (reason.ready and reason.stalled)
+
+
+@every_reason
+def test_what_is_stalled_names_who_must_act(reason: Reason) -> None:
+    assert not reason.stalled or reason.value.actor is not Actor.NOBODY
+
+
+@every_reason
+def test_sentences_are_whole(reason: Reason) -> None:
+    assert reason.value.meaning.endswith(".")
+    assert reason.value.next_step.endswith(".") or not reason.value.next_step
+    assert re.fullmatch("[A-Z][A-Za-z]*", reason.name), "the API server wants CamelCase"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (Reason.RolledOut, "It runs."),
+        (Reason.Deploying, "It runs. Nothing to do."),
+        (Reason.InvalidParameters, "It runs. For the user: Correct the listed fields."),
+    ],
+)
+def test_message(reason: Reason, message: str) -> None:
+    assert reason.message("It runs.") == message

@@ -1,0 +1,80 @@
+"""The status of a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_operator.api import ModelTemplateStatus
+from model_operator.core.conditions import merge_patch
+from model_operator.core.parsing import parse_template
+from model_operator.core.template_status import template_status
+from tests.unit.core.rfc7386 import apply_merge_patch
+
+TEMPLATE = yaml.safe_load((Path(__file__).parent / "template.yaml").read_text())
+BEFORE, NOW = "2026-01-01T08:00:00Z", "2026-01-01T09:00:00Z"
+
+
+def status(change: dict[str, Any], current: dict[str, Any], count: int = 0) -> dict[str, Any]:
+    return template_status(parse_template(apply_merge_patch(TEMPLATE, change)), current, count, NOW)
+
+
+def test_a_valid_template() -> None:
+    found = status({}, {}, count=2)
+
+    assert found == yaml.safe_load("""
+        observedGeneration: 3
+        id: u1
+        created_at: "2026-01-01T08:00:00Z"
+        instance_count: 2
+        conditions:
+          - type: Ready
+            status: "True"
+            reason: TemplateValid
+            message: Instances can be made from the template.
+            observedGeneration: 3
+            lastTransitionTime: "2026-01-01T09:00:00Z"
+    """)
+    ModelTemplateStatus.model_validate(found)
+    assert merge_patch(found, status({}, found, count=2)) == {}
+
+
+def test_an_invalid_template_becomes_stalled_and_says_who_must_act() -> None:
+    valid = {
+        **status({}, {}),
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": BEFORE}],
+    }
+
+    found = status({"spec": {"model_creation_parameters_schema": {"type": "array"}}}, valid)
+
+    message = (
+        'spec.model_creation_parameters_schema.type: must be "object": parameters are given by name. For the '
+        "template owner: Correct the listed fields."
+    )
+    same = {
+        "reason": "TemplateInvalid",
+        "message": message,
+        "observedGeneration": 3,
+        "lastTransitionTime": NOW,
+    }
+    assert found["conditions"] == [
+        {"type": "Ready", "status": "False", **same},
+        {"type": "Stalled", "status": "True", **same},
+    ]
+    ModelTemplateStatus.model_validate(found)
+
+
+def test_a_corrected_template_is_no_longer_stalled() -> None:
+    broken = status({"spec": None}, {})
+
+    healed = status({}, broken)
+
+    assert [condition["type"] for condition in healed["conditions"]] == ["Ready"]
+
+
+def test_a_count_that_changes_is_the_whole_patch() -> None:
+    current = status({}, {}, count=1)
+
+    assert merge_patch(current, status({}, current, count=2)) == {"instance_count": 2}
