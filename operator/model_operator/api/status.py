@@ -51,7 +51,7 @@ class TemplateRef(ApiModel):
     uid: str
     """Identity of the template."""
     generation: Count
-    """Value of the template's metadata.generation that the deployments were rendered from."""
+    """Value of the template's metadata.generation that this status was judged against."""
 
 
 class ValidationErrorEntry(ApiModel):

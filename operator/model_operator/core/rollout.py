@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+_POD_SUFFIX = re.compile(r'(?<=[a-z0-9])-[bcdfghjklmnpqrstvwxz2456789]{5}"')
+"""End of a generated pod name in quotes; the letters are those of Kubernetes' name generator."""
 
 
 class RolloutState(Enum):
@@ -82,7 +86,8 @@ def _state(
         return RolloutState.COMPLETE, ""
     failure = conditions.get("ReplicaFailure", {})
     if failure.get("status") == "True":
-        return RolloutState.REJECTED, failure.get("message", "")
+        # Without the pod's random suffix: the message must not change with every attempt.
+        return RolloutState.REJECTED, _POD_SUFFIX.sub('"', failure.get("message", ""))
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return RolloutState.DEADLINE_EXCEEDED, progressing.get("message", "")
     return RolloutState.PROGRESSING, ""
