@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster.shared_run import SharedRun
 
 RUN = pytest.StashKey[SharedRun]()
+
+# Other processes may hold the machine up; tests that bound time measure their own.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

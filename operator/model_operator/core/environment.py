@@ -79,22 +79,26 @@ def _merge(container: dict[str, Any], variables: Mapping[str, dict[str, Any] | N
 
 def _ordered(env: Mapping[str, str]) -> list[str]:
     """Return the names so that each comes after those that its value mentions; else by name."""
+    mentioned = {name: [other for other in _mentions(value) if other in env] for name, value in env.items()}
     done: dict[str, None] = {}
+    seen = set[str]()
     for root in sorted(env):
         # Depth first without recursion: a chain may be as long as there are variables.
-        stack, visiting = [root], set[str]()
+        stack = [(root, iter(mentioned[root]))]
+        seen.add(root)
         while stack:
-            name = stack[-1]
-            visiting.add(name)
-            missing = [
-                other for other in _mentions(env[name]) if other in env.keys() - done.keys() - visiting
-            ]
-            if missing:
-                stack.append(missing[0])
+            name, rest = stack[-1]
+            following = next((other for other in rest if other not in seen), None)
+            if following is None:
+                done.setdefault(name)
+                stack.pop()
             else:
-                done.setdefault(stack.pop())
+                seen.add(following)
+                stack.append((following, iter(mentioned[following])))
     return list(done)
 
 
 def _mentions(value: str) -> list[str]:
-    return sorted({match[1] for match in _MENTION.finditer(value) if match[1]})
+    # Behind the last closing parenthesis, each $( would be followed to the end in vain: quadratic time.
+    matches = _MENTION.finditer(value, 0, value.rfind(")") + 1)
+    return sorted({match[1] for match in matches if match[1]})

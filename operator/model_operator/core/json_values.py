@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ _NOUNS: Final = {
     "null": "null",
 }
 _SHOWN_CHARACTERS: Final = 200
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def json_type(value: Any) -> str:
@@ -90,6 +92,16 @@ def count_elements(value: Any) -> int:
         case list() | tuple():
             return 1 + sum(count_elements(item) for item in value)
     return 1
+
+
+def wire_json(value: Any) -> bytes:
+    """Return a value as JSON that YAML parsers read alike; the API server reads server-side applies as YAML.
+
+    YAML takes no escaped pair of surrogates, so characters beyond U+FFFF stand for themselves. Those that it
+    would refuse, or take for the end of a line, are escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
 def noun(value: Any) -> str:

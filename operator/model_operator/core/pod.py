@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from model_operator.api import EndpointConfig, ModelTemplateSpec
 from model_operator.core.environment import lay_parameters
 from model_operator.core.images import BundleImage, bundle_image, is_image
+from model_operator.core.json_values import count_elements
 from model_operator.core.layering import layered_pod, model_container
 from model_operator.core.parameters import ParameterSchema
-from model_operator.core.references import Reference, Scope
+from model_operator.core.references import Reference, Scope, text_form
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.substitution import Position, compile_positions, substitute
+
+MAX_VALUES: Final = 512 * 1024
+"""Bytes that the values may add to a pod template. etcd takes 1.5 MiB for an object, with its field owners; a
+long value in a thousand places would fill the operator's memory."""
+
+_BYTES_PER_ELEMENT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,17 @@ class PodProgram:
         _lay_settings(pod["spec"], self.endpoint, settings)
         return pod
 
+    def size(self, scope: Scope) -> int:
+        """Return about how many bytes the values add to the pod template; cheap, however many that is."""
+        weights = {name: _weight(value) for name, value in scope.parameters.items()}
+        uses = (
+            reference.name
+            for position in self.positions
+            for reference in position.text.references
+            if reference.source == "parameters"
+        )
+        return sum(weights.get(name, 0) for name in uses) + sum(weights.values())
+
     def faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         """Yield the references whose values cannot be used where they stand, each with what was expected."""
         yield from self.image.faults(scope)
@@ -92,6 +110,11 @@ def _lay_settings(pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: 
         pod_spec.setdefault("priorityClassName", settings.default_priority_class)
     if settings.run_as_non_root:
         pod_spec["securityContext"].setdefault("runAsNonRoot", True)
+
+
+def _weight(value: Any) -> int:
+    # An expanded list costs more than its text.
+    return len(text_form(value, kubelet=True)) + _BYTES_PER_ELEMENT * count_elements(value)
 
 
 def _copy(value: Any) -> Any:

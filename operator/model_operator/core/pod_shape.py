@@ -9,7 +9,7 @@ from model_operator.core.json_values import noun
 from model_operator.core.limits import Limits, check_limits
 from model_operator.core.violations import Loc, Violation
 
-POD_TEMPLATE_LIMITS: Final = Limits(size=256 * 1024, elements=16_384, depth=32, string=64 * 1024)
+POD_TEMPLATE_LIMITS: Final = Limits(size=256 * 1024, elements=4096, depth=32, string=64 * 1024)
 """Far above what a pod needs, and far below what an object in etcd can hold or Python can recurse over."""
 
 

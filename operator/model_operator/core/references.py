@@ -17,10 +17,9 @@ from typing import Any, Literal
 INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
 """What ``$(instance.…)`` can name."""
 
-# An even run of dollars before an opening parenthesis is escaped, as the kubelet reads it.
-_TOKEN = re.compile(r"(?P<escaped>(?:\$\$)+(?=\$?\())|\$\((?P<name>[^)]*)\)")
 _PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\])?", re.ASCII)
 _OURS = ("parameters.", "instance.")
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _HIDDEN = re.compile(r"\$\((?:parameters|instance)\.")
 
 
@@ -131,21 +130,34 @@ def parse_text(text: str, *, kubelet: bool) -> Text:
     if "$(" not in text:
         return Text((text,))
     parts: list[str | Reference] = []
-    literal = ""
-    position = 0
-    for token in _TOKEN.finditer(text):
-        literal += text[position : token.start()]
-        position = token.end()
-        reference = None if token["escaped"] else _reference(token["name"])
-        if reference is not None:
-            parts += [literal, reference] if literal else [reference]
-            literal = ""
-        elif token["escaped"] and not kubelet:
-            literal += "$" * (len(token["escaped"]) // 2)
+    literal: list[str] = []
+    position, last = 0, text.rfind(")")
+    while (opening := text.find("$(", position)) >= 0:
+        before = text[position : opening + 1].rstrip("$")
+        dollars = opening + 1 - position - len(before)
+        # Dollars before a parenthesis escape each other in pairs, as the kubelet reads them.
+        pairs = dollars // 2
+        literal += [before, "$" * (2 * pairs if kubelet else pairs)]
+        position = opening + 1
+        if dollars % 2 == 0:
+            continue
+        if opening > last:
+            literal.append("$")
+            continue
+        position = text.index(")", opening) + 1
+        reference = _reference(text[opening + 2 : position - 1])
+        if reference is None:
+            literal.append(text[opening:position])
         else:
-            literal += token[0]
-    literal += text[position:]
-    return Text((*parts, literal) if literal or not parts else tuple(parts))
+            parts += [*_joined(literal), reference]
+            literal = []
+    literal.append(text[position:])
+    return Text((*parts, *_joined(literal)) if parts else ("".join(literal),))
+
+
+def _joined(literal: list[str]) -> list[str]:
+    text = "".join(literal)
+    return [text] if text else []
 
 
 def _reference(name: str) -> Reference | None:
@@ -180,7 +192,5 @@ def text_form(value: Any, *, kubelet: bool) -> str:
     kubelet
         Whether the kubelet expands the field again, so that every ``$`` is doubled.
     """
-    text: str = value
-    if not isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    text: str = value if isinstance(value, str) else _COMPACT.encode(value)
     return text.replace("$", "$$") if kubelet else text

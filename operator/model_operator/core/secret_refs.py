@@ -15,9 +15,9 @@ _BESIDE: Final = frozenset(
 _SHAPE: Final[Mapping[str, Any]] = {
     "type": "object",
     "properties": {
-        # Names of Secrets are DNS subdomains (RFC 1123), their keys are file names.
+        # Names of Secrets are DNS subdomains (RFC 1123), their keys are file names; none starts with "..".
         "name": {"type": "string", "maxLength": 253, "pattern": r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"},
-        "key": {"type": "string", "maxLength": 253, "pattern": r"^[-._A-Za-z0-9]+$"},
+        "key": {"type": "string", "maxLength": 253, "pattern": r"^[.]?[-_A-Za-z0-9][-._A-Za-z0-9]*$"},
     },
     "required": ["key", "name"],
     "additionalProperties": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
 from model_operator.core.deployment import check_strategy
@@ -16,6 +16,9 @@ from model_operator.core.pod_shape import check_pod_template
 from model_operator.core.references import ReferenceSyntaxError
 from model_operator.core.substitution import check_text, strings
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+
+MAX_EXPRESSIONS: Final = 1000
+"""``$(`` in all strings of a template together, references and others: each costs time at every rendering."""
 
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters_schema")
 _REQUEST_PARAMETERS_LOC: Loc = ("spec", "model_request_parameters_schema")
@@ -99,8 +102,16 @@ def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
 
 
 def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+    expressions = 0
     for value, loc, path in _sources(spec):
         for inner, text in strings(value):
+            expressions += text.count("$(")
+            if expressions > MAX_EXPRESSIONS:
+                message = (
+                    f"must be within the template's {MAX_EXPRESSIONS} expressions $(…), got more; remove some"
+                )
+                yield Violation((*loc, *inner), message, "too_many_expressions")
+                return
             yield from check_text(text, (*loc, *inner), (*path, *inner), parameters)
 
 

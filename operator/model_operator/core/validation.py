@@ -38,12 +38,13 @@ from typing import Any
 from model_operator.core.json_values import noun
 from model_operator.core.limits import MAX_VIOLATIONS, check_limits
 from model_operator.core.parameters import ParameterSchema
+from model_operator.core.schemas.budget import Budget
 from model_operator.core.schemas.defaults import with_defaults
 from model_operator.core.violations import Loc, Violation, sort_violations
 
 
 def validate_parameters(
-    schema: ParameterSchema, given: Mapping[str, Any] | None, loc: Loc
+    schema: ParameterSchema, given: Mapping[str, Any] | None, loc: Loc, budget: Budget | None = None
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
     """Apply the defaults and check the values. Never raises; takes less than 50 ms whatever is given.
 
@@ -55,6 +56,8 @@ def validate_parameters(
         The instance's parameters by name. A parameter given as null counts as given.
     loc
         Path of the parameters, such as ``("spec", "model_creation_parameters")``.
+    budget
+        What is left of the work of several checks against this schema; otherwise a budget of its own.
 
     Returns
     -------
@@ -71,8 +74,8 @@ def validate_parameters(
     if too_large:
         return {}, sort_violations(too_large)
     values: dict[str, Any] = with_defaults(schema.schema, given)
-    too_large = check_limits(values, loc)
+    too_large = check_limits(values, loc) if values != given else ()
     if too_large:
         return {}, sort_violations(too_large)
-    violations = islice(schema.evaluator.violations(values, loc), MAX_VIOLATIONS)
+    violations = islice(schema.evaluator.violations(values, loc, budget=budget), MAX_VIOLATIONS)
     return values, sort_violations(violations)

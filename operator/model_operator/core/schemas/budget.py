@@ -14,6 +14,9 @@ from model_operator.core.schemas.possible_types import possible_types
 WORK_LIMIT: Final = 6000
 """Units of work for one check; a unit is one keyword applied to one small value, about 5 µs."""
 
+SHARED_WORK_LIMIT: Final = 2 * WORK_LIMIT
+"""Units for all deployments of an instance together."""
+
 _CHEAP_PER_UNIT: Final = 32
 
 
@@ -32,13 +35,17 @@ class Budget(FormatChecker):
         The schema that the check started from.
     patterns
         Every ``pattern`` of that schema, compiled.
+    units
+        The work that may be done.
     """
 
-    def __init__(self, root: Mapping[str, Any], patterns: Mapping[str, Pattern]) -> None:
+    def __init__(
+        self, root: Mapping[str, Any], patterns: Mapping[str, Pattern], units: int = WORK_LIMIT
+    ) -> None:
         super().__init__(formats=())
         self.root = root
         self.patterns = patterns
-        self.left = WORK_LIMIT
+        self.left = units
         # By identity: parts of a schema are not hashable. Kept alive, so that no identity comes twice.
         self._members: dict[int, tuple[Any, frozenset[Any]]] = {}
         self._types: dict[int, tuple[Any, frozenset[str]]] = {}

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from model_operator.core.schemas import combinators, keywords
-from model_operator.core.schemas.budget import Budget, WorkLimitError
+from model_operator.core.schemas.budget import WORK_LIMIT, Budget, WorkLimitError
 from model_operator.core.schemas.keywords import Errors, Keyword
 from model_operator.core.schemas.patterns import Pattern, compile_pattern
 from model_operator.core.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
@@ -66,9 +66,9 @@ class Evaluator:
                 self._patterns[value] = compile_pattern(value)
         return kept
 
-    def budget(self) -> Budget:
+    def budget(self, units: int = WORK_LIMIT) -> Budget:
         """Return a fresh budget, for checks that are to share one."""
-        return Budget(self._schema, self._patterns)
+        return Budget(self._schema, self._patterns, units)
 
     def violations(
         self,

@@ -1,0 +1,73 @@
+"""Shows how long hostile schemas, values, templates and instances hold the event loop.
+
+``make bench-hostile`` runs it.
+
+The cases are those of the unit tests. Each is timed several times and the quickest is shown, since other
+processes only ever add time; the exit status is 1 when one takes longer than is promised.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from model_operator.core.parameters import parse_parameter_schema
+from model_operator.core.rendering import render
+from model_operator.core.templates import compile_template
+from model_operator.core.validation import validate_parameters
+from model_operator.core.violations import InvalidObjectError
+from tests.unit.parameters.test_parameter_hostile import REFUSED_SCHEMAS, VALUES
+from tests.unit.rendering.test_rendering_hostile import INSTANCES, TEMPLATES
+
+PROMISED_MS = 50
+REPEATS = 5
+
+
+def cases() -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """Give for each case what it is, its name, and the call that handles it."""
+    for name, (schema, _) in REFUSED_SCHEMAS.items():
+        yield "schema", name, partial(_parse, schema)
+    for name, (schema, given, _) in VALUES.items():
+        parsed = parse_parameter_schema(schema, ())
+        # What is compiled is kept for all instances of a template.
+        validate_parameters(parsed, {}, ())
+        yield "value", name, partial(validate_parameters, parsed, given, ())
+    for name, (template, _) in TEMPLATES.items():
+        yield "template", name, partial(compile_template, template)
+    for name, (compiled, instance, _) in INSTANCES.items():
+        yield "instance", name, partial(render, compiled, instance)
+
+
+def _parse(schema: Any) -> None:
+    with suppress(InvalidObjectError):
+        parse_parameter_schema(schema, ())
+
+
+def milliseconds(call: Callable[[], Any]) -> float:
+    """Give the time of the quickest of some calls."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times) * 1000
+
+
+def main() -> int:
+    """Print the table; give the exit status."""
+    late = 0
+    print(f"{'':9} {'case':44} {'ms':>7}   promised: {PROMISED_MS} ms")
+    for kind, name, call in cases():
+        taken = milliseconds(call)
+        late += taken > PROMISED_MS
+        print(f"{kind:9} {name:44} {taken:7.2f}{'   too long' * (taken > PROMISED_MS)}", flush=True)
+    print(f"{late} too long." if late else "All within what is promised.")
+    return 1 if late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
