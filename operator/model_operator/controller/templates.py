@@ -7,9 +7,12 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.instances import Clock, rfc3339, utc_now
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
+from model_operator.controller.trials import TemplateTrials
 from model_operator.core.conditions import merge_patch
 from model_operator.core.template_status import template_status
 
+_TRIAL_LIMIT = 300.0
+"""Longest time in seconds until a template is tried again after an outcome that may change by itself."""
 _KINDS = {kind.kind: kind for kind in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)}
 
 
@@ -20,33 +23,49 @@ class TemplateReconciler:
     ----------
     client, state
         Requests and caches.
+    trials
+        What tries templates on the API server.
     clock
         Where times of transition come from.
     """
 
-    def __init__(self, client: ApiClient, state: ClusterState, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, client: ApiClient, state: ClusterState, trials: TemplateTrials, clock: Clock = utc_now
+    ) -> None:
         self._client = client
         self._state = state
+        self._trials = trials
         self._clock = clock
 
-    async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> None:
+    async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> float | None:
         """Write a template's status, if it is not what the object already says.
+
+        Returns
+        -------
+        float or None
+            Longest time in seconds after which it has to be looked at again without being asked;
+            None when a watch event will tell.
 
         Raises
         ------
         ApiError
-            When the status could not be written.
+            When the template could not be tried or the status not be written.
         """
         cache = self._state.templates[kind]
         obj = cache.get(namespace, name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
-            return
-        count = len(self._state.instances.find("template", obj["metadata"]["uid"]))
+            return None
+        template = self._state.compiled(obj)
+        trial = await self._trials.outcome(template)
+        obj = cache.get(namespace, name)
+        if obj is None or self._state.compiled(obj) is not template:
+            return None  # It has changed meanwhile, and so is about to be looked at again.
+        count = self._state.count_bound(obj["metadata"]["uid"])
         current = obj.get("status") or {}
-        wanted = template_status(self._state.compiled(obj), current, count, rfc3339(self._clock()))
+        wanted = template_status(template, current, count, rfc3339(self._clock()), trial)
         patch = merge_patch(current, wanted)
-        if not patch:
-            return
-        version = obj["metadata"]["resourceVersion"]
-        patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
-        cache.put(patched)
+        if patch:
+            version = obj["metadata"]["resourceVersion"]
+            patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
+            cache.put(patched)
+        return None if trial.is_final else _TRIAL_LIMIT

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from model_operator.core.conditions import kstatus_conditions, merge_conditions
+from model_operator.core.dry_run import Trial
 from model_operator.core.plan import summarize
 from model_operator.core.reasons import Actor, ReasonInfo
 from model_operator.core.templates import CompiledTemplate
@@ -22,10 +23,20 @@ class TemplateReason(Enum):
         "Correct the listed fields.",
         stalled=True,
     )
+    PodTemplateRejected = ReasonInfo(
+        "The API server refuses what the template renders for example parameters. What runs stays as it is.",
+        Actor.TEMPLATE_OWNER,
+        "Correct the template, or create what it needs; what depends on the cluster is tried again.",
+        stalled=True,
+    )
 
 
 def template_status(
-    template: CompiledTemplate, current: Mapping[str, Any], instance_count: int, now: str
+    template: CompiledTemplate,
+    current: Mapping[str, Any],
+    instance_count: int,
+    now: str,
+    trial: Trial | None = None,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
 
@@ -39,15 +50,15 @@ def template_status(
         Number of instances that refer to it.
     now
         RFC 3339 time for conditions that change.
+    trial
+        What trying it on the API server told; None when it was not to be tried.
     """
     metadata = template.resource.metadata
-    if template.violations:
-        info, reason = TemplateReason.TemplateInvalid.value, TemplateReason.TemplateInvalid.name
-        message = info.sentence(summarize(template.violations))
-    else:
-        info, reason = TemplateReason.TemplateValid.value, TemplateReason.TemplateValid.name
-        message = info.meaning
-    conditions = kstatus_conditions(ready=info.ready, stalled=info.stalled, reason=reason, message=message)
+    reason, message = _judge(template, trial or Trial())
+    info = reason.value
+    conditions = kstatus_conditions(
+        ready=info.ready, stalled=info.stalled, reason=reason.name, message=message
+    )
     return {
         "observedGeneration": metadata.generation,
         "conditions": merge_conditions(
@@ -57,3 +68,14 @@ def template_status(
         "created_at": metadata.creationTimestamp,
         "instance_count": instance_count,
     }
+
+
+def _judge(template: CompiledTemplate, trial: Trial) -> tuple[TemplateReason, str]:
+    if template.violations:
+        reason = TemplateReason.TemplateInvalid
+        return reason, reason.value.sentence(summarize(template.violations))
+    if trial.refusal:
+        reason = TemplateReason.PodTemplateRejected
+        return reason, reason.value.sentence(trial.refusal)
+    reason = TemplateReason.TemplateValid
+    return reason, " ".join(filter(None, (reason.value.meaning, trial.note)))

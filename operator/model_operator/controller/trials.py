@@ -1,0 +1,139 @@
+"""Trying templates on the API server by dry-run, once for each generation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from model_operator.api import TemplateKind
+from model_operator.controller.certificates import own_namespace
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.resources import DEPLOYMENTS, PODS
+from model_operator.controller.settings import TemplateDryRun
+from model_operator.controller.state import ClusterState, Tried
+from model_operator.core.dry_run import Trial, is_permission_missing, judge, trial_deployment, trial_pod
+from model_operator.core.failures import is_namespace_terminating
+from model_operator.core.rendering import RenderSettings
+from model_operator.core.templates import CompiledTemplate
+
+log = structlog.get_logger(__name__)
+
+_FRESH_SECONDS = 5.0
+"""How long an outcome holds that the rest of the cluster may change; the work queue's backoff adds to it."""
+_ONLY_CREATE = "1"
+"""A resource version that no object has, so that the server never judges a change of somebody's object."""
+_NOWHERE = Trial(note="It was not tried on the API server: the operator does not know its own namespace.")
+
+
+class TemplateTrials:
+    """Tries templates, and remembers what that told.
+
+    Parameters
+    ----------
+    client, state
+        Requests and memory.
+    settings
+        The cluster's conventions for rendering.
+    namespace
+        Where cluster templates are tried: the operator's own; None when that is unknown.
+    extent
+        What is tried.
+    clock
+        Seconds from any start, never going back.
+    """
+
+    def __init__(
+        self,
+        client: ApiClient,
+        state: ClusterState,
+        settings: RenderSettings,
+        namespace: str | None,
+        extent: TemplateDryRun = TemplateDryRun.POD,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._settings = settings
+        self._namespace = namespace
+        self._extent = extent
+        self._clock = clock
+        self._has_told_of_pods = False
+
+    async def outcome(self, template: CompiledTemplate) -> Trial:
+        """Return what trying the template told; asks the server only when that is not known (any more).
+
+        Raises
+        ------
+        ApiError
+            The namespace is being deleted, or our credentials are refused.
+        """
+        if template.violations or self._extent is TemplateDryRun.OFF:
+            return Trial()
+        metadata = template.resource.metadata
+        known = self._state.trials.get(metadata.uid)
+        if known is not None and known.generation == metadata.generation and self._holds(known):
+            return known.trial
+        trial = await self._try(template)
+        self._state.trials[metadata.uid] = Tried(metadata.generation, trial, self._clock())
+        return trial
+
+    def _holds(self, known: Tried) -> bool:
+        return known.trial.is_final or self._clock() < known.time + _FRESH_SECONDS
+
+    async def _try(self, template: CompiledTemplate) -> Trial:
+        kind = TemplateKind(template.resource.kind)
+        namespace = template.resource.metadata.namespace or self._namespace
+        if namespace is None:
+            return _NOWHERE
+        deployment = trial_deployment(template, namespace, self._settings)
+        if isinstance(deployment, Trial):
+            return deployment
+        metadata = {**deployment["metadata"], "resourceVersion": _ONLY_CREATE}
+        answered = deployment
+        try:
+            applied = await self._client.apply(
+                DEPLOYMENTS, {**deployment, "metadata": metadata}, force=False, dry_run=True
+            )
+            answered = applied.live
+        except ApiError as error:
+            trial = self._judge(error, "Deployment", kind)
+            # Where nothing is held against the template, a full quota for one, the Pod is still to be judged.
+            if trial != Trial():
+                return trial
+        return await self._try_pod(answered, kind)
+
+    async def _try_pod(self, deployment: dict[str, Any], kind: TemplateKind) -> Trial:
+        if self._extent is not TemplateDryRun.POD:
+            return Trial()
+        try:
+            await self._client.create(PODS, trial_pod(deployment), dry_run=True)
+        except ApiError as error:
+            if is_permission_missing(error.code, error.status) and not self._has_told_of_pods:
+                log.info("templates are tried without their pods", missing="create pods", answer=str(error))
+                self._has_told_of_pods = True
+            return self._judge(error, "Pod", kind)
+        return Trial()
+
+    def _judge(self, error: ApiError, attempted: str, kind: TemplateKind) -> Trial:
+        if error.code == HTTPStatus.UNAUTHORIZED or is_namespace_terminating(error.code, error.status):
+            raise error
+        return judge(error.code, error.status, attempted, kind)
+
+
+def home_namespace(configured: str | None) -> str | None:
+    """Return where cluster templates are tried: the operator's namespace, None when it has none.
+
+    Parameters
+    ----------
+    configured
+        What the settings say, if anything.
+    """
+    try:
+        return own_namespace(configured)
+    except StartupError:
+        return None

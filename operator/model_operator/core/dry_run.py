@@ -1,0 +1,204 @@
+"""Trying a template on the API server: what to send, and what its answers say about the template.
+
+The server judges a Deployment and its Pod, rendered from example parameters, and stores neither
+(``dryRun=All``). What is refused there would be refused to every instance, later and to other people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, TemplateKind
+from model_operator.core.canonical import applicable
+from model_operator.core.examples import example_parameters
+from model_operator.core.failures import is_malformed, is_quota
+from model_operator.core.pod import PodProgram
+from model_operator.core.rendering import RenderSettings, render
+from model_operator.core.templates import CompiledTemplate
+
+NAME = "model-operator-dry-run"
+"""Name of the instance that stands for all instances of a template, and so of its Deployment and Pod."""
+
+_UID = "00000000-0000-4000-8000-000000000000"
+"""Has the form that ``$(instance.id)`` has."""
+_MAX_MESSAGE = 1000
+_NOT_TRIED = "It was not tried on the API server:"
+_TRANSIENT = frozenset({0, 408, 429})
+# As Kubernetes 1.30 to 1.36 word them.
+_FORBIDDEN_USER = re.compile(r'User "[^"]*" cannot (create|patch) resource')
+_DENIED_BY_ADMISSION = re.compile(r"denied (the )?request")
+_NO_DRY_RUN = "does not support dry run"
+_UNKNOWN_QUOTA = "status unknown for quota"
+_MISSING_IN_CLUSTER = re.compile(r"no PriorityClass with name|RuntimeClass .* not found")
+_PREFIXES = re.compile(
+    r'^[a-z.]+ "[^"]*" is forbidden: '
+    r"|^failed to create typed patch object \([^)]*\): "
+    r"|^failed to convert .* Kind=\w+: "
+)
+_GO_VALUE = re.compile(r"got &?value\.\w+\{.*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What trying a template told.
+
+    Attributes
+    ----------
+    refusal
+        A sentence: what the server refuses and why. Empty when there is nothing against the template.
+    note
+        A sentence that the template's owner should know though nothing was refused; mostly empty.
+    is_final
+        Whether the server would say the same again while the template stays the same; otherwise something
+        else in the cluster decides, and it is worth asking again.
+    """
+
+    refusal: str = ""
+    note: str = ""
+    is_final: bool = True
+
+
+def trial_deployment(
+    template: CompiledTemplate, namespace: str, settings: RenderSettings
+) -> dict[str, Any] | Trial:
+    """Return the Deployment to try, as it would be applied for an instance.
+
+    Parameters
+    ----------
+    template
+        A template without violations.
+    namespace
+        Where to try it: the template's, or for a cluster template any that we may use.
+    settings
+        The cluster's conventions.
+
+    Returns
+    -------
+    dict or Trial
+        The Deployment; or, when there are no example parameters, the trial's outcome, which says so.
+
+    Notes
+    -----
+    A made-up value is used only where the API server takes any text: in ``command``, ``args`` and the
+    values of variables. Elsewhere it might be what is refused, and that would not be the template's fault.
+    """
+    if template.pod is None:
+        raise ValueError("expected a template without violations")
+    example = example_parameters(template.parameters, frozenset(_judged(template.pod)))
+    if example.values is None:
+        return Trial(note=_no_example(example.missing))
+    instance = ModelInstance(
+        metadata=ObjectMeta(name=NAME, namespace=namespace, uid=_UID),
+        spec=ModelInstanceSpec(model_template_id=NAME, model_creation_parameters=example.values),
+    )
+    rendering = render(template, instance, settings)
+    if rendering.violations:
+        named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
+        return Trial(note=_no_example(tuple(sorted(named))))
+    deployment = applicable(rendering.deployments[0].deployment)
+    # The owner does not exist.
+    del deployment["metadata"]["ownerReferences"]
+    return deployment
+
+
+def trial_pod(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Pod that a Deployment would make.
+
+    Parameters
+    ----------
+    deployment
+        As the server answered it, with its defaults and the changes of admission plugins.
+    """
+    template = deployment["spec"]["template"]
+    metadata = {**template["metadata"], "name": NAME, "namespace": deployment["metadata"]["namespace"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def judge(code: int, status: Mapping[str, Any], attempted: str, kind: TemplateKind) -> Trial:
+    """Return what a refused trial says about the template.
+
+    Parameters
+    ----------
+    code
+        HTTP status code of the answer; 0 when there was none.
+    status
+        The body, a ``v1.Status``.
+    attempted
+        What was tried, ``Deployment`` or ``Pod``.
+    kind
+        Kind of the template. A cluster template is tried in a namespace that none of its instances may ever
+        be in: what only this namespace's rules refuse (Pod Security, a missing ServiceAccount, webhooks) says
+        nothing about it. What the whole cluster lacks does.
+
+    Notes
+    -----
+    Nothing is held against the template when a quota is full, when we lack the permission to try, when
+    somebody's webhook cannot judge dry runs, or when the namespace does not exist.
+    """
+    message = str(status.get("message", ""))
+    if code in _TRANSIENT or (code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_malformed(code, status)):
+        answer = f"HTTP {code}" if code else "no answer"
+        return Trial(
+            note=f"It could not be tried on the API server for the moment ({answer}).", is_final=False
+        )
+    if code == HTTPStatus.CONFLICT:
+        return _conflict(attempted)
+    if code == HTTPStatus.NOT_FOUND or is_permission_missing(code, status) or _is_passing(code, status):
+        return Trial()
+    refusal = f"The API server refuses the rendered {attempted}: {_explain(status, message, code)}."
+    if code != HTTPStatus.FORBIDDEN and not _DENIED_BY_ADMISSION.search(message):
+        return Trial(refusal)
+    if kind is TemplateKind.CLUSTER_MODEL_TEMPLATE and not _MISSING_IN_CLUSTER.search(message):
+        return Trial()
+    return Trial(refusal, is_final=False)
+
+
+def is_permission_missing(code: int, status: Mapping[str, Any]) -> bool:
+    """Tell whether a refusal is about what we may do, not about the object."""
+    return code == HTTPStatus.FORBIDDEN and bool(_FORBIDDEN_USER.search(str(status.get("message", ""))))
+
+
+def _conflict(attempted: str) -> Trial:
+    if attempted == "Pod":
+        return Trial()  # That the name is taken is found out last: all else was fine.
+    return Trial(note=f"{_NOT_TRIED} a {attempted} has the name {NAME}.", is_final=False)
+
+
+def _is_passing(code: int, status: Mapping[str, Any]) -> bool:
+    """Tell whether a refusal is about the moment, or about dry runs, not about the object."""
+    message = str(status.get("message", ""))
+    return is_quota(code, status) or _UNKNOWN_QUOTA in message or _NO_DRY_RUN in message
+
+
+def _explain(status: Mapping[str, Any], message: str, code: int) -> str:
+    """Return what the server says, without the made-up names of what was tried."""
+    causes = (status.get("details") or {}).get("causes") or []
+    fields = [f"{cause['field']}: {cause['message']}" for cause in causes if cause.get("field")]
+    text = "; ".join(fields) or _PREFIXES.sub("", message, count=1).removeprefix("errors:")
+    text = "; ".join(line.strip(" .") for line in text.splitlines() if line.strip())
+    return _GO_VALUE.sub("got another type", text)[:_MAX_MESSAGE] or f"HTTP {code}"
+
+
+def _no_example(missing: tuple[str, ...]) -> str:
+    if not missing:
+        return f"{_NOT_TRIED} no example parameters; give the schema `examples`."
+    them = "it" if len(missing) == 1 else "them"
+    names = ", ".join(missing)
+    plural = "" if len(missing) == 1 else "s"
+    return f"{_NOT_TRIED} no example for parameter{plural} {names}; give {them} `examples`."
+
+
+def _judged(pod: PodProgram) -> Iterator[str]:
+    """Yield the parameters that stand where the API server does not take just any text."""
+    texts = [text for text in (pod.image.repository, pod.image.tag) if text is not None]
+    texts += [
+        position.text
+        for position in pod.positions
+        if not position.place.kubelet or position.path[-1] == "subPathExpr"
+    ]
+    for text in texts:
+        yield from (reference.name for reference in text.references if reference.source == "parameters")

@@ -1,0 +1,214 @@
+"""Example parameters of a template: what an instance could give, found in the template's own schema."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from model_operator.core.json_values import JSON_TYPES
+from model_operator.core.limits import VALUE_LIMITS
+from model_operator.core.parameters import ParameterSchema
+from model_operator.core.schemas.defaults import with_defaults
+from model_operator.core.schemas.possible_types import possible_types
+from model_operator.core.validation import validate_parameters
+
+_TEXTS: Final = (
+    "example",
+    "1",
+    "1.0.0",
+    "v1.0.0",
+    "example/example",
+    "/example",
+    "EXAMPLE",
+    "en",
+    "1Gi",
+    "1h",
+    "https://example.com/example",
+    "s3://example/example",
+)
+"""What is tried where any text will do, until one fits ``pattern`` and lengths."""
+
+_FORMATS: Final = {
+    "date": "2025-01-31",
+    "date-time": "2025-01-31T12:00:00Z",
+    "email": "name@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/example",
+    "uuid": "123e4567-e89b-12d3-a456-426614174000",
+}
+
+
+class _NoValueError(Exception):
+    """There is no example of a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleParameters:
+    """What was found.
+
+    Attributes
+    ----------
+    values
+        Parameters by name, valid under the schema. None when none were found.
+    missing
+        The parameters that stand in the way, sorted; empty when it is a rule over several of them.
+    """
+
+    values: dict[str, Any] | None
+    missing: tuple[str, ...] = ()
+
+
+def example_parameters(schema: ParameterSchema, stated_only: Collection[str] = ()) -> ExampleParameters:
+    """Return parameters that an instance could give.
+
+    The whole of ``examples`` of the schema comes first. Otherwise each parameter is, in this order, its first
+    example, default or ``enum`` value. A required parameter without any of them gets a made-up value, the
+    simplest that its types, bounds, lengths, ``format`` and ``pattern`` allow, where one is easily found.
+
+    Parameters
+    ----------
+    schema
+        The parameters.
+    stated_only
+        Those for which a made-up value will not do, since something depends on what it is.
+
+    Notes
+    -----
+    Takes no longer than a validation: all that is tried is paid from one budget.
+    """
+    maker = _Maker(schema)
+    missing: tuple[str, ...] = ()
+    for candidate in maker.candidates(frozenset(stated_only)):
+        _, violations = validate_parameters(schema, candidate, ())
+        if not violations:
+            return ExampleParameters(dict(candidate))
+        missing = tuple(sorted({str(violation.loc[0]) for violation in violations if violation.loc}))
+    return ExampleParameters(None, tuple(sorted(maker.missing)) or missing)
+
+
+class _Maker:
+    """Finds values for schemas; what it does is bounded over all of them together."""
+
+    def __init__(self, schema: ParameterSchema) -> None:
+        self.parameters = schema
+        self.missing: set[str] = set()
+        self._budget = schema.evaluator.budget()
+        self._left = VALUE_LIMITS.elements
+
+    def candidates(self, stated_only: frozenset[str]) -> Iterator[Mapping[str, Any]]:
+        """Yield what may be valid, the most telling first."""
+        schema = self.parameters
+        yield from schema.schema.get("examples", ())[:1]
+        given: dict[str, Any] = {}
+        for name in sorted(schema.properties.keys() | schema.required):
+            is_needed = name in schema.required and name not in schema.defaults
+            try:
+                given[name] = self._value(
+                    schema.properties.get(name, False), invent=is_needed and name not in stated_only
+                )
+            except _NoValueError:
+                if is_needed:
+                    self.missing.add(name)
+        if self.missing:
+            return
+        yield given
+        # Optional ones may exclude each other.
+        yield {name: value for name, value in given.items() if name in schema.required}
+
+    def _value(self, schema: Any, *, invent: bool) -> Any:
+        """Return a value for a schema; made up, as a whole or in parts, only if asked to."""
+        self._left -= 1
+        if schema is False or self._left < 0:
+            raise _NoValueError
+        flat = _flat(schema)
+        stated = list(_stated(flat))
+        if stated:
+            return next((value for value in stated if value is not None), None)
+        types = possible_types(schema)
+        if "object" in types and (flat.get("required") or types == {"object"}):
+            return self._object(flat, invent=invent)
+        if not invent:
+            raise _NoValueError
+        for name in JSON_TYPES:
+            if name in types:
+                for candidate in self._made_up(name, flat):
+                    if self._fits(candidate, schema):
+                        return candidate
+        raise _NoValueError
+
+    def _object(self, flat: Mapping[str, Any], *, invent: bool) -> dict[str, Any]:
+        names, properties = flat.get("required", ()), flat.get("properties", {})
+        if not names and not invent:
+            raise _NoValueError
+        return {name: self._value(properties.get(name, True), invent=invent) for name in names}
+
+    def _made_up(self, json_type: str, flat: Mapping[str, Any]) -> Iterator[Any]:
+        match json_type:
+            case "string":
+                yield from _texts(flat)
+            case "integer" | "number":
+                yield from _numbers(flat)
+            case "boolean":
+                yield from (True, False)
+            case "array":
+                yield self._list(flat)
+            case "object":
+                yield {}
+            case "null":
+                yield None
+
+    def _list(self, flat: Mapping[str, Any]) -> list[Any]:
+        """Return a list that is not empty, if it may be so: more depends on it."""
+        least = max(flat.get("minItems", 0), 1)
+        length = min(least, flat.get("maxItems", least))
+        first, rest = flat.get("prefixItems", ()), flat.get("items", True)
+        if not first and rest is False:
+            return []
+        schemas = (first[index] if index < len(first) else rest for index in range(length))
+        return [self._value(schema, invent=True) for schema in schemas]
+
+    def _fits(self, value: Any, schema: Any) -> bool:
+        if not isinstance(schema, Mapping):
+            return True
+        filled = with_defaults(schema, value)
+        evaluator = self.parameters.evaluator
+        return not any(evaluator.violations(filled, (), schema=schema, budget=self._budget))
+
+
+def _flat(schema: Any) -> Mapping[str, Any]:
+    """Return the keywords of a schema with those of its branches, the first one of several alternatives."""
+    if not isinstance(schema, Mapping):
+        return {}
+    branches = [*schema.get("allOf", ()), *schema.get("anyOf", ())[:1], *schema.get("oneOf", ())[:1]]
+    flat: dict[str, Any] = {}
+    for branch in branches:
+        flat.update(_flat(branch))
+    flat.update(schema)
+    return flat
+
+
+def _stated(flat: Mapping[str, Any]) -> Iterator[Any]:
+    yield from flat.get("examples", ())
+    yield from (flat[keyword] for keyword in ("default", "const") if keyword in flat)
+    yield from flat.get("enum", ())
+
+
+def _texts(flat: Mapping[str, Any]) -> Iterator[str]:
+    if flat.get("format") in _FORMATS:
+        yield _FORMATS[flat["format"]]
+    least, most = flat.get("minLength", 0), flat.get("maxLength", VALUE_LIMITS.string)
+    if least <= VALUE_LIMITS.string:
+        for text in _TEXTS:
+            yield (text * (1 + least // len(text)))[: max(least, min(len(text), most))]
+
+
+def _numbers(flat: Mapping[str, Any]) -> Iterator[int | float]:
+    yield from (1, 0)
+    bounds = [flat[keyword] for keyword in ("minimum", "maximum", "multipleOf") if keyword in flat]
+    open_bounds = [flat[keyword] for keyword in ("exclusiveMinimum", "exclusiveMaximum") if keyword in flat]
+    yield from bounds
+    yield from (bound + step for bound in open_bounds for step in (1, -1))
+    yield sum([*bounds, *open_bounds]) / 2

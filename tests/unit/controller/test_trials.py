@@ -1,0 +1,192 @@
+"""Trying templates: when the API server is asked, and when what it said before is enough."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from model_operator.api import TemplateKind
+from model_operator.controller.client import ApiClient, Applied
+from model_operator.controller.errors import ForbiddenError, error_for
+from model_operator.controller.settings import TemplateDryRun
+from model_operator.controller.state import ClusterState
+from model_operator.controller.templates import TemplateReconciler
+from model_operator.controller.trials import TemplateTrials, home_namespace
+from model_operator.core.dry_run import Trial
+from model_operator.core.rendering import RenderSettings
+from tests.unit.controller.objects import template
+
+FULL = {
+    "message": 'deployments.apps "x" is forbidden: exceeded quota: q, requested: count/deployments.apps=1'
+}
+NO_RIGHT = {"message": 'pods is forbidden: User "u" cannot create resource "pods" in API group ""'}
+NO_ACCOUNT = {"message": 'pods "x" is forbidden: error looking up service account team/a: not found'}
+TERMINATING = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+INVALID = {"message": "Deployment is invalid"}
+
+
+class Server:
+    """An API server that accepts all but what `refuse` names, and counts."""
+
+    def __init__(self) -> None:
+        self.refuse: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.asked: list[str] = []
+        self.namespaces: set[str] = set()
+        self.written: list[dict[str, Any]] = []
+
+    async def apply(self, kind: Any, obj: dict[str, Any], *, force: bool, dry_run: bool) -> Applied:
+        assert (force, dry_run, obj["metadata"]["resourceVersion"]) == (False, True, "1")
+        self.answer(kind.kind, obj)
+        return Applied(obj, created=True)
+
+    async def create(self, kind: Any, obj: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
+        assert dry_run
+        self.answer(kind.kind, obj)
+        return obj
+
+    async def patch_status(self, *args: Any) -> dict[str, Any]:
+        self.written.append(args[3])
+        return template("embed", status=args[3])
+
+    def answer(self, kind: str, obj: dict[str, Any]) -> None:
+        self.asked.append(kind)
+        self.namespaces.add(obj["metadata"]["namespace"])
+        if kind in self.refuse:
+            raise error_for(*self.refuse[kind], "POST")
+
+
+class World:
+    """One template, a server and a clock."""
+
+    def __init__(self, extent: TemplateDryRun = TemplateDryRun.POD, home: str | None = "home") -> None:
+        self.server = Server()
+        self.state = ClusterState()
+        self.now = 0.0
+        self.client = cast("ApiClient", self.server)
+        self.trials = TemplateTrials(
+            self.client, self.state, RenderSettings(), home, extent, clock=lambda: self.now
+        )
+
+    def outcome(self, obj: dict[str, Any]) -> Trial:
+        return asyncio.run(self.trials.outcome(self.state.compiled(obj)))
+
+
+def test_once_for_each_generation() -> None:
+    world = World()
+    for generation in (1, 1, 2, 2):
+        world.now += 1000
+        assert world.outcome(template("embed", generation=generation)) == Trial()
+
+    assert world.server.asked == ["Deployment", "Pod"] * 2
+    assert world.server.namespaces == {"team"}
+
+
+def test_what_a_deployment_is_refused_for_is_not_asked_of_its_pod() -> None:
+    world = World()
+    world.server.refuse = {"Deployment": (422, INVALID)}
+
+    assert "Deployment is invalid" in world.outcome(template("embed")).refusal
+    assert world.server.asked == ["Deployment"]
+
+
+def test_a_full_quota_hides_nothing() -> None:
+    world = World()
+    world.server.refuse = {"Deployment": (403, FULL), "Pod": (403, NO_ACCOUNT)}
+
+    assert "service account" in world.outcome(template("embed")).refusal
+
+
+def test_what_the_cluster_may_change_is_asked_again_but_not_at_once() -> None:
+    world = World()
+    world.server.refuse = {"Pod": (403, NO_ACCOUNT)}
+    obj = template("embed")
+    for world.now in (0, 1, 4, 6):
+        assert world.outcome(obj).refusal
+    assert world.server.asked == ["Deployment", "Pod"] * 2
+
+    world.server.refuse = {}
+    world.now = 20
+    assert world.outcome(obj) == Trial()
+
+
+def test_a_template_that_is_gone_is_forgotten() -> None:
+    world = World()
+    world.outcome(template("embed", uid="t1"))
+    world.state.forget_template("t1")
+
+    assert world.state.trials == {}
+
+
+@pytest.mark.parametrize(
+    ("extent", "asked"), [("off", []), ("deployment", ["Deployment"]), ("pod", ["Deployment", "Pod"])]
+)
+def test_extent(extent: str, asked: list[str]) -> None:
+    world = World(TemplateDryRun(extent))
+    world.outcome(template("embed"))
+
+    assert world.server.asked == asked
+
+
+def test_without_the_right_to_create_pods_it_says_so_once_in_the_log_and_nowhere_else() -> None:
+    world = World()
+    world.server.refuse = {"Pod": (403, NO_RIGHT)}
+
+    with capture_logs() as logs:
+        outcomes = [world.outcome(template("embed", uid=uid)) for uid in ("t1", "t2")]
+
+    assert outcomes == [Trial(), Trial()]
+    assert [(entry["log_level"], entry["missing"]) for entry in logs] == [("info", "create pods")]
+
+
+def test_a_cluster_template_is_tried_in_the_operator_s_namespace() -> None:
+    world = World(home="models")
+    world.outcome(template("embed", namespace=""))
+
+    assert world.server.namespaces == {"models"}
+
+
+def test_outside_of_a_cluster_a_cluster_template_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    world = World(home=home_namespace(None))
+
+    outcome = world.outcome(template("embed", namespace=""))
+
+    assert outcome.note.endswith("the operator does not know its own namespace.")
+    assert world.server.asked == []
+    assert home_namespace("models") == "models"
+
+
+@pytest.mark.parametrize(("code", "status"), [(401, {}), (403, TERMINATING)])
+def test_what_is_not_about_the_template_is_not_for_its_status(code: int, status: dict[str, Any]) -> None:
+    world = World()
+    world.server.refuse = {"Deployment": (code, status)}
+
+    with pytest.raises(ForbiddenError):
+        world.outcome(template("embed"))
+    assert world.state.trials == {}
+
+
+def test_an_invalid_template_is_not_tried() -> None:
+    world = World()
+    obj = template("embed")
+    obj["spec"]["strategy"] = {"type": "Sudden"}
+
+    assert world.outcome(obj) == Trial()
+    assert world.server.asked == []
+
+
+@pytest.mark.parametrize(("refuse", "limit"), [({}, None), ({"Pod": (403, NO_ACCOUNT)}, 300)])
+def test_only_what_may_change_by_itself_is_looked_at_again(
+    refuse: dict[str, Any], limit: float | None
+) -> None:
+    world = World()
+    world.server.refuse = refuse
+    obj = template("embed")
+    world.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
+    reconciler = TemplateReconciler(world.client, world.state, world.trials)
+
+    assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
+    assert len(world.server.written) == 1
