@@ -7,13 +7,21 @@ import signal
 import sys
 import time
 
+import yaml
+
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.demo import DemoError, demo
 from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import ProcessError
+from tests.cluster.processes import ProcessError, free_ports
 from tests.cluster.toolset import ensure_tools
+from tests.cluster.webhooks import (
+    policy,
+    webhook_configurations,
+    webhook_environment,
+    write_certificate,
+)
 
 INTERRUPTED = 130
 
@@ -24,9 +32,14 @@ def dev() -> None:
     print("Starting a control plane and the operator…", flush=True)
     with ControlPlane.start() as cluster:
         log = cluster.directory / "operator.log"
-        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator:
+        (port,) = free_ports(1)
+        authority = write_certificate(cluster.directory)
+        admission = webhook_environment(port, cluster.directory)
+        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log, environment=admission) as operator:
+            webhooks = [*webhook_configurations(port, authority), *policy()]
+            cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(webhooks))
             print(
-                "Up: a real Kubernetes API server and controllers, our CRDs, and the operator.\n"
+                "Up: a real Kubernetes API server and controllers, our CRDs, the operator and its webhooks.\n"
                 "The nodes are simulated: pods become Ready, but no container runs.\n\n"
                 "In another terminal:\n\n"
                 f"export KUBECONFIG={cluster.kubeconfig}\n"

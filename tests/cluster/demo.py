@@ -63,6 +63,7 @@ def _show(kubectl: Kubectl) -> None:
     _say("Templates and instances, as a platform team and its users apply them:")
     run_shown(kubectl, "apply", "-k", SAMPLES)
     _wait(kubectl, "modelinstances", "--all", "--for=condition=Ready")
+    run_shown(kubectl, "get", "modeltemplates,clustermodeltemplates")
     run_shown(kubectl, "get", "modeltemplates,modelinstances,deployments,services,pods")
 
     subject = _choose_subject(kubectl)
@@ -98,6 +99,8 @@ def _show_wrong_parameter(kubectl: Kubectl, subject: Subject) -> None:
     reason = '{.status.conditions[?(@.type=="Ready")].reason}'
     _wait(kubectl, instance, f"--for=jsonpath={reason}=InvalidParameters")
     run_shown(kubectl, "get", instance)
+    message = '{.status.conditions[?(@.type=="Ready")].message}{"\\n"}'
+    run_shown(kubectl, "get", instance, f"--output=jsonpath={message}")
     run_shown(kubectl, "get", instance, "--output=jsonpath-as-json={.status.validation_errors}")
     _wait(kubectl, deployment, "--for=condition=Available")
     run_shown(kubectl, "get", deployment)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import kubernetes
 import yaml
 
+from model_operator.core.json_values import wire_json
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class KubeApi:
             method,
             url,
             headers=headers,
-            body=None if body is None else json.dumps(body).encode(),
+            body=None if body is None else wire_json(body),
             timeout=REQUEST_SECONDS,
             retries=False,
         )

@@ -6,9 +6,11 @@ import sys
 import urllib.request
 from typing import TYPE_CHECKING, Self
 
+from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.processes import Process, free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 START_SECONDS = 30.0
@@ -24,16 +26,23 @@ class OperatorProcess:
     process
         The process.
     port
-        The port of its ``/healthz`` on 127.0.0.1.
+        The port of its ``/healthz`` and ``/readyz`` on 127.0.0.1.
     """
 
     def __init__(self, process: Process, port: int) -> None:
         self._process = process
-        self._health_url = f"http://127.0.0.1:{port}/healthz"
+        self._url = f"http://127.0.0.1:{port}"
 
     @classmethod
-    def start(cls, kubeconfig: Path, *arguments: str, log: Path, owner: int | None = None) -> Self:
-        """Start an operator and wait until it is healthy.
+    def start(
+        cls,
+        kubeconfig: Path,
+        *arguments: str,
+        log: Path,
+        owner: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start an operator and wait until it is ready: its caches are complete, its webhooks served.
 
         Parameters
         ----------
@@ -45,11 +54,13 @@ class OperatorProcess:
             The file that its log is appended to.
         owner
             The process id with whose end the operator ends too; default: the caller's.
+        environment
+            Variables laid over ours.
 
         Raises
         ------
         ProcessError
-            When it ends, or is not healthy in time; the message ends with its log.
+            When it ends, or is not ready in time; the message ends with its log.
         """
         (port,) = free_ports(1)
         command: list[str | Path] = [
@@ -64,12 +75,16 @@ class OperatorProcess:
             "the operator",
             [*command, "--health-port", str(port), *arguments],
             log=log,
-            environment={"MODEL_OPERATOR_HEALTH_HOST": "127.0.0.1"},
+            environment={
+                "MODEL_OPERATOR_HEALTH_HOST": "127.0.0.1",
+                "POD_NAMESPACE": OPERATOR_NAMESPACE,
+                **(environment or {}),
+            },
             owner=owner,
         )
         operator = cls(process, port)
         try:
-            process.wait_until(operator.healthy, what="healthy", seconds=START_SECONDS)
+            process.wait_until(operator.ready, what="ready", seconds=START_SECONDS)
         except BaseException:
             process.stop(GRACE_SECONDS)
             raise
@@ -92,8 +107,15 @@ class OperatorProcess:
 
     def healthy(self) -> bool:
         """Whether ``/healthz`` answers with 200."""
+        return self._answers("/healthz")
+
+    def ready(self) -> bool:
+        """Whether ``/readyz`` answers with 200."""
+        return self._answers("/readyz")
+
+    def _answers(self, path: str) -> bool:
         try:
-            with urllib.request.urlopen(self._health_url, timeout=2) as response:
+            with urllib.request.urlopen(self._url + path, timeout=2) as response:
                 return bool(response.status == 200)
         except OSError:
             return False

@@ -72,11 +72,9 @@ _INSTANCE_COLUMNS = (
     _REASON,
     Column("Template", ".spec.model_template_id", "Template that it is made from."),
     Column("Serving", ".status.ready_replicas", "Workers that serve.", type="integer"),
-    Column("Workers", ".status.replicas", "Workers that are wanted.", type="integer"),
+    Column("Workers", ".status.replicas", "Workers that exist.", type="integer"),
     Column("URL", ".status.url", "Address in the cluster."),
     _AGE,
-    Column("Type", ".spec.model_type", "What the model does, where the instance says it.", wide=True),
-    Column("Vendor", ".spec.model_vendor", "Who hosts the model, where the instance says it.", wide=True),
     _MESSAGE,
 )
 _SCALE = {

@@ -210,8 +210,9 @@ class ModelInstance(Resource):
         name_rule(
             "^[a-z]([-a-z0-9]*[a-z0-9])?$",
             40,
-            "the name of an instance must have at most 40 lower-case letters, digits and '-', start with a "
-            "letter, end with a letter or digit, and not be 'kubernetes': its Deployment and Service get it",
+            "the name of an instance, which its Deployment and Service get, must have at most 40 lower-case "
+            "letters, digits and '-', start with a letter and end with a letter or digit; "
+            "'kubernetes' is taken",
             reserved="kubernetes",
         ),
     )

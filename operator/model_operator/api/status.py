@@ -78,6 +78,8 @@ class DeploymentStatusEntry(ApiModel):
     """Workers that serve."""
     url: str | None = None
     """Address in the cluster; absent where the endpoint type has no Service."""
+    revision: str | None = None
+    """Hash of the pod template that is rolled out; present while the status is READY."""
     message: str | None = None
     """What is in the way, and who must do what next."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -13,10 +13,9 @@ from model_operator.controller.errors import (
     ApiError,
     ApiUnavailableError,
     ConflictError,
-    ForbiddenError,
     NotFoundError,
 )
-from model_operator.controller.resources import CHILD_KIND, ResourceKind
+from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import applicable, is_applied
 from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
@@ -80,7 +79,7 @@ class ChildSync:
                 if failure is not None:
                     failures[rendered.name] = failure
                     break
-        await self._prune(instance, rendering)
+        failures |= await self._prune(instance, rendering, failures.keys())
         return failures
 
     async def _ensure(self, instance: ModelInstance, child: Object) -> Failure | None:
@@ -95,7 +94,7 @@ class ChildSync:
                 return await self._claim(instance, kind, wanted)
             return await self._update(instance, kind, wanted, known)
         except ApiUnavailableError as error:
-            log.warning("write not answered", attempt=attempt, code=error.code, error=str(error))
+            log.warning("write not answered", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
         except ConflictError:
             # The cache was behind; the next look has the newer version.
@@ -116,10 +115,10 @@ class ChildSync:
             try:
                 live = await self._client.get(kind, metadata["namespace"], metadata["name"])
             except NotFoundError:
-                # Gone again between the two requests.
-                applied = await self._client.apply(kind, wanted, force=False)
-            else:
-                return await self._update(instance, kind, wanted, live)
+                return Failure(
+                    Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
+                )
+            return await self._update(instance, kind, wanted, live)
         self._state.children[kind.kind].put(applied.live)
         log.info("child created", kind=kind.kind, child=metadata["name"])
         return None
@@ -138,6 +137,9 @@ class ChildSync:
                     Reason.Deploying,
                     f"{kind.kind} {name} is still being deleted; it is created anew after that.",
                 )
+            case Ownership.ORPHAN if not await self._exists(instance):
+                # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
+                return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
         if is_applied(wanted, live):
             self._state.children[kind.kind].put(dict(live))
             return None
@@ -145,20 +147,35 @@ class ChildSync:
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied.live)
-        log.info("child updated", kind=kind.kind, child=name)
+        if applied.live["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
+            log.info("child updated", kind=kind.kind, child=name)
         return None
 
-    async def _prune(self, instance: ModelInstance, rendering: Rendering) -> None:
+    async def _exists(self, instance: ModelInstance) -> bool:
+        """Ask the API server, not the cache, whether the instance exists and is to stay."""
+        metadata = instance.metadata
+        try:
+            live = (await self._client.get(MODEL_INSTANCES, metadata.namespace, metadata.name))["metadata"]
+        except NotFoundError:
+            return False
+        return bool(live["uid"] == metadata.uid and not live.get("deletionTimestamp"))
+
+    async def _prune(
+        self, instance: ModelInstance, rendering: Rendering, failed: Collection[str]
+    ) -> dict[str, Failure]:
+        """Delete what may go; return what was in the way, by the child's name."""
+        failures: dict[str, Failure] = {}
         own = self._state.children_of(instance.metadata.uid)
-        for child in prunable(rendering.children, own):
-            metadata = child["metadata"]
+        for child in prunable(rendering.children, own, failed):
+            kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
+            attempt = f"delete {kind.kind} {metadata['name']}"
             try:
-                await self._client.delete(
-                    CHILD_KIND[child["kind"]], metadata["namespace"], metadata["name"], metadata["uid"]
-                )
+                await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
             except (NotFoundError, ConflictError):
                 continue
-            except ForbiddenError as error:
-                log.warning("cannot prune", kind=child["kind"], child=metadata["name"], error=str(error))
+            except ApiError as error:
+                log.warning("delete refused", attempt=attempt, code=error.code)
+                failures[metadata["name"]] = explain_refusal(error.code, error.status, attempt)
                 continue
-            log.info("child pruned", kind=child["kind"], child=metadata["name"])
+            log.info("child pruned", kind=kind.kind, child=metadata["name"])
+        return failures

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import yaml
 from kubernetes.client import Configuration
 from kubernetes.config import load_incluster_config, load_kube_config
 from kubernetes.config.config_exception import ConfigException
 from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+from requests.utils import get_environ_proxies
 from yarl import URL
 
 from model_operator import __version__
@@ -34,6 +38,8 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
         When there is none, or it cannot be used.
     """
     configuration = Configuration()
+    # It takes the proxy of the environment, but not whom that excepts; see Connection.
+    configuration.proxy = None
     # The kubernetes package joins the files of $KUBECONFIG itself; it needs to be told of a single one.
     location = str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
     exists = any(Path(part).expanduser().is_file() for part in location.split(":") if part)
@@ -51,7 +57,7 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
             )
     except ConfigException as error:
         raise StartupError(f"cannot use the kubeconfig {location}: {error}") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise StartupError(f"cannot read the kubeconfig {location}: {error}") from error
     return configuration
 
@@ -65,14 +71,16 @@ class Connection:
 
     Parameters
     ----------
-    configuration
-        As :func:`load_configuration` returns it.
+    load
+        Returns what :func:`load_configuration` does; asked again after the API server has refused the
+        credentials, since a rotated certificate is found in the same file.
     timeout
         Seconds until a request counts as unanswered (kopf sets its own for watches).
     """
 
-    def __init__(self, configuration: Configuration, timeout: float) -> None:
-        self._configuration = configuration
+    def __init__(self, load: Callable[[], Configuration], timeout: float) -> None:
+        self._load = load
+        self._configuration = load()
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,13 +96,20 @@ class Connection:
             self._session = self._open()
         return self._session
 
+    async def renew(self) -> None:
+        """Read the credentials again and open a new session with them."""
+        # In a thread: the kubeconfig may name a command that gets them.
+        self._configuration = await asyncio.to_thread(self._load)
+        await self.close()
+        self._session = None
+
     async def close(self) -> None:
         """Close the session, if there is one."""
         if self._session is not None:
             await self._session.close()
 
     def _open(self) -> aiohttp.ClientSession:
-        proxy = getattr(self._configuration, "proxy", None)
+        proxy = self._configuration.proxy or get_environ_proxies(self.server).get(URL(self.server).scheme)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
             headers={"User-Agent": f"model-operator/{__version__}"},
@@ -107,6 +122,8 @@ class Connection:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Add the credentials; the kubernetes package reads a rotated token file again when it is due."""
+        # Some kubeconfigs reach the server under another name than its certificate has.
+        request.server_hostname = self._configuration.tls_server_name or request.server_hostname
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             request.headers["Authorization"] = token

@@ -11,7 +11,7 @@ from model_operator.api import ModelInstance
 from model_operator.controller.cache import Object
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
-from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES
+from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.conditions import merge_patch
 from model_operator.core.failures import Failure
@@ -104,9 +104,14 @@ class InstanceReconciler:
         """Write the status, if it is not what the object already says."""
         metadata = obj["metadata"]
         current = obj.get("status") or {}
-        own = self._state.children[DEPLOYMENTS.kind].find("owner", metadata["uid"])
-        deployments = {live["metadata"]["name"]: live for live in own}
-        observation = Observation(instance, current, plan, deployments, failures)
+        deployments, services = (
+            {
+                live["metadata"]["name"]: live
+                for live in self._state.children[kind.kind].find("owner", metadata["uid"])
+            }
+            for kind in (DEPLOYMENTS, SERVICES)
+        )
+        observation = Observation(instance, current, plan, deployments, services.keys(), failures)
         wanted = instance_status(observation, rfc3339(self._clock()))
         patch = merge_patch(current, wanted)
         if not patch:

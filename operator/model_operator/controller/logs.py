@@ -50,9 +50,18 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    if level is not LogLevel.DEBUG:
+        handler.addFilter(_without_kopf_tracebacks)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # kopf reports there each event of each object and each probe; what matters we log ourselves.
     for noisy in ("kopf.objects", "kopf.activities", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _without_kopf_tracebacks(record: logging.LogRecord) -> bool:
+    """Leave of kopf's errors the message: which of its tasks awaited which tells the reader nothing."""
+    if record.name.startswith("kopf"):
+        record.exc_info = record.exc_text = None
+    return True

@@ -73,32 +73,28 @@ class Resync:
         """
         await asyncio.sleep(_SETTLING_SECONDS)
         while True:
-            try:
-                await self.prune()
-            except ApiError as error:
-                log.warning("resync failed", error=str(error))
-            else:
-                self._triggers.enqueue_all()
+            await self.prune()
+            self._triggers.enqueue_all()
             await asyncio.sleep(period)
 
     async def prune(self) -> None:
-        """Forget, and act upon, what the caches have and the API server has not.
-
-        Raises
-        ------
-        ApiError
-            When a list cannot be read.
-        """
+        """Forget, and act upon, what the caches have and the API server has not."""
         for kind in self._kinds:
-            known = list(self._state.cache_of(kind))
-            exist: set[str] = set()
-            for namespace in self._namespaces(kind):
-                async for obj in self._client.list(kind, namespace, metadata_only=True):
-                    exist.add(obj["metadata"]["uid"])
-            for obj in known:
-                if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
-                    log.info("found gone", kind=kind.kind, key=key_of(obj))
-                    self._triggers.observe(kind, "DELETED", obj)
+            try:
+                await self._prune(kind)
+            except ApiError as error:
+                log.warning("resync failed", kind=kind.kind, error=str(error))
+
+    async def _prune(self, kind: ResourceKind) -> None:
+        known = list(self._state.cache_of(kind))
+        exist: set[str] = set()
+        for namespace in self._namespaces(kind):
+            async for obj in self._client.list(kind, namespace, metadata_only=True):
+                exist.add(obj["metadata"]["uid"])
+        for obj in known:
+            if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
+                log.info("found gone", kind=kind.kind, key=key_of(obj))
+                self._triggers.observe(kind, "DELETED", obj)
 
     def _is_unchanged(self, kind: ResourceKind, obj: Object) -> bool:
         now = self._state.cache_of(kind).get(*key_of(obj))

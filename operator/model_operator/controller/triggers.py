@@ -48,7 +48,11 @@ class Scope:
 
     def covers(self, namespace: str) -> bool:
         """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
-        return not namespace or not any(fnmatchcase(namespace, pattern) for pattern in self._excluded)
+        if not namespace:
+            return True
+        if self.namespaces and namespace not in self.namespaces:
+            return False
+        return not any(fnmatchcase(namespace, pattern) for pattern in self._excluded)
 
 
 class Triggers:
@@ -92,16 +96,18 @@ class Triggers:
 
     def enqueue_all(self) -> None:
         """Have every instance and template looked at."""
-        for kind in (*TEMPLATE_KINDS, MODEL_INSTANCES):
+        for kind in TEMPLATE_KINDS:
             for obj in self._state.cache_of(kind):
-                self._queue.add(Key(kind.kind, *key_of(obj)))
+                self._enqueue_template(kind, obj)
+        for obj in self._state.instances:
+            self._enqueue_instance(key_of(obj))
 
     def recount(self, uid: str | None) -> None:
         """Have the template of that uid, if there is one, count its instances anew before long."""
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
-                self._queue.add(Key(kind.kind, *key_of(template)), _COUNT_DELAY)
+                self._enqueue_template(kind, template, _COUNT_DELAY)
 
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
         if kind is MODEL_INSTANCES:
@@ -116,7 +122,7 @@ class Triggers:
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:
-            self._queue.add(Key(kind.kind, *key_of(obj)))
+            self._enqueue_template(kind, obj)
         # After a gap in the watch a namesake may follow without any word of the deletion.
         gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
         if gone is not None:
@@ -135,6 +141,11 @@ class Triggers:
     def _enqueue_instances(self, template: Object) -> None:
         for key in self._state.instances_of(template):
             self._enqueue_instance(key)
+
+    def _enqueue_template(self, kind: ResourceKind, template: Object, delay: float = 0) -> None:
+        # An operator for some namespaces cannot count all instances of a cluster template.
+        if kind.namespaced or not self._scope.namespaces:
+            self._queue.add(Key(kind.kind, *key_of(template)), delay)
 
     def _enqueue_instance(self, key: NamespacedName) -> None:
         self._queue.add(Key(MODEL_INSTANCES.kind, *key))

@@ -8,9 +8,9 @@ import structlog
 
 from model_operator.api import TemplateKind
 from model_operator.controller.errors import (
+    ApiRefusedError,
     ApiUnavailableError,
     ConflictError,
-    ForbiddenError,
     NotFoundError,
 )
 from model_operator.controller.instances import InstanceReconciler
@@ -79,7 +79,7 @@ class Workers:
         try:
             if key.kind == MODEL_INSTANCES.kind:
                 return await self._instances.reconcile(key.namespace, key.name)
-            await self._templates.reconcile(TemplateKind(key.kind), key.namespace, key.name)
+            return await self._templates.reconcile(TemplateKind(key.kind), key.namespace, key.name)
         except NotFoundError:
             # Deleted meanwhile, or about to be: its watch event has told or will tell.
             return None
@@ -87,15 +87,15 @@ class Workers:
             # The cache was behind; by the next look it has the newer version.
             return _CONFLICT_LIMIT
         except ApiUnavailableError as error:
-            log.warning("API server unavailable", code=error.code, error=str(error))
+            log.warning("API server unavailable", code=error.code)
             return _UNAVAILABLE_LIMIT
-        except ForbiddenError as error:
+        except ApiRefusedError as error:
             if is_namespace_terminating(error.code, error.status):
                 return None
-            log.error("permission missing", error=str(error))  # noqa: TRY400 -- no traceback for a missing right
+            # Without the server's words, which may quote what a user gave.
+            log.error("status refused", code=error.code)  # noqa: TRY400 -- no defect of ours
             return _REFUSED_LIMIT
         except Exception:
             # One object must never stop the work on all others; it is looked at again, ever more rarely.
             log.exception("reconciliation failed")
             return _DEFECT_LIMIT
-        return None

@@ -20,7 +20,17 @@ APPLIED_HASH = f"{GROUP}/applied-hash"
 
 _QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
-_ATOMIC_MAPS = frozenset({"selector", "labelSelector", "matchLabels", "nodeSelector"})
+_ATOMIC_MAPS = frozenset(
+    {
+        "selector",
+        "labelSelector",
+        "namespaceSelector",
+        "matchLabels",
+        "nodeSelector",
+        "secretKeyRef",
+        "configMapKeyRef",
+    }
+)
 """Server-side apply owns these as a whole: a key that somebody adds is a change of what is ours."""
 _LIST_KEYS = {
     "containers": ("name",),
@@ -104,6 +114,11 @@ def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """
     annotations = live.get("metadata", {}).get("annotations") or {}
     return bool(annotations.get(APPLIED_HASH) == wanted["metadata"]["annotations"][APPLIED_HASH])
+
+
+def pod_revision(deployment: Mapping[str, Any]) -> str:
+    """Return a hash of a rendered Deployment's pod template: it tells revisions apart."""
+    return _hash(_prune(deployment["spec"]["template"]))
 
 
 def _hash(obj: Mapping[str, Any]) -> str:

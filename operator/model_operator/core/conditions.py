@@ -89,13 +89,22 @@ def _difference(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
     patch: dict[str, Any] = {key: None for key in current if key not in wanted}
     for key, value in wanted.items():
         old = current.get(key)
-        if value == old:
+        if _is_same(value, old):
             continue
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             patch[key] = _difference(old, value)
         else:
             patch[key] = value
     return patch
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Compare as JSON does: true is not 1, as it is to Python."""
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
+    if isinstance(value, list) and isinstance(other, list):
+        return len(value) == len(other) and all(map(_is_same, value, other))
+    return bool(value == other) and isinstance(value, bool) is isinstance(other, bool)
 
 
 def _without_nulls(value: Any) -> Any:

@@ -46,6 +46,8 @@ def render_deployment(
         "metadata": dict(metadata),
         "spec": {
             "replicas": replicas,
+            # The default, but said so that it is ours: left paused, it would never take up another revision.
+            "paused": False,
             "revisionHistoryLimit": _REVISION_HISTORY_LIMIT,
             "progressDeadlineSeconds": DEFAULT_STARTUP_TIMEOUT_SECONDS if timeout is None else timeout,
             "selector": {"matchLabels": dict(selector)},

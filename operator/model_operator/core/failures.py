@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,6 +11,18 @@ from typing import Any
 from model_operator.core.reasons import Reason
 
 _MAX_MESSAGE = 1000
+_MALFORMED = ("failed to create typed patch object", "failed to convert new object")
+_PREAMBLE = re.compile(r"failed to create typed patch object \([^)]*\): (errors: )?")
+_FAILED_WEBHOOK = re.compile(r'failed calling webhook "[^"]{1,253}"')
+_DENIED = re.compile(r"denied (the )?request")
+_PASSING_CODES = frozenset(
+    {
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
 _DEFAULT_RETRY_LIMIT = 300.0
 _RETRY_LIMITS = {Reason.Deploying: 15.0, Reason.OperatorForbidden: 60.0, Reason.QuotaExceeded: 60.0}
 
@@ -47,26 +60,34 @@ def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failu
     attempt
         What was attempted, for example ``apply Deployment demo``.
 
-    Notes
-    -----
-    A 500 that says "failed to create typed patch object" is a refusal of the object, not a fault of
-    the server: server-side apply answers so when a field has the wrong type.
     """
-    message = str(status.get("message", ""))[:_MAX_MESSAGE]
+    message = _PREAMBLE.sub("", " ".join(str(status.get("message", "")).split()))[:_MAX_MESSAGE]
     detail = f"Cannot {attempt}: {message}." if message else f"Cannot {attempt}: HTTP {code}."
     if is_quota(code, status):
         return Failure(Reason.QuotaExceeded, detail)
-    if code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) or (
-        code == HTTPStatus.INTERNAL_SERVER_ERROR and "failed to create typed patch object" in message
-    ):
-        return Failure(Reason.DeploymentRejected, detail)
-    # Webhooks and admission policies: what they refuse is the object, not the operator.
-    if code == HTTPStatus.FORBIDDEN and ("denied the request" in message or "denied request" in message):
+    if is_malformed(code, status) or is_denied(status):
         return Failure(Reason.DeploymentRejected, detail)
     if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Failure(Reason.OperatorForbidden, detail)
-    answer = f"HTTP {code}" if code else "no answer"
+    if HTTPStatus.BAD_REQUEST <= code < HTTPStatus.INTERNAL_SERVER_ERROR and code not in _PASSING_CODES:
+        return Failure(Reason.DeploymentRejected, detail)
+    webhook = _FAILED_WEBHOOK.search(message)
+    answer = webhook[0] if webhook else f"HTTP {code}" if code else "no answer"
     return Failure(Reason.Deploying, f"Cannot {attempt} for the moment ({answer}); trying again.")
+
+
+def is_malformed(code: int, status: Mapping[str, Any]) -> bool:
+    """Tell whether a 500 is a refusal of the object, not a fault of the server.
+
+    Server-side apply answers so when a field has the wrong type or is none, and when a quantity is none.
+    """
+    message = str(status.get("message", ""))
+    return code == HTTPStatus.INTERNAL_SERVER_ERROR and any(text in message for text in _MALFORMED)
+
+
+def is_denied(status: Mapping[str, Any]) -> bool:
+    """Tell whether a webhook or an admission policy refuses the object: a webhook may choose any code."""
+    return bool(_DENIED.search(str(status.get("message", ""))))
 
 
 def is_quota(code: int, status: Mapping[str, Any]) -> bool:

@@ -54,7 +54,8 @@ def classify(live: Mapping[str, Any], *, name: str, uid: str) -> Ownership:
         and controller.get("name") == name
         and str(controller.get("apiVersion", "")).startswith(f"{GROUP}/")
     )
-    if not (ours or namesake or (controller is None and labelled)):
+    adoptable = controller is None and labelled and _has_selector(live, name)
+    if not (ours or namesake or adoptable):
         return Ownership.FOREIGN
     if metadata.get("deletionTimestamp") or (namesake and not ours):
         return Ownership.LEAVING
@@ -65,3 +66,11 @@ def controller_of(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the owner reference with ``controller: true``, if any."""
     references = live.get("metadata", {}).get("ownerReferences") or []
     return next((reference for reference in references if reference.get("controller")), None)
+
+
+def _has_selector(live: Mapping[str, Any], instance: str) -> bool:
+    """Tell whether a Deployment selects the pods that ours would: its selector can never be changed."""
+    if live.get("kind") != "Deployment":
+        return True
+    wanted = {INSTANCE_LABEL: instance, DEPLOYMENT_LABEL: live.get("metadata", {}).get("name")}
+    return bool(live.get("spec", {}).get("selector") == {"matchLabels": wanted})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from model_operator.core.canonical import applicable, was_applied
@@ -10,7 +10,9 @@ from model_operator.core.rollout import RolloutState, assess_rollout
 
 
 def prunable(
-    wanted: Sequence[Mapping[str, Any]], live: Iterable[Mapping[str, Any]]
+    wanted: Sequence[Mapping[str, Any]],
+    live: Iterable[Mapping[str, Any]],
+    failed: Collection[str] = (),
 ) -> list[Mapping[str, Any]]:
     """Return the live children that may be deleted now.
 
@@ -25,6 +27,8 @@ def prunable(
         Rendered children of all kinds.
     live
         The instance's own children, all kinds, with their status.
+    failed
+        Names of wanted children that could not be applied: what is not there in full replaces nothing.
     """
     live = list(live)
     wanted_by_key = {_key(child): child for child in wanted}
@@ -36,21 +40,23 @@ def prunable(
             continue
         same_name = ("Deployment", child["metadata"]["name"])
         if same_name in wanted_by_key:
-            if _is_rolled_out(wanted_by_key[same_name], deployments.get(same_name)):
+            if child["metadata"]["name"] not in failed and _is_rolled_out(
+                wanted_by_key[same_name], deployments.get(same_name)
+            ):
                 result.append(child)
-        elif all(_may_follow(child, deployments.get(key)) for key in wanted_deployments):
+        elif all(_may_follow(child, deployments.get(key), key[1] in failed) for key in wanted_deployments):
             result.append(child)
     return result
 
 
-def _may_follow(old: Mapping[str, Any], replacement: Mapping[str, Any] | None) -> bool:
+def _may_follow(old: Mapping[str, Any], replacement: Mapping[str, Any] | None, has_failed: bool) -> bool:
     if replacement is None:
         return False
     created = replacement["metadata"].get("creationTimestamp", "")
     # Neighbours are created together, within the second that is all a timestamp tells.
     if created <= old["metadata"].get("creationTimestamp", ""):
         return True
-    return assess_rollout(replacement).state is RolloutState.COMPLETE
+    return not has_failed and assess_rollout(replacement).state is RolloutState.COMPLETE
 
 
 def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:

@@ -118,7 +118,7 @@ class Reason(Enum):
     Deploying = ReasonInfo(
         "The roll-out of the current spec and template is under way.",
         Actor.NOBODY,
-        "Nothing to do.",
+        "Nothing to do; if it lasts, describe its pods.",
     )
     RolledOut = ReasonInfo(
         "Every deployment runs the current spec and template.",

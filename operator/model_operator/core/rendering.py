@@ -15,9 +15,10 @@ from model_operator.api import (
 )
 from model_operator.core.deployment import render_deployment
 from model_operator.core.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
-from model_operator.core.pod import PodProgram
+from model_operator.core.pod import MAX_VALUES, PodProgram
 from model_operator.core.references import Reference, Scope
 from model_operator.core.render_settings import RenderSettings
+from model_operator.core.schemas.budget import SHARED_WORK_LIMIT, Budget
 from model_operator.core.service import render_service, service_url
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.validation import validate_parameters
@@ -55,8 +56,8 @@ class RenderedDeployment:
 
     @property
     def children(self) -> list[dict[str, Any]]:
-        """The objects, the Deployment first."""
-        return [self.deployment] if self.service is None else [self.deployment, self.service]
+        """The objects, the Service first: where its name is taken, no worker is started in vain."""
+        return [self.deployment] if self.service is None else [self.service, self.deployment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,14 @@ def render(
         raise InvalidObjectError(compiled.violations)
     settings = RenderSettings() if settings is None else settings
     entries = instance.spec.deployments
-    jobs = [_Job(instance, compiled, compiled.pod, index, entry) for index, entry in enumerate(entries or ())]
     if entries is None:
         jobs = [_Job(instance, compiled, compiled.pod, None, None)]
+    else:
+        budget = compiled.parameters.evaluator.budget(SHARED_WORK_LIMIT)
+        jobs = [
+            _Job(instance, compiled, compiled.pod, index, entry, budget)
+            for index, entry in enumerate(entries)
+        ]
     violations = [violation for job in jobs for violation in job.violations]
     if violations:
         return Rendering((), sort_violations(violations))
@@ -123,6 +129,7 @@ class _Job:
         pod: PodProgram,
         index: int | None,
         entry: InstanceDeployment | None,
+        budget: Budget | None = None,
     ) -> None:
         self.instance = instance
         self.spec = compiled.resource.spec
@@ -132,15 +139,13 @@ class _Job:
         own = (entry.model_creation_parameters if entry else None) or {}
         self.own_parameters = own.keys()
         given = {**(instance.spec.model_creation_parameters or {}), **own}
-        values, faults = validate_parameters(compiled.parameters, given, ())
+        values, faults = validate_parameters(compiled.parameters, given, (), budget)
         self.scope = Scope(values, _instance_fields(instance))
         self.violations = [
             Violation(self.parameter_loc(fault.loc), fault.msg, fault.type) for fault in faults
         ]
         if not faults:
-            self.violations += [
-                self.unusable(reference, expected) for reference, expected in pod.faults(self.scope)
-            ]
+            self.violations += self.value_faults()
         self.violations += self.worker_faults()
 
     def parameter_loc(self, path: Loc) -> Loc:
@@ -148,6 +153,22 @@ class _Job:
         if self.index is not None and path and path[0] in self.own_parameters:
             return ("spec", "deployments", self.index, "model_creation_parameters", *path)
         return (*_PARAMETERS_LOC, *path)
+
+    def value_faults(self) -> list[Violation]:
+        """Check valid values together with the places where the template puts them."""
+        if self.pod.size(self.scope) > MAX_VALUES:
+            message = (
+                f"must add at most {MAX_VALUES // 1024} KiB to the pod, each value counted wherever the "
+                "template uses it; give shorter values"
+            )
+            return [Violation(self.own_parameters_loc(), message, "too_large")]
+        return [self.unusable(reference, expected) for reference, expected in self.pod.faults(self.scope)]
+
+    def own_parameters_loc(self) -> Loc:
+        """Return where parameters are given: in the entry if it gives any, else in the instance."""
+        if self.index is not None and self.own_parameters:
+            return ("spec", "deployments", self.index, "model_creation_parameters")
+        return _PARAMETERS_LOC
 
     def unusable(self, reference: Reference, expected: str) -> Violation:
         if reference.source == "parameters":

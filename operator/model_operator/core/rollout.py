@@ -34,12 +34,17 @@ class Rollout:
         See :class:`RolloutState`.
     message
         The controller's own words for a failure, else empty.
+    holds
+        Whether a roll-out that was complete still is, but for workers that are being added, replaced or
+        removed: no pod of another revision is left, and one is available unless none is wanted. Says nothing
+        about a roll-out that was never complete.
     wanted, replicas, updated, ready, available
         ``spec.replicas`` and the counts of ``status``: pods.
     """
 
     state: RolloutState
     message: str
+    holds: bool
     wanted: int
     replicas: int
     updated: int
@@ -55,10 +60,9 @@ class Rollout:
 def assess_rollout(deployment: Mapping[str, Any]) -> Rollout:
     """Return how far a live Deployment (``apps/v1``) is.
 
-    Complete means: the controller has observed the current generation and says NewReplicaSetAvailable,
-    no pod of an older revision is left, and something is available unless zero workers are wanted.
-    So neither scaling nor a single lost worker undoes it. Counts of a generation that is not yet
-    observed still describe the old one: the reply to our own apply is an example.
+    Complete means what it means to ``kubectl rollout status``: the controller has observed the current
+    generation, every wanted pod is of the current revision and available, and no other is left. Counts of a
+    generation that is not yet observed still describe the old one: the reply to our own apply is an example.
     """
     status = deployment.get("status") or {}
     counts = {
@@ -68,26 +72,30 @@ def assess_rollout(deployment: Mapping[str, Any]) -> Rollout:
         "ready": status.get("readyReplicas", 0),
         "available": status.get("availableReplicas", 0),
     }
-    state, message = _state(deployment, status, counts)
-    return Rollout(state, message, **counts)
+    state, message, holds = _assess(deployment, status, counts)
+    return Rollout(state, message, holds, **counts)
 
 
-def _state(
+def _assess(
     deployment: Mapping[str, Any], status: Mapping[str, Any], counts: Mapping[str, int]
-) -> tuple[RolloutState, str]:
-    if status.get("observedGeneration", 0) < deployment.get("metadata", {}).get("generation", 1):
-        return RolloutState.PENDING, ""
+) -> tuple[RolloutState, str, bool]:
+    """Return the state, its message, and whether an earlier completion still holds."""
     conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
-    progressing = conditions.get("Progressing", {})
-    complete = (
+    progressing, failure = conditions.get("Progressing", {}), conditions.get("ReplicaFailure", {})
+    has_only_new = (
         progressing.get("reason") == "NewReplicaSetAvailable" and counts["replicas"] == counts["updated"]
     )
-    if complete and (counts["available"] or not counts["wanted"]):
-        return RolloutState.COMPLETE, ""
-    failure = conditions.get("ReplicaFailure", {})
-    if failure.get("status") == "True":
+    holds = has_only_new and bool(counts["available"] or not counts["wanted"])
+    if status.get("observedGeneration", 0) < deployment.get("metadata", {}).get("generation", 1):
+        return RolloutState.PENDING, "", holds
+    # Of a scale-up that the cluster refuses, the controller still says that the roll-out is complete. What was
+    # refused no longer matters once all pods of this revision are there.
+    if failure.get("status") == "True" and counts["updated"] < counts["wanted"]:
         # Without the pod's random suffix: the message must not change with every attempt.
-        return RolloutState.REJECTED, _POD_SUFFIX.sub('"', failure.get("message", ""))
+        return RolloutState.REJECTED, _POD_SUFFIX.sub('"', failure.get("message", "")), False
+    # After a rollback under Recreate the reason is a leftover of the other revision, so it is not enough.
+    if has_only_new and counts["available"] >= counts["updated"] >= counts["wanted"]:
+        return RolloutState.COMPLETE, "", True
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return RolloutState.DEADLINE_EXCEEDED, progressing.get("message", "")
-    return RolloutState.PROGRESSING, ""
+        return RolloutState.DEADLINE_EXCEEDED, progressing.get("message", ""), False
+    return RolloutState.PROGRESSING, "", holds

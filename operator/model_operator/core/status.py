@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
-from model_operator.core.canonical import applicable, was_applied
+from model_operator.core.canonical import applicable, pod_revision, was_applied
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
 from model_operator.core.failures import Failure
@@ -19,6 +19,7 @@ from model_operator.core.plan import Plan
 from model_operator.core.reasons import PRECEDENCE, Reason
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
+from model_operator.core.service import service_url
 
 _SHOWN = 3
 _MAX_ENTRIES = 64
@@ -39,14 +40,17 @@ class Observation:
         What was decided for it; None while it is being deleted.
     deployments
         The live Deployments that it controls, by name.
+    services
+        The names of the live Services that it controls.
     failures
-        What was refused while applying, by the child's name.
+        What was refused while applying or deleting, by the child's name.
     """
 
     instance: ModelInstance
     current: Mapping[str, Any]
     plan: Plan | None
     deployments: Mapping[str, Mapping[str, Any]]
+    services: Collection[str] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
 
 
@@ -119,26 +123,33 @@ def _entries(
     for rendered in wanted:
         verdict = _judge(rendered, observation, rollouts.get(rendered.name))
         verdicts.append(verdict)
-        entries.append(_entry(rendered.name, verdict, rollouts.get(rendered.name), rendered.url))
+        entry = _entry(observation, rendered.name, verdict, rollouts.get(rendered.name))
+        if verdict.state is DeploymentState.READY:
+            entry["revision"] = pod_revision(rendered.deployment)
+        entries.append(entry)
     names = {rendered.name for rendered in wanted}
-    known = {entry["name"]: entry for entry in observation.current.get("deployments") or []}
+    known = [entry["name"] for entry in observation.current.get("deployments") or []]
+    # Of what could not be deleted the Deployment may be gone already, and the Service be what is left.
+    unwanted = (observation.deployments.keys() | observation.failures.keys()) - names
     # In the order that they were told before, so that the first one, whose URL is the model's, stays it.
-    for name in sorted(observation.deployments, key=lambda name: ([*known, name].index(name), name)):
-        if name not in names:
-            verdict = _judge_unwanted(observation, observation.deployments[name])
-            entries.append(_entry(name, verdict, rollouts[name], known.get(name, {}).get("url")))
+    for name in sorted(unwanted, key=lambda name: ([*known, name].index(name), name)):
+        verdict = _judge_unwanted(observation, name)
+        if name in observation.failures:
+            verdicts.append(verdict)
+        entries.append(_entry(observation, name, verdict, rollouts.get(name)))
     return entries[:_MAX_ENTRIES], verdicts
 
 
-def _entry(name: str, verdict: _Verdict, rollout: Rollout | None, url: str | None) -> dict[str, Any]:
+def _entry(observation: Observation, name: str, verdict: _Verdict, rollout: Rollout | None) -> dict[str, Any]:
     entry = {
         "name": name,
         "status": verdict.state.value,
         "replicas": rollout.replicas if rollout else 0,
         "ready_replicas": rollout.ready if rollout else 0,
     }
-    if url:
-        entry["url"] = url
+    # Only of a Service that is there and ours: somebody else's may have the name.
+    if name in observation.services:
+        entry["url"] = service_url(name, observation.instance.metadata.namespace)
     if verdict.detail and verdict.state is not DeploymentState.READY:
         entry["message"] = verdict.detail
     return entry
@@ -154,15 +165,18 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
     live = observation.deployments.get(rendered.name)
     if live is None or rollout is None:
         return _Verdict(Reason.Deploying, f"{what} is being created.", DeploymentState.UPDATE_PENDING)
-    if rollout.state is RolloutState.PENDING or not was_applied(applicable(rendered.deployment), live):
+    is_applied = was_applied(applicable(rendered.deployment), live)
+    if is_applied and (
+        rollout.state is RolloutState.COMPLETE or (rollout.holds and _was_ready(rendered, observation))
+    ):
+        if rollout.wanted == 0:
+            return _Verdict(Reason.ScaledToZero, "Scaled to zero workers.", DeploymentState.READY)
+        return _Verdict(Reason.RolledOut, "", DeploymentState.READY)
+    if rollout.state is RolloutState.PENDING or not is_applied:
         return _Verdict(
             Reason.Deploying, f"{what} is about to be rolled out.", DeploymentState.UPDATE_PENDING
         )
     match rollout.state:
-        case RolloutState.COMPLETE if rollout.wanted == 0:
-            return _Verdict(Reason.ScaledToZero, "Scaled to zero workers.", DeploymentState.READY)
-        case RolloutState.COMPLETE:
-            return _Verdict(Reason.RolledOut, "", DeploymentState.READY)
         case RolloutState.REJECTED:
             detail = f"{what}: pods are refused: {rollout.message}."
             return _Verdict(Reason.PodsRejected, detail, DeploymentState.UPDATE_FAILED)
@@ -175,10 +189,22 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
     return _Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS)
 
 
-def _judge_unwanted(observation: Observation, live: Mapping[str, Any]) -> _Verdict:
-    """Judge a live Deployment that is not rendered: to be deleted, or kept while there is a problem."""
+def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
+    """Tell whether these very pods were told to be rolled out, so that scaling alone undoes nothing."""
+    known = observation.current.get("deployments") or []
+    before: Mapping[str, Any] = next((entry for entry in known if entry.get("name") == rendered.name), {})
+    return before.get("status") == DeploymentState.READY and before.get("revision") == pod_revision(
+        rendered.deployment
+    )
+
+
+def _judge_unwanted(observation: Observation, name: str) -> _Verdict:
+    """Judge what is live and not rendered: to be deleted, or kept while there is a problem."""
     plan = observation.plan
-    leaving = bool(live.get("metadata", {}).get("deletionTimestamp"))
+    failure = observation.failures.get(name)
+    if failure is not None:
+        return _Verdict(failure.reason, failure.detail, DeploymentState.DELETE_IN_PROGRESS)
+    leaving = bool(observation.deployments[name].get("metadata", {}).get("deletionTimestamp"))
     if leaving or plan is None or plan.rendering is not None:
         return _Verdict(Reason.Terminating, "To be deleted.", DeploymentState.DELETE_IN_PROGRESS)
     reason = plan.problem.reason if plan.problem else Reason.Deploying

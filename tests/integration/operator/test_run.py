@@ -112,7 +112,7 @@ def test_permission_missing(cluster: Cluster, api: KubeApi, namespace: str) -> N
     api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"}})
     kubeconfig = cluster.service_account_kubeconfig(namespace, "nobody")
     error = _error(_run("--kubeconfig", kubeconfig, "--namespace", namespace))
-    assert f"permission missing: list modelinstances.modeloperator.dev in namespace {namespace}" in error
+    assert f"permission missing: get modelinstances.modeloperator.dev in namespace {namespace}" in error
 
 
 def test_namespaced_operator_needs_no_right_to_cluster_templates(

@@ -22,6 +22,10 @@ from model_operator.controller.errors import (
         (401, "", ForbiddenError),
         (403, "", ForbiddenError),
         (404, "", NotFoundError),
+        *[
+            (code, 'admission webhook "w" denied the request: no', ForbiddenError)
+            for code in (400, 403, 404, 409, 418, 429, 500, 503)
+        ],
         (409, "", ConflictError),
         (410, "", ApiRefusedError),
         (422, "", ApiRefusedError),

@@ -39,10 +39,10 @@ class RecordingQueue(WorkQueue[Key]):
 class World:
     """Caches that hear of objects; `told` is who was to be looked at since it was last asked."""
 
-    def __init__(self, *excluded: str) -> None:
+    def __init__(self, *excluded: str, namespaces: tuple[str, ...] = ()) -> None:
         self.state = ClusterState()
         self.queue = RecordingQueue()
-        self.triggers = Triggers(self.state, self.queue, Scope([], list(excluded)))
+        self.triggers = Triggers(self.state, self.queue, Scope(list(namespaces), list(excluded)))
 
     def see(self, obj: dict[str, Any], event: str | None = "MODIFIED") -> list[str]:
         """Return who is to be looked at after an event; each is named once, as in the queue."""
@@ -189,6 +189,25 @@ def test_excluded_namespaces_are_left_alone() -> None:
 
 def test_what_is_cluster_scoped_is_in_no_excluded_namespace() -> None:
     assert World("*").see(template("embed", namespace="")) == ["ClusterModelTemplate//embed"]
+
+
+def test_an_operator_for_some_namespaces_leaves_the_others_alone() -> None:
+    world = World(namespaces=("team",))
+
+    assert world.see(instance("demo", namespace="other", uid="i2")) == []
+    assert world.see(instance("demo")) == [DEMO]
+
+
+def test_an_operator_for_some_namespaces_says_nothing_about_templates_of_the_cluster() -> None:
+    world = World(namespaces=("team",))
+    world.see(instance("demo", bound="t2"))
+
+    # It cannot count all of their instances; its own it looks at.
+    assert world.see(template("embed", namespace="", uid="t2")) == [DEMO]
+    world.triggers.recount("t2")
+    assert world.told() == []
+    world.triggers.enqueue_all()
+    assert world.told() == [DEMO]
 
 
 def test_recounting_an_unknown_template() -> None:

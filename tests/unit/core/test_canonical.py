@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.canonical import APPLIED_HASH, applicable, is_applied, was_applied
+from model_operator.core.canonical import APPLIED_HASH, applicable, is_applied, pod_revision, was_applied
 
 HERE = Path(__file__).parent
 
@@ -75,6 +75,26 @@ def test_an_object_that_was_never_applied_needs_a_write() -> None:
 
     assert not is_applied(wanted, deployment({}))
     assert not is_applied(wanted, {**deployment({}), "metadata": {"name": "demo", "annotations": None}})
+
+
+@pytest.mark.parametrize(
+    ("part", "of"),
+    [
+        ({"replicas": 3, "strategy": {"type": "Recreate"}}, "spec"),
+        ({"labels": {"a": "b"}}, "metadata"),
+        ({"priorityClassName": None}, "pod"),
+    ],
+)
+def test_what_starts_no_new_pods_is_the_same_revision(part: dict[str, Any], of: str) -> None:
+    assert pod_revision(deployment(part, of)) == pod_revision(deployment({}))
+
+
+def test_other_pods_are_another_revision_however_their_quantities_are_written() -> None:
+    def revision(memory: str) -> str:
+        return pod_revision(deployment({"resources": {"limits": {"memory": memory}}}, "container"))
+
+    assert revision("1Gi") == revision("1024Mi")
+    assert revision("1Gi") != revision("1G")
 
 
 def test_applicable_leaves_its_argument_alone() -> None:

@@ -11,6 +11,7 @@ import yaml
 from model_operator.core.failures import explain_refusal, is_namespace_terminating
 from model_operator.core.reasons import Reason
 
+PREAMBLE = "failed to create typed patch object (team/demo; apps/v1, Kind=Deployment): "
 REFUSALS = yaml.safe_load((Path(__file__).parent / "refusals.yaml").read_text())
 
 
@@ -30,6 +31,22 @@ def test_reason(refusal: dict[str, Any]) -> None:
     [
         (422, "spec: Required", "Cannot apply Service demo: spec: Required."),
         (422, "", "Cannot apply Service demo: HTTP 422."),
+        (400, "spec:\n  Required\tvalue\n", "Cannot apply Service demo: spec: Required value."),
+        (
+            500,
+            f"{PREAMBLE}.spec.hostUser: field not declared in schema",
+            "Cannot apply Service demo: .spec.hostUser: field not declared in schema.",
+        ),
+        (
+            500,
+            f"{PREAMBLE}errors:\n  .spec.a: field not declared in schema\n  .spec.b: expected string",
+            "Cannot apply Service demo: .spec.a: field not declared in schema .spec.b: expected string.",
+        ),
+        (
+            500,
+            'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: refused',
+            'Cannot apply Service demo for the moment (failed calling webhook "w.example.com"); trying again.',
+        ),
         (503, "leader 17 lost", "Cannot apply Service demo for the moment (HTTP 503); trying again."),
         (0, "refused", "Cannot apply Service demo for the moment (no answer); trying again."),
     ],

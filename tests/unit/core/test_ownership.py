@@ -15,4 +15,9 @@ CASES = yaml.safe_load((Path(__file__).parent / "ownerships.yaml").read_text())
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"].replace(" ", "_")) for case in CASES])
 def test_ownership(case: dict[str, Any]) -> None:
-    assert classify({"metadata": case["metadata"]}, name="demo", uid="u1") is Ownership[case["whose"]]
+    live: dict[str, Any] = {
+        "kind": "Service",
+        **{part: case[part] for part in ("kind", "metadata", "spec") if part in case},
+    }
+
+    assert classify(live, name="demo", uid="u1") is Ownership[case["whose"]]

@@ -43,7 +43,7 @@ def test_a_valid_instance() -> None:
         ("{spec: {model_vendor: NOBODY}}", "spec.model_vendor: Input should be 'OPENAI', "),
         ("{spec: {model_template_id: null}}", "spec.model_template_id: model_template_id is required"),
         ("{spec: null}", "spec: Field required (missing)"),
-        ("{metadata: {name: Demo}}", "metadata.name: the name of an instance must have"),
+        ("{metadata: {name: Demo}}", "metadata.name: the name of an instance, which "),
     ],
 )
 def test_an_instance_that_breaks_the_schema_keeps_its_identity(change: str, violation: str) -> None:

@@ -48,6 +48,6 @@ def live(
 def test_prunable(case: dict[str, Any]) -> None:
     wanted = [rendered(**child) for child in case["wanted"]]
 
-    pruned = prunable(wanted, (live(**child) for child in case["live"]))
+    pruned = prunable(wanted, (live(**child) for child in case["live"]), case.get("failed", ()))
 
     assert [f"{child['kind']}/{child['metadata']['name']}" for child in pruned] == case["pruned"]

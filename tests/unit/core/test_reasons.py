@@ -59,7 +59,7 @@ def test_sentences_are_whole(reason: Reason) -> None:
     ("reason", "message"),
     [
         (Reason.RolledOut, "It runs."),
-        (Reason.Deploying, "It runs. Nothing to do."),
+        (Reason.Deploying, "It runs. Nothing to do; if it lasts, describe its pods."),
         (Reason.InvalidParameters, "It runs. For the user: Correct the listed fields."),
     ],
 )

@@ -17,8 +17,13 @@ CASES = yaml.safe_load((Path(__file__).parent / "rollouts.yaml").read_text())
 def test_rollout(case: dict[str, Any]) -> None:
     rollout = assess_rollout(case["deployment"])
 
-    found = {"state": rollout.state.name, "serves": rollout.serves, "message": rollout.message}
-    assert found == {"message": "", **case["expected"]}
+    found = {
+        "state": rollout.state.name,
+        "holds": rollout.holds,
+        "serves": rollout.serves,
+        "message": rollout.message,
+    }
+    assert found == {"holds": False, "message": "", **case["expected"]}
 
 
 def test_counts() -> None:
@@ -30,7 +35,7 @@ def test_counts() -> None:
     """)
 
     assert assess_rollout(deployment) == Rollout(
-        RolloutState.PROGRESSING, "", wanted=5, replicas=4, updated=3, ready=2, available=1
+        RolloutState.PROGRESSING, "", holds=False, wanted=5, replicas=4, updated=3, ready=2, available=1
     )
 
 

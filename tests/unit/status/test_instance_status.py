@@ -5,9 +5,12 @@
 ``template``     what differs from the template there; null where there is none
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
+``services``     the names of the live Services that are the instance's
 ``failures``     by name: a refusal of the API server {attempt, code, message}, or {reason, detail}
 ``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
                  the given fields count. Null means absent.
+
+``revision: current`` in an entry of a status stands for the hash of the pods that are wanted.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.api import ModelInstanceStatus
-from model_operator.core.canonical import applicable
+from model_operator.api import ModelInstance, ModelInstanceStatus
+from model_operator.core.canonical import applicable, pod_revision
 from model_operator.core.conditions import merge_patch
 from model_operator.core.failures import Failure, explain_refusal
 from model_operator.core.parsing import parse_instance, parse_template
@@ -46,30 +49,42 @@ class Case:
 
     @property
     def current(self) -> dict[str, Any]:
-        return self.content.get("current") or {}
+        return self._with_revisions(self.content.get("current") or {})
 
     @property
     def expected(self) -> dict[str, Any]:
-        expected: dict[str, Any] = self.content["expected"]
-        return expected
+        return self._with_revisions(self.content["expected"])
 
     def observe(self, current: dict[str, Any] | None = None) -> Observation:
         status = self.current if current is None else current
-        given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
-        instance, violations = parse_instance({**given, "status": status})
-        plan: Plan | None = None
-        if instance.metadata.deletionTimestamp is None:
-            template = None
-            if self.content.get("template", {}) is not None:
-                template = parse_template(
-                    apply_merge_patch(DEFAULTS["template"], self.content.get("template", {}))
-                )
-            plan = malformed(violations) if violations else make_plan(instance, template, RenderSettings())
+        instance, plan = self._plan(status)
         deployments = {
             live["metadata"]["name"]: self._live(live, plan) for live in self.content.get("deployments", [])
         }
         failures = {name: _failure(**failure) for name, failure in self.content.get("failures", {}).items()}
-        return Observation(instance, status, plan, deployments, failures)
+        services = self.content.get("services", [])
+        return Observation(instance, status, plan, deployments, services, failures)
+
+    def _plan(self, status: dict[str, Any]) -> tuple[ModelInstance, Plan | None]:
+        given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
+        instance, violations = parse_instance({**given, "status": status})
+        if instance.metadata.deletionTimestamp is not None:
+            return instance, None
+        change, template = self.content.get("template", {}), None
+        if change is not None:
+            template = parse_template(apply_merge_patch(DEFAULTS["template"], change))
+        plan = malformed(violations) if violations else make_plan(instance, template, RenderSettings())
+        return instance, plan
+
+    def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
+        _, plan = self._plan({})
+        rendered = plan.rendering.deployments if plan and plan.rendering else ()
+        current = {one.name: pod_revision(one.deployment) for one in rendered}
+        entries = [
+            {**entry, "revision": current[entry["name"]]} if entry.get("revision") == "current" else entry
+            for entry in status.get("deployments", [])
+        ]
+        return {**status, "deployments": entries} if entries else status
 
     def _live(self, given: dict[str, Any], plan: Plan | None) -> dict[str, Any]:
         rendered = plan.rendering.deployments if plan and plan.rendering else ()
@@ -171,7 +186,7 @@ def test_the_list_of_deployments_stays_within_the_bound_of_the_api() -> None:
     }
 
     status = instance_status(
-        Observation(observed.instance, observed.current, observed.plan, {**live, **observed.deployments}, {}),
+        Observation(observed.instance, observed.current, observed.plan, {**live, **observed.deployments}),
         NOW,
     )
 

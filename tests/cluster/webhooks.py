@@ -1,0 +1,99 @@
+"""The shipped webhooks for an operator outside the cluster: called by URL, with a certificate of its own."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from model_operator.controller.issuing import issue_authority, issue_serving
+from tests.cluster.cluster import MANIFESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""Label that the API server puts on each namespace."""
+
+
+def write_certificate(directory: Path) -> bytes:
+    """Write ``tls.crt`` and ``tls.key`` for 127.0.0.1 into a folder; give the PEM of their authority."""
+    now = datetime.now(UTC)
+    authority = issue_authority(now)
+    serving = issue_serving(authority, [LOOPBACK], now)
+    key = serving.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "tls.crt").write_bytes(serving.certificate.public_bytes(Encoding.PEM))
+    (directory / "tls.key").touch(mode=0o600)
+    (directory / "tls.key").write_bytes(key)
+    return authority.certificate.public_bytes(Encoding.PEM)
+
+
+def webhook_environment(port: int, certificates: Path) -> dict[str, str]:
+    """Give the variables that have an operator serve the webhooks on 127.0.0.1."""
+    variables = {"HOST": LOOPBACK, "PORT": str(port), "CERT_DIR": str(certificates)}
+    return {f"MODEL_OPERATOR_ADMISSION__{name}": value for name, value in variables.items()}
+
+
+def shipped(*files: str) -> list[dict[str, Any]]:
+    """Give the objects in files of ``manifests/base``."""
+    return [obj for file in files for obj in yaml.safe_load_all((MANIFESTS / file).read_text()) if obj]
+
+
+def webhook_configurations(port: int, authority: bytes) -> list[dict[str, Any]]:
+    """Give the shipped webhook configurations with URLs in place of the Service.
+
+    Parameters
+    ----------
+    port
+        Where the operator serves them on 127.0.0.1.
+    authority
+        PEM of the certificate's authority.
+    """
+    configurations = [obj for obj in shipped("webhooks.yaml") if obj["kind"].endswith("Configuration")]
+    for configuration in configurations:
+        for webhook in configuration["webhooks"]:
+            path = webhook["clientConfig"]["service"]["path"]
+            webhook["clientConfig"] = {
+                "url": f"https://{LOOPBACK}:{port}{path}",
+                "caBundle": base64.b64encode(authority).decode(),
+            }
+    return configurations
+
+
+def policy() -> list[dict[str, Any]]:
+    """Give the shipped policy with its binding."""
+    return shipped("admission-policy.yaml")
+
+
+def confined(objects: Iterable[dict[str, Any]], name: str, namespaces: list[str]) -> list[dict[str, Any]]:
+    """Give webhook configurations and policies such that they are about some namespaces only.
+
+    Parameters
+    ----------
+    objects
+        As they are shipped; they are changed.
+    name
+        Appended to the names of these cluster-scoped objects. Of what is cluster-scoped itself, only objects
+        whose name begins with it are judged.
+    namespaces
+        The namespaces.
+    """
+    here = {"key": NAMESPACE_NAME, "operator": "In", "values": namespaces}
+    confined_objects = list(objects)
+    for obj in confined_objects:
+        obj["metadata"]["name"] += f"-{name}"
+        if obj["kind"] == "ValidatingAdmissionPolicyBinding":
+            obj["spec"]["policyName"] += f"-{name}"
+            obj["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
+        for webhook in obj.get("webhooks", []):
+            selector = webhook.setdefault("namespaceSelector", {})
+            selector["matchExpressions"] = [*selector.get("matchExpressions", []), here]
+            if webhook["rules"][0]["scope"] == "Cluster":
+                named = {"name": "named", "expression": f"object.metadata.name.startsWith('{name}')"}
+                webhook["matchConditions"] = [*webhook.get("matchConditions", []), named]
+    return confined_objects

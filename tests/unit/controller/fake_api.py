@@ -1,0 +1,106 @@
+"""An API server in memory: as much of its behaviour as deciding on writes depends on."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from model_operator.controller.client import ApiClient, Applied, Object
+from model_operator.controller.errors import error_for
+from model_operator.controller.resources import ResourceKind
+from tests.unit.core.rfc7386 import apply_merge_patch
+
+CREATED = "2026-01-01T09:00:00Z"
+"""Time at which everything is created that is applied here."""
+Refusal = tuple[int, dict[str, Any]]
+"""HTTP status code and ``v1.Status`` of an answer."""
+
+
+class FakeApi(ApiClient):
+    """Keeps objects, with uids, versions and preconditions.
+
+    Attributes
+    ----------
+    refusals
+        What is answered instead, by request: ``apply Service demo``, ``list Deployment``.
+    before
+        What happens just before a request is judged, by request, each time.
+    writes
+        The requests that have changed something, in order; ``force apply`` where it was forced.
+    """
+
+    def __init__(self) -> None:
+        self.refusals: dict[str, Refusal] = {}
+        self.before: dict[str, Callable[[], object]] = {}
+        self.writes: list[str] = []
+        self._objects: dict[tuple[str, str, str], Object] = {}
+        self._versions = itertools.count(1000)
+
+    def put(self, obj: Object) -> Object:
+        """Have an object, whoever made it, and return it as the server has it."""
+        metadata = {"uid": f"uid-{next(self._versions)}", **obj["metadata"]}
+        metadata["resourceVersion"] = str(next(self._versions))
+        stored = {**copy.deepcopy(obj), "metadata": metadata}
+        self._objects[_key(obj)] = stored
+        return copy.deepcopy(stored)
+
+    def remove(self, obj: Object) -> None:
+        """Have an object no more."""
+        del self._objects[_key(obj)]
+
+    def find(self, kind: str, name: str, namespace: str = "team") -> Object | None:
+        """Return an object as the server has it."""
+        return copy.deepcopy(self._objects.get((kind, namespace, name)))
+
+    async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
+        self._judge(f"get {kind.kind} {name}")
+        found = self.find(kind.kind, name, namespace)
+        if found is None:
+            raise error_for(404, {"message": "not found"}, f"GET {name}")
+        return found
+
+    async def list(
+        self, kind: ResourceKind, namespace: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[Object]:
+        self._judge(f"list {kind.kind}")
+        for (found, place, _), obj in list(self._objects.items()):
+            if found == kind.kind and namespace in ("", place):
+                yield {"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj)
+
+    async def apply(
+        self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
+    ) -> Applied:
+        assert not dry_run
+        metadata = obj["metadata"]
+        self._judge(f"apply {kind.kind} {metadata['name']}")
+        live = self.find(kind.kind, metadata["name"], metadata["namespace"])
+        uid = live["metadata"]["uid"] if live else None
+        if (metadata.get("uid") not in (None, uid)) or (live and "resourceVersion" in metadata):
+            raise error_for(409, {"message": "the object is another one"}, f"PATCH {metadata['name']}")
+        given = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+        created = {} if live else {"metadata": {"generation": 1, "creationTimestamp": CREATED}}
+        merged = apply_merge_patch(live or created, {**obj, "metadata": given})
+        if merged != live:
+            self.writes.append(f"{'force ' if force else ''}apply {kind.kind} {metadata['name']}")
+            merged = self.put(merged)
+        return Applied(merged, created=live is None)
+
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
+        self._judge(f"delete {kind.kind} {name}")
+        live = await self.get(kind, namespace, name)
+        if live["metadata"]["uid"] != uid:
+            raise error_for(409, {"message": "the uid in the precondition is another one"}, f"DELETE {name}")
+        self.remove(live)
+        self.writes.append(f"delete {kind.kind} {name}")
+
+    def _judge(self, request: str) -> None:
+        if request in self.before:
+            self.before[request]()
+        if request in self.refusals:
+            raise error_for(*self.refusals[request], request)
+
+
+def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

@@ -1,0 +1,324 @@
+"""Bringing children to what is wanted: whose they are, what is in the way, what is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.controller.children import ChildSync, NamespaceTerminatingError
+from model_operator.controller.client import Object
+from model_operator.controller.state import ClusterState
+from model_operator.core.failures import Failure
+from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.rendering import Rendering, render
+from tests.unit.controller.fake_api import FakeApi, Refusal
+from tests.unit.controller.objects import instance, template
+
+LABELS = {"app.kubernetes.io/managed-by": "model-operator", "modeloperator.dev/instance": "demo"}
+COMPLETE = yaml.safe_load("""
+    observedGeneration: 1
+    replicas: 1
+    updatedReplicas: 1
+    availableReplicas: 1
+    conditions: [{type: Progressing, status: "True", reason: NewReplicaSetAvailable}]
+""")
+FORBIDDEN: Refusal = (403, {"message": 'User "u" cannot patch resource "services"'})
+TERMINATING: Refusal = (403, {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}})
+
+
+def owner(uid: str = "i1", name: str = "demo") -> dict[str, Any]:
+    return {
+        "apiVersion": "modeloperator.dev/v1alpha1",
+        "kind": "ModelInstance",
+        "name": name,
+        "uid": uid,
+        "controller": True,
+    }
+
+
+OLD = {"ownerReferences": [owner()], "creationTimestamp": "2026-01-01T08:00:00Z"}
+"""Metadata of a child of the instance that is older than what is applied here."""
+
+
+def existing(kind: str, name: str = "demo", *, spec: Any = None, **metadata: Any) -> Object:
+    meta = {"name": name, "namespace": "team", **metadata}
+    obj = {"kind": kind, "metadata": meta, "spec": spec or {"of": "somebody"}}
+    return {**obj, "status": COMPLETE} if kind == "Deployment" else obj
+
+
+class World:
+    """The instance `demo`, on the server and in the cache; `known` are children that the cache has, too."""
+
+    def __init__(self, *known: Object) -> None:
+        self.api = FakeApi()
+        self.state = ClusterState()
+        self.instance = instance("demo")
+        self.api.put(self.instance)
+        for child in known:
+            self.state.children[child["kind"]].put(self.api.put(child))
+        self.children = ChildSync(self.api, self.state)
+
+    def rendering(self, *entries: str) -> Rendering:
+        spec = {
+            **self.instance["spec"],
+            **({"deployments": [{"name": one} for one in entries]} if entries else {}),
+        }
+        return render(parse_template(template("embed")), parse_instance({**self.instance, "spec": spec})[0])
+
+    def sync(self, *entries: str) -> dict[str, Failure]:
+        parsed, _ = parse_instance(self.instance)
+        return asyncio.run(self.children.sync(parsed, self.rendering(*entries)))
+
+    def told(self, *entries: str) -> dict[str, tuple[str, str]]:
+        """Return what was in the way, as reason and detail."""
+        return {name: (one.reason.name, one.detail) for name, one in self.sync(*entries).items()}
+
+    def roll_out(self, name: str) -> None:
+        """Have a Deployment complete, on the server and in the cache."""
+        live = self.api.find("Deployment", name)
+        assert live is not None
+        self.state.children["Deployment"].put(self.api.put({**live, "status": COMPLETE}))
+
+
+def test_what_is_missing_is_created_the_service_first_and_what_is_there_is_left_alone() -> None:
+    world = World()
+
+    assert world.sync() == {}
+    assert world.api.writes == ["apply Service demo", "apply Deployment demo"]
+    assert world.sync() == {}
+    assert len(world.api.writes) == 2
+
+
+def test_what_differs_is_taken_back_by_force() -> None:
+    world = World()
+    world.sync()
+    edited = world.api.find("Service", "demo")
+    assert edited is not None
+    edited["spec"]["selector"] = {"app": "other", "modeloperator.dev/instance": None}
+    world.state.children["Service"].put(world.api.put(edited))
+    world.api.writes.clear()
+
+    assert world.sync() == {}
+    assert world.api.writes == ["force apply Service demo"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason", "detail", "writes"),
+    [
+        pytest.param(
+            {"ownerReferences": [owner()]},
+            None,
+            None,
+            ["force apply Service demo", "apply Deployment demo"],
+            id="ours, the cache was behind",
+        ),
+        pytest.param(
+            {"labels": LABELS}, None, None, ["force apply Service demo", "apply Deployment demo"], id="orphan"
+        ),
+        pytest.param(
+            {},
+            "NameConflict",
+            "Service demo exists and does not belong to this instance.",
+            [],
+            id="somebody else's",
+        ),
+        pytest.param(
+            {"ownerReferences": [owner("i0")]},
+            "Deploying",
+            "Service demo is still being deleted; it is created anew after that.",
+            [],
+            id="of an earlier namesake",
+        ),
+        pytest.param(
+            {"ownerReferences": [owner()], "deletionTimestamp": "now"},
+            "Deploying",
+            "Service demo is still being deleted; it is created anew after that.",
+            [],
+            id="being deleted",
+        ),
+    ],
+)
+def test_a_name_that_is_taken(
+    metadata: dict[str, Any], reason: str | None, detail: str, writes: list[str]
+) -> None:
+    world = World()
+    before = world.api.put(existing("Service", **metadata))
+
+    assert world.told() == ({"demo": (reason, detail)} if reason else {})
+    assert world.api.writes == writes
+    if reason:
+        assert world.api.find("Service", "demo") == before
+        assert world.api.find("Deployment", "demo") is None, "no worker is started in vain"
+
+
+def test_a_taken_name_that_is_free_again_at_the_second_look() -> None:
+    world = World()
+    taken = world.api.put(existing("Service"))
+    world.api.before["get Service demo"] = lambda: world.api.remove(taken)
+
+    assert world.told() == {"demo": ("Deploying", "Service demo has just gone; looking again.")}
+    world.api.before.clear()
+    assert world.told() == {}
+
+
+def test_a_deployment_that_selects_other_pods_can_never_become_ours() -> None:
+    world = World()
+    world.api.put(existing("Deployment", labels=LABELS, spec={"selector": {"matchLabels": {"app": "x"}}}))
+
+    assert world.told() == {
+        "demo": ("NameConflict", "Deployment demo exists and does not belong to this instance.")
+    }
+
+
+@pytest.mark.parametrize("live", ["gone", "recreated", "being deleted"])
+def test_an_orphan_is_left_alone_when_the_instance_is_not_what_the_cache_thinks(live: str) -> None:
+    world = World()
+    before = world.api.put(existing("Service", labels=LABELS))
+    match live:
+        case "gone":
+            world.api.remove(world.instance)
+        case "recreated":
+            world.api.put(instance("demo", uid="i2"))
+        case "being deleted":
+            held = instance("demo")
+            world.api.put({**held, "metadata": {**held["metadata"], "deletionTimestamp": "now"}})
+
+    assert world.told() == {"demo": ("Deploying", "Service demo is an orphan; looking again.")}
+    assert world.api.find("Service", "demo") == before
+
+
+def test_an_orphan_that_the_cache_knows_is_judged_the_same() -> None:
+    world = World(existing("Service", labels=LABELS))
+    world.api.remove(world.instance)
+
+    assert world.told() == {"demo": ("Deploying", "Service demo is an orphan; looking again.")}
+    assert world.api.writes == []
+
+
+def test_an_orphan_is_left_alone_when_the_server_cannot_be_asked() -> None:
+    world = World(existing("Service", labels=LABELS))
+    world.api.refusals["get ModelInstance demo"] = (503, {})
+
+    assert world.told() == {
+        "demo": ("Deploying", "Cannot apply Service demo for the moment (HTTP 503); trying again.")
+    }
+
+
+def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> None:
+    world = World(existing("Service", ownerReferences=[owner()]))
+    users = world.api.put(existing("Service", uid="another"))
+
+    assert world.told() == {"demo": ("Deploying", "Service demo has just changed; looking again.")}
+    assert world.api.find("Service", "demo") == users
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason", "detail"),
+    [
+        (
+            (422, {"message": "spec.ports: Required"}),
+            "DeploymentRejected",
+            "Cannot apply Service demo-a: spec.ports",
+        ),
+        (FORBIDDEN, "OperatorForbidden", "Cannot apply Service demo-a: User"),
+        (
+            (409, {"message": 'admission webhook "w" denied the request: no'}),
+            "DeploymentRejected",
+            'Cannot apply Service demo-a: admission webhook "w" denied',
+        ),
+        ((503, {}), "Deploying", "Cannot apply Service demo-a for the moment (HTTP 503)"),
+        ((404, {}), "Deploying", "Cannot apply Service demo-a for the moment (HTTP 404)"),
+    ],
+)
+def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reason: str, detail: str) -> None:
+    world = World()
+    world.api.refusals["apply Service demo-a"] = refusal
+
+    told = world.told("a", "b")
+
+    assert told.keys() == {"demo-a"}
+    assert told["demo-a"][0] == reason
+    assert told["demo-a"][1].startswith(detail)
+    assert world.api.writes == ["apply Service demo-b", "apply Deployment demo-b"]
+
+
+@pytest.mark.parametrize("request_of", ["apply Service demo", "apply Deployment demo"])
+def test_a_namespace_that_goes_away_ends_the_work(request_of: str) -> None:
+    world = World()
+    world.api.refusals[request_of] = TERMINATING
+
+    with pytest.raises(NamespaceTerminatingError):
+        world.sync()
+
+
+def test_what_is_no_longer_wanted_goes_when_its_replacement_serves() -> None:
+    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+
+    assert world.sync("b") == {}
+    assert world.api.find("Deployment", "demo-a")
+    world.roll_out("demo-b")
+    world.api.writes.clear()
+
+    assert world.sync("b") == {}
+    assert world.api.writes == ["delete Deployment demo-a", "delete Service demo-a"]
+
+
+def test_what_is_no_longer_wanted_stays_while_its_replacement_is_not_there_in_full() -> None:
+    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+    world.sync("b")
+    world.roll_out("demo-b")
+    # Somebody else takes the name of the Service.
+    ours = world.api.find("Service", "demo-b")
+    assert ours is not None
+    world.state.children["Service"].remove(ours)
+    world.api.put(existing("Service", "demo-b"))
+
+    assert world.told("b")["demo-b"][0] == "NameConflict"
+    assert world.api.find("Deployment", "demo-a")
+    assert world.api.find("Service", "demo-a")
+
+
+def unwanted() -> World:
+    """Return a world with a Deployment and a Service too many, beside what is wanted."""
+    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+    world.sync()
+    world.roll_out("demo")
+    world.api.writes.clear()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (
+            (500, {"message": "etcdserver: request timed out"}),
+            ("Deploying", "Cannot delete Deployment demo-a for the moment (HTTP 500); trying again."),
+        ),
+        ((403, {"message": "may not"}), ("OperatorForbidden", "Cannot delete Deployment demo-a: may not.")),
+    ],
+)
+def test_a_refused_deletion_is_told_and_holds_up_no_other(refusal: Refusal, told: tuple[str, str]) -> None:
+    world = unwanted()
+    world.api.refusals["delete Deployment demo-a"] = refusal
+
+    assert world.told() == {"demo-a": told}
+    assert world.api.writes == ["delete Service demo-a"]
+
+
+@pytest.mark.parametrize("refusal", [(404, {}), (409, {})])
+def test_what_has_gone_meanwhile_need_not_be_deleted(refusal: Refusal) -> None:
+    world = unwanted()
+    world.api.refusals["delete Deployment demo-a"] = refusal
+
+    assert world.told() == {}
+
+
+def test_a_namesake_of_what_is_no_longer_wanted_is_not_deleted() -> None:
+    world = unwanted()
+    users = world.api.put(existing("Deployment", "demo-a", uid="another"))
+
+    assert world.told() == {}
+    assert world.api.find("Deployment", "demo-a") == users

@@ -1,0 +1,176 @@
+"""Filling the caches, and finding out what went unseen."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from model_operator.controller.client import Object
+from model_operator.controller.errors import ApiError
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    DEPLOYMENTS,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    SERVICES,
+)
+from model_operator.controller.resync import Resync
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key, Scope, Triggers
+from tests.unit.controller import virtual_clock
+from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.objects import child, instance, template
+
+KINDS = (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, SERVICES)
+
+
+class World:
+    """An API server and caches."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.api = FakeApi()
+        self.state = ClusterState()
+        self.queue: WorkQueue[Key] = WorkQueue()
+        scope = Scope(list(namespaces), [])
+        self.triggers = Triggers(self.state, self.queue, scope)
+        self.resync = Resync(self.api, self.state, self.triggers, scope, KINDS)
+
+    def fill(self, *objects: Object) -> None:
+        for obj in objects:
+            self.api.put(obj)
+        asyncio.run(self.resync.fill())
+        self.told()
+
+    def told(self) -> set[str]:
+        """Return the names of what is to be looked at, and forget it."""
+        found = set()
+        while len(self.queue):
+            key = asyncio.run(self.queue.get())
+            self.queue.done(key)
+            found.add(f"{key.kind}/{key.name}")
+        return found
+
+    def cached(self) -> list[str]:
+        return [
+            f"{obj['kind']}/{obj['metadata']['name']}" for kind in KINDS for obj in self.state.cache_of(kind)
+        ]
+
+
+DEMO = instance("demo")
+DEPLOYMENT, SERVICE = child("demo", owner=DEMO), child("demo", owner=DEMO, kind="Service")
+
+
+def test_filling() -> None:
+    world = World()
+    world.fill(DEMO, template("embed"), template("base", namespace="", uid="t2"), DEPLOYMENT, SERVICE)
+
+    assert world.cached() == [
+        "ModelInstance/demo",
+        "ModelTemplate/embed",
+        "ClusterModelTemplate/base",
+        "Deployment/demo",
+        "Service/demo",
+    ]
+
+
+def test_filling_from_some_namespaces() -> None:
+    world = World("team", "other")
+    elsewhere = (instance("demo", namespace=name, uid=name) for name in ("other", "third"))
+    world.fill(DEMO, *elsewhere, template("base", namespace="", uid="t2"))
+
+    assert world.cached() == ["ModelInstance/demo", "ModelInstance/demo", "ClusterModelTemplate/base"]
+
+
+def test_caches_are_not_taken_for_full_when_a_list_cannot_be_read() -> None:
+    world = World()
+    world.api.refusals["list Service"] = (403, {"message": "may not"})
+
+    with pytest.raises(ApiError):
+        world.fill(DEMO)
+
+
+def test_what_went_unseen_is_forgotten_and_acted_upon() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT, SERVICE)
+    world.api.remove(SERVICE)
+
+    with capture_logs() as logs:
+        asyncio.run(world.resync.prune())
+
+    assert world.cached() == ["ModelInstance/demo", "Deployment/demo"]
+    assert world.told() == {"ModelInstance/demo"}
+    assert [(entry["event"], entry["kind"]) for entry in logs] == [("found gone", "Service")]
+
+
+def test_nothing_is_forgotten_that_is_there() -> None:
+    world = World()
+    world.fill(DEMO, template("embed"), DEPLOYMENT, SERVICE)
+
+    asyncio.run(world.resync.prune())
+
+    assert len(world.cached()) == 4
+    assert world.told() == set()
+
+
+def test_a_namesake_is_not_what_was_there() -> None:
+    world = World()
+    world.fill(DEMO)
+    world.api.put(instance("demo", uid="i2"))
+
+    asyncio.run(world.resync.prune())
+
+    assert world.cached() == []
+
+
+@pytest.mark.parametrize("refusal", [(403, {"message": "may not"}), (503, {}), (410, {"message": "expired"})])
+def test_one_kind_that_cannot_be_listed_keeps_no_other_from_being_compared(
+    refusal: tuple[int, dict[str, str]],
+) -> None:
+    world = World()
+    world.fill(DEMO, template("embed"), DEPLOYMENT, SERVICE)
+    for gone in (template("embed"), DEPLOYMENT, SERVICE):
+        world.api.remove(gone)
+    world.api.refusals["list Deployment"] = refusal
+
+    with capture_logs() as logs:
+        asyncio.run(world.resync.prune())
+
+    assert world.cached() == ["ModelInstance/demo", "Deployment/demo"], "what was not listed is not gone"
+    assert [entry["kind"] for entry in logs if entry["event"] == "resync failed"] == ["Deployment"]
+
+
+def test_what_changes_during_the_comparison_is_not_taken_for_gone() -> None:
+    world = World()
+    world.fill(DEPLOYMENT)
+    world.api.remove(DEPLOYMENT)
+    # Deleted and made anew, which the watch tells while the list is under way.
+    world.api.before["list Deployment"] = lambda: world.triggers.observe(
+        DEPLOYMENTS,
+        "MODIFIED",
+        {**DEPLOYMENT, "metadata": {**DEPLOYMENT["metadata"], "resourceVersion": "9999"}},
+    )
+
+    asyncio.run(world.resync.prune())
+
+    assert world.cached() == ["Deployment/demo"]
+
+
+def test_again_and_again() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT)
+    listed: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        world.api.before["list Deployment"] = lambda: listed.append(loop.time())
+        async with asyncio.timeout(2000):
+            await world.resync.run(600)
+
+    with pytest.raises(TimeoutError):
+        virtual_clock.run(main())
+
+    assert listed == [10, 610, 1210, 1810]
+    assert world.told() == {"ModelInstance/demo"}
