@@ -121,6 +121,24 @@ class KubeApi:
         items: Objects = self.request("GET", self._resource(kind).path(self.namespace), query=query)["items"]
         return items
 
+    def versions(self, kind: str, name: str, since: str) -> Objects:
+        """Give each version that an object had after the resource version `since`, the oldest first.
+
+        The API server remembers a little over a minute.
+        """
+        query = {
+            "watch": "true",
+            "resourceVersion": since,
+            "fieldSelector": f"metadata.name={name}",
+            "timeoutSeconds": "1",
+        }
+        text = self._send("GET", self._resource(kind).path(self.namespace), query=query)
+        events = [json.loads(line) for line in text.splitlines()]
+        for event in events:
+            if event["type"] == "ERROR":
+                raise KubeApiError(f"watch {kind}", event["object"]["code"], json.dumps(event["object"]))
+        return [event["object"] for event in events]
+
     def create(self, obj: Object | str, *, dry_run: bool = False) -> Object:
         """Create an object, given as a dict or as YAML."""
         obj = parse(obj)
@@ -240,6 +258,21 @@ class KubeApi:
         KubeApiError
             When the answer is not 2xx.
         """
+        text = self._send(method, path, body=body, query=query, content_type=content_type, accept=accept)
+        answer: Object = json.loads(text)
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> str:
+        """Send any request and give the answer's text."""
         _, url, headers, *_ = self._client.param_serialize(
             method,
             path + (f"?{urlencode(query)}" if query else ""),
@@ -255,11 +288,10 @@ class KubeApi:
             timeout=REQUEST_SECONDS,
             retries=False,
         )
-        text = response.data.decode()
+        text: str = response.data.decode()
         if not 200 <= response.status < 300:
             raise KubeApiError(f"{method} {path}", response.status, text)
-        answer: Object = json.loads(text)
-        return answer
+        return text
 
     def _namespace_of(self, obj: Object) -> str:
         namespace: str = obj["metadata"].get("namespace", self.namespace)

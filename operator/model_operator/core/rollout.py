@@ -88,8 +88,8 @@ def _assess(
     holds = has_only_new and bool(counts["available"] or not counts["wanted"])
     if status.get("observedGeneration", 0) < deployment.get("metadata", {}).get("generation", 1):
         return RolloutState.PENDING, "", holds
-    # Of a scale-up that the cluster refuses, the controller still says that the roll-out is complete. What was
-    # refused no longer matters once all pods of this revision are there.
+    # Of a scale-up that the cluster refuses the controller still says that the roll-out is complete; once all
+    # pods of this revision are there, what was refused no longer matters.
     if failure.get("status") == "True" and counts["updated"] < counts["wanted"]:
         # Without the pod's random suffix: the message must not change with every attempt.
         return RolloutState.REJECTED, _POD_SUFFIX.sub('"', failure.get("message", "")), False

@@ -44,8 +44,8 @@ def test_reason(refusal: dict[str, Any]) -> None:
         ),
         (
             500,
-            'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: refused',
-            'Cannot apply Service demo for the moment (failed calling webhook "w.example.com"); trying again.',
+            'Internal error occurred: failed calling webhook "w.test": failed to call webhook: refused',
+            'Cannot apply Service demo for the moment (failed calling webhook "w.test"); trying again.',
         ),
         (503, "leader 17 lost", "Cannot apply Service demo for the moment (HTTP 503); trying again."),
         (0, "refused", "Cannot apply Service demo for the moment (no answer); trying again."),
