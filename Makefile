@@ -11,10 +11,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools dev demo test test-unit check format crds docs lock clean
+.PHONY: help venv tools json-schema-suite dev demo test test-unit bench-hostile bench-webhook check format crds docs lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
 
@@ -32,6 +32,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 tools: $(INSTALLED) ## Build the control plane's tools (4 to 8 minutes, once)
 	@$(BIN)/python -m tests.cluster tools
 
+json-schema-suite: $(INSTALLED) ## Fetch the JSON Schema test suite (small, once)
+	@$(BIN)/python -m tests.json_schema_suite.fetch
+
 dev: $(INSTALLED) ## Hold a control plane with the operator until Ctrl-C
 	@$(BIN)/python -m tests.cluster dev
 
@@ -39,10 +42,17 @@ demo: $(INSTALLED) ## Show the main path on a control plane of its own
 	@$(BIN)/python -m tests.cluster demo
 
 test: tools ## Run all tests, those on the control plane included
+	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are skipped, and said to be
 	$(BIN)/pytest -n $(JOBS)
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit
+
+bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
+	@$(BIN)/python -m tests.bench.hostile
+
+bench-webhook: tools ## Show how many admission reviews are answered in a second
+	@$(BIN)/python -m tests.bench.webhook
 
 check: $(INSTALLED) ## Check format, lint, types, imports and generated files
 	$(BIN)/ruff format --check

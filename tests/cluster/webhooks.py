@@ -22,7 +22,7 @@ NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def write_certificate(directory: Path) -> bytes:
-    """Write ``tls.crt`` and ``tls.key`` for 127.0.0.1 into a folder; give the PEM of their authority."""
+    """Write ``tls.crt`` and ``tls.key`` for 127.0.0.1 and their ``ca.crt`` into a folder; give the latter."""
     now = datetime.now(UTC)
     authority = issue_authority(now)
     serving = issue_serving(authority, [LOOPBACK], now)
@@ -30,7 +30,9 @@ def write_certificate(directory: Path) -> bytes:
     (directory / "tls.crt").write_bytes(serving.certificate.public_bytes(Encoding.PEM))
     (directory / "tls.key").touch(mode=0o600)
     (directory / "tls.key").write_bytes(key)
-    return authority.certificate.public_bytes(Encoding.PEM)
+    trusted = authority.certificate.public_bytes(Encoding.PEM)
+    (directory / "ca.crt").write_bytes(trusted)
+    return trusted
 
 
 def webhook_environment(port: int, certificates: Path) -> dict[str, str]:
@@ -87,7 +89,7 @@ def confined(objects: Iterable[dict[str, Any]], name: str, namespaces: list[str]
     confined_objects = list(objects)
     for obj in confined_objects:
         obj["metadata"]["name"] += f"-{name}"
-        if obj["kind"] == "ValidatingAdmissionPolicyBinding":
+        if obj["kind"].endswith("AdmissionPolicyBinding"):
             obj["spec"]["policyName"] += f"-{name}"
             obj["spec"]["matchResources"] = {"namespaceSelector": {"matchExpressions": [here]}}
         for webhook in obj.get("webhooks", []):

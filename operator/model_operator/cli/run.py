@@ -34,7 +34,10 @@ def run(
     log_format: Annotated[LogFormat | None, typer.Option(help="How to write logs. Default: console.")] = None,
     log_level: Annotated[LogLevel | None, typer.Option(help="Least severe level. Default: info.")] = None,
     health_port: Annotated[
-        int | None, typer.Option(help="Port of /healthz, 0 for none. Default: 8080.")
+        int | None, typer.Option(help="Port of /healthz and /readyz, 0 for none. Default: 8080.")
+    ] = None,
+    webhook_port: Annotated[
+        int | None, typer.Option(help="Port of the admission webhooks, 0 for none. Default: 0.")
     ] = None,
 ) -> None:
     """Run the operator until it is told to stop (SIGTERM, Ctrl-C).
@@ -50,6 +53,7 @@ def run(
         "log_format": log_format,
         "log_level": log_level,
         "health_port": health_port,
+        "admission": None if webhook_port is None else {"port": webhook_port},
     }
     try:
         settings = OperatorSettings(

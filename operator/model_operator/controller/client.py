@@ -13,6 +13,7 @@ import aiohttp
 from model_operator.controller.connection import Connection
 from model_operator.controller.errors import ApiUnavailableError, error_for
 from model_operator.controller.resources import ResourceKind
+from model_operator.core.json_values import wire_json
 from model_operator.core.ownership import MANAGER
 
 _PAGE = 500
@@ -87,7 +88,9 @@ class ApiClient:
             if not params["continue"]:
                 return
 
-    async def apply(self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool) -> Applied:
+    async def apply(
+        self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
+    ) -> Applied:
         """Create or update an object by server-side apply as manager ``model-operator``.
 
         Parameters
@@ -98,6 +101,8 @@ class ApiClient:
             The fields that are to be ours. With ``metadata.uid`` it is refused for any other object.
         force
             Whether to take over fields that others own; only for what is ours.
+        dry_run
+            Whether the server is to judge only, and store nothing.
 
         Raises
         ------
@@ -108,7 +113,7 @@ class ApiClient:
         live, code = await self._request(
             "PATCH",
             kind.path(metadata.get("namespace", ""), metadata["name"]),
-            params={"fieldManager": MANAGER, "force": "true" if force else "false"},
+            params={"fieldManager": MANAGER, "force": "true" if force else "false", **_dry_run(dry_run)},
             headers={"Content-Type": "application/apply-patch+yaml"},
             body=obj,
         )
@@ -134,6 +139,50 @@ class ApiClient:
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/merge-patch+json"},
             body={"metadata": {"resourceVersion": resource_version}, "status": status},
+        )
+        return patched
+
+    async def create(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+        """Create an object; one of the same name is a conflict, a missing namespace is not found.
+
+        Parameters
+        ----------
+        kind, obj
+            What to create.
+        dry_run
+            Whether the server is to judge only, and store nothing.
+        """
+        path = kind.path(obj["metadata"].get("namespace", ""))
+        params = {"fieldManager": MANAGER, **_dry_run(dry_run)}
+        return (await self._request("POST", path, params=params, body=obj))[0]
+
+    async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
+        """Write back an object that was read; one that has changed since is a conflict."""
+        metadata = obj["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        return (await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj))[0]
+
+    async def patch(
+        self, kind: ResourceKind, namespace: str, name: str, patch: Mapping[str, Any], resource_version: str
+    ) -> Object:
+        """Lay a strategic merge patch over an object of a built-in kind.
+
+        Parameters
+        ----------
+        kind, namespace, name
+            The object.
+        patch
+            What is to be different; list items are found by their merge key, such as ``name``. Only the
+            fields that change become ours (operation ``Update``).
+        resource_version
+            Version that was read; another one is a conflict.
+        """
+        patched, _ = await self._request(
+            "PATCH",
+            kind.path(namespace, name),
+            params={"fieldManager": MANAGER},
+            headers={"Content-Type": "application/strategic-merge-patch+json"},
+            body={**patch, "metadata": {"resourceVersion": resource_version}},
         )
         return patched
 
@@ -182,7 +231,9 @@ class ApiClient:
                 self._connection.server + path,
                 params=params,
                 headers=all_headers,
-                data=None if body is None else json.dumps(body),
+                data=None if body is None else wire_json(body),
+                # A redirect would carry the credentials elsewhere.
+                allow_redirects=False,
             ) as response:
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -192,6 +243,10 @@ class ApiClient:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise error_for(response.status, answer, attempt)
         return answer, response.status
+
+
+def _dry_run(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
 
 
 def _parse(content: bytes) -> Object:

@@ -9,17 +9,17 @@
         └── ApiRefusedError         the server understood and said no
             ├── NotFoundError           404
             ├── ConflictError           409
-            └── ForbiddenError          401, 403
+            └── ForbiddenError          401, 403, and what admission denies with any code
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
+from model_operator.core.failures import is_denied, is_malformed
+
 _UNAVAILABLE_CODES = frozenset({429, 500, 502, 503, 504})
-_TYPED_PATCH = "failed to create typed patch object"
 
 
 class StartupError(Exception):
@@ -85,10 +85,11 @@ def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
 
     Notes
     -----
-    A 500 "failed to create typed patch object" is a refusal: the applied object has a field of the
-    wrong type, and no repetition will help.
+    Some answers with 500 are refusals: an applied object is malformed, and no repetition will help. And a
+    webhook denies with a code of its choice, which must not be taken for that of a conflict or an outage.
     """
-    refused = code == HTTPStatus.INTERNAL_SERVER_ERROR and _TYPED_PATCH in str(status.get("message", ""))
-    if code in _UNAVAILABLE_CODES and not refused:
+    if is_denied(status):
+        return ForbiddenError(code, status, attempt)
+    if code in _UNAVAILABLE_CODES and not is_malformed(code, status):
         return ApiUnavailableError(code, status, attempt)
     return _REFUSALS.get(code, ApiRefusedError)(code, status, attempt)

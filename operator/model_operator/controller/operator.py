@@ -6,7 +6,10 @@ import asyncio
 import itertools
 import random
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import kopf
@@ -16,7 +19,9 @@ from model_operator import __version__
 from model_operator.controller.client import ApiClient
 from model_operator.controller.connection import Connection, load_configuration
 from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.health import serve_health
 from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.listening import bind
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resources import ResourceKind
@@ -24,12 +29,19 @@ from model_operator.controller.resync import Resync
 from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
+from model_operator.controller.trials import TemplateTrials, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.webhooks.reviewers import Admission
+from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import Workers
 
 log = structlog.get_logger(__name__)
 
 _FILL_RETRY_SECONDS = 2.0
+_LOGIN_SECONDS = 5.0
+_RECURSION_LIMIT = 40_000
+"""The API server takes objects that are nested 10,000 levels deep, and readers of JSON recurse. With Python's
+own limit, 1,000, a single such object would end every operator that comes to see it."""
 
 
 async def run_operator(settings: OperatorSettings) -> None:
@@ -45,31 +57,35 @@ async def run_operator(settings: OperatorSettings) -> None:
     StartupError
         When the cluster cannot be reached, lacks the CRDs or denies a permission.
     """
-    configuration = load_configuration(settings.kubeconfig, settings.context)
-    connection = Connection(configuration, settings.request_timeout_seconds)
+    sys.setrecursionlimit(_RECURSION_LIMIT)
+    connection = Connection(
+        partial(load_configuration, settings.kubeconfig, settings.context), settings.request_timeout_seconds
+    )
     scope = Scope(settings.namespaces, settings.exclude_namespaces)
     client = ApiClient(connection)
-    try:
-        kinds = await check_cluster(client, connection.server, scope)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(connection.close)
+        kinds = await check_cluster(client, connection.server, scope, admission=settings.admission.port != 0)
         log.info(
             "starting", version=__version__, server=connection.server, namespaces=scope.namespaces or "all"
         )
         operator = Operator(settings, connection, client, scope, kinds)
-        await kopf.operator(
-            registry=operator.registry,
-            settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
-            clusterwide=not scope.namespaces,
-            namespaces=scope.namespaces,
-            liveness_endpoint=(
-                f"http://{settings.health_host}:{settings.health_port}/healthz"
-                if settings.health_port
-                else None
-            ),
-        )
+        stack.callback(operator.close)
+        if settings.health_port:
+            health = bind(settings.health_host, settings.health_port)
+            await stack.enter_async_context(serve_health(health, alive=operator.alive, ready=operator.ready))
+        await operator.prepare()
+        try:
+            await kopf.operator(
+                registry=operator.registry,
+                settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
+                clusterwide=not scope.namespaces,
+                namespaces=scope.namespaces,
+            )
+        except Exception as error:
+            raise StartupError(f"watching has ended, start again: {error}") from error
         if operator.failed:
             raise StartupError("stopped after a defect; see the log above")
-    finally:
-        await connection.close()
 
 
 class Operator:
@@ -101,19 +117,73 @@ class Operator:
         self._workers = Workers(
             self._queue,
             InstanceReconciler(client, self._state, settings.rendering, self._triggers.recount),
-            TemplateReconciler(client, self._state),
+            TemplateReconciler(
+                client,
+                self._state,
+                TemplateTrials(
+                    client,
+                    self._state,
+                    settings.rendering,
+                    home_namespace(settings.admission.namespace),
+                    settings.template_dry_run,
+                ),
+            ),
         )
+        self._webhooks: WebhookService | None = None
+        if settings.admission.port:
+            admission = Admission(
+                client, self._state, scope, settings.rendering, settings.admission.warn_only_users
+            )
+            self._webhooks = WebhookService(settings.admission, client, admission)
         self._task: asyncio.Task[None] | None = None
         self._is_filled = False
+        self._logged_in_at: float | None = None
         self.failed = False
         self.registry = self._register()
+
+    async def prepare(self) -> None:
+        """Have all that is needed before the start.
+
+        Raises
+        ------
+        StartupError
+            When the webhooks' port is taken or there can be no certificate.
+        """
+        if self._webhooks is not None:
+            await self._webhooks.prepare()
+
+    def close(self) -> None:
+        """Give back what :meth:`prepare` has taken."""
+        if self._webhooks is not None:
+            self._webhooks.close()
+
+    def alive(self) -> str | None:
+        """Return what only a restart can mend, such as a watcher that is gone; kopf would not notice that."""
+        if self._task is None:
+            return None
+        if self._task.done():
+            return "the workers have ended"
+        if not self._is_filled:
+            return None
+        names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
+        for kind in self._kinds:
+            if not any(name.startswith(f"watcher for {kind.plural}.") for name in names):
+                return f"{kind} are no longer watched"
+        return None
+
+    def ready(self) -> str | None:
+        """Return what the operator still lacks to do all of its work."""
+        if not self._is_filled:
+            return "the caches are not filled yet"
+        if self._webhooks is not None and not self._webhooks.is_serving:
+            return "the webhooks are not served"
+        return self.alive()
 
     def _register(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.startup(registry=registry)(self._start)
         kopf.on.cleanup(registry=registry)(self._stop)
         kopf.on.login(registry=registry)(self._login)
-        kopf.on.probe(registry=registry, id="alive")(self._probe)
         for kind in self._kinds:
             handler = self._watcher(kind)
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(handler)
@@ -125,13 +195,29 @@ class Operator:
 
         return on_event
 
-    def _login(self, **_: Any) -> kopf.AiohttpSession:
+    async def _login(self, **_: Any) -> kopf.AiohttpSession:
+        """Give kopf the session; a new one, with credentials read again, when the server has refused the old.
+
+        A coroutine, since kopf runs plain functions in threads, where no session can be opened.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._logged_in_at is not None:
+            if now - self._logged_in_at < _LOGIN_SECONDS:
+                # To kopf each session is a new try: without a pause it would try without end.
+                raise kopf.TemporaryError("the API server refuses the credentials", delay=_LOGIN_SECONDS)
+            log.warning("the API server refuses the credentials; reading them again")
+            await self._connection.renew()
+        self._logged_in_at = now
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=self._connection.session)
 
     async def _start(self, **_: Any) -> None:
         self._task = asyncio.create_task(self._run(), name="reconciling")
 
     async def _stop(self, **_: Any) -> None:
+        # When one watcher ends by an error, kopf would wait for the others for five seconds.
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("watcher for "):
+                task.cancel()
         self._queue.close()
         if self._task is not None:
             self._task.cancel()
@@ -162,18 +248,8 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run(self._settings.workers), name="workers")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
-
-    async def _probe(self, **_: Any) -> str:
-        """Fail when the workers or a watcher are gone; kopf would not notice the latter."""
-        if self._task is None or self._task.done():
-            raise kopf.PermanentError("the workers have ended")
-        if not self._is_filled:
-            return "starting"
-        names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
-        for kind in self._kinds:
-            if not any(name.startswith(f"watcher for {kind.plural}.") for name in names):
-                raise kopf.PermanentError(f"{kind} are no longer watched")
-        return "ok"
+            if self._webhooks is not None:
+                group.create_task(self._webhooks.run(), name="webhooks")
 
 
 def kopf_settings(

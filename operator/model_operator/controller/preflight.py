@@ -25,7 +25,8 @@ from model_operator.controller.triggers import Scope
 
 _WATCH = ("list", "watch")
 _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
-    (MODEL_INSTANCES, "", _WATCH),
+    # `get`: orphaned children are adopted only after a look at the live instance.
+    (MODEL_INSTANCES, "", ("get", *_WATCH)),
     (MODEL_INSTANCES, "status", ("patch",)),
     # Setting blockOwnerDeletion on a child asks for the right to finalize its owner.
     (MODEL_INSTANCES, "finalizers", ("update",)),
@@ -39,7 +40,18 @@ _NEEDED_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
 )
 
 
-async def check_cluster(client: ApiClient, server: str, scope: Scope) -> Sequence[ResourceKind]:
+_NEEDED_FOR_ADMISSION: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
+    # A template is read again before an instance is denied because of it.
+    (MODEL_TEMPLATES, "", ("get",)),
+)
+_NEEDED_FOR_ADMISSION_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
+    (CLUSTER_MODEL_TEMPLATES, "", ("get",)),
+)
+
+
+async def check_cluster(
+    client: ApiClient, server: str, scope: Scope, *, admission: bool
+) -> Sequence[ResourceKind]:
     """Check that the server answers, the CRDs are there and the permissions suffice.
 
     Parameters
@@ -50,6 +62,8 @@ async def check_cluster(client: ApiClient, server: str, scope: Scope) -> Sequenc
         URL to name in errors.
     scope
         The namespaces to be served.
+    admission
+        Whether the webhooks are on, which need more.
 
     Returns
     -------
@@ -65,10 +79,11 @@ async def check_cluster(client: ApiClient, server: str, scope: Scope) -> Sequenc
     try:
         await client.get_path("/version")
         await _check_crds(client)
-        await _check_permissions(client, scope, _NEEDED)
+        await _check_permissions(client, scope, _NEEDED + (_NEEDED_FOR_ADMISSION if admission else ()))
         kinds = [MODEL_TEMPLATES, MODEL_INSTANCES, *CHILD_KINDS]
         try:
-            await _check_permissions(client, Scope([], []), _NEEDED_CLUSTER_WIDE)
+            cluster_wide = _NEEDED_CLUSTER_WIDE + (_NEEDED_FOR_ADMISSION_CLUSTER_WIDE if admission else ())
+            await _check_permissions(client, Scope([], []), cluster_wide)
         except StartupError:
             if not scope.namespaces:
                 raise

@@ -65,6 +65,22 @@ MODEL_TEMPLATES = _custom(ModelTemplate)
 CLUSTER_MODEL_TEMPLATES = _custom(ClusterModelTemplate)
 DEPLOYMENTS = ResourceKind("apps", "v1", "deployments", "Deployment", label_selector=_OURS)
 SERVICES = ResourceKind("", "v1", "services", "Service", label_selector=_OURS)
+PODS = ResourceKind("", "v1", "pods", "Pod")
+SECRETS = ResourceKind("", "v1", "secrets", "Secret")
+VALIDATING_WEBHOOKS = ResourceKind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+MUTATING_WEBHOOKS = ResourceKind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
 
 TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
 CHILD_KINDS = (DEPLOYMENTS, SERVICES)

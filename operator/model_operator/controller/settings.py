@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model_operator.core.rendering import RenderSettings
@@ -28,8 +28,56 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class TemplateDryRun(StrEnum):
+    """What of a template is tried on the API server, by dry-run with example parameters."""
+
+    OFF = "off"
+    DEPLOYMENT = "deployment"
+    POD = "pod"
+    """The Deployment and its Pod, which needs the right to create pods; without it only the Deployment."""
+
+
 NameList = Annotated[list[str], NoDecode]
 """A list that an environment variable gives as names between commas."""
+
+BATCH_APPLIERS = (
+    "system:serviceaccount:flux-system:kustomize-controller",
+    "system:serviceaccount:flux-system:helm-controller",
+    "system:serviceaccount:argocd:argocd-application-controller",
+)
+"""Who applies whole commits, under the names that Flux and Argo CD install with."""
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    return value
+
+
+class AdmissionSettings(BaseModel):
+    """The admission webhooks; each field is the variable ``MODEL_OPERATOR_ADMISSION__<FIELD>``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of the webhooks; 0 turns them off."""
+    host: str = "0.0.0.0"  # noqa: S104 -- the API server calls the pod's address
+    """Address that the webhooks listen on."""
+    cert_dir: Path | None = None
+    """Folder with tls.crt and tls.key that somebody else keeps, such as cert-manager; without it the operator
+    makes a certificate, keeps it in a Secret and tells the API server of it."""
+    namespace: str | None = None
+    """Namespace of that Secret; the pod's own by default."""
+    names: NameList = Field(default_factory=list)
+    """Further DNS names and IP addresses by which the webhooks are called, separated by commas."""
+    warn_only_users: NameList = Field(default_factory=lambda: list(BATCH_APPLIERS))
+    """Patterns (*, ?) of users, separated by commas, whose instances are let in with a warning when they do
+    not fit their template. Default: the service accounts of Flux and Argo CD."""
+
+    @field_validator("names", "warn_only_users", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return _split(value)
 
 
 class OperatorSettings(BaseSettings):
@@ -56,21 +104,24 @@ class OperatorSettings(BaseSettings):
     log_level: LogLevel = LogLevel.INFO
     """debug, info, warning or error."""
     health_host: str = "0.0.0.0"  # noqa: S104 -- the kubelet probes the pod's address
-    """Address that /healthz listens on."""
+    """Address that /healthz and /readyz listen on."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Port of /healthz; 0 turns it off."""
+    """Port of /healthz and /readyz; 0 turns them off."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Instances that are worked on at the same time."""
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 15
     """Time after which a request to the API server counts as unanswered."""
     resync_seconds: Annotated[float, Field(ge=10)] = 600
     """Time between two comparisons of the caches with the API server."""
+    template_dry_run: TemplateDryRun = TemplateDryRun.POD
+    """What of a template is tried on the API server: pod (the Deployment too), deployment or off."""
     rendering: RenderSettings = Field(default_factory=RenderSettings)
     """The cluster's conventions, as variables MODEL_OPERATOR_RENDERING__<FIELD>."""
+
+    admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
+    """The admission webhooks, as variables MODEL_OPERATOR_ADMISSION__<FIELD>."""
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [name.strip() for name in value.split(",") if name.strip()]
-        return value
+        return _split(value)

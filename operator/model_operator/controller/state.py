@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache import NamespacedName, Object, ObjectCache, key_of
@@ -14,9 +14,28 @@ from model_operator.controller.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
+from model_operator.core.dry_run import Trial
 from model_operator.core.ownership import INSTANCE_LABEL, controller_of
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
+
+
+class Tried(NamedTuple):
+    """What trying a template on the API server told.
+
+    Attributes
+    ----------
+    generation
+        That of the template that was tried.
+    trial
+        The outcome.
+    time
+        When that was, in seconds from any start.
+    """
+
+    generation: int
+    trial: Trial
+    time: float
 
 
 class ClusterState:
@@ -30,12 +49,15 @@ class ClusterState:
         Templates by kind.
     children
         Deployments and Services with our label, by kind.
+    trials
+        The last trial of each template, by uid.
     """
 
     def __init__(self) -> None:
         self.instances = ObjectCache(template=_template_keys)
         self.templates = {kind: ObjectCache() for kind in TemplateKind}
         self.children = {kind.kind: ObjectCache(owner=_owner_keys) for kind in CHILD_KINDS}
+        self.trials: dict[str, Tried] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
 
     def cache_of(self, kind: ResourceKind) -> ObjectCache:
@@ -59,6 +81,11 @@ class ClusterState:
                 if namespace in ("", found[0]):
                     yield found
 
+    def count_bound(self, uid: str) -> int:
+        """Return how many instances are bound to the template of that uid; naming it is not enough."""
+        named = self.instances.find("template", uid)
+        return sum(1 for instance in named if bound_template(instance.get("status")) == uid)
+
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
         namespace = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
@@ -80,8 +107,9 @@ class ClusterState:
         return known
 
     def forget_template(self, uid: str) -> None:
-        """Drop what was compiled for a template that is gone."""
+        """Drop what was compiled and tried of a template that is gone."""
         self._compiled.pop(uid, None)
+        self.trials.pop(uid, None)
 
 
 def _template_keys(instance: Object) -> list[str]:

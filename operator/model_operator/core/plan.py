@@ -57,13 +57,12 @@ def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settin
         detail = f"{_describe(template)} is invalid: {summarize(template.violations)}"
         return Plan(template, None, Failure(Reason.TemplateInvalid, detail))
     mismatch = model_type_violation(instance, template)
-    if mismatch:
-        return Plan(template, None, Failure(Reason.ModelTypeMismatch, f"{mismatch}."), (mismatch,))
     rendering = render(template, instance, settings)
-    if rendering.violations:
-        violations = sort_violations(rendering.violations)
-        return Plan(template, None, Failure(Reason.InvalidParameters, summarize(violations)), violations)
-    return Plan(template, rendering)
+    violations = sort_violations([*rendering.violations, *([mismatch] if mismatch else [])])
+    if not violations:
+        return Plan(template, rendering)
+    reason = Reason.InvalidParameters if rendering.violations else Reason.ModelTypeMismatch
+    return Plan(template, None, Failure(reason, summarize(violations)), violations)
 
 
 def malformed(violations: tuple[Violation, ...]) -> Plan:
@@ -87,7 +86,9 @@ def summarize(violations: tuple[Violation, ...]) -> str:
     """Return violations as one sentence for a condition's message, the first ten in full."""
     shown = "; ".join(str(violation) for violation in violations[:_SHOWN_VIOLATIONS])
     more = len(violations) - _SHOWN_VIOLATIONS
-    return f"{shown}; and {more} more." if more > 0 else f"{shown}."
+    if more > 0:
+        return f"{shown}; and {more} more."
+    return shown if shown.endswith((".", "?")) else f"{shown}."
 
 
 def _describe(template: CompiledTemplate) -> str:

@@ -34,6 +34,8 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "WORKERS": "4",
         "RENDERING__GPU_NODE_LABEL": "cloud.google.com/gke-accelerator",
         "RENDERING__RUN_AS_NON_ROOT": "true",
+        "ADMISSION__PORT": "9443",
+        "ADMISSION__WARN_ONLY_USERS": "system:serviceaccount:ci:*, alice",
         "OF_A_LATER_VERSION": "x",
     }.items():
         monkeypatch.setenv(f"MODEL_OPERATOR_{name}", value)
@@ -47,12 +49,26 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.workers == 4
     assert settings.rendering.gpu_node_label == "cloud.google.com/gke-accelerator"
     assert settings.rendering.run_as_non_root is True
+    assert settings.admission.port == 9443
+    assert settings.admission.warn_only_users == ["system:serviceaccount:ci:*", "alice"]
 
 
 def test_options_come_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_OPERATOR_NAMESPACES", "from-environment")
 
     assert OperatorSettings(namespaces=["from-option"]).namespaces == ["from-option"]
+
+
+def test_option_leaves_the_other_settings_of_admission_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MODEL_OPERATOR_ADMISSION__PORT", "1")
+    monkeypatch.setenv("MODEL_OPERATOR_ADMISSION__HOST", "127.0.0.1")
+
+    admission = OperatorSettings.model_validate({"admission": {"port": 2}}).admission
+
+    assert (admission.port, admission.host) == (2, "127.0.0.1")
+    assert "system:serviceaccount:flux-system:kustomize-controller" in admission.warn_only_users
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,184 @@
+"""Reading a template again: a denial rests on what the API server has now, not on what a watch has told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import structlog
+
+from model_operator.api import TemplateKind
+from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.errors import ApiError, ForbiddenError, NotFoundError
+from model_operator.controller.resources import TEMPLATE_KINDS
+from model_operator.core.admission.instance import Examination
+from model_operator.core.parsing import parse_template
+from model_operator.core.resolution import TemplateLookup
+from model_operator.core.templates import CompiledTemplate
+
+log = structlog.get_logger(__name__)
+
+_KINDS = {TemplateKind(kind.kind): kind for kind in TEMPLATE_KINDS}
+_NAME = re.compile("[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+"""What may become part of a request's path; anything else is no template's name."""
+
+
+class Address(NamedTuple):
+    """Where the API server has a template.
+
+    Attributes
+    ----------
+    kind, namespace, name
+        The namespace is empty for a cluster-scoped one.
+    """
+
+    kind: TemplateKind
+    namespace: str
+    name: str
+
+
+class UnconfirmedError(Exception):
+    """The API server did not give the template in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A :class:`TemplateLookup` in which one template is as it was read just now.
+
+    Attributes
+    ----------
+    lookup
+        All other templates.
+    kind, namespace, name
+        The template; the namespace is empty for a cluster-scoped one.
+    found
+        What the API server has; None when there is none.
+    """
+
+    lookup: TemplateLookup
+    kind: TemplateKind
+    namespace: str
+    name: str
+    found: CompiledTemplate | None
+
+    def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
+        """Return the template of that kind and name."""
+        here = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
+        if (kind, here, name) == (self.kind, self.namespace, self.name):
+            return self.found
+        return self.lookup.by_name(kind, namespace, name)
+
+    def by_uid(self, uid: str) -> CompiledTemplate | None:
+        """Return the template with that uid."""
+        if self.found is not None and self.found.resource.metadata.uid == uid:
+            return self.found
+        known = self.lookup.by_uid(uid)
+        return None if known is None or self._is_outdated(known) else known
+
+    def _is_outdated(self, known: CompiledTemplate) -> bool:
+        metadata = known.resource.metadata
+        here = (TemplateKind(known.resource.kind), metadata.namespace, metadata.name)
+        return here == (self.kind, self.namespace, self.name)
+
+
+class LiveTemplates:
+    """Reads templates from the API server.
+
+    Reviews that come while a template is being read share the next read of it: what they get is never older
+    than they are, and however many are denied at once, the API server is asked one thing at a time.
+
+    Parameters
+    ----------
+    client
+        Requests.
+    """
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._running: dict[Address, asyncio.Task[Object]] = {}
+        self._next: dict[Address, asyncio.Task[Object]] = {}
+
+    async def read_again(
+        self, templates: TemplateLookup, examination: Examination, seconds: float
+    ) -> TemplateLookup:
+        """Return the templates with the one that an examination rests on as the API server has it now.
+
+        These are the very `templates` when nothing is different, so that there is nothing to examine again.
+
+        Parameters
+        ----------
+        templates
+            The templates as the caches have them.
+        examination
+            Of an instance with a ``model_template_id``. Without a template, the names that it may have are
+            tried.
+        seconds
+            How long this may take in all: the API server waits for our answer.
+
+        Raises
+        ------
+        UnconfirmedError
+            The API server did not answer, or not in time.
+        """
+        known = examination.template
+        try:
+            async with asyncio.timeout(seconds):
+                for address in _candidates(examination):
+                    found = await self._compiled(address, known)
+                    if found is not None or known is not None:
+                        return templates if found is known else Corrected(templates, *address, found)
+        except (ApiError, TimeoutError) as error:
+            log.warning("cannot read the template again", error=str(error) or type(error).__name__)
+            raise UnconfirmedError from error
+        return templates
+
+    async def _compiled(self, address: Address, known: CompiledTemplate | None) -> CompiledTemplate | None:
+        """Return a template as it is now: the known one, if it is still that, or None if there is none."""
+        try:
+            found = await self._read(address)
+        except NotFoundError:
+            return None
+        except ForbiddenError:
+            # An operator for some namespaces may have no right to the cluster's templates.
+            if address.kind is TemplateKind.CLUSTER_MODEL_TEMPLATE:
+                return None
+            raise
+        if known is not None:
+            live, metadata = found["metadata"], known.resource.metadata
+            if (live["uid"], live.get("generation")) == (metadata.uid, metadata.generation):
+                return known
+        return parse_template({**found, "kind": address.kind.value})
+
+    async def _read(self, address: Address) -> Object:
+        """Return what a read gives that begins after this call."""
+        shared = self._next.get(address)
+        if shared is None:
+            shared = asyncio.create_task(self._fetch(address, self._running.get(address)))
+            # Everybody who wanted to know may have gone meanwhile.
+            shared.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._next[address] = shared
+        # Who gives up must not take the others along.
+        return await asyncio.shield(shared)
+
+    async def _fetch(self, address: Address, before: asyncio.Task[Object] | None) -> Object:
+        if before is not None:
+            await asyncio.wait([before])
+        self._running[address] = self._next.pop(address)
+        try:
+            return await self._client.get(_KINDS[address.kind], address.namespace, address.name)
+        finally:
+            del self._running[address]
+
+
+def _candidates(examination: Examination) -> list[Address]:
+    if examination.template is not None:
+        resource = examination.template.resource
+        return [Address(TemplateKind(resource.kind), resource.metadata.namespace, resource.metadata.name)]
+    instance = examination.instance
+    name, kind = instance.spec.model_template_id, instance.spec.model_template_kind
+    if name is None or not _NAME.fullmatch(name):
+        return []
+    namespaces = {TemplateKind.MODEL_TEMPLATE: instance.metadata.namespace}
+    return [Address(each, namespaces.get(each, ""), name) for each in ([kind] if kind else TemplateKind)]

@@ -1,0 +1,75 @@
+"""The webhooks as a part of the operator: reserving the port, having a certificate, serving."""
+
+from __future__ import annotations
+
+import socket
+
+import structlog
+
+from model_operator.controller.certificates import FileCertificate, ServingCertificate, own_namespace
+from model_operator.controller.client import ApiClient
+from model_operator.controller.listening import bind
+from model_operator.controller.settings import AdmissionSettings
+from model_operator.controller.webhooks.reviewers import Admission
+from model_operator.controller.webhooks.server import serve_webhooks
+
+log = structlog.get_logger(__name__)
+
+
+class WebhookService:
+    """Serves the webhooks.
+
+    Parameters
+    ----------
+    settings
+        Where to listen and whose certificate to use.
+    client
+        Requests, for keeping the certificate.
+    admission
+        What answers the reviews.
+
+    Attributes
+    ----------
+    is_serving
+        Whether reviews are answered now.
+    """
+
+    def __init__(self, settings: AdmissionSettings, client: ApiClient, admission: Admission) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._certificate = (
+            FileCertificate(settings.cert_dir)
+            if settings.cert_dir is not None
+            else ServingCertificate(client, own_namespace(settings.namespace), extra_names=settings.names)
+        )
+        self._bound: socket.socket | None = None
+        self.is_serving = False
+
+    async def prepare(self) -> None:
+        """Reserve the port and have a certificate; callers are refused until :meth:`run`.
+
+        Raises
+        ------
+        StartupError
+            The port is taken, or there can be no certificate.
+        """
+        self._bound = bind(self._settings.host, self._settings.port)
+        await self._certificate.ensure()
+
+    async def run(self) -> None:
+        """Serve until cancelled; to be called when the caches are complete."""
+        if self._bound is None:
+            raise RuntimeError("prepare() comes first")
+        reviews = {path: reviewer.review for path, reviewer in self._admission.reviewers.items()}
+        async with serve_webhooks(reviews, self._bound, self._certificate.ssl_context):
+            self.is_serving = True
+            log.info("webhooks are served", port=self._settings.port)
+            try:
+                await self._certificate.run()
+            finally:
+                self.is_serving = False
+
+    def close(self) -> None:
+        """Give back the port."""
+        if self._bound is not None:
+            self._bound.close()

@@ -1,0 +1,75 @@
+"""Who created an instance: two annotations that are set once, and that nobody can change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_operator.api import IdentifierType
+from model_operator.core.admission.change import Change
+from model_operator.core.admission.verdict import ALLOWED, Verdict
+from model_operator.core.identity import CREATED_BY_TYPE, CREATED_BY_USER
+
+_SERVICE_ACCOUNT = "system:serviceaccount:"
+_KEYS = (CREATED_BY_USER, CREATED_BY_TYPE)
+
+
+def creator(username: str) -> dict[str, str]:
+    """Return the annotations of an object that this user creates.
+
+    Parameters
+    ----------
+    username
+        ``userInfo.username`` of the request; under impersonation that is whom the request is made as.
+    """
+    is_service_account = username.startswith(_SERVICE_ACCOUNT)
+    kind = IdentifierType.SERVICE_ACCOUNT if is_service_account else IdentifierType.USER
+    return {CREATED_BY_USER: username, CREATED_BY_TYPE: kind.value}
+
+
+def judge_creator(change: Change, username: str) -> Verdict:
+    """Return the patch that makes an instance tell who created it.
+
+    On a create these are the annotations of the user, whatever the manifest says: one that was copied from
+    another instance is no reason to refuse it. On an update they are those that the instance had: writers
+    that replace the whole object, or apply a manifest with somebody else's annotations, do not change them.
+    An instance that has none, created while nobody set them, stays without: who updates it is not who
+    created it.
+
+    Parameters
+    ----------
+    change
+        The write.
+    username
+        ``userInfo.username`` of the request.
+    """
+    given = _annotations(change.obj)
+    before = None if change.old is None else _annotations(change.old)
+    wanted = creator(username) if before is None else {key: before[key] for key in _KEYS if key in before}
+    patch: list[Mapping[str, Any]] = []
+    for key in _KEYS:
+        path = f"/metadata/annotations/{_escape(key)}"
+        if key not in wanted and key in given:
+            patch.append({"op": "remove", "path": path})
+        elif key in wanted and given.get(key) != wanted[key]:
+            patch.append({"op": "add", "path": path, "value": wanted[key]})
+    if not patch:
+        return ALLOWED
+    if not change.obj.get("metadata", {}).get("annotations"):
+        patch.insert(0, {"op": "add", "path": "/metadata/annotations", "value": {}})
+    forged = any(key in given and given[key] != wanted.get(key) for key in _KEYS)
+    return Verdict(warnings=(_forged(change),) if forged else (), patch=tuple(patch))
+
+
+def _forged(change: Change) -> str:
+    kept = "who creates it" if change.old is None else "who created it"
+    return f"{change.kind} {change.name}: the annotations {', '.join(_KEYS)} keep telling {kept}"
+
+
+def _annotations(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    annotations = obj.get("metadata", {}).get("annotations")
+    return annotations if isinstance(annotations, Mapping) else {}
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,152 @@
+"""Whether a ModelInstance is let in: alone, and against its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from model_operator.api import ModelInstance
+from model_operator.core.admission.change import Change
+from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
+from model_operator.core.failures import Failure
+from model_operator.core.limits import check_limits
+from model_operator.core.parsing import parse_instance
+from model_operator.core.plan import make_plan
+from model_operator.core.reasons import Reason
+from model_operator.core.render_settings import RenderSettings
+from model_operator.core.resolution import TemplateLookup, resolve_template
+from model_operator.core.templates import CompiledTemplate
+from model_operator.core.violations import Loc, Violation, sort_violations
+
+_NIL_UID = "00000000-0000-0000-0000-000000000000"
+
+
+class Enforcement(StrEnum):
+    """What becomes of an instance that does not fit its template."""
+
+    DENY = "deny"
+    """It is refused: a person is there to correct it."""
+    WARN = "warn"
+    """It is let in with warnings, and the reconciler reports it: whoever applies a whole commit, the
+    instance before the template that it needs, would otherwise never get to the template."""
+
+
+def enforcement_for(username: str, warn_only: Iterable[str]) -> Enforcement:
+    """Return what holds for a user.
+
+    Parameters
+    ----------
+    username
+        ``userInfo.username`` of the request.
+    warn_only
+        Patterns (``*``, ``?``) of users that apply in batches.
+    """
+    batch = any(fnmatchcase(username, pattern) for pattern in warn_only)
+    return Enforcement.WARN if batch else Enforcement.DENY
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found out about an instance that is about to be written.
+
+    Attributes
+    ----------
+    instance
+        The instance, parsed.
+    own
+        What is wrong with it whatever its template.
+    template
+        The template that it was held against; None without one.
+    problem
+        Why it cannot be deployed as it and its template are; None when it can.
+    violations
+        What is wrong with it, given its template; the reconciler reports the same.
+    """
+
+    instance: ModelInstance
+    own: tuple[Violation, ...] = ()
+    template: CompiledTemplate | None = None
+    problem: Failure | None = None
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def rests_on_template(self) -> bool:
+        """Whether a newer version of the template, or its existence, could change the verdict."""
+        return not self.own and self.problem is not None
+
+
+def examine_instance(change: Change, templates: TemplateLookup, settings: RenderSettings) -> Examination:
+    """Find out what is wrong with an instance, in the same way as the reconciler.
+
+    Parameters
+    ----------
+    change
+        The write; its object is a ModelInstance.
+    templates
+        The templates that exist.
+    settings
+        The cluster's conventions for rendering.
+    """
+    instance, violations = parse_instance(_named(change))
+    if violations:
+        return Examination(instance, own=violations)
+    template = resolve_template(instance, templates)
+    plan = make_plan(instance, template, settings)
+    own = sort_violations(_beyond_limits(instance))
+    return Examination(instance, own, template, plan.problem, plan.violations)
+
+
+def judge_instance(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
+    """Decide on an instance.
+
+    What it says alone is denied to everybody. What does not fit its template is denied or only warned of.
+    A template that is missing or invalid is no fault of the instance: it is let in with a warning, as it
+    heals without another write.
+
+    Parameters
+    ----------
+    examination
+        What was found out.
+    change
+        The write.
+    enforcement
+        What holds for the user and the namespace.
+    """
+    kind, name, problem = change.kind, change.name, examination.problem
+    faults = examination.violations or examination.own
+    if examination.own or (faults and enforcement is Enforcement.DENY):
+        return invalid(kind, name, faults)
+    if faults:
+        return ALLOWED.with_warnings(warnings_for(kind, name, faults))
+    if problem is None:
+        return ALLOWED
+    detail = problem.detail.rstrip(".")
+    if problem.reason is Reason.TemplateNotFound:
+        detail += "; the instance is deployed as soon as there is one, and judged only then"
+    elif problem.reason is Reason.TemplateInvalid:
+        detail += "; the instance is deployed, and judged, as soon as that is corrected"
+    return ALLOWED.with_warnings([f"{kind} {name}: {detail}"])
+
+
+def _beyond_limits(instance: ModelInstance) -> Iterator[Violation]:
+    """Yield what makes parameters too large for any template."""
+    spec = instance.spec
+    yield from _limits(spec.model_creation_parameters, ("spec", "model_creation_parameters"))
+    for index, entry in enumerate(spec.deployments or ()):
+        loc: Loc = ("spec", "deployments", index, "model_creation_parameters")
+        yield from _limits(entry.model_creation_parameters, loc)
+
+
+def _limits(parameters: dict[str, object] | None, loc: Loc) -> tuple[Violation, ...]:
+    return check_limits(parameters, loc) if parameters else ()
+
+
+def _named(change: Change) -> dict[str, object]:
+    """Return the object with stand-ins for what the server has not given it yet: it may be referred to."""
+    metadata = dict(change.obj["metadata"])
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = f"{metadata['generateName']}xxxxx"
+    metadata["uid"] = metadata.get("uid") or _NIL_UID
+    return {**change.obj, "metadata": metadata}

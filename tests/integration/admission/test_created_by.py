@@ -1,0 +1,227 @@
+"""Who created an instance: written down once, and never what somebody claims."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from model_operator.core.identity import CREATED_BY_TYPE, CREATED_BY_USER
+from tests.cluster.kube_api import KubeApi, KubeApiError
+from tests.cluster.processes import REPOSITORY
+from tests.cluster.waiting import wait_for
+from tests.cluster.webhooks import confined
+from tests.integration.admission.people import FLUX, Writer
+from tests.integration.operator.examples import instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.cluster import Cluster
+    from tests.cluster.kube_api import Object
+    from tests.cluster.kubectl import Kubectl
+    from tests.integration.admission.conftest import Admission
+
+ALICE = {CREATED_BY_USER: "alice", CREATED_BY_TYPE: "user"}
+MALLORY = {CREATED_BY_USER: "mallory", CREATED_BY_TYPE: "user"}
+
+
+def model(name: str, annotations: dict[str, str] | None = None, **spec: str) -> Object:
+    """Give an instance that nothing runs for."""
+    obj = instance(name, **spec) | {"spec": {"model_vendor": "OPENAI", "model_type": "GENERIC", **spec}}
+    if annotations is not None:
+        obj["metadata"]["annotations"] = annotations
+    return obj
+
+
+def told(api: KubeApi, name: str) -> dict[str, str]:
+    """Give what an instance says about who created it."""
+    annotations = api.get("ModelInstance", name)["metadata"].get("annotations", {})
+    return {key: annotations[key] for key in (CREATED_BY_USER, CREATED_BY_TYPE) if key in annotations}
+
+
+class TestWithTheOperator:
+    """The webhook writes."""
+
+    def test_user(self, admission: Admission, kubectl: Kubectl) -> None:
+        api = admission.api
+        Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[model("by-user")])
+
+        assert told(api, "by-user") == ALICE
+        obj = api.wait_for_condition("ModelInstance", "by-user", "Ready")
+        assert obj["status"]["created_by_user_id"] == "alice"
+        assert obj["status"]["created_by_identity_type"] == "user"
+
+    def test_service_account(self, admission: Admission, cluster: Cluster) -> None:
+        api = admission.api
+        api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer"}})
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+        subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": api.namespace}
+        api.create(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": "deployer"},
+                "roleRef": role,
+                "subjects": [subject],
+            }
+        )
+        deployer = KubeApi(cluster.service_account_kubeconfig(api.namespace, "deployer"), api.namespace)
+        deployer.create(model("by-account"))
+        deployer.close()
+
+        assert told(api, "by-account") == {
+            CREATED_BY_USER: f"system:serviceaccount:{api.namespace}:deployer",
+            CREATED_BY_TYPE: "service_account",
+        }
+
+    def test_others_who_apply_it_again_are_not_who_created_it(
+        self, admission: Admission, kubectl: Kubectl
+    ) -> None:
+        api = admission.api
+        alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
+        alice.run("create", "-f", "-", objects=[model("adopted")])
+
+        for description in ("one", "two"):
+            flux.run(
+                *("apply", "--server-side", "--field-manager=kustomize-controller", "-f", "-"),
+                objects=[model("adopted", description=description)],
+            )
+            assert told(api, "adopted") == ALICE
+        flux.run("apply", "-f", "-", objects=[model("adopted", description="three")])
+        assert told(api, "adopted") == ALICE
+        flux.run("replace", "-f", "-", objects=[model("adopted", description="four")])
+        assert told(api, "adopted") == ALICE
+        assert api.get("ModelInstance", "adopted")["spec"]["description"] == "four"
+
+    def test_claims_are_corrected_and_said(self, admission: Admission, kubectl: Kubectl) -> None:
+        api = admission.api
+        alice = Writer(kubectl, api.namespace, "alice")
+        said = alice.says("create", "-f", "-", objects=[model("claimed", MALLORY)])
+        assert said.startswith(
+            "Warning: ModelInstance claimed: the annotations modeloperator.dev/created-by-"
+        )
+        assert told(api, "claimed") == ALICE
+
+        mallory = Writer(kubectl, api.namespace, "mallory")
+        for words in (
+            ("annotate", "mi", "claimed", "--overwrite", f"{CREATED_BY_USER}=mallory"),
+            ("annotate", "mi", "claimed", f"{CREATED_BY_USER}-"),
+            (
+                "patch",
+                "mi",
+                "claimed",
+                "--type=json",
+                "-p",
+                '[{"op":"remove","path":"/metadata/annotations"}]',
+            ),
+        ):
+            mallory.run(*words)
+            assert told(api, "claimed") == ALICE
+
+
+class TestWithoutTheOperator:
+    """The policy guards."""
+
+    def test_creation_without_a_word_passes(self, private_admission: Admission, kubectl: Kubectl) -> None:
+        api = private_admission.api
+        alice, mallory = (Writer(kubectl, api.namespace, user) for user in ("alice", "mallory"))
+        alice.run("create", "-f", "-", objects=[model("unsaid")])
+        assert told(api, "unsaid") == {}
+        mallory.run("apply", "-f", "-", objects=[model("unsaid", description="new")])
+
+        said = mallory.says("annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory")
+        assert "cannot be changed, added or removed" in said
+        private_admission.start()
+        assert "keep telling who created it" in mallory.says(
+            "annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory"
+        )
+        assert told(api, "unsaid") == {}
+
+    @pytest.mark.parametrize(
+        ("annotations", "key"),
+        [
+            (MALLORY, CREATED_BY_USER),
+            ({CREATED_BY_USER: "mallory"}, CREATED_BY_USER),
+            ({CREATED_BY_USER: ""}, CREATED_BY_USER),
+            ({CREATED_BY_USER: "alice", CREATED_BY_TYPE: "service_account"}, CREATED_BY_TYPE),
+            ({CREATED_BY_TYPE: "robot"}, CREATED_BY_TYPE),
+        ],
+    )
+    def test_creation_in_somebody_else_s_name_is_refused(
+        self, private_admission: Admission, kubectl: Kubectl, annotations: dict[str, str], key: str
+    ) -> None:
+        alice = Writer(kubectl, private_admission.api.namespace, "alice")
+
+        said = alice.says("create", "-f", "-", objects=[model("forged", annotations)])
+
+        assert "ValidatingAdmissionPolicy" in said
+        assert f"metadata.annotations[{key}] must be left out or be" in said
+
+    def test_creator_stays(self, private_admission: Admission, kubectl: Kubectl) -> None:
+        api = private_admission.api
+        alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
+        alice.run("create", "-f", "-", objects=[model("kept", ALICE)])
+        assert told(api, "kept") == ALICE
+
+        # Whoever does not speak of them changes nothing, and is let through.
+        flux.run("apply", "--server-side", "-f", "-", objects=[model("kept", description="new")])
+        alice.run("label", "mi", "kept", "team=search")
+        for claim in (MALLORY, {}):
+            said = flux.says("replace", "-f", "-", objects=[model("kept", claim)])
+            assert "cannot be changed, added or removed" in said
+        with pytest.raises(KubeApiError) as refusal:
+            api.patch("ModelInstance", "kept", {"metadata": {"annotations": {CREATED_BY_USER: None}}})
+        assert (refusal.value.code, refusal.value.reason) == (403, "Forbidden")
+        assert told(api, "kept") == ALICE
+
+        # What is being deleted must be able to go.
+        api.patch("ModelInstance", "kept", {"metadata": {"finalizers": ["example.com/hold"]}})
+        api.delete("ModelInstance", "kept")
+        alice.run("replace", "-f", "-", objects=[model("kept")])
+        api.wait_until_gone("ModelInstance", "kept")
+
+
+class TestByTheApiServerAlone:
+    """The overlay for Kubernetes 1.36: a policy writes, and no operator is needed."""
+
+    @pytest.fixture
+    def api(self, private_admission: Admission, cluster_api: KubeApi) -> Iterator[KubeApi]:
+        """Give a namespace with both policies."""
+        text = (REPOSITORY / "manifests/overlays/mutating-admission-policy/policy.yaml").read_text()
+        installed = private_admission
+        objects = confined(yaml.safe_load_all(text), installed.name, installed.namespaces)
+        for obj in objects:
+            cluster_api.create(obj)
+        probe = model("probe")
+        wait_for(lambda: CREATED_BY_USER in str(installed.api.create(probe, dry_run=True)))
+        yield installed.api
+        for obj in objects:
+            cluster_api.delete(obj["kind"], obj["metadata"]["name"])
+
+    def test_creator_is_written_and_kept(self, api: KubeApi, kubectl: Kubectl) -> None:
+        alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
+        alice.run("create", "-f", "-", objects=[model("kept", MALLORY)])
+        assert told(api, "kept") == ALICE
+        for words in (
+            ("apply", "--server-side", "--force-conflicts", "-f", "-"),
+            ("replace", "-f", "-"),
+        ):
+            flux.run(*words, objects=[model("kept", description=words[0])])
+            assert told(api, "kept") == ALICE
+            flux.run(*words, objects=[model("kept", MALLORY | {"team": "search"}, description=words[0])])
+            assert told(api, "kept") == ALICE
+        assert api.get("ModelInstance", "kept")["metadata"]["annotations"]["team"] == "search"
+
+        flux.run("create", "-f", "-", objects=[model("by-flux")])
+        assert told(api, "by-flux") == {CREATED_BY_USER: FLUX, CREATED_BY_TYPE: "service_account"}
+
+    def test_nobody_is_named_afterwards(
+        self, private_admission: Admission, request: pytest.FixtureRequest
+    ) -> None:
+        private_admission.api.create(model("unsaid"))
+        api = request.getfixturevalue("api")
+        api.patch("ModelInstance", "unsaid", {"metadata": {"annotations": MALLORY | {"team": "search"}}})
+        assert told(api, "unsaid") == {}
+        assert api.get("ModelInstance", "unsaid")["metadata"]["annotations"] == {"team": "search"}

@@ -1,0 +1,231 @@
+"""The decisions themselves: on the files of valid/ and invalid/, for people and for batch appliers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from model_operator.api import TemplateKind
+from model_operator.controller.settings import BATCH_APPLIERS
+from model_operator.core.admission.change import Change
+from model_operator.core.admission.instance import (
+    Enforcement,
+    enforcement_for,
+    examine_instance,
+    judge_instance,
+)
+from model_operator.core.admission.template import Impact, judge_template
+from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.render_settings import RenderSettings
+from tests.integration.admission.cases import Case, load, templates
+
+if TYPE_CHECKING:
+    from model_operator.core.admission.verdict import Verdict
+    from model_operator.core.templates import CompiledTemplate
+
+SETTINGS = RenderSettings()
+
+
+class Templates:
+    """The templates that the cases refer to, as a cache has them."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self._compiled = {obj["metadata"]["name"]: parse_template(stored(obj)) for obj in objects}
+
+    def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
+        wanted = kind is TemplateKind.MODEL_TEMPLATE and namespace == "team-a"
+        return self._compiled.get(name) if wanted else None
+
+    def by_uid(self, uid: str) -> CompiledTemplate | None:
+        return self._compiled.get(uid)
+
+
+def stored(obj: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """Give an object as the server would have it."""
+    name = obj["metadata"].get("name", "")
+    return obj | {
+        "metadata": {"namespace": "team-a", "uid": name, "generation": 1, **obj["metadata"], **metadata}
+    }
+
+
+TEMPLATES = Templates(*templates())
+TOO_LARGE = {"integer-beyond-json", "parameters-too-deep", "parameters-too-many"}
+"""Cases that are wrong whatever their template."""
+
+
+def judge(obj: dict[str, Any], enforcement: Enforcement = Enforcement.DENY) -> Verdict:
+    change = Change(stored(obj))
+    if obj["kind"] != "ModelInstance":
+        return judge_template(change, parse_template(change.obj))
+    return judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
+
+
+def model(*, name: str = "demo", **spec: Any) -> dict[str, Any]:
+    spec = {"model_template_id": "encoder", "model_creation_parameters": {"MODEL_NAME": "minilm"}} | spec
+    return {"kind": "ModelInstance", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.mark.parametrize("case", load("invalid"), ids=str)
+def test_denied(case: Case) -> None:
+    verdict = judge(case.object)
+
+    assert not verdict.allowed
+    assert (verdict.code, verdict.reason) == (422, "Invalid")
+    assert tuple(f"{cause.field}: {cause.message}" for cause in verdict.causes) == case.violations
+
+
+@pytest.mark.parametrize("case", load("valid"), ids=str)
+def test_admitted(case: Case) -> None:
+    verdict = judge(case.object)
+
+    assert verdict.allowed
+    assert verdict.warnings == ()
+
+
+@pytest.mark.parametrize("case", [case for case in load("invalid") if case.kind == "ModelInstance"], ids=str)
+def test_batch_applier_is_told_the_same_as_warnings(case: Case) -> None:
+    verdict = judge(case.object, Enforcement.WARN)
+
+    assert verdict.allowed == (str(case) not in TOO_LARGE)
+    if verdict.allowed:
+        violations = [each.removeprefix("spec: ") for each in case.violations]
+        assert verdict.warnings == tuple(f"ModelInstance {case}: {each}" for each in violations)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("alice", Enforcement.DENY),
+        ("system:serviceaccount:flux-system:kustomize-controller", Enforcement.WARN),
+        ("system:serviceaccount:flux-system:helm-controller", Enforcement.WARN),
+        ("system:serviceaccount:argocd:argocd-application-controller", Enforcement.WARN),
+        ("system:serviceaccount:team-a:kustomize-controller", Enforcement.DENY),
+    ],
+)
+def test_who_applies_in_batches(user: str, expected: Enforcement) -> None:
+    assert enforcement_for(user, BATCH_APPLIERS) is expected
+
+
+def test_who_applies_in_batches_may_be_a_pattern() -> None:
+    assert enforcement_for("system:serviceaccount:ci:a", ["system:serviceaccount:ci:*"]) is Enforcement.WARN
+    assert enforcement_for("alice", []) is Enforcement.DENY
+
+
+def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> None:
+    missing = judge(model(model_template_id="nowhere"))
+    assert missing.allowed
+    missing_template = (
+        "There is no ModelTemplate in this namespace or ClusterModelTemplate with the name or id"
+    )
+    consequence = "the instance is deployed as soon as there is one, and judged only then"
+    assert missing.warnings == (f"ModelInstance demo: {missing_template} 'nowhere'; {consequence}",)
+    broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
+    change = Change(stored(model(model_template_id="schema-misspelt-type")))
+    verdict = judge_instance(examine_instance(change, Templates(broken), SETTINGS), change, Enforcement.DENY)
+    assert verdict.allowed
+    (warning,) = verdict.warnings
+    assert warning.startswith("ModelInstance demo: ModelTemplate schema-misspelt-type is invalid: spec.")
+    assert warning.endswith("; the instance is deployed, and judged, as soon as that is corrected")
+
+
+def test_parameters_too_large_for_any_template_are_denied_to_everybody_also_without_one() -> None:
+    for obj in (
+        model(model_template_id="nowhere", model_creation_parameters={"A": "x" * 70_000}),
+        model(deployments=[], model_creation_parameters={"A": "x" * 70_000}),
+        model(deployments=[{"name": "a", "model_creation_parameters": {"A": [0] * 2000}}]),
+    ):
+        assert not judge(obj, Enforcement.WARN).allowed
+
+
+def test_shape_that_the_api_server_s_schema_does_not_know_is_denied() -> None:
+    verdict = judge(model(replicas=-1), Enforcement.WARN)
+
+    assert [cause.field for cause in verdict.causes] == ["spec.replicas"]
+
+
+def test_name_and_id_that_the_server_has_yet_to_choose_fit_into_an_image() -> None:
+    tagged = templates()[2]
+    tagged["spec"]["vendor_configuration"]["bundle_config"] |= {"tag": "$(instance.name)-$(instance.id)"}
+    obj = model(model_template_id="fixed", model_creation_parameters={}) | {
+        "metadata": {"generateName": "demo-"}
+    }
+    change = Change(obj | {"metadata": {"generateName": "demo-", "namespace": "team-a"}})
+
+    examination = examine_instance(change, Templates(tagged), SETTINGS)
+
+    assert examination.violations == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "exempt"),
+    [
+        (None, {"spec": {"a": 1}}, False),
+        ({"spec": {"a": 1}}, {"spec": {"a": 1}, "metadata": {"labels": {"a": "b"}}}, True),
+        ({"spec": {"a": 1, "b": 2}}, {"spec": {"b": 2, "a": 1}}, True),
+        ({"spec": {"a": 1}}, {"spec": {"a": 2}}, False),
+        ({"spec": {"a": 1}}, {"spec": {"a": True}}, False),
+        (
+            {"spec": {"a": 1}},
+            {"spec": {"a": 2}, "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}},
+            True,
+        ),
+    ],
+)
+def test_what_is_not_judged(old: dict[str, Any] | None, new: dict[str, Any], exempt: bool) -> None:
+    assert Change(new, old).is_exempt is exempt
+
+
+def test_controls_in_a_key_reach_no_terminal() -> None:
+    obj = model(model_creation_parameters={"MODEL_NAME": "minilm", "\x1b[31mA\nB": 1})
+
+    for verdict in (judge(obj), judge(obj, Enforcement.WARN)):
+        shown = [verdict.message, *verdict.warnings, *(cause.field for cause in verdict.causes)]
+        assert not any("\x1b" in text or "\n" in text for text in shown)
+        assert any("spec.model_creation_parameters. [31mA B: unknown parameter" in text for text in shown)
+
+
+FIVE = ", ".join(f"team-a/demo-{number}" for number in range(5))
+
+
+class TestImpact:
+    """What an edit of a template does to its instances."""
+
+    @staticmethod
+    def impact(edit: dict[str, Any]) -> Impact:
+        old = stored(templates()[0])
+        new = stored(templates()[0])
+        new["spec"]["model_creation_parameters_schema"]["properties"] |= edit
+        return Impact(old, parse_template(new), SETTINGS)
+
+    @staticmethod
+    def consider(impact: Impact, count: int, **parameters: Any) -> None:
+        for number in range(count):
+            given = {"MODEL_NAME": "minilm", **parameters}
+            obj = stored(model(name=f"demo-{number}", model_creation_parameters=given))
+            impact.consider(parse_instance(obj)[0])
+
+    def test_harmless(self) -> None:
+        impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 1}})
+        self.consider(impact, 3, BATCH_SIZE=8)
+        assert impact.warnings(complete=True) == ()
+
+    @pytest.mark.parametrize(
+        ("count", "complete", "said"),
+        [
+            (1, True, "this makes 1 instance invalid: team-a/demo-0;"),
+            (2, True, "this makes 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
+            (7, True, f"this makes 7 instances invalid: {FIVE} and 2 more;"),
+            (2, False, "this makes at least 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
+        ],
+    )
+    def test_harm(self, count: int, complete: bool, said: str) -> None:
+        impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
+        self.consider(impact, count, BATCH_SIZE=8)
+        (warning,) = impact.warnings(complete=complete)
+        assert warning == f"ModelTemplate encoder: {said} what runs is left as it is"
+
+    def test_those_that_were_invalid_before_do_not_count(self) -> None:
+        impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
+        self.consider(impact, 3, BATCH_SIZE=8, DEBUG="no")
+        assert impact.warnings(complete=True) == ()

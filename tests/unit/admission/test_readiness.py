@@ -1,0 +1,38 @@
+"""What an operator says of itself before it has begun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from model_operator.controller.operator import Operator
+from model_operator.controller.resources import MODEL_INSTANCES
+from model_operator.controller.settings import AdmissionSettings, OperatorSettings
+from model_operator.controller.triggers import Scope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model_operator.controller.client import ApiClient
+    from model_operator.controller.connection import Connection
+
+
+def _operator(settings: OperatorSettings) -> Operator:
+    unused = object()
+    return Operator(
+        settings, cast("Connection", unused), cast("ApiClient", unused), Scope([], []), [MODEL_INSTANCES]
+    )
+
+
+def test_starting_is_alive_but_not_ready() -> None:
+    operator = _operator(OperatorSettings())
+
+    assert operator.alive() is None
+    assert operator.ready() == "the caches are not filled yet"
+
+
+def test_ready_takes_the_webhooks(tmp_path: Path) -> None:
+    operator = _operator(OperatorSettings(admission=AdmissionSettings(port=9443, cert_dir=tmp_path)))
+
+    operator._is_filled = True
+
+    assert operator.ready() == "the webhooks are not served"

@@ -1,0 +1,199 @@
+"""The webhooks' server as a stranger meets it: exact paths, JSON only, bounded bodies, no patience."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import ssl
+from contextlib import asynccontextmanager
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from model_operator.controller.errors import StartupError
+from model_operator.controller.listening import bind
+from model_operator.controller.webhooks import server as subject
+from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks
+from tests.cluster.webhooks import LOOPBACK, write_certificate
+from tests.integration.operator.examples import instance, template
+from tests.unit.admission.reviews import FakeServer, admission, review, stored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+REVIEW = json.dumps(review(stored(instance(model_creation_parameters={"MODEL_NAME": 7})))).encode()
+JSON = {"Content-Type": "application/json"}
+PATH = "/validate-modelinstance"
+HEAD = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+class Caller:
+    """Somebody who calls the server, well or badly."""
+
+    def __init__(self, port: int, context: ssl.SSLContext, session: aiohttp.ClientSession) -> None:
+        self.port = port
+        self.context = context
+        self.session = session
+
+    async def post(
+        self, path: str, body: object, headers: dict[str, str] | None = None, method: str = "POST"
+    ) -> tuple[int, str]:
+        url = f"https://{LOOPBACK}:{self.port}{path}"
+        async with self.session.request(
+            method, url, data=body, headers=JSON if headers is None else headers
+        ) as answer:
+            return answer.status, await answer.text()
+
+    async def raw(self, sent: bytes) -> bytes:
+        """Send bytes and give all that comes until the server ends the connection."""
+        reader, writer = await asyncio.open_connection(LOOPBACK, self.port, ssl=self.context)
+        try:
+            writer.write(sent)
+            return await asyncio.wait_for(reader.read(), 10)
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Caller]:
+    authority = write_certificate(folder)
+    serve = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serve.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    trust = ssl.create_default_context(cadata=authority.decode())
+    webhooks = admission(FakeServer(), stored(template()))
+    bound = bind(LOOPBACK, 0)
+    port = bound.getsockname()[1]
+    reviews = {path: reviewer.review for path, reviewer in webhooks.reviewers.items()}
+    async with (
+        serve_webhooks(reviews, bound, serve),
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session,
+    ):
+        yield Caller(port, trust, session)
+
+
+async def test_review_is_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as caller:
+        code, text = await caller.post(PATH, REVIEW)
+    assert code == 200
+    assert json.loads(text)["response"]["uid"] == json.loads(REVIEW)["request"]["uid"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/validate",
+        "/validate-modelinstance/",
+        "/validate-modelinstance/x",
+        "/mutate",
+        "/healthz",
+        "/%2e",
+    ],
+)
+async def test_every_other_path_is_not_found(tmp_path: Path, path: str) -> None:
+    async with serving(tmp_path) as caller:
+        assert (await caller.post(path, REVIEW))[0] == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods(tmp_path: Path, method: str) -> None:
+    async with serving(tmp_path) as caller:
+        assert (await caller.post(PATH, None, method=method))[0] == 405
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/yaml", "application/jsonx"])
+async def test_other_content_types(tmp_path: Path, content_type: str) -> None:
+    async with serving(tmp_path) as caller:
+        code, text = await caller.post(PATH, REVIEW, {"Content-Type": content_type})
+        assert (code, text) == (415, "expected Content-Type: application/json\n")
+        parameters = {"Content-Type": "application/json; charset=utf-8"}
+        assert (await caller.post(PATH, REVIEW, parameters))[0] == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"null", b"\xff\xfe", b"{}", b"[" * 100_000])
+async def test_what_is_no_review(tmp_path: Path, body: bytes) -> None:
+    async with serving(tmp_path) as caller:
+        code, text = await caller.post(PATH, body)
+    assert code == 400
+    assert text.count("\n") == 1
+    assert "expected" in text
+
+
+async def test_compressed_bodies_are_not_unpacked(tmp_path: Path) -> None:
+    async with serving(tmp_path) as caller:
+        code, _ = await caller.post(PATH, gzip.compress(REVIEW), JSON | {"Content-Encoding": "gzip"})
+    assert code == 400
+
+
+async def test_bodies_are_bounded(tmp_path: Path) -> None:
+    async def chunks(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b" " * 65536
+
+    async with serving(tmp_path) as caller:
+        large = BytesIO(REVIEW + b" " * (MAX_BODY - len(REVIEW)))
+        assert (await caller.post(PATH, large))[0] == 200
+        announced = f"{HEAD}Content-Length: {MAX_BODY + 1}\r\n\r\n".encode()
+        assert (await caller.raw(announced)).startswith(b"HTTP/1.1 413 ")
+        assert (await caller.post(PATH, chunks(100)))[0] == 413
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", HEAD, f"{HEAD}Content-Length: 100\r\n\r\n{{"],
+    ids=["silence", "half a head", "half a body"],
+)
+async def test_slow_callers_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
+    for name in ("_HEAD_SECONDS", "_BODY_SECONDS", "_LINGER_SECONDS"):
+        monkeypatch.setattr(subject, name, 0.2)
+    async with serving(tmp_path) as caller:
+        answer = await caller.raw(sent.encode())
+        assert answer[:13] in {b"", b"HTTP/1.1 408 "}
+        # Others are served meanwhile and afterwards.
+        assert (await caller.post(PATH, REVIEW))[0] == 200
+
+
+async def test_callers_without_tls_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_HEAD_SECONDS", 0.2)
+    async with serving(tmp_path) as caller:
+        reader, writer = await asyncio.open_connection(LOOPBACK, caller.port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_connection_is_kept_for_the_next_review(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "_HEAD_SECONDS", 0.5)
+    async with serving(tmp_path) as caller:
+        reader, writer = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
+        for pause in (0.7, 0):
+            writer.write(f"{HEAD}Content-Length: {len(REVIEW)}\r\n\r\n".encode() + REVIEW)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await reader.read(65536)
+            await asyncio.sleep(pause)  # longer than a new connection has for its first request
+        writer.close()
+
+
+async def test_nobody_waits_before_it_serves() -> None:
+    bound = bind(LOOPBACK, 0)
+    with bound, pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(LOOPBACK, bound.getsockname()[1])
+
+
+def test_taken_port_is_one_clear_line() -> None:
+    with bind(LOOPBACK, 0) as first:
+        first.listen()
+        port = first.getsockname()[1]
+        with pytest.raises(
+            StartupError, match=f"cannot listen on {LOOPBACK} port {port}: Address already in use"
+        ):
+            bind(LOOPBACK, port)
+    with pytest.raises(StartupError, match=r"cannot listen on 192\.0\.2\.1 port 9443: "):
+        bind("192.0.2.1", 9443)
