@@ -142,6 +142,10 @@ def parse_text(text: str, *, kubelet: bool) -> Text:
         if dollars % 2 == 0:
             continue
         if opening > last:
+            if text.startswith(_OURS, opening + 2):
+                raise ReferenceSyntaxError(
+                    "has a reference without its closing parenthesis; write $$( where none is meant"
+                )
             literal.append("$")
             continue
         position = text.index(")", opening) + 1

@@ -163,7 +163,10 @@ def _fault(
     if reference.expands:
         return _expansion_fault(reference, place, parameters, exact=exact)
     if not parameters.always_has_value(name):
-        return "needs a parameter that always has a value; give it a default or make it required", "no_value"
+        message = (
+            "needs a parameter that always has a value; make it required or give it a default in the schema"
+        )
+        return f"{message}, where an entry of env is none", "no_value"
     if place.guarded and not parameters.has_enum(name):
         return _NOT_CLOSED
     return _type_fault(parameters.types(name), place)
