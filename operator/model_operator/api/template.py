@@ -119,8 +119,8 @@ class BundleConfig(ApiModel):
             lambda env: all(re.fullmatch(_ENV_NAME, name) for name in env),
         ),
     ] = Field(default_factory=dict)
-    """Environment variables by name; values are strings, so quote numbers and booleans. An entry with the name
-    of a parameter is the variable's value while an instance does not set the parameter."""
+    """Environment variables by name; values are strings, so quote numbers and booleans. An entry with the
+    name of a parameter is the variable's value while an instance does not set the parameter."""
     streaming_command: Arguments | None = None
     """Command that runs instead of `command` when `endpoint_type` is STREAMING. Without it `command` runs."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None

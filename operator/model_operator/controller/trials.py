@@ -19,6 +19,7 @@ from model_operator.controller.state import ClusterState, Tried
 from model_operator.core.dry_run import Trial, is_permission_missing, judge, trial_deployment, trial_pod
 from model_operator.core.failures import is_namespace_terminating
 from model_operator.core.rendering import RenderSettings
+from model_operator.core.template_status import was_accepted
 from model_operator.core.templates import CompiledTemplate
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class TemplateTrials:
         known = self._state.trials.get(metadata.uid)
         if known is not None and known.generation == metadata.generation and self._holds(known):
             return known.trial
-        trial = await self._try(template)
+        trial = Trial() if known is None and was_accepted(template) else await self._try(template)
         self._state.trials[metadata.uid] = Tried(metadata.generation, trial, self._clock())
         return trial
 

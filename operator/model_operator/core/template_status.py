@@ -70,6 +70,18 @@ def template_status(
     }
 
 
+def was_accepted(template: CompiledTemplate) -> bool:
+    """Tell whether the template came with a status that says, of this generation, that nothing is wrong.
+
+    Then an earlier run of the operator has tried it: a restart need not try all templates of a cluster again.
+    """
+    status, generation = template.resource.status, template.resource.metadata.generation
+    meaning = TemplateReason.TemplateValid.value.meaning
+    return status.observedGeneration == generation and any(
+        condition.type == "Ready" and condition.message == meaning for condition in status.conditions
+    )
+
+
 def _judge(template: CompiledTemplate, trial: Trial) -> tuple[TemplateReason, str]:
     if template.violations:
         reason = TemplateReason.TemplateInvalid

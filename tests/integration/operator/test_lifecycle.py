@@ -140,12 +140,10 @@ def test_restart_on_a_converged_namespace_writes_nothing_and_one_write_heals_one
     # A new instance is reconciled after everything that was there before it.
     private_api.apply(instance("witness"))
     private_api.wait_for_condition("ModelInstance", "witness", "Ready")
-    others = [
-        write
-        for write in list(_writes(control_plane, private_api))[before:]
-        if write["name"] not in ("witness", "encoder")
-    ]
-    assert others == []
+    writes = list(_writes(control_plane, private_api))[before:]
+    others = [(write["resource"], write["name"]) for write in writes if write["name"] != "witness"]
+    # The template counts the newcomer.
+    assert others in ([], [("modeltemplates/status", "encoder")])
     operator.stop()
 
     private_api.delete("ModelInstance", "witness")

@@ -190,3 +190,28 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
     assert len(world.server.written) == 1
+
+
+def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> None:
+    world = World()
+    message = "Instances can be made from the template."
+    accepted = _status(3, message)
+    assert world.outcome(template("embed", generation=3, status=accepted)) == Trial()
+    assert world.server.asked == []
+
+    world.outcome(
+        template("noted", uid="t2", generation=3, status=_status(3, f"{message} It was not tried."))
+    )
+    world.outcome(template("edited", uid="t3", generation=4, status=accepted))
+    assert world.server.asked == ["Deployment", "Pod"] * 2
+
+
+def _status(generation: int, message: str) -> dict[str, Any]:
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "TemplateValid",
+        "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    return {"observedGeneration": generation, "conditions": [condition]}
