@@ -114,17 +114,26 @@ _LISTS = STRING_LISTS | INTEGER_LISTS | OBJECT_LISTS
 _SECRET_REFERENCES = frozenset(
     {"secret", "secretRef", "secretKeyRef", "imagePullSecrets", "nodePublishSecretRef"}
 )
-GUARDED_LEAVES = frozenset(
-    {"serviceAccountName", "serviceAccount", "secretName", "hostNetwork", "hostPID", "hostIPC", "hostUsers"}
+GUARDED_LEAVES = _names(
+    """
+    audience hostIPC hostNetwork hostPID hostUsers nodeName priorityClassName runtimeClassName secretName
+    secretNamespace serviceAccount serviceAccountName
+    """
 )
-GUARDED_SUBTREES = frozenset({"securityContext", "hostPath"})
+GUARDED_SUBTREES = frozenset({"securityContext", "hostPath", "csi", "flexVolume", "nfs"})
+_GUARDED_ANNOTATIONS = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+)
+"""What parts of ``securityContext`` were called before they were fields."""
 GUARDED_OBJECTS = (
     _SECRET_REFERENCES
     | GUARDED_SUBTREES
     | _names(
         """
     azureFile cephfs cinder containers csi env envFrom flexVolume initContainers iscsi projected rbd
-    scaleIO sources spec storageos valueFrom volumes
+    scaleIO serviceAccountToken sources spec storageos valueFrom volumes
     """
     )
 )
@@ -150,7 +159,9 @@ def place_of(path: Path) -> Place:
     names = tuple(part for part in path if isinstance(part, str))
     is_item = isinstance(path[-1], int)
     if any(name in STRING_MAPS for name in names[:-1]):
-        return Place(FieldType.STRING)
+        # The last name is a key that the author chose, whatever fields have the same.
+        is_guarded = not GUARDED_SUBTREES.isdisjoint(names[:-1]) or names[-1].startswith(_GUARDED_ANNOTATIONS)
+        return Place(FieldType.STRING, guarded=is_guarded)
     return Place(
         _type(names[-1], is_item=is_item),
         kubelet=is_expanded_by_kubelet(names),

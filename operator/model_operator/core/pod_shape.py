@@ -100,6 +100,11 @@ class _Shape:
                 if name in names:
                     message = f"must be unique in {key}; rename or remove the repeated one"
                     self.found.append(Violation((*here, "name"), message, "not_unique"))
+                # Pull secrets have nothing but their name, so none of them can meet another by it.
+                is_referring = "$(parameters." in name or "$(instance." in name
+                if is_referring and key != "imagePullSecrets":
+                    message = f"must be written out without references: {key} are merged by name"
+                    self.found.append(Violation((*here, "name"), message, "reference"))
                 names.add(name)
         return result
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+_PLAIN = re.compile(r"[A-Za-z0-9_$-]+", re.ASCII)
 Loc = tuple[str | int, ...]
 """Path of a field from the object's root, for example ``("spec", "deployments", 0, "name")``."""
 
@@ -61,11 +63,14 @@ def _sort_key(violation: Violation) -> tuple[Any, ...]:
 
 
 def format_loc(loc: Loc) -> str:
-    """Return the path as kubectl prints one: ``spec.deployments[0].name``."""
+    """Return the path as kubectl prints one: ``spec.deployments[0].name``, ``metadata.labels[a.b/c]``.
+
+    A key that is no plain name stands in brackets, and what a terminal would not show in it is escaped.
+    """
     text = ""
     for part in loc:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
+        if isinstance(part, str) and _PLAIN.fullmatch(part):
             text += f".{part}" if text else part
+        else:
+            text += f"[{part if isinstance(part, int) else repr(part)[1:-1]}]"
     return text

@@ -159,6 +159,16 @@ class TestWithoutTheOperator:
         assert "ValidatingAdmissionPolicy" in said
         assert f"metadata.annotations[{key}] must be left out or be" in said
 
+    @pytest.mark.parametrize("half", [{CREATED_BY_USER: "alice"}, {CREATED_BY_TYPE: "user"}])
+    def test_creation_with_half_of_the_truth_is_refused(
+        self, private_admission: Admission, kubectl: Kubectl, half: dict[str, str]
+    ) -> None:
+        alice = Writer(kubectl, private_admission.api.namespace, "alice")
+
+        said = alice.says("create", "-f", "-", objects=[model("halved", half)])
+
+        assert "metadata.annotations must have both" in said
+
     def test_creator_stays(self, private_admission: Admission, kubectl: Kubectl) -> None:
         api = private_admission.api
         alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))

@@ -36,8 +36,9 @@ def _of_type(name: str, expected: str) -> Shape:
 
 
 def _count(value: Any) -> str | None:
-    fits = json_type(value) == "integer" and value >= 0
-    return None if fits else f"an integer >= 0, got {'a smaller one' if _is_number(value) else noun(value)}"
+    if json_type(value) == "integer":
+        return None if value >= 0 else "an integer >= 0, got a smaller one"
+    return f"an integer >= 0, got {'a fraction or a very large number' if _is_number(value) else noun(value)}"
 
 
 def _number(value: Any) -> str | None:
