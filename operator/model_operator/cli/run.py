@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from model_operator.controller.errors import StartupError
 from model_operator.controller.logs import configure_logging
@@ -61,6 +62,8 @@ def run(
         )
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()))
+    except SettingsError as error:
+        _fail(f"{error}: expected JSON, or variables MODEL_OPERATOR_<NAME>__<FIELD>")
     configure_logging(settings.log_format, settings.log_level)
     try:
         asyncio.run(run_operator(settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,6 +121,14 @@ class OperatorSettings(BaseSettings):
 
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
     """The admission webhooks, as variables MODEL_OPERATOR_ADMISSION__<FIELD>."""
+
+    @field_validator("rendering", mode="before")
+    @classmethod
+    def _decode(cls, value: Any) -> Any:
+        """Read the one nested field that is no single word; pydantic-settings leaves it as it is written."""
+        if isinstance(value, dict) and isinstance(value.get("gpu_node_values"), str):
+            return {**value, "gpu_node_values": json.loads(value["gpu_node_values"])}
+        return value
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod

@@ -82,6 +82,10 @@ def test_unknown_setting_value() -> None:
     assert "workers" in _error(done)
 
 
+def test_setting_that_is_no_json() -> None:
+    assert 'field "rendering"' in _error(_run(MODEL_OPERATOR_RENDERING="{"))
+
+
 def test_server_unreachable(cluster: Cluster, tmp_path: Path) -> None:
     config = yaml.safe_load(cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"

@@ -71,9 +71,16 @@ def test_option_leaves_the_other_settings_of_admission_to_the_environment(
     assert "system:serviceaccount:flux-system:kustomize-controller" in admission.warn_only_users
 
 
+def test_values_of_the_gpu_label_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_OPERATOR_RENDERING__GPU_NODE_VALUES", '{"nvidia-tesla-t4": "T4"}')
+
+    assert OperatorSettings().rendering.gpu_node_values == {"nvidia-tesla-t4": "T4"}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("RENDERING__GPU_NODE_VALUES", "{"),
         ("WORKERS", "0"),
         ("WORKERS", "many"),
         ("LOG_LEVEL", "loud"),
