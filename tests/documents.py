@@ -6,10 +6,29 @@ import re
 import sys
 from pathlib import Path
 
+from model_operator.controller.settings import OperatorSettings
 from model_operator.core.reasons import reasons_table
 
 README = Path(__file__).parent.parent / "README.md"
-PARTS = {README: {"reasons": reasons_table}}
+
+
+def settings_table() -> str:
+    """Give the table of the operator's settings, but for the nested ones, as Markdown."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in OperatorSettings.model_fields.items():
+        if name in ("admission", "rendering"):
+            continue
+        default = (
+            ""
+            if field.default is None or field.is_required()
+            else field.get_default(call_default_factory=True)
+        )
+        shown = f"`{default}`" if default not in ("", []) else ""
+        rows.append(f"| `MODEL_OPERATOR_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+PARTS = {README: {"reasons": reasons_table, "settings": settings_table}}
 
 
 def with_generated_parts(path: Path) -> str:
