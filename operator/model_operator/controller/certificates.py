@@ -18,8 +18,7 @@ import os
 import ssl
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import structlog
 from cryptography import x509
 
 from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.clock import Clock, utc_now
 from model_operator.controller.errors import (
     ApiError,
     ConflictError,
@@ -196,7 +196,7 @@ class ServingCertificate(WebhookCertificate):
         *,
         extra_names: Sequence[str] = (),
         configuration: str = CONFIGURATION_NAME,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock = utc_now,
         period: float = _PERIOD,
     ) -> None:
         super().__init__(period)

@@ -26,10 +26,6 @@ from model_operator.core.rendering import Rendering
 
 log = structlog.get_logger(__name__)
 
-_ONLY_CREATE = "1"
-"""A resource version that no object has: the API server ignores it when it creates and answers 409
-when the object exists, so that a first apply can never change somebody else's object."""
-
 Object = Mapping[str, Any]
 
 
@@ -108,9 +104,9 @@ class ChildSync:
 
     async def _claim(self, instance: ModelInstance, kind: ResourceKind, wanted: Object) -> Failure | None:
         """Create a child that is not known; take over an existing one only if it is ours to take."""
-        metadata = {**wanted["metadata"], "resourceVersion": _ONLY_CREATE}
+        metadata = wanted["metadata"]
         try:
-            applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=False)
+            created = await self._client.apply_new(kind, wanted)
         except ConflictError:
             try:
                 live = await self._client.get(kind, metadata["namespace"], metadata["name"])
@@ -119,7 +115,7 @@ class ChildSync:
                     Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
                 )
             return await self._update(instance, kind, wanted, live)
-        self._state.children[kind.kind].put(applied.live)
+        self._state.children[kind.kind].put(created)
         log.info("child created", kind=kind.kind, child=metadata["name"])
         return None
 
@@ -146,8 +142,8 @@ class ChildSync:
         # The uid makes the server refuse if the name has meanwhile become somebody else's object.
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
-        self._state.children[kind.kind].put(applied.live)
-        if applied.live["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
+        self._state.children[kind.kind].put(applied)
+        if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             log.info("child updated", kind=kind.kind, child=name)
         return None
 

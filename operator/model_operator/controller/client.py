@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -17,25 +16,12 @@ from model_operator.core.json_values import wire_json
 from model_operator.core.ownership import MANAGER
 
 _PAGE = 500
+_ONLY_CREATE = "1"
+"""A resource version that no object has: the API server ignores it when it creates, and answers 409 when the
+object exists."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 Object = dict[str, Any]
 """An object as the API server sends it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The answer to a server-side apply.
-
-    Attributes
-    ----------
-    live
-        The object as it is now.
-    created
-        Whether it did not exist before.
-    """
-
-    live: Object
-    created: bool
 
 
 class ApiClient:
@@ -54,11 +40,11 @@ class ApiClient:
 
     async def get_path(self, path: str) -> Object:
         """Return what the server has at a path such as ``/version``."""
-        return (await self._request("GET", path))[0]
+        return await self._request("GET", path)
 
     async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
         """Return one object."""
-        return (await self._request("GET", kind.path(namespace, name)))[0]
+        return await self._request("GET", kind.path(namespace, name))
 
     async def list(
         self, kind: ResourceKind, namespace: str = "", *, metadata_only: bool = False
@@ -79,7 +65,7 @@ class ApiClient:
             params["labelSelector"] = kind.label_selector
         headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
         while True:
-            page, _ = await self._request("GET", kind.path(namespace), params=params, headers=headers)
+            page = await self._request("GET", kind.path(namespace), params=params, headers=headers)
             # A list of metadata alone has null for no items.
             for item in page["items"] or []:
                 # Items of a list come without their kind.
@@ -90,7 +76,7 @@ class ApiClient:
 
     async def apply(
         self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
-    ) -> Applied:
+    ) -> Object:
         """Create or update an object by server-side apply as manager ``model-operator``.
 
         Parameters
@@ -110,14 +96,26 @@ class ApiClient:
             When others own such a field (without force), or the object is not the one meant.
         """
         metadata = obj["metadata"]
-        live, code = await self._request(
+        return await self._request(
             "PATCH",
             kind.path(metadata.get("namespace", ""), metadata["name"]),
             params={"fieldManager": MANAGER, "force": "true" if force else "false", **_dry_run(dry_run)},
             headers={"Content-Type": "application/apply-patch+yaml"},
             body=obj,
         )
-        return Applied(live, created=code == HTTPStatus.CREATED)
+
+    async def apply_new(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+        """Create an object by server-side apply, and never touch one that exists.
+
+        Without force alone, fields that nobody contests would be merged into somebody else's object.
+
+        Raises
+        ------
+        ConflictError
+            When an object of the name exists.
+        """
+        metadata = {**obj["metadata"], "resourceVersion": _ONLY_CREATE}
+        return await self.apply(kind, {**obj, "metadata": metadata}, force=False, dry_run=dry_run)
 
     async def patch_status(
         self, kind: ResourceKind, namespace: str, name: str, status: Mapping[str, Any], resource_version: str
@@ -133,14 +131,13 @@ class ApiClient:
         resource_version
             Version that the status is about; another one, a recreated namesake too, is a conflict.
         """
-        patched, _ = await self._request(
+        return await self._request(
             "PATCH",
             kind.path(namespace, name, "status"),
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/merge-patch+json"},
             body={"metadata": {"resourceVersion": resource_version}, "status": status},
         )
-        return patched
 
     async def create(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
         """Create an object; one of the same name is a conflict, a missing namespace is not found.
@@ -154,13 +151,13 @@ class ApiClient:
         """
         path = kind.path(obj["metadata"].get("namespace", ""))
         params = {"fieldManager": MANAGER, **_dry_run(dry_run)}
-        return (await self._request("POST", path, params=params, body=obj))[0]
+        return await self._request("POST", path, params=params, body=obj)
 
     async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
         """Write back an object that was read; one that has changed since is a conflict."""
         metadata = obj["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"])
-        return (await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj))[0]
+        return await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj)
 
     async def patch(
         self, kind: ResourceKind, namespace: str, name: str, patch: Mapping[str, Any], resource_version: str
@@ -177,14 +174,13 @@ class ApiClient:
         resource_version
             Version that was read; another one is a conflict.
         """
-        patched, _ = await self._request(
+        return await self._request(
             "PATCH",
             kind.path(namespace, name),
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/strategic-merge-patch+json"},
             body={**patch, "metadata": {"resourceVersion": resource_version}},
         )
-        return patched
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
         """Delete the object of that uid in the background; a namesake is a conflict."""
@@ -200,7 +196,7 @@ class ApiClient:
             "subresource": subresource,
             "namespace": namespace,
         }
-        review, _ = await self._request(
+        review = await self._request(
             "POST",
             "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
             body={
@@ -219,8 +215,8 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-    ) -> tuple[Object, int]:
-        """Send one request; return the answer's body and code."""
+    ) -> Object:
+        """Send one request; return the answer's body."""
         attempt = f"{method} {path}"
         all_headers = {"Accept": "application/json", **(headers or {})}
         if body is not None:
@@ -242,7 +238,7 @@ class ApiClient:
         answer = _parse(content)
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise error_for(response.status, answer, attempt)
-        return answer, response.status
+        return answer
 
 
 def _dry_run(dry_run: bool) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 
 import structlog
@@ -11,6 +10,7 @@ from model_operator.api import ModelInstance
 from model_operator.controller.cache import Object
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
+from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.conditions import merge_patch
@@ -22,18 +22,6 @@ from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status
 
 log = structlog.get_logger(__name__)
-
-Clock = Callable[[], datetime.datetime]
-
-
-def utc_now() -> datetime.datetime:
-    """Return the time in UTC."""
-    return datetime.datetime.now(datetime.UTC)
-
-
-def rfc3339(time: datetime.datetime) -> str:
-    """Return a time in UTC as Kubernetes writes it, whole seconds."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class InstanceReconciler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_operator.api import TemplateKind
 from model_operator.controller.client import ApiClient
-from model_operator.controller.instances import Clock, rfc3339, utc_now
+from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
 from model_operator.controller.trials import TemplateTrials

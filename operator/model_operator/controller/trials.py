@@ -26,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 5.0
 """How long an outcome holds that the rest of the cluster may change; the work queue's backoff adds to it."""
-_ONLY_CREATE = "1"
-"""A resource version that no object has, so that the server never judges a change of somebody's object."""
 _NOWHERE = Trial(note="It was not tried on the API server: the operator does not know its own namespace.")
 
 
@@ -94,13 +92,10 @@ class TemplateTrials:
         deployment = trial_deployment(template, namespace, self._settings)
         if isinstance(deployment, Trial):
             return deployment
-        metadata = {**deployment["metadata"], "resourceVersion": _ONLY_CREATE}
         answered = deployment
         try:
-            applied = await self._client.apply(
-                DEPLOYMENTS, {**deployment, "metadata": metadata}, force=False, dry_run=True
-            )
-            answered = applied.live
+            # Never judged as a change of somebody's object of the name.
+            answered = await self._client.apply_new(DEPLOYMENTS, deployment, dry_run=True)
         except ApiError as error:
             trial = self._judge(error, "Deployment", kind)
             # Where nothing is held against the template, a full quota for one, the Pod is still to be judged.

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from model_operator.controller.client import ApiClient, Applied, Object
+from model_operator.controller.client import ApiClient, Object
 from model_operator.controller.errors import error_for
 from model_operator.controller.resources import ResourceKind
 from tests.unit.core.rfc7386 import apply_merge_patch
@@ -71,7 +71,7 @@ class FakeApi(ApiClient):
 
     async def apply(
         self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
-    ) -> Applied:
+    ) -> Object:
         assert not dry_run
         metadata = obj["metadata"]
         self._judge(f"apply {kind.kind} {metadata['name']}")
@@ -81,11 +81,11 @@ class FakeApi(ApiClient):
             raise error_for(409, {"message": "the object is another one"}, f"PATCH {metadata['name']}")
         given = {key: value for key, value in metadata.items() if key != "resourceVersion"}
         created = {} if live else {"metadata": {"generation": 1, "creationTimestamp": CREATED}}
-        merged = apply_merge_patch(live or created, {**obj, "metadata": given})
+        merged: Object = apply_merge_patch(live or created, {**obj, "metadata": given})
         if merged != live:
             self.writes.append(f"{'force ' if force else ''}apply {kind.kind} {metadata['name']}")
             merged = self.put(merged)
-        return Applied(merged, created=live is None)
+        return merged
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
         self._judge(f"delete {kind.kind} {name}")

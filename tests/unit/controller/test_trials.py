@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.client import ApiClient, Applied
+from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import ForbiddenError, error_for
 from model_operator.controller.settings import TemplateDryRun
 from model_operator.controller.state import ClusterState
@@ -37,10 +37,12 @@ class Server:
         self.namespaces: set[str] = set()
         self.written: list[dict[str, Any]] = []
 
-    async def apply(self, kind: Any, obj: dict[str, Any], *, force: bool, dry_run: bool) -> Applied:
+    async def apply(self, kind: Any, obj: dict[str, Any], *, force: bool, dry_run: bool) -> Any:
         assert (force, dry_run, obj["metadata"]["resourceVersion"]) == (False, True, "1")
         self.answer(kind.kind, obj)
-        return Applied(obj, created=True)
+        return obj
+
+    apply_new = ApiClient.apply_new
 
     async def create(self, kind: Any, obj: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
         assert dry_run

@@ -1,0 +1,19 @@
+"""The time, and how Kubernetes writes it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+Clock = Callable[[], datetime.datetime]
+"""Where a time comes from; tests give their own."""
+
+
+def utc_now() -> datetime.datetime:
+    """Return the time in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def rfc3339(time: datetime.datetime) -> str:
+    """Return a time in UTC as Kubernetes writes it, whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
