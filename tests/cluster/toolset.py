@@ -17,7 +17,16 @@ from tests.cluster.cache import cache_directory, exclusive
 from tests.cluster.go_toolchain import ToolsError, find_go, go_environment, required_version
 
 MODULE = Path(__file__).with_name("tools")
-NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
+NAMES = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+    "kwok",
+)
 
 BUILD_DEADLINE_SECONDS = 3600
 PROGRESS_SECONDS = 20
