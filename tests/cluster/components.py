@@ -1,6 +1,7 @@
 """The processes of the embedded control plane: their command lines, and the order of start and stop.
 
-Everything listens on 127.0.0.1 only, and all files are in one folder. Nothing is left of it after `stop`.
+With simulated nodes everything listens on 127.0.0.1 only; with a real one, in a network of its own. All files
+are in one folder. Nothing is left of it after `stop`.
 """
 
 from __future__ import annotations
@@ -15,26 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.kubeconfig import token_kubeconfig, write_kubeconfig
 from tests.cluster.kubectl import CRDS, Kubectl, apply_crds
-from tests.cluster.nodes import simulated_nodes
+from tests.cluster.nodes.kind import Launch
 from tests.cluster.processes import REPOSITORY, Process, free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cluster.nodes.kind import Nodes
     from tests.cluster.toolset import Tools
 
 CONFIG = REPOSITORY / "tests" / "cluster" / "config"
 
 START_SECONDS = 60.0
-# A healthy component is gone within two seconds; kube-apiserver without its etcd would take minutes.
-GRACE_SECONDS = 10.0
 
 # User name and group of each client; RBAC's bootstrap policy knows the names that begin with `system:`.
 CLIENTS = {
     "admin": ("admin", "system:masters"),
     "kube-controller-manager": ("system:kube-controller-manager", ""),
     "kube-scheduler": ("system:kube-scheduler", ""),
-    "kwok": ("kwok", "system:masters"),
 }
 
 
@@ -47,16 +46,21 @@ class Components:
         An existing empty folder for all files.
     tools
         The binaries.
+    nodes
+        What its pods run on.
     """
 
-    def __init__(self, directory: Path, tools: Tools) -> None:
+    def __init__(self, directory: Path, tools: Tools, nodes: Nodes) -> None:
         self._directory = directory
         self._tools = tools
-        self._tokens = {client: secrets.token_hex(16) for client in CLIENTS}
+        self._nodes = nodes
+        self._clients = {**CLIENTS, **nodes.clients}
+        self._tokens = {client: secrets.token_hex(16) for client in self._clients}
         self._etcd_port, self._etcd_peer_port, self._port = free_ports(3)
+        self._url = f"https://{nodes.addresses.host}:{self._port}"
         self._authority = directory / "certificates" / "apiserver.crt"
         self._signing_key = directory / "certificates" / "apiserver.key"
-        self._processes: dict[str, Process] = {}
+        self._processes: dict[str, tuple[Process, float]] = {}
 
     def start(self, *, crds: bool) -> None:
         """Start everything and wait until the nodes are Ready and pods can be created.
@@ -73,10 +77,11 @@ class Components:
             When something does not get ready; the message ends with the log of what failed.
         """
         self._write_tokens()
+        self._nodes.prepare(self._run, self._port)
         self._launch("etcd", self._etcd())
         server = self._launch("kube-apiserver", self._kube_apiserver())
         server.wait_until(self._serves, what="ready", seconds=START_SECONDS)
-        for client in CLIENTS:
+        for client in self._clients:
             self._write_kubeconfig(client)
         directory = self._directory
         kubectl = Kubectl(self._tools["kubectl"], directory / "admin.kubeconfig", directory / "kubectl-cache")
@@ -84,29 +89,37 @@ class Components:
             apply_crds(kubectl)
         controllers = self._launch("kube-controller-manager", self._kube_controller_manager())
         self._launch("kube-scheduler", self._kube_scheduler())
-        kwok = self._launch("kwok", self._kwok())
-        kubectl("create", "-f", "-", input=json.dumps(simulated_nodes()))
-        kwok.wait_until(self._nodes_are_ready, what="all nodes Ready", seconds=START_SECONDS)
+        nodes = self._nodes.start(self._run)
+        if objects := list(self._nodes.objects()):
+            items = {"apiVersion": "v1", "kind": "List", "items": objects}
+            kubectl("create", "-f", "-", input=json.dumps(items))
+        nodes.wait_until(self._nodes_are_ready, what="all nodes Ready", seconds=START_SECONDS)
         controllers.wait_until(
             self._pods_can_be_created, what="making ServiceAccounts", seconds=START_SECONDS
         )
 
     def stop(self) -> None:
         """Stop what was started, clients first and etcd last: without it kube-apiserver hangs."""
-        for name in reversed(self._processes):
-            self._processes[name].stop(GRACE_SECONDS)
+        for process, grace_seconds in reversed(self._processes.values()):
+            process.stop(grace_seconds)
         self._processes.clear()
+        self._nodes.remove()
 
     def _launch(self, name: str, arguments: list[str]) -> Process:
+        """Start one of the control plane's own programs."""
+        return self._run(Launch(name, self._nodes.around([self._tools[name], *arguments])))
+
+    def _run(self, launch: Launch) -> Process:
         process = Process(
-            name,
-            [self._tools[name], *arguments],
-            log=self._directory / f"{name}.log",
-            environment={"KWOK_WORKDIR": str(self._directory / "kwok")},
+            launch.name,
+            launch.command,
+            log=self._directory / f"{launch.name}.log",
+            environment=launch.environment,
+            pass_fds=launch.pass_fds,
             # Nobody is left to stop them in order.
             orphan_signal=signal.SIGKILL,
         )
-        self._processes[name] = process
+        self._processes[launch.name] = process, launch.grace_seconds
         return process
 
     def _etcd(self) -> list[str]:
@@ -125,11 +138,9 @@ class Components:
     def _kube_apiserver(self) -> list[str]:
         return [
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self._nodes.addresses.bind}",
             f"--secure-port={self._port}",
-            # Goes into the `kubernetes` Endpoints, which nobody uses. Loopback is refused there, and the
-            # default needs a network: TEST-NET-1 it is.
-            "--advertise-address=192.0.2.1",
+            f"--advertise-address={self._nodes.addresses.advertise}",
             f"--token-auth-file={self._directory / 'tokens.csv'}",
             # The server makes its certificate and key itself; signing the service accounts' tokens with the
             # same key spares us a need for OpenSSL.
@@ -140,6 +151,7 @@ class Components:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=Node,RBAC",
             "--allow-privileged",
+            "--kubelet-preferred-address-types=InternalIP",
             # Clusters that run it refuse blockOwnerDeletion without rights on the owner's finalizers.
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             f"--audit-policy-file={CONFIG / 'audit-policy.yaml'}",
@@ -170,19 +182,10 @@ class Components:
             "--kube-api-burst=1000",
         ]
 
-    def _kwok(self) -> list[str]:
-        return [
-            f"--kubeconfig={self._directory / 'kwok.kubeconfig'}",
-            f"--config={CONFIG / 'simulation.yaml'}",
-            "--manage-all-nodes=true",
-            "--node-lease-duration-seconds=40",
-            "--node-ip=10.64.0.1",
-            "--cidr=10.128.0.0/10",
-        ]
-
     def _write_tokens(self) -> None:
         lines = [
-            f'{self._tokens[client]},{user},{user},"{group}"' for client, (user, group) in CLIENTS.items()
+            f'{self._tokens[client]},{user},{user},"{group}"'
+            for client, (user, group) in self._clients.items()
         ]
         tokens = self._directory / "tokens.csv"
         tokens.touch(mode=0o600)
@@ -190,7 +193,7 @@ class Components:
 
     def _write_kubeconfig(self, client: str) -> None:
         cluster = {
-            "server": f"https://127.0.0.1:{self._port}",
+            "server": self._url,
             "certificate-authority-data": base64.b64encode(self._authority.read_bytes()).decode(),
         }
         write_kubeconfig(
@@ -199,10 +202,10 @@ class Components:
 
     def _get(self, path: str) -> str | None:
         """GET `path` as admin; None when there is no answer or it is an error."""
-        for process in self._processes.values():
+        for process, _ in self._processes.values():
             process.check_running()
         request = urllib.request.Request(
-            f"https://127.0.0.1:{self._port}{path}",
+            f"{self._url}{path}",
             headers={"Authorization": f"Bearer {self._tokens['admin']}"},
         )
         try:

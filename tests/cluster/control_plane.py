@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.cluster.audit import audit_events
 from tests.cluster.cluster import Cluster
+from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.processes import Process, ProcessError
 from tests.cluster.serve import READY
 from tests.cluster.toolset import ensure_tools
@@ -41,7 +42,14 @@ class ControlPlane(Cluster):
         self._process = process
 
     @classmethod
-    def start(cls, *, directory: Path | None = None, crds: bool = True, owner: int | None = None) -> Self:
+    def start(
+        cls,
+        *,
+        directory: Path | None = None,
+        crds: bool = True,
+        owner: int | None = None,
+        real_node: bool = False,
+    ) -> Self:
         """Start a control plane: three to five seconds once the tools are built.
 
         Parameters
@@ -52,15 +60,19 @@ class ControlPlane(Cluster):
             Whether to apply the project's CRDs before the controllers start.
         owner
             The process id with whose end the control plane ends too; default: the caller's.
+        real_node
+            Whether its node is to run containers; see `tests.cluster.nodes.real`.
 
         Raises
         ------
         ToolsError
-            When the tools cannot be built.
+            When the tools cannot be built, or this machine can run no real node.
         ProcessError
             When a component does not get ready; the message ends with its log.
         """
         ensure_tools()
+        if real_node:
+            ensure_real_node()
         if directory is None:
             directory = Path(tempfile.mkdtemp(prefix="model-operator-"))
         else:
@@ -71,6 +83,7 @@ class ControlPlane(Cluster):
             "tests.cluster.serve",
             directory,
             *([] if crds else ["--without-crds"]),
+            *(["--real-node"] if real_node else []),
         ]
         process = Process("the control plane", command, log=directory / "serve.log", owner=owner)
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -43,6 +43,8 @@ class Process:
         to outlive the one that starts it.
     orphan_signal
         What the process gets when its owner ends.
+    pass_fds
+        File descriptors that it inherits.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Process:
         environment: Mapping[str, str] | None = None,
         owner: int | None = None,
         orphan_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Collection[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -69,6 +72,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                pass_fds=tuple(pass_fds),
                 # Ctrl-C in a terminal reaches its whole session; we decide ourselves in what order to stop.
                 start_new_session=True,
             )

@@ -1,4 +1,6 @@
-"""The process that holds one control plane: ``python -m tests.cluster.serve DIRECTORY [--without-crds]``.
+"""The process that holds one control plane: ``python -m tests.cluster.serve DIRECTORY [OPTION…]``.
+
+``--without-crds`` leaves our CRDs out, ``--real-node`` gives it a node that runs containers.
 
 It starts the components, makes the file ``ready`` when they are, and on SIGTERM stops them in order and
 removes DIRECTORY. Being a process of its own it does so even when the program that wanted
@@ -15,6 +17,8 @@ from typing import NoReturn
 
 from tests.cluster.components import Components
 from tests.cluster.kubectl import KubectlError
+from tests.cluster.nodes.real import RealNode
+from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import ProcessError
 from tests.cluster.toolset import ensure_tools
 
@@ -25,7 +29,7 @@ class _Stopped(Exception):  # noqa: N818 -- a request, not an error
     """SIGTERM has arrived."""
 
 
-def serve(directory: Path, *, crds: bool) -> int:
+def serve(directory: Path, *, crds: bool, real_node: bool) -> int:
     """Hold a control plane in `directory` until SIGTERM; give the exit status."""
 
     def stop(*_: object) -> NoReturn:
@@ -33,7 +37,9 @@ def serve(directory: Path, *, crds: bool) -> int:
         raise _Stopped
 
     signal.signal(signal.SIGTERM, stop)
-    components = Components(directory, ensure_tools())
+    tools = ensure_tools()
+    nodes = RealNode(directory, tools) if real_node else SimulatedNodes(directory, tools)
+    components = Components(directory, tools, nodes)
     try:
         components.start(crds=crds)
         (directory / READY).touch()
@@ -50,4 +56,6 @@ def serve(directory: Path, *, crds: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1]), crds="--without-crds" not in sys.argv[2:]))
+    options = sys.argv[2:]
+    crds, real_node = "--without-crds" not in options, "--real-node" in options
+    sys.exit(serve(Path(sys.argv[1]), crds=crds, real_node=real_node))

@@ -34,11 +34,14 @@ class SharedRun:
         The run's folder.
     owner
         The id of the process that controls the run.
+    real_node
+        Whether its control plane has a node that runs containers.
     """
 
-    def __init__(self, directory: Path, owner: int) -> None:
+    def __init__(self, directory: Path, owner: int, *, real_node: bool = False) -> None:
         self.directory = directory
         self.owner = owner
+        self._real_node = real_node
         # Kept, as a Popen object warns when it goes while its process runs.
         self._started: list[ControlPlane | OperatorProcess] = []
 
@@ -48,12 +51,17 @@ class SharedRun:
         return cls(Path(tempfile.mkdtemp(prefix="model-operator-tests-")), os.getpid())
 
     @cached_property
+    def with_real_node(self) -> SharedRun:
+        """The same run's second control plane, with an operator of its own."""
+        return SharedRun(self.directory / "real-node", self.owner, real_node=True)
+
+    @cached_property
     def cluster(self) -> Cluster:
         """The cluster that all tests use; the first call of the run starts it, unless the user names one."""
         tools = cached_tools()
         if tools is None:
             raise LookupError("the control plane's tools are not built yet: run `make tools`.")
-        kubeconfig = existing_cluster()
+        kubeconfig = None if self._real_node else existing_cluster()
         with exclusive(self.directory / "lock"):
             if kubeconfig is not None:
                 cluster = Cluster(kubeconfig, self.directory, tools)
@@ -61,7 +69,7 @@ class SharedRun:
                 return cluster
             directory = self.directory / "control-plane"
             if not directory.exists():
-                started = ControlPlane.start(directory=directory, owner=self.owner)
+                started = ControlPlane.start(directory=directory, owner=self.owner, real_node=self._real_node)
                 (self.directory / "control-plane.pid").write_text(str(started.pid))
                 self._started.append(started)
             return ControlPlane.attach(directory)
@@ -96,6 +104,8 @@ class SharedRun:
 
     def end(self) -> None:
         """Stop what runs, the operator first, and remove the run's folder."""
+        if not self._real_node:
+            self.with_real_node.end()
         for name in ("operator.pid", "control-plane.pid"):
             pid_file = self.directory / name
             if pid_file.exists():

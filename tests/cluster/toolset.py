@@ -1,4 +1,4 @@
-"""The control plane's binaries: built once from the Go module proxy, then taken from the cache."""
+"""The control plane's and the node's binaries: built once from the Go module proxy, then from the cache."""
 
 from __future__ import annotations
 
@@ -30,6 +30,32 @@ NAMES = (
 
 BUILD_DEADLINE_SECONDS = 3600
 PROGRESS_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One go.mod whose tools are built together.
+
+    Attributes
+    ----------
+    module
+        The folder of its go.mod.
+    names
+        The binaries that it makes.
+    what, minutes, disk
+        What they are, how long building them takes and how much disk that needs, for the user.
+    """
+
+    module: Path
+    names: tuple[str, ...]
+    what: str
+    minutes: str
+    disk: str
+
+
+_CONTROL_PLANE = _Set(MODULE, NAMES, "the control plane's tools", "4 to 8", "5 GB")
+# A module of its own, since each of the two would otherwise decide on the other's dependencies.
+_DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "2 to 4", "3 GB")
 
 
 @dataclass(frozen=True)
@@ -70,35 +96,50 @@ def ensure_tools() -> Tools:
     ToolsError
         When there is no Go and none can be installed, or the build fails.
     """
-    tools = cached_tools()
-    if tools is None:
-        waiting = "Another process is building the control plane's tools; waiting for it."
-        with exclusive(cache_directory() / "lock", waiting=waiting):
-            tools = cached_tools() or _build(cache_directory(), _directory())
-    return tools
+    return Tools(_ensure(_CONTROL_PLANE))
+
+
+def ensure_dns_server() -> Path:
+    """Give CoreDNS, which only a real node needs; built, kept and failing like `ensure_tools`."""
+    return _ensure(_DNS) / "coredns"
 
 
 def cached_tools() -> Tools | None:
     """Give the binaries if the cache has them, else None."""
-    return Tools(_directory()) if _directory().exists() else None
+    directory = _directory(MODULE)
+    return Tools(directory) if directory.exists() else None
 
 
-def _directory() -> Path:
-    return cache_directory() / f"tools-{tools_key()}"
+def _directory(module: Path) -> Path:
+    return cache_directory() / f"{module.name}-{tools_key(module)}"
 
 
-def _build(cache: Path, directory: Path) -> Tools:
-    go_mod = (MODULE / "go.mod").read_text()
+def _ensure(tools: _Set) -> Path:
+    directory = _directory(tools.module)
+    if directory.exists():
+        return directory
+    waiting = f"Another process is building {tools.what}; waiting for it."
+    with exclusive(cache_directory() / "lock", waiting=waiting):
+        if not directory.exists():
+            print(
+                f"Building {tools.what} into {directory}.\nThis happens once, takes {tools.minutes} minutes "
+                f"on 2 cores, and needs the network and {tools.disk} of disk.",
+                flush=True,
+            )
+            _build(tools, directory)
+    return directory
+
+
+def _build(tools: _Set, directory: Path) -> None:
+    cache = directory.parent
+    go_mod = (tools.module / "go.mod").read_text()
     go = find_go(required_version(go_mod), cache)
-    version = kubernetes_version(go_mod)
-    print(
-        f"Building the control plane's tools (Kubernetes {version}, etcd, kwok) into {directory}.\n"
-        "This happens once, takes 4 to 8 minutes on 2 cores, and needs the network and 5 GB of disk.",
-        flush=True,
-    )
     partial = cache / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
+    flags = "-s -w"
+    if tools is _CONTROL_PLANE:
+        flags += f" -X k8s.io/component-base/version.gitVersion={kubernetes_version(go_mod)}"
     command = [
         str(go),
         "install",
@@ -106,28 +147,34 @@ def _build(cache: Path, directory: Path) -> Tools:
         "-mod=readonly",
         "-buildvcs=false",
         "-v",
-        f"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion={version}",
+        f"-ldflags={flags}",
         "tool",
     ]
     started = time.monotonic()
-    _run_with_progress(command, environment=go_environment() | {"GOBIN": str(partial)})
-    (partial / "server").rename(partial / "etcd")
-    if missing := [name for name in NAMES if not (partial / name).exists()]:
+    _run_with_progress(command, tools, environment=go_environment() | {"GOBIN": str(partial)})
+    if tools is _CONTROL_PLANE:
+        (partial / "server").rename(partial / "etcd")
+    if missing := [name for name in tools.names if not (partial / name).exists()]:
+        go_mod_path = tools.module / "go.mod"
         raise ToolsError(
-            f"the build of the tools made no {', '.join(missing)}: expected {MODULE / 'go.mod'} to list it."
+            f"the build of {tools.what} made no {', '.join(missing)}: expected {go_mod_path} to list it."
         )
     partial.rename(directory)
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
-    return Tools(directory)
 
 
-def _run_with_progress(command: list[str], *, environment: dict[str, str]) -> None:
+def _run_with_progress(command: list[str], tools: _Set, *, environment: dict[str, str]) -> None:
     """Run Go, saying now and then how far it is; `-v` gives one line for each package."""
     last_lines: deque[str] = deque(maxlen=15)
     packages = 0
     said = started = time.monotonic()
     with subprocess.Popen(
-        command, cwd=MODULE, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tools.module,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         deadline = threading.Timer(BUILD_DEADLINE_SECONDS, process.kill)
         deadline.start()
@@ -146,6 +193,5 @@ def _run_with_progress(command: list[str], *, environment: dict[str, str]) -> No
     if process.returncode != 0:
         print("".join(last_lines), end="", flush=True)
         raise ToolsError(
-            f"the build of the control plane's tools failed with status {process.returncode}; "
-            "Go's last lines are above."
+            f"the build of {tools.what} failed with status {process.returncode}; Go's last lines are above."
         )

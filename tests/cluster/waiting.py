@@ -13,7 +13,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.1
 
 
-def wait_for(check: Callable[[], T], deadline: float = 30.0, message: str = "") -> T:
+def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str = "") -> T:
     """Call `check` until it gives something true, and give that.
 
     Parameters

@@ -15,15 +15,14 @@ need the `control_plane` itself are skipped.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
+from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -88,7 +87,7 @@ def cluster_api(cluster: Cluster) -> Iterator[KubeApi]:
 @pytest.fixture
 def namespace(cluster_api: KubeApi) -> Iterator[str]:
     """Give the name of a fresh namespace that the shared operator serves, if a test has started it."""
-    yield from _fresh_namespace(cluster_api, "mo-shared")
+    yield from fresh_namespace(cluster_api, "mo-shared")
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def api(cluster_api: KubeApi, namespace: str) -> KubeApi:
 @pytest.fixture
 def private_namespace(cluster_api: KubeApi) -> Iterator[str]:
     """Give the name of a fresh namespace that only a `private_operator` serves."""
-    yield from _fresh_namespace(cluster_api, "mo-private")
+    yield from fresh_namespace(cluster_api, "mo-private")
 
 
 @pytest.fixture
@@ -148,15 +147,3 @@ def _logs(request: pytest.FixtureRequest) -> dict[Path, int]:
     node: Any = request.node
     logs: dict[Path, int] = node.stash.setdefault(LOGS, {})
     return logs
-
-
-def _fresh_namespace(api: KubeApi, prefix: str) -> Iterator[str]:
-    name = f"{prefix}-{secrets.token_hex(4)}"
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    inside = api.in_namespace(name)
-    # Without it pods are refused.
-    wait_for(
-        lambda: inside.find("ServiceAccount", "default"), message=f"the default ServiceAccount of {name}"
-    )
-    yield name
-    api.delete("Namespace", name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.components import Components
+from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import REPOSITORY, Process, ProcessError, free_ports
 from tests.cluster.toolset import NAMES, Tools
 from tests.cluster.waiting import wait_for
@@ -92,7 +93,7 @@ def test_a_component_that_fails_to_start_is_named_with_its_log(tmp_path: Path) -
     (tmp_path / "etcd").write_text("#!/bin/sh\necho 'no space left'; exit 1\n")
     directory = tmp_path / "files"
     directory.mkdir()
-    components = Components(directory, Tools(tmp_path))
+    components = Components(directory, Tools(tmp_path), SimulatedNodes(directory, Tools(tmp_path)))
 
     with pytest.raises(ProcessError, match=r"etcd ended with status 1\.\n.*\nno space left"):
         components.start(crds=False)
