@@ -11,7 +11,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools json-schema-suite dev demo test test-unit bench-hostile bench-webhook check format crds docs lock clean
+.PHONY: help venv tools json-schema-suite dev demo test test-unit record bench-hostile bench-webhook check format crds docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: tools ## Run all tests, those on the control plane included
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit
+
+record: tools ## Write down what a real node says of every failure in tests/failures (as root)
+	@$(BIN)/python -m tests.failures.record
 
 bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
 	@$(BIN)/python -m tests.bench.hostile

@@ -1,0 +1,288 @@
+"""Every way of failing that a status has to tell, as a template that fails so on a real node.
+
+`tests.failures.record` tries each on the real node and writes down what the cluster says of it: that is what
+the pure tests of causes read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster.nodes.real import SHELL_IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Object = dict[str, Any]
+
+REGISTRY, _, _IMAGE = SHELL_IMAGE.rpartition("/")
+IMAGE, TAG = _IMAGE.split(":")
+INSTANCE = "failing"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the cluster says of one failing model.
+
+    Attributes
+    ----------
+    deployment
+        The Deployment.
+    pods
+        Its pods.
+    events
+        The events of its namespace, ``v1``.
+    """
+
+    deployment: Object
+    pods: list[Object]
+    events: list[Object]
+
+    def container_statuses(self) -> list[Object]:
+        """Give the statuses of all containers of all pods, of init containers too."""
+        lists = ("initContainerStatuses", "containerStatuses")
+        return [each for pod in self.pods for key in lists for each in pod["status"].get(key, [])]
+
+    def waits(self, reason: str) -> bool:
+        """Whether a container waits for `reason`."""
+        return any(
+            each["state"].get("waiting", {}).get("reason") == reason for each in self.container_statuses()
+        )
+
+    def ended(self, reason: str) -> bool:
+        """Whether a container has ended for `reason` before."""
+        return any(
+            each.get("lastState", {}).get("terminated", {}).get("reason") == reason
+            for each in self.container_statuses()
+        )
+
+    def has_event(self, reason: str) -> bool:
+        """Whether there is an event with `reason`."""
+        return any(event["reason"] == reason for event in self.events)
+
+    def condition(self, kind: str) -> Object:
+        """Give a condition of the Deployment, ``{}`` when it has none of that type."""
+        conditions = self.deployment["status"].get("conditions", [])
+        return next((each for each in conditions if each["type"] == kind), {})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A template that fails in one way.
+
+    Attributes
+    ----------
+    reason
+        The reason of the instance's Ready condition.
+    complete
+        Whether a snapshot shows the failure in full.
+    bundle, endpoint
+        Fields of ``bundle_config`` and ``endpoint_config``.
+    pod
+        Fields of ``pod_template.spec``.
+    container
+        Fields of the model's container in it.
+    objects
+        What else has to be in the namespace.
+    namespace_labels
+        Labels that the namespace gets.
+    """
+
+    reason: str
+    complete: Callable[[Snapshot], bool]
+    bundle: Object = field(default_factory=dict)
+    endpoint: Object = field(default_factory=dict)
+    pod: Object = field(default_factory=dict)
+    container: Object = field(default_factory=dict)
+    objects: tuple[Object, ...] = ()
+    namespace_labels: dict[str, str] = field(default_factory=dict)
+
+    def template(self) -> Object:
+        """Give the ModelTemplate, named like the instance."""
+        bundle = {"registry": REGISTRY, "image": IMAGE, "tag": TAG, "command": ["sleep", "3600"]}
+        endpoint = {"cpus": "10m", "memory": "32Mi", "storage": "32Mi"}
+        container = {"name": "model", **self.container}
+        return {
+            "apiVersion": "modeloperator.dev/v1alpha1",
+            "kind": "ModelTemplate",
+            "metadata": {"name": INSTANCE},
+            "spec": {
+                "model_type": "EMBEDDING",
+                "vendor_configuration": {
+                    "bundle_config": {**bundle, **self.bundle},
+                    "endpoint_config": {**endpoint, **self.endpoint},
+                },
+                "pod_template": {"spec": {"containers": [container], **self.pod}},
+            },
+        }
+
+    def instance(self) -> Object:
+        """Give the ModelInstance."""
+        return {
+            "apiVersion": "modeloperator.dev/v1alpha1",
+            "kind": "ModelInstance",
+            "metadata": {"name": INSTANCE},
+            "spec": {"model_template_id": INSTANCE},
+        }
+
+
+def shell(script: str) -> Object:
+    """Give the bundle's command that runs a script."""
+    return {"command": ["sh", "-c", script]}
+
+
+ALWAYS = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+NEVER = {"exec": {"command": ["sh", "-c", "echo the model is not loaded; exit 1"]}, "periodSeconds": 1}
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "credentials"},
+    "stringData": {"other": "key"},
+}
+QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "no-pods"},
+    "spec": {"hard": {"pods": "0"}},
+}
+
+
+def volume(**source: Any) -> Object:
+    """Give the fields of a pod with a volume of some source."""
+    return {"volumes": [{"name": "weights", **source}]}
+
+
+MOUNTED: Object = {"volumeMounts": [{"name": "weights", "mountPath": "/weights"}]}
+
+
+def from_secret(name: str) -> Object:
+    """Give the fields of a container with a variable of a Secret."""
+    key = {"secretKeyRef": {"name": name, "key": "token"}}
+    return {"env": [{"name": "TOKEN", "valueFrom": key}]}
+
+
+FAILURES = {
+    "image-missing": Failure(
+        "ImagePullFailed", lambda seen: seen.waits("ImagePullBackOff"), bundle={"image": "no-such-image"}
+    ),
+    "image-never-pulled": Failure(
+        "ImagePullFailed",
+        lambda seen: seen.waits("ErrImageNeverPull"),
+        bundle={"image": "no-such-image", "image_pull_policy": "Never"},
+    ),
+    "secret-missing": Failure(
+        "ContainerConfigError",
+        lambda seen: seen.waits("CreateContainerConfigError"),
+        container=from_secret("no-such-secret"),
+    ),
+    "secret-key-missing": Failure(
+        "ContainerConfigError",
+        lambda seen: seen.waits("CreateContainerConfigError"),
+        container=from_secret("credentials"),
+        objects=(SECRET,),
+    ),
+    "runs-as-root": Failure(
+        "ContainerConfigError",
+        lambda seen: seen.waits("CreateContainerConfigError"),
+        pod={"securityContext": {"runAsNonRoot": True}},
+    ),
+    "command-missing": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("StartError"),
+        bundle={"command": ["/no/such/program"]},
+    ),
+    "crash": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
+        bundle=shell("echo no weights here; exit 3"),
+    ),
+    "clean-exit": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Completed"),
+        bundle=shell("exit 0"),
+    ),
+    "init-container-crash": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
+        pod={
+            "initContainers": [{"name": "download", "image": SHELL_IMAGE, "command": ["sh", "-c", "exit 7"]}]
+        },
+    ),
+    "out-of-memory": Failure(
+        "OOMKilled",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("OOMKilled"),
+        bundle=shell("tail /dev/zero"),
+    ),
+    "startup-probe-fails": Failure(
+        "ProbeFailing",
+        lambda seen: seen.has_event("Unhealthy") and seen.waits("CrashLoopBackOff"),
+        container={"readinessProbe": NEVER, "startupProbe": {**NEVER, "failureThreshold": 2}},
+        pod={"terminationGracePeriodSeconds": 1},
+    ),
+    "readiness-probe-fails": Failure(
+        "ProbeFailing",
+        lambda seen: (
+            seen.has_event("Unhealthy")
+            and any(each.get("started") and not each["ready"] for each in seen.container_statuses())
+        ),
+        container={"readinessProbe": NEVER, "startupProbe": ALWAYS},
+    ),
+    "unschedulable-cpu": Failure(
+        "Unschedulable", lambda seen: seen.has_event("FailedScheduling"), endpoint={"cpus": 1000}
+    ),
+    "unschedulable-gpu": Failure(
+        "Unschedulable",
+        lambda seen: seen.has_event("FailedScheduling"),
+        endpoint={"gpus": 1, "gpu_type": "nvidia-hopper-h100"},
+    ),
+    "claim-missing": Failure(
+        "VolumeNotReady",
+        lambda seen: seen.has_event("FailedScheduling"),
+        pod=volume(persistentVolumeClaim={"claimName": "no-such-claim"}),
+        container=MOUNTED,
+    ),
+    "config-map-volume-missing": Failure(
+        "VolumeNotReady",
+        lambda seen: seen.has_event("FailedMount"),
+        pod=volume(configMap={"name": "no-such-config-map"}),
+        container=MOUNTED,
+    ),
+    "secret-volume-missing": Failure(
+        "VolumeNotReady",
+        lambda seen: seen.has_event("FailedMount"),
+        pod=volume(secret={"secretName": "no-such-secret"}),
+        container=MOUNTED,
+    ),
+    "quota": Failure(
+        "PodsRejected",
+        lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
+        objects=(QUOTA,),
+    ),
+    "pod-security": Failure(
+        "PodsRejected",
+        lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
+        namespace_labels={"pod-security.kubernetes.io/enforce": "restricted"},
+    ),
+    "service-account-missing": Failure(
+        "PodsRejected",
+        lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
+        pod={"serviceAccountName": "no-such-account"},
+    ),
+    "priority-class-missing": Failure(
+        "PodsRejected",
+        lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
+        pod={"priorityClassName": "no-such-class"},
+    ),
+    "storage-exceeded": Failure(
+        "CrashLooping",
+        lambda seen: any(pod["status"].get("reason") == "Evicted" for pod in seen.pods),
+        bundle=shell("dd if=/dev/zero of=/filled bs=1M count=100; sleep 3600"),
+    ),
+    "progress-deadline": Failure(
+        "ProgressDeadlineExceeded",
+        lambda seen: seen.condition("Progressing").get("reason") == "ProgressDeadlineExceeded",
+        endpoint={"startup_timeout_seconds": 10},
+        container={"readinessProbe": NEVER, "startupProbe": ALWAYS},
+    ),
+}
