@@ -6,6 +6,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+EXAMPLE := examples/embedding-server
 UV := .cache/uv/bin/uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -18,7 +19,7 @@ help: ## Show this list
 
 venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "error: expected Python 3.11 or newer as $(PYTHON); name one with 'make PYTHON=…'." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -26,6 +27,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Installing the locked dependencies into $(VENV)…"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	    -r $(EXAMPLE)/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -60,7 +63,7 @@ bench-webhook: tools ## Show how many admission reviews are answered in a second
 check: $(INSTALLED) ## Check format, lint, types, imports and generated files
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy operator tests
+	$(BIN)/mypy operator tests $(EXAMPLE)/embedding_server
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
 	$(BIN)/python -m tests.documents --check
@@ -78,6 +81,8 @@ docs: $(INSTALLED) ## Write the generated parts of the documents
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
+	    -o $(EXAMPLE)/requirements.lock
 
 $(UV):
 	@$(PYTHON) -m venv .cache/uv

