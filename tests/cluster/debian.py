@@ -1,7 +1,7 @@
-"""Programs from Debian packages without installing them: downloaded and unpacked into a folder of the cache.
+"""Files of Debian packages without installing them: programs for this host, and the files of a small system.
 
-Nothing on the host changes. The host's apt configuration says where packages come from; should its package
-lists be missing or outdated, fresh ones go into a folder that lives as long as the download.
+Nothing on the host changes. The host's apt configuration says where packages come from; fresh package lists,
+where they are needed, go into a folder that lives as long as the download.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from tests.cluster.cache import exclusive
 from tests.cluster.go_toolchain import ToolsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 APT_SECONDS = 600.0
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+SUITES = ("oldstable", "stable", "testing", "unstable")
 # Debian's merged /usr: packages of different ages say /lib or /usr/lib and mean the same folder.
 MERGED = ("bin", "lib", "lib64", "sbin")
 # What the host does after an update is about the host's lists, not about ours.
@@ -63,6 +65,39 @@ def debian_root(packages: Collection[str], cache: Path) -> Path:
     return directory
 
 
+def debian_system(suite: str, packages: Collection[str], root: Path) -> None:
+    """Unpack `packages` of the Debian release `suite`, and all that they depend on, into a new folder `root`.
+
+    The mirror is the host's. Maintainer scripts do not run: what they would make is the caller's to make.
+
+    Raises
+    ------
+    ToolsError
+        When this is no Debian, or a package cannot be had.
+    """
+    _require_debian()
+    with tempfile.TemporaryDirectory(prefix="model-operator-debian-") as temporary:
+        apt = Path(temporary, "apt")
+        options = _private_lists(apt)
+        (apt / "status").touch()  # no package is installed there
+        (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_mirror()} {suite} main\n")
+        options += _options(
+            {
+                "Dir::State::Status": apt / "status",
+                "Dir::Etc::SourceList": apt / "sources.list",
+                "Dir::Etc::SourceParts": "/dev/null",
+                "Debug::NoLocking": 1,
+            }
+        )
+        install = ("install", "--yes", "--no-install-recommends", "--download-only", *packages)
+        for command in (("update",), install):
+            done = _apt(apt, (*options, *command))
+            if done.returncode != 0:
+                said = (done.stderr.strip() or "apt-get said nothing").splitlines()[-1]
+                raise ToolsError(f"apt-get could not {command[0]} packages of Debian {suite} ({said}).")
+        _unpack_all(apt / "cache" / "archives", root)
+
+
 def debian_environment(root: Path) -> dict[str, str]:
     """Give the variables with which programs below `root` find each other and their libraries."""
     programs = [str(root / "usr" / folder) for folder in ("local/sbin", "sbin", "bin")]
@@ -75,16 +110,17 @@ def debian_environment(root: Path) -> dict[str, str]:
 
 def root_key(packages: Collection[str]) -> str:
     """Name the files of `packages` for this machine's architecture and release."""
-    described = [platform.machine(), _release(), *sorted(packages)]
+    release = _os_release()
+    described = [platform.machine(), release.get("ID", ""), release.get("VERSION_CODENAME", "")]
+    described += sorted(packages)
     return hashlib.sha256("\0".join(described).encode()).hexdigest()[:16]
 
 
-def _release() -> str:
+def _os_release() -> dict[str, str]:
     try:
-        release = platform.freedesktop_os_release()
+        return platform.freedesktop_os_release()
     except OSError:
-        return platform.system()
-    return f"{release.get('ID')} {release.get('VERSION_CODENAME')}"
+        return {}
 
 
 def _require_debian() -> None:
@@ -95,15 +131,22 @@ def _require_debian() -> None:
 
 def _fill(root: Path, packages: Collection[str]) -> None:
     """Unpack `packages` into the folder `root`, which does not exist yet."""
-    for name in MERGED:
-        (root / "usr" / name).mkdir(parents=True)
-        (root / name).symlink_to(Path("usr", name))
     with tempfile.TemporaryDirectory(prefix="model-operator-debian-") as temporary:
         archives = Path(temporary, "archives")
         archives.mkdir()
         _download(packages, archives)
-        for archive in sorted(archives.glob("*.deb")):
-            _unpack(archive, root)
+        _unpack_all(archives, root)
+
+
+def _mirror() -> str:
+    """Give the address from which the host takes Debian itself, whether it has package lists or not."""
+    names = {*SUITES, _os_release().get("VERSION_CODENAME", "stable")}
+    form = ("--no-release-info", "--format", "$(RELEASE) $(REPO_URI)", "Created-By: Packages")
+    for line in _apt(Path("/"), ("indextargets", *form)).stdout.splitlines():
+        release, _, address = line.partition(" ")
+        if release in names:
+            return address
+    raise ToolsError(f"expected a source of Debian ({', '.join(sorted(names))}) in /etc/apt, found none.")
 
 
 def _download(packages: Collection[str], directory: Path) -> None:
@@ -135,8 +178,11 @@ def _private_lists(directory: Path) -> tuple[str, ...]:
         # A third party's source that does not answer is not to hold us up.
         "Acquire::Retries": 0,
     }
-    settings = (part for name, value in options.items() for part in ("-o", f"{name}={value}"))
-    return ("-c", str(configuration), *settings)
+    return ("-c", str(configuration), *_options(options))
+
+
+def _options(options: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(part for name, value in options.items() for part in ("-o", f"{name}={value}"))
 
 
 def _apt(directory: Path, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
@@ -153,6 +199,14 @@ def _apt(directory: Path, arguments: tuple[str, ...]) -> subprocess.CompletedPro
         )
     except subprocess.TimeoutExpired as error:
         raise ToolsError(f"apt-get did not end within {APT_SECONDS:g} s: see the network.") from error
+
+
+def _unpack_all(archives: Path, root: Path) -> None:
+    for name in MERGED:
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(Path("usr", name))
+    for archive in sorted(archives.glob("*.deb")):
+        _unpack(archive, root)
 
 
 def _unpack(archive: Path, root: Path) -> None:

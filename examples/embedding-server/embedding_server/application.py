@@ -15,6 +15,8 @@ from embedding_server.contracts import EmbeddingRequest, RerankingRequest, detai
 from embedding_server.models import Model, Vectors
 from embedding_server.settings import Settings
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 BODY_LIMIT = 8 * 1024**2
 
 
@@ -38,15 +40,22 @@ class Service:
 
     def application(self) -> web.Application:
         """Give the application that serves the routes."""
-        application = web.Application(middlewares=[_errors_as_json], client_max_size=BODY_LIMIT)
+        application = web.Application(middlewares=[self._finish], client_max_size=BODY_LIMIT)
         application.add_routes([web.get("/readyz", self._readyz), web.post("/predict", self._post)])
-        application.on_response_prepare.append(self._close_when_draining)
         return application
 
-    async def _close_when_draining(self, _: web.Request, response: web.StreamResponse) -> None:
+    @web.middleware
+    async def _finish(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Give errors as JSON, and close connections while draining."""
+        try:
+            response = await handler(request)
+        except web.HTTPError as error:
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            response = web.json_response({"detail": error.reason}, status=error.status, headers=allowed)
         if self.draining:
             # The client's next request then makes a new connection, which goes to another worker.
             response.force_close()
+        return response
 
     async def _readyz(self, _: web.Request) -> web.Response:
         if self.draining:
@@ -84,14 +93,3 @@ class Service:
     async def _compute(self, model: Model, texts: Sequence[str], *, normalize: bool) -> tuple[Vectors, int]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: model.embed(texts, normalize=normalize))
-
-
-@web.middleware
-async def _errors_as_json(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except web.HTTPError as error:
-        headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        return web.json_response({"detail": error.reason}, status=error.status, headers=headers)

@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> None:
         await runner.setup()
         try:
             await web.TCPSite(runner, port=settings.port).start()
-            log.info("listening on %s", ", ".join(str(address[1]) for address in runner.addresses))
+            log.info("listening on port %d", runner.addresses[0][1])
             await _serve_until(stop, service, settings, executor)
             service.draining = True
             if service.model is not None:
