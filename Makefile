@@ -12,7 +12,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools json-schema-suite dev demo test test-unit record bench-hostile bench-webhook check format crds docs lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record bench-hostile bench-webhook check format crds docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 tools: $(INSTALLED) ## Build the control plane's tools (4 to 8 minutes, once)
 	@$(BIN)/python -m tests.cluster tools
 
+real-node-tools: tools ## Build what real containers take (Linux, as root; 4 to 8 minutes, once)
+	@$(BIN)/python -m tests.cluster real-node-tools
+
 json-schema-suite: $(INSTALLED) ## Fetch the JSON Schema test suite (small, once)
 	@$(BIN)/python -m tests.json_schema_suite.fetch
 
@@ -44,7 +47,10 @@ dev: $(INSTALLED) ## Hold a control plane with the operator until Ctrl-C
 demo: $(INSTALLED) ## Show the main path on a control plane of its own
 	@$(BIN)/python -m tests.cluster demo
 
-test: tools ## Run all tests, those on the control plane included
+demo-real: $(INSTALLED) ## Show real models in real containers (Linux, as root)
+	@$(BIN)/python -m tests.cluster demo-real
+
+test: real-node-tools ## Run all tests, those on the control plane and with real containers included
 	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are skipped, and said to be
 	$(BIN)/pytest -n $(JOBS)
 

@@ -1,4 +1,4 @@
-"""The commands behind ``make tools``, ``make dev`` and ``make demo``: ``python -m tests.cluster COMMAND``."""
+"""The commands behind ``make tools``, ``dev``, ``demo`` and ``demo-real``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import time
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.demo import DemoError, demo
+from tests.cluster.demo import demo
+from tests.cluster.demo_real import demo_real
+from tests.cluster.embedding import ensure_image
 from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kubectl import KubectlError
+from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import ProcessError, free_ports
+from tests.cluster.shown import DemoError
 from tests.cluster.toolset import ensure_tools
 from tests.cluster.webhooks import (
     policy,
@@ -59,9 +63,24 @@ def dev() -> None:
             operator.check_running()
 
 
+def real_node_tools() -> None:
+    """Get what the tests with real containers take, or say why they will be skipped."""
+    try:
+        ensure_real_node()
+        ensure_image()
+    except ToolsError as error:
+        print(f"NO REAL NODE: the tests with real containers will be skipped: {error}", file=sys.stderr)
+
+
 def main() -> int:
     """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
-    commands = {"tools": ensure_tools, "dev": dev, "demo": demo}
+    commands = {
+        "tools": ensure_tools,
+        "real-node-tools": real_node_tools,
+        "dev": dev,
+        "demo": demo,
+        "demo-real": demo_real,
+    }
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("command", choices=commands)
     command = commands[parser.parse_args().command]

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kubectl import Kubectl, KubectlError
+from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import REPOSITORY
+from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, wait
 from tests.cluster.toolset import ensure_tools
+
+if TYPE_CHECKING:
+    from tests.cluster.kubectl import Kubectl
 
 SAMPLES = "manifests/samples"
 NEW_TAG = "demo"
-STEP_SECONDS = 120.0
-
-
-class DemoError(Exception):
-    """A step of the demo did not come out as it should."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ def demo() -> None:
         When a command fails, or what it shows is not so.
     """
     ensure_tools()
-    _say(
+    say(
         "Starting a real Kubernetes control plane and the operator.\n"
         "The nodes are simulated: pods are scheduled and become Ready, but no image is\n"
         "pulled and no container runs."
@@ -55,19 +50,19 @@ def demo() -> None:
                 operator.check_running()
             except (DemoError, KubectlError) as error:
                 raise DemoError(f"{error}\n{operator.log_tail()}") from None
-        _say("Stopping the operator and the control plane.")
-    _say("Done: every step came out as it should, and nothing is left running.")
+        say("Stopping the operator and the control plane.")
+    say("Done: every step came out as it should, and nothing is left running.")
 
 
 def _show(kubectl: Kubectl) -> None:
-    _say("Templates and instances, as a platform team and its users apply them:")
+    say("Templates and instances, as a platform team and its users apply them:")
     run_shown(kubectl, "apply", "-k", SAMPLES)
-    _wait(kubectl, "modelinstances", "--all", "--for=condition=Ready")
+    wait(kubectl, "modelinstances", "--all", "--for=condition=Ready")
     run_shown(kubectl, "get", "modeltemplates,clustermodeltemplates")
     run_shown(kubectl, "get", "modeltemplates,modelinstances,deployments,services,pods")
 
     subject = _choose_subject(kubectl)
-    _say(f"What the operator says of one of them, {subject.instance}:")
+    say(f"What the operator says of one of them, {subject.instance}:")
     run_shown(kubectl, "get", "modelinstance", subject.instance, "--output=jsonpath-as-json={.status}")
 
     _show_roll_out(kubectl, subject)
@@ -76,65 +71,57 @@ def _show(kubectl: Kubectl) -> None:
 
 
 def _show_roll_out(kubectl: Kubectl, subject: Subject) -> None:
-    _say(f"The owner of the template {subject.template} moves it to another image tag:")
+    say(f"The owner of the template {subject.template} moves it to another image tag:")
     template = f"modeltemplate/{subject.template}"
-    _patch(kubectl, template, {"vendor_configuration": {"bundle_config": {"tag": NEW_TAG}}})
-    generation = _get(kubectl, template)["metadata"]["generation"]
+    patch(kubectl, template, {"vendor_configuration": {"bundle_config": {"tag": NEW_TAG}}})
+    generation = get(kubectl, template)["metadata"]["generation"]
     deployment, instance = f"deployment/{subject.deployment}", f"modelinstance/{subject.instance}"
     image = '{.spec.template.spec.containers[?(@.name=="model")].image}'
-    _wait(kubectl, deployment, f"--for=jsonpath={image}={subject.repository}:{NEW_TAG}")
+    wait(kubectl, deployment, f"--for=jsonpath={image}={subject.repository}:{NEW_TAG}")
     run_shown(kubectl, "rollout", "status", deployment, "--timeout=60s")
-    _wait(kubectl, instance, f"--for=jsonpath={{.status.template.generation}}={generation}")
-    _wait(kubectl, instance, "--for=condition=Ready")
+    wait(kubectl, instance, f"--for=jsonpath={{.status.template.generation}}={generation}")
+    wait(kubectl, instance, "--for=condition=Ready")
     run_shown(kubectl, "get", deployment, "--output=wide")
 
 
 def _show_wrong_parameter(kubectl: Kubectl, subject: Subject) -> None:
-    _say(
+    say(
         "Somebody sets a parameter that the template does not have. What serves keeps\n"
         "serving, and the status says what is wrong:"
     )
     deployment, instance = f"deployment/{subject.deployment}", f"modelinstance/{subject.instance}"
-    _patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": "x"}})
+    patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": "x"}})
     reason = '{.status.conditions[?(@.type=="Ready")].reason}'
-    _wait(kubectl, instance, f"--for=jsonpath={reason}=InvalidParameters")
+    wait(kubectl, instance, f"--for=jsonpath={reason}=InvalidParameters")
     run_shown(kubectl, "get", instance)
     message = '{.status.conditions[?(@.type=="Ready")].message}{"\\n"}'
     run_shown(kubectl, "get", instance, f"--output=jsonpath={message}")
     run_shown(kubectl, "get", instance, "--output=jsonpath-as-json={.status.validation_errors}")
-    _wait(kubectl, deployment, "--for=condition=Available")
+    wait(kubectl, deployment, "--for=condition=Available")
     run_shown(kubectl, "get", deployment)
-    _say("Taking it back heals the instance:")
-    _patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": None}})
-    _wait(kubectl, instance, "--for=condition=Ready")
+    say("Taking it back heals the instance:")
+    patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": None}})
+    wait(kubectl, instance, "--for=condition=Ready")
 
 
 def _show_deletion(kubectl: Kubectl) -> None:
-    _say("Deleting the instances takes their Deployments and Services along; the templates stay:")
+    say("Deleting the instances takes their Deployments and Services along; the templates stay:")
     run_shown(kubectl, "delete", "modelinstances", "--all", "--timeout=60s")
     children = ("deployments,services,pods", "--selector=app.kubernetes.io/managed-by=model-operator")
-    _wait(kubectl, *children, "--for=delete")
+    wait(kubectl, *children, "--for=delete")
     run_shown(kubectl, "get", *children)
-    if left := _items(kubectl, *children):
+    if left := items_of(kubectl, *children):
         raise DemoError(f"expected no children after their instances are gone, got {len(left)}.")
-    _wait(kubectl, "modeltemplates", "--all", "--for=jsonpath={.status.instance_count}=0")
+    wait(kubectl, "modeltemplates", "--all", "--for=jsonpath={.status.instance_count}=0")
     run_shown(kubectl, "get", "modeltemplates,modelinstances")
-
-
-def _patch(kubectl: Kubectl, target: str, spec: dict[str, Any]) -> None:
-    run_shown(kubectl, "patch", target, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
-
-
-def _wait(kubectl: Kubectl, *arguments: str) -> None:
-    run_shown(kubectl, "wait", *arguments, "--timeout=60s")
 
 
 def _choose_subject(kubectl: Kubectl) -> Subject:
     """Take the first instance with one Deployment of its own whose template names an image by its tag."""
     templates = {
-        template["metadata"]["name"]: template["spec"] for template in _items(kubectl, "modeltemplates")
+        template["metadata"]["name"]: template["spec"] for template in items_of(kubectl, "modeltemplates")
     }
-    for instance in _items(kubectl, "modelinstances"):
+    for instance in items_of(kubectl, "modelinstances"):
         template = instance["spec"].get("model_template_id", "")
         bundle = templates.get(template, {}).get("vendor_configuration", {}).get("bundle_config", {})
         deployments = instance["status"].get("deployments", [])
@@ -148,42 +135,3 @@ def _choose_subject(kubectl: Kubectl) -> Subject:
     raise DemoError(
         f"expected an instance with one Deployment and a template with a tag in {SAMPLES}, found none."
     )
-
-
-def _say(text: str) -> None:
-    print(f"\n# {text.replace(chr(10), chr(10) + '# ')}", flush=True)
-
-
-def run_shown(kubectl: Kubectl, *arguments: str) -> None:
-    """Show a command line, then run it with its output shown.
-
-    Raises
-    ------
-    DemoError
-        When it fails or takes longer than `STEP_SECONDS`.
-    """
-    shown = f"kubectl {shlex.join(arguments)}"
-    print(f"\n$ {shown}", flush=True)
-    try:
-        done = subprocess.run(
-            [kubectl.binary, *arguments],
-            cwd=REPOSITORY,
-            env=kubectl.environment,
-            stdin=subprocess.DEVNULL,
-            timeout=STEP_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise DemoError(f"`{shown}` did not end within {STEP_SECONDS:g} s.") from None
-    if done.returncode != 0:
-        raise DemoError(f"`{shown}` ended with status {done.returncode}.")
-
-
-def _get(kubectl: Kubectl, *arguments: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(kubectl("get", *arguments, "--output=json").stdout)
-    return answer
-
-
-def _items(kubectl: Kubectl, *arguments: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = _get(kubectl, *arguments)["items"]
-    return items

@@ -104,6 +104,11 @@ def ensure_dns_server() -> Path:
     return _ensure(_DNS) / "coredns"
 
 
+def has_dns_server() -> bool:
+    """Whether the cache has CoreDNS."""
+    return _directory(_DNS.module).exists()
+
+
 def cached_tools() -> Tools | None:
     """Give the binaries if the cache has them, else None."""
     directory = _directory(MODULE)

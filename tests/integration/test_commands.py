@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster import demo
 from tests.cluster.cluster import Cluster
-from tests.cluster.demo import DemoError
 from tests.cluster.processes import REPOSITORY
+from tests.cluster.shown import DemoError, run_shown
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def test_the_demo_passes_and_says_that_its_nodes_are_simulated(control_plane: Co
 
 def test_a_step_that_fails_ends_the_demo(cluster: Cluster, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DemoError, match=r"`kubectl get nonsense` ended with status 1\."):
-        demo.run_shown(cluster.kubectl, "get", "nonsense")
+        run_shown(cluster.kubectl, "get", "nonsense")
 
     assert "$ kubectl get nonsense" in capfd.readouterr().out
 

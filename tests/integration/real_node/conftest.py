@@ -21,6 +21,7 @@ from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
+from tests.cluster.toolset import has_dns_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 def real_node(shared_run: SharedRun) -> ControlPlane:
     """Give the run's control plane with a real node."""
     try:
+        if not has_dns_server():
+            raise ToolsError("its tools are not built yet: run `make real-node-tools`.")
         ensure_real_node()
     except ToolsError as error:
         pytest.skip(f"NO REAL NODE: {error}")

@@ -1,0 +1,139 @@
+"""``make demo-real``: real models in real containers, from an image to an answer, with faults on the way."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.cluster import embedding
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.kubectl import KubectlError
+from tests.cluster.nodes.real import ensure_real_node
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, wait
+from tests.cluster.toolset import ensure_tools
+
+if TYPE_CHECKING:
+    from tests.cluster.kubectl import Kubectl
+
+MODEL, OTHER = "minilm", "wordllama"
+REASON = '{.status.conditions[?(@.type=="Ready")].reason}'
+MESSAGE = '{.status.conditions[?(@.type=="Ready")].message}{"\\n"}'
+REASONS = {"missing-image": "ImagePullFailed", "crashing": "CrashLooping", "small-memory": "OOMKilled"}
+
+
+def demo_real() -> None:
+    """Show real models on a real node.
+
+    Raises
+    ------
+    DemoError
+        When a command fails, or what it shows is not so.
+    ToolsError
+        When this machine can run no real node, or something it takes cannot be had.
+    """
+    ensure_tools()
+    ensure_real_node()
+    embedding.ensure_image()
+    started = time.monotonic()
+    say(
+        "Starting a Kubernetes control plane with a real node: containerd, runc and kubelet\n"
+        "in namespaces of their own. Containers really run; there is no Docker."
+    )
+    with ControlPlane.start(real_node=True) as cluster:
+        log = cluster.directory / "operator.log"
+        embedding.load_image(cluster)
+        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator:
+            try:
+                _show(cluster.kubectl)
+                operator.check_running()
+            except (DemoError, KubectlError) as error:
+                raise DemoError(f"{error}\n{operator.log_tail()}") from None
+        say("Stopping the operator, the node and the control plane.")
+    seconds = time.monotonic() - started
+    say(f"Done in {seconds:.0f} s: every step came out as it should, and nothing is left running.")
+
+
+def _show(kubectl: Kubectl) -> None:
+    run_shown(kubectl, "get", "nodes", "--output=wide")
+    _show_answers(kubectl)
+    _show_faults(kubectl)
+    _show_roll_out(kubectl)
+    _show_scaling(kubectl)
+    _show_deletion(kubectl)
+
+
+def _show_answers(kubectl: Kubectl) -> None:
+    say("One template, and two models of it that differ by the parameter MODEL_NAME:")
+    run_shown(kubectl, "apply", "-k", embedding.MANIFESTS)
+    run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects())
+    wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
+    wait(kubectl, f"pod/{embedding.CLIENT}", "--for=condition=Ready")
+    run_shown(kubectl, "get", "modelinstances,deployments,services,pods")
+    say("A pod in the cluster sends the same sentences to each model through its Service:")
+    urls = [_url(kubectl, name) for name in (MODEL, OTHER)]
+    run_shown(kubectl, "exec", embedding.CLIENT, "--", "python", "/scripts/ask.py", *urls)
+
+
+def _show_faults(kubectl: Kubectl) -> None:
+    say(
+        "Three templates with a fault each: an image that does not exist, a model that ends\n"
+        "at its start, and too little memory. The status says what is wrong and who must act:"
+    )
+    run_shown(kubectl, "apply", "-f", "-", documents=list(embedding.broken_templates()))
+    for name, reason in REASONS.items():
+        wait(kubectl, f"modelinstance/{name}", f"--for=jsonpath={REASON}={reason}")
+    run_shown(kubectl, "get", "modelinstances")
+    for name in REASONS:
+        run_shown(kubectl, "get", "modelinstance", name, f"--output=jsonpath={MESSAGE}")
+    say("The models beside them serve on. The faulty ones go:")
+    wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
+    run_shown(kubectl, "delete", "modelinstances", *REASONS, "--timeout=60s")
+    run_shown(kubectl, "delete", "modeltemplates", *REASONS)
+
+
+def _show_roll_out(kubectl: Kubectl) -> None:
+    say(
+        f"The template is edited while two clients ask {MODEL} without a pause: one on a new\n"
+        "connection each time, one on a connection that it keeps."
+    )
+    template = f"modeltemplate/{embedding.TEMPLATE}"
+    selector = f"--selector=modeloperator.dev/instance={MODEL}"
+    old = [f"pod/{pod['metadata']['name']}" for pod in items_of(kubectl, "pods", selector)]
+    edit = {"vendor_configuration": {"bundle_config": {"env": {"DRAIN_SECONDS": "4"}}}}
+    with embedding.Load(kubectl, _url(kubectl, MODEL)) as load:
+        patch(kubectl, template, edit)
+        generation = get(kubectl, template)["metadata"]["generation"]
+        for name in (MODEL, OTHER):
+            instance = f"modelinstance/{name}"
+            wait(kubectl, instance, f"--for=jsonpath={{.status.template.generation}}={generation}")
+            wait(kubectl, instance, "--for=condition=Ready")
+        # The old worker takes requests on until its clients know that it is going.
+        wait(kubectl, *old, "--for=delete")
+        status, output = load.stop()
+    say(f"All workers are new. The clients counted: {output}")
+    if status != 0:
+        raise DemoError("expected no request to fail during the roll-out.")
+
+
+def _show_scaling(kubectl: Kubectl) -> None:
+    instance = f"modelinstance/{MODEL}"
+    for workers, said in ((2, "Two workers:"), (1, "And back to one:")):
+        say(said)
+        run_shown(kubectl, "scale", instance, f"--replicas={workers}")
+        wait(kubectl, instance, f"--for=jsonpath={{.status.ready_replicas}}={workers}")
+        wait(kubectl, instance, "--for=condition=Ready")
+        run_shown(kubectl, "get", "modelinstances")
+
+
+def _show_deletion(kubectl: Kubectl) -> None:
+    say("Deleting the models takes their Deployments, Services and containers along:")
+    run_shown(kubectl, "delete", "modelinstances", "--all", "--timeout=60s")
+    children = ("deployments,services,pods", "--selector=app.kubernetes.io/managed-by=model-operator")
+    wait(kubectl, *children, "--for=delete")
+    run_shown(kubectl, "get", *children)
+
+
+def _url(kubectl: Kubectl, name: str) -> str:
+    url: str = get(kubectl, "modelinstance", name)["status"]["url"]
+    return url

@@ -1,0 +1,86 @@
+"""Commands that a demonstration shows before it runs them, and what it says in between."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.cluster.processes import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.cluster.kubectl import Kubectl
+
+STEP_SECONDS = 300.0
+WAIT_SECONDS = 120
+
+
+class DemoError(Exception):
+    """A step of the demo did not come out as it should."""
+
+
+def say(text: str) -> None:
+    """Print what comes next, as a comment."""
+    print(f"\n# {text.replace(chr(10), chr(10) + '# ')}", flush=True)
+
+
+def run_shown(kubectl: Kubectl, *arguments: str, documents: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Show a command line, then run it with its output shown.
+
+    Parameters
+    ----------
+    kubectl
+        Of the cluster.
+    arguments
+        As on the command line.
+    documents
+        Objects that it reads on standard input, as for ``apply -f -``.
+
+    Raises
+    ------
+    DemoError
+        When it fails or takes longer than `STEP_SECONDS`.
+    """
+    shown = f"kubectl {shlex.join(arguments)}"
+    print(f"\n$ {shown}", flush=True)
+    try:
+        done = subprocess.run(
+            [kubectl.binary, *arguments],
+            cwd=REPOSITORY,
+            env=kubectl.environment,
+            input=yaml.safe_dump_all(documents, sort_keys=False),
+            text=True,
+            timeout=STEP_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"`{shown}` did not end within {STEP_SECONDS:g} s.") from None
+    if done.returncode != 0:
+        raise DemoError(f"`{shown}` ended with status {done.returncode}.")
+
+
+def get(kubectl: Kubectl, *arguments: str) -> dict[str, Any]:
+    """Give what ``kubectl get`` finds, without showing it."""
+    answer: dict[str, Any] = json.loads(kubectl("get", *arguments, "--output=json").stdout)
+    return answer
+
+
+def items_of(kubectl: Kubectl, *arguments: str) -> list[dict[str, Any]]:
+    """Give the objects that ``kubectl get`` finds, without showing them."""
+    items: list[dict[str, Any]] = get(kubectl, *arguments)["items"]
+    return items
+
+
+def patch(kubectl: Kubectl, target: str, spec: dict[str, Any]) -> None:
+    """Merge fields into the ``spec`` of an object."""
+    run_shown(kubectl, "patch", target, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+
+
+def wait(kubectl: Kubectl, *arguments: str) -> None:
+    """Wait by ``kubectl wait``."""
+    run_shown(kubectl, "wait", *arguments, f"--timeout={WAIT_SECONDS}s")
