@@ -171,6 +171,8 @@ class Components:
             "--kube-api-qps=500",
             "--kube-api-burst=1000",
             "--concurrent-namespace-syncs=20",
+            # The default is 15 seconds, which each test of an autoscaler would wait for.
+            "--horizontal-pod-autoscaler-sync-period=1s",
         ]
 
     def _kube_scheduler(self) -> list[str]:

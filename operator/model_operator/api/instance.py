@@ -77,7 +77,7 @@ class DeploymentVendorConfiguration(ApiModel):
     max_workers: Workers | None = None
     """Workers at full load, in place of the template's."""
     per_worker: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
-    """Requests in flight that one worker carries, in place of the template's."""
+    """Load that one worker carries, in place of the template's."""
 
 
 class InstanceDeployment(ApiModel):

@@ -183,16 +183,28 @@ class EndpointConfig(ApiModel):
     """Workers at full load; above `min_workers`, an autoscaler works between the two. Built-in default:
     `min_workers`."""
     per_worker: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 10
-    """Load that one worker carries, in requests in flight: the autoscaler adds workers above it."""
+    """Load that one worker carries, such as requests in flight: the autoscaler adds workers above it. Counts
+    only where `scaling_metric` names a Pods metric."""
     high_priority: StrictBool | None = None
     """Whether workers get the PriorityClass that the operator is set up with for urgent models. Built-in
     default: false."""
     startup_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] | None = None
     """Seconds that a worker may take from its start until it serves, loading of the model included. Built-in
     default: 1800."""
-    scaling_metric: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """What the autoscaler measures: `cpu`, or the name of a Pods metric, of which each worker is to carry
-    `per_worker`. Built-in default: cpu."""
+    scaling_metric: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=253),
+            Rule(
+                "!self.contains('/') && !self.contains('%') && !(self in ['.', '..'])",
+                "must be cpu or the name of a Pods metric, without '/' and '%'",
+                lambda metric: not {"/", "%"} & set(metric) and metric not in (".", ".."),
+            ),
+        ]
+        | None
+    ) = None
+    """What the autoscaler measures: `cpu`, of which the container `model` is to use 80 % of its request, or
+    the name of a Pods metric, of which each worker is to carry `per_worker`. Built-in default: cpu."""
 
 
 class TemplateVendorConfiguration(ApiModel):

@@ -15,18 +15,23 @@ from model_operator.controller.errors import (
     ConflictError,
     NotFoundError,
 )
-from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES, ResourceKind
+from model_operator.controller.handover import hand_over
+from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, MODEL_INSTANCES, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import applicable, is_applied
 from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
-from model_operator.core.reasons import Reason
-from model_operator.core.rendering import Rendering
+from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.rendering import RenderedDeployment, Rendering
+from model_operator.core.replicas import has_least, leaves_replicas, with_replicas, without_replicas
 
 log = structlog.get_logger(__name__)
 
 Object = Mapping[str, Any]
+
+_NEEDED_TO_SERVE = frozenset({"Service", "Deployment"})
+"""Kinds of children; without the others, whose names may be taken, a model serves all the same."""
 
 
 class NamespaceTerminatingError(Exception):
@@ -70,25 +75,48 @@ class ChildSync:
         """
         failures: dict[str, Failure] = {}
         for rendered in rendering.deployments:
-            for child in rendered.children:
-                failure = await self._ensure(instance, child)
-                if failure is not None:
-                    failures[rendered.name] = failure
-                    break
+            failure = await self._bring(instance, rendered)
+            if failure is not None:
+                failures[rendered.name] = failure
         failures |= await self._prune(instance, rendering, failures.keys())
         return failures
 
-    async def _ensure(self, instance: ModelInstance, child: Object) -> Failure | None:
-        """Bring one child to what is wanted; return what was in the way."""
+    async def _bring(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
+        """Bring the children of one deployment to what is wanted; return the worst that was in the way."""
+        failures = []
+        children, least = rendered.children, rendered.workers
+        if rendered.autoscaler is None:
+            stays = await self._end_autoscaling(instance, rendered)
+            if stays is not None:
+                failures.append(stays)
+                # As long as it is there it chooses the number; without any worker it takes itself for off.
+                children, least = [without_replicas(child) for child in children], 1
+        for child in children:
+            failure = await self._ensure(instance, child, least)
+            if failure is not None:
+                failures.append(failure)
+                if child["kind"] in _NEEDED_TO_SERVE:
+                    break
+        return min(failures, key=lambda failure: PRECEDENCE.index(failure.reason), default=None)
+
+    async def _ensure(self, instance: ModelInstance, child: Object, least: int) -> Failure | None:
+        """Bring one child to what is wanted; return what was in the way.
+
+        Where somebody else chooses a Deployment's number of workers, it has at least `least` all the same.
+        """
         kind = CHILD_KIND[child["kind"]]
         wanted = applicable(child)
         name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
         attempt = f"apply {kind.kind} {name}"
-        known = self._state.children[kind.kind].get(namespace, name)
         try:
-            if known is None:
-                return await self._claim(instance, kind, wanted)
-            return await self._update(instance, kind, wanted, known)
+            live = self._state.children[kind.kind].get(namespace, name)
+            if live is None:
+                first = with_replicas(child, least) if leaves_replicas(child) else child
+                found = await self._claim(kind, applicable(first))
+                if isinstance(found, Failure):
+                    return found
+                live = found
+            return await self._update(instance, kind, wanted, live, least)
         except ApiUnavailableError as error:
             log.warning("write not answered", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
@@ -102,25 +130,24 @@ class ChildSync:
             log.warning("write refused", attempt=attempt, code=error.code, reason=failure.reason.name)
             return failure
 
-    async def _claim(self, instance: ModelInstance, kind: ResourceKind, wanted: Object) -> Failure | None:
-        """Create a child that is not known; take over an existing one only if it is ours to take."""
+    async def _claim(self, kind: ResourceKind, wanted: Object) -> dict[str, Any] | Failure:
+        """Create a child that is not known; return it, or the one that has its name."""
         metadata = wanted["metadata"]
         try:
             created = await self._client.apply_new(kind, wanted)
         except ConflictError:
             try:
-                live = await self._client.get(kind, metadata["namespace"], metadata["name"])
+                return await self._client.get(kind, metadata["namespace"], metadata["name"])
             except NotFoundError:
                 return Failure(
                     Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
                 )
-            return await self._update(instance, kind, wanted, live)
         self._state.children[kind.kind].put(created)
         log.info("child created", kind=kind.kind, child=metadata["name"])
-        return None
+        return created
 
     async def _update(
-        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object
+        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object, least: int
     ) -> Failure | None:
         name = wanted["metadata"]["name"]
         match classify(live, name=instance.metadata.name, uid=instance.metadata.uid):
@@ -136,16 +163,43 @@ class ChildSync:
             case Ownership.ORPHAN if not await self._exists(instance):
                 # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
                 return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
-        if is_applied(wanted, live):
+        if is_applied(wanted, live) and has_least(wanted, live, least):
             self._state.children[kind.kind].put(dict(live))
             return None
         # The uid makes the server refuse if the name has meanwhile become somebody else's object.
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
+        if leaves_replicas(wanted):
+            await hand_over(self._client, metadata, least)
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             log.info("child updated", kind=kind.kind, child=name)
         return None
+
+    async def _end_autoscaling(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
+        """Delete an autoscaler that is no longer wanted; return why it is still there.
+
+        That comes before the Deployment gets its number of workers: the two would fight over it.
+        """
+        metadata = rendered.deployment["metadata"]
+        live = self._state.children[AUTOSCALERS.kind].get(metadata["namespace"], metadata["name"])
+        if live is None:
+            return None
+        stays = Failure(Reason.Deploying, f"{AUTOSCALERS.kind} {rendered.name} is still being deleted.")
+        match classify(live, name=instance.metadata.name, uid=instance.metadata.uid):
+            case Ownership.FOREIGN:
+                return None
+            case Ownership.LEAVING:
+                return stays
+            case Ownership.ORPHAN:
+                try:
+                    if not await self._exists(instance):
+                        return stays
+                except ApiError as error:
+                    attempt = f"read ModelInstance {instance.metadata.name}"
+                    return explain_refusal(error.code, error.status, attempt)
+        failure = await self._delete(live)
+        return stays if failure is None and live["metadata"].get("finalizers") else failure
 
     async def _exists(self, instance: ModelInstance) -> bool:
         """Ask the API server, not the cache, whether the instance exists and is to stay."""
@@ -163,15 +217,21 @@ class ChildSync:
         failures: dict[str, Failure] = {}
         own = self._state.children_of(instance.metadata.uid)
         for child in prunable(rendering.children, own, failed):
-            kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
-            attempt = f"delete {kind.kind} {metadata['name']}"
-            try:
-                await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
-            except (NotFoundError, ConflictError):
-                continue
-            except ApiError as error:
-                log.warning("delete refused", attempt=attempt, code=error.code)
-                failures[metadata["name"]] = explain_refusal(error.code, error.status, attempt)
-                continue
-            log.info("child pruned", kind=kind.kind, child=metadata["name"])
+            failure = await self._delete(child)
+            if failure is not None:
+                failures[child["metadata"]["name"]] = failure
         return failures
+
+    async def _delete(self, child: Object) -> Failure | None:
+        """Delete one child; return what was in the way. One that has gone already was not."""
+        kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
+        attempt = f"delete {kind.kind} {metadata['name']}"
+        try:
+            await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+        except (NotFoundError, ConflictError):
+            return None
+        except ApiError as error:
+            log.warning("delete refused", attempt=attempt, code=error.code)
+            return explain_refusal(error.code, error.status, attempt)
+        log.info("child pruned", kind=kind.kind, child=metadata["name"])
+        return None

@@ -75,20 +75,29 @@ class ApiClient:
                 return
 
     async def apply(
-        self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
+        self,
+        kind: ResourceKind,
+        obj: Mapping[str, Any],
+        *,
+        force: bool,
+        dry_run: bool = False,
+        manager: str = MANAGER,
     ) -> Object:
-        """Create or update an object by server-side apply as manager ``model-operator``.
+        """Create or update an object by server-side apply.
 
         Parameters
         ----------
         kind
             Kind of the object.
         obj
-            The fields that are to be ours. With ``metadata.uid`` it is refused for any other object.
+            The fields that are to be ours. With ``metadata.uid`` it is refused for any other object, with
+            ``metadata.resourceVersion`` for any other version.
         force
             Whether to take over fields that others own; only for what is ours.
         dry_run
             Whether the server is to judge only, and store nothing.
+        manager
+            The field manager.
 
         Raises
         ------
@@ -99,7 +108,7 @@ class ApiClient:
         return await self._request(
             "PATCH",
             kind.path(metadata.get("namespace", ""), metadata["name"]),
-            params={"fieldManager": MANAGER, "force": "true" if force else "false", **_dry_run(dry_run)},
+            params={"fieldManager": manager, "force": "true" if force else "false", **_dry_run(dry_run)},
             headers={"Content-Type": "application/apply-patch+yaml"},
             body=obj,
         )

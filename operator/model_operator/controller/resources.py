@@ -65,6 +65,12 @@ MODEL_TEMPLATES = _custom(ModelTemplate)
 CLUSTER_MODEL_TEMPLATES = _custom(ClusterModelTemplate)
 DEPLOYMENTS = ResourceKind("apps", "v1", "deployments", "Deployment", label_selector=_OURS)
 SERVICES = ResourceKind("", "v1", "services", "Service", label_selector=_OURS)
+DISRUPTION_BUDGETS = ResourceKind(
+    "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", label_selector=_OURS
+)
+AUTOSCALERS = ResourceKind(
+    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", label_selector=_OURS
+)
 PODS = ResourceKind("", "v1", "pods", "Pod")
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
 VALIDATING_WEBHOOKS = ResourceKind(
@@ -83,6 +89,6 @@ MUTATING_WEBHOOKS = ResourceKind(
 )
 
 TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
-CHILD_KINDS = (DEPLOYMENTS, SERVICES)
-"""Kinds of children, in the order in which they are applied."""
+CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS)
+"""Kinds of children, in the order in which those of a deployment that is no longer wanted are deleted."""
 CHILD_KIND = {kind.kind: kind for kind in CHILD_KINDS}

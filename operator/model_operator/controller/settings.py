@@ -48,6 +48,9 @@ BATCH_APPLIERS = (
 )
 """Who applies whole commits, under the names that Flux and Argo CD install with."""
 
+_JSON_FIELDS = ("gpu_node_values", "tolerations", "gpu_tolerations")
+"""Fields of the rendering's settings that an environment variable gives as JSON."""
+
 
 def _split(value: Any) -> Any:
     if isinstance(value, str):
@@ -125,10 +128,11 @@ class OperatorSettings(BaseSettings):
     @field_validator("rendering", mode="before")
     @classmethod
     def _decode(cls, value: Any) -> Any:
-        """Read the one nested field that is no single word; pydantic-settings leaves it as it is written."""
-        if isinstance(value, dict) and isinstance(value.get("gpu_node_values"), str):
-            return {**value, "gpu_node_values": json.loads(value["gpu_node_values"])}
-        return value
+        """Read the nested fields that are no single words; pydantic-settings leaves them as written."""
+        if not isinstance(value, dict):
+            return value
+        written = {name: value[name] for name in _JSON_FIELDS if isinstance(value.get(name), str)}
+        return {**value, **{name: json.loads(text) for name, text in written.items()}}
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod

@@ -8,11 +8,20 @@ from typing import Any, NamedTuple
 
 from model_operator.controller.cache import NamespacedName, Object, key_of
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
+from model_operator.controller.resources import (
+    AUTOSCALERS,
+    DISRUPTION_BUDGETS,
+    MODEL_INSTANCES,
+    TEMPLATE_KINDS,
+    ResourceKind,
+)
 from model_operator.controller.state import ClusterState, bound_template, instance_of_child
 
 _COUNT_DELAY = 1.0
 """Seconds over which changes of a template's number of instances become one write."""
+
+_WITHOUT_STATUS = (AUTOSCALERS, DISRUPTION_BUDGETS)
+"""Kinds of children of whose status nothing is told."""
 
 
 class Key(NamedTuple):
@@ -132,7 +141,15 @@ class Triggers:
         if not deleted and (gone or old is None or _generation(old) != _generation(obj)):
             self._enqueue_instances(obj)
 
-    def _on_child(self, _kind: ResourceKind, obj: Object, old: Object | None, _deleted: bool) -> None:
+    def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
+        # An autoscaler writes down what it measures every 15 seconds.
+        if (
+            kind in _WITHOUT_STATUS
+            and not deleted
+            and old is not None
+            and _without_status(old) == _without_status(obj)
+        ):
+            return
         # The version before, too: who edits a child may remove what tells whose it is.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
             if key is not None:
@@ -157,3 +174,9 @@ def _uid(obj: Object) -> str:
 
 def _generation(obj: Object) -> Any:
     return obj["metadata"].get("generation")
+
+
+def _without_status(obj: Object) -> Object:
+    of_version = ("managedFields", "resourceVersion", "generation")
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in of_version}
+    return {**obj, "metadata": metadata, "status": None}

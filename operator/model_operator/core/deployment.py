@@ -18,7 +18,7 @@ def render_deployment(
     metadata: Mapping[str, Any],
     selector: Mapping[str, str],
     pod: Mapping[str, Any],
-    replicas: int,
+    replicas: int | None,
     endpoint: EndpointConfig,
     strategy: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def render_deployment(
     pod
         PodTemplateSpec, with at least these labels.
     replicas
-        Number of workers.
+        Number of workers; None where an autoscaler decides on it.
     endpoint
         The template's, for the time that a roll-out may take.
     strategy
@@ -45,7 +45,7 @@ def render_deployment(
         "kind": "Deployment",
         "metadata": dict(metadata),
         "spec": {
-            "replicas": replicas,
+            **({} if replicas is None else {"replicas": replicas}),
             # The default, but said so that it is ours: left paused, it would never take up another revision.
             "paused": False,
             "revisionHistoryLimit": _REVISION_HISTORY_LIMIT,

@@ -108,6 +108,11 @@ def _lay_settings(pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: 
         pod_spec["priorityClassName"] = settings.high_priority_class
     elif settings.default_priority_class:
         pod_spec.setdefault("priorityClassName", settings.default_priority_class)
+    tolerations = [*settings.tolerations, *(settings.gpu_tolerations if endpoint.gpus else ())]
+    known = pod_spec.get("tolerations", [])
+    added = [each for each in (toleration.to_dict() for toleration in tolerations) if each not in known]
+    if added:
+        pod_spec["tolerations"] = [*known, *added]
     if settings.run_as_non_root:
         pod_spec["securityContext"].setdefault("runAsNonRoot", True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from model_operator.core.autoscaler import AUTOSCALER
 from model_operator.core.canonical import applicable, was_applied
 from model_operator.core.rollout import RolloutState, assess_rollout
 
@@ -20,6 +21,8 @@ def prunable(
     its way: a Service when the Deployment of its name is rolled out as wanted, any child when every
     wanted Deployment that is younger than it, or does not exist yet, serves. So renaming an entry of
     ``spec.deployments`` never leaves a gap, and a broken neighbour does not keep a removed entry.
+    The autoscaler of a Deployment that goes on without is not dealt with here: it has to be gone before the
+    Deployment gets its number of workers.
 
     Parameters
     ----------
@@ -40,6 +43,8 @@ def prunable(
             continue
         same_name = ("Deployment", child["metadata"]["name"])
         if same_name in wanted_by_key:
+            if child["kind"] == AUTOSCALER:
+                continue
             if child["metadata"]["name"] not in failed and _is_rolled_out(
                 wanted_by_key[same_name], deployments.get(same_name)
             ):

@@ -1,4 +1,4 @@
-"""Renders an instance of a compiled template into the Deployments and Services that are to exist for it."""
+"""Renders an instance of a compiled template into the objects that are to exist for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 from model_operator.api import (
     API_VERSION,
-    DeploymentVendorConfiguration,
     EndpointConfig,
     InstanceDeployment,
     ModelInstance,
 )
+from model_operator.core.autoscaler import render_autoscaler
 from model_operator.core.deployment import render_deployment
+from model_operator.core.disruption_budget import render_disruption_budget
 from model_operator.core.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
 from model_operator.core.pod import MAX_VALUES, PodProgram
 from model_operator.core.references import Reference, Scope
@@ -23,6 +24,7 @@ from model_operator.core.service import render_service, service_url
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.validation import validate_parameters
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+from model_operator.core.workers import workers_of
 
 __all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render"]
 
@@ -41,23 +43,35 @@ class RenderedDeployment:
     entry
         Name of the entry of ``spec.deployments``; None for the one deployment of an instance without it.
     name
-        Name of the Deployment and the Service.
-    deployment, service
-        The objects, as server-side apply takes them. A model that pulls its work has no Service.
+        Name of all its objects.
+    workers
+        Workers that run; with an autoscaler, those without load.
+    deployment, service, disruption_budget, autoscaler
+        The objects, as server-side apply takes them. A model that pulls its work has no Service, one that
+        never has two workers no PodDisruptionBudget. Where there is an autoscaler, the Deployment has no
+        ``spec.replicas``.
     url
         Address of the Service inside the cluster; None without one.
     """
 
     entry: str | None
     name: str
+    workers: int
     deployment: dict[str, Any]
     service: dict[str, Any] | None
+    disruption_budget: dict[str, Any] | None
+    autoscaler: dict[str, Any] | None
     url: str | None
 
     @property
     def children(self) -> list[dict[str, Any]]:
-        """The objects, the Service first: where its name is taken, no worker is started in vain."""
-        return [self.deployment] if self.service is None else [self.service, self.deployment]
+        """The objects in the order in which they are applied.
+
+        The Service comes first: where its name is taken, no worker is started in vain. The autoscaler comes
+        last: it finds its Deployment, whose number of workers has been handed over to it.
+        """
+        children = (self.service, self.deployment, self.disruption_budget, self.autoscaler)
+        return [child for child in children if child is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +196,12 @@ class _Job:
         if own is None:
             return []
         loc: Loc = ("spec", "deployments", self.index or 0, "vendor_configuration")
-        least, most = _workers(self.endpoint, own)
-        if most is not None and least > most:
+        workers = workers_of(self.endpoint, own)
+        if workers.least > workers.most:
             wrong = "max_workers" if own.max_workers is not None else "min_workers"
             message = "must have min_workers at most max_workers, one of which is the template's; give both"
             return [Violation((*loc, wrong), message, "workers")]
-        if least == 0 and most:
+        if workers.least == 0 and workers.most:
             message = (
                 "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker; give both"
             )
@@ -204,31 +218,39 @@ class _Job:
         name = metadata.name if entry is None else f"{metadata.name}-{entry}"
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
-        least, _ = _workers(self.endpoint, self.entry.vendor_configuration if self.entry else None)
-        pinned = self.instance.spec.replicas
+        own = self.entry.vendor_configuration if self.entry else None
+        workers = workers_of(self.endpoint, own, self.instance.spec.replicas)
         deployment = render_deployment(
             metadata=_child_metadata(self.instance, name, labels),
             selector=selector,
             pod=self.pod.render(self.scope, labels, settings),
-            replicas=least if pinned is None else pinned,
+            replicas=None if workers.is_autoscaled else workers.least,
             endpoint=self.endpoint,
             strategy=self.spec.strategy,
         )
-        if not self.spec.endpoint_type.serves_http:
-            return RenderedDeployment(entry, name, deployment, None, None)
-        service = render_service(metadata=_child_metadata(self.instance, name, labels), selector=selector)
+        service = budget = autoscaler = None
+        if self.spec.endpoint_type.serves_http:
+            service = render_service(metadata=_child_metadata(self.instance, name, labels), selector=selector)
+        if workers.most > 1:
+            budget = render_disruption_budget(
+                metadata=_child_metadata(self.instance, name, labels), selector=selector
+            )
+        if workers.is_autoscaled:
+            autoscaler = render_autoscaler(
+                metadata=_child_metadata(self.instance, name, labels),
+                workers=workers,
+                scaling_metric=self.endpoint.scaling_metric,
+            )
         return RenderedDeployment(
-            entry, name, deployment, service, service_url(name, _namespace(self.instance))
+            entry=entry,
+            name=name,
+            workers=workers.least,
+            deployment=deployment,
+            service=service,
+            disruption_budget=budget,
+            autoscaler=autoscaler,
+            url=service_url(name, _namespace(self.instance)) if service else None,
         )
-
-
-def _workers(endpoint: EndpointConfig, own: DeploymentVendorConfiguration | None) -> tuple[int, int | None]:
-    """Return the workers without load and at full load; None is as many as without load."""
-    least, most = endpoint.min_workers, endpoint.max_workers
-    if own is not None:
-        least = least if own.min_workers is None else own.min_workers
-        most = most if own.max_workers is None else own.max_workers
-    return least, most
 
 
 def _child_metadata(instance: ModelInstance, name: str, labels: Mapping[str, str]) -> dict[str, Any]:

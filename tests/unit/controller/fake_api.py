@@ -10,6 +10,7 @@ from typing import Any
 from model_operator.controller.client import ApiClient, Object
 from model_operator.controller.errors import error_for
 from model_operator.controller.resources import ResourceKind
+from model_operator.core.ownership import MANAGER
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 CREATED = "2026-01-01T09:00:00Z"
@@ -70,20 +71,31 @@ class FakeApi(ApiClient):
                 yield {"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj)
 
     async def apply(
-        self, kind: ResourceKind, obj: Mapping[str, Any], *, force: bool, dry_run: bool = False
+        self,
+        kind: ResourceKind,
+        obj: Mapping[str, Any],
+        *,
+        force: bool,
+        dry_run: bool = False,
+        manager: str = MANAGER,
     ) -> Object:
         assert not dry_run
         metadata = obj["metadata"]
-        self._judge(f"apply {kind.kind} {metadata['name']}")
+        request = f"apply {kind.kind} {metadata['name']}" + (f" as {manager}" if manager != MANAGER else "")
+        self._judge(request)
         live = self.find(kind.kind, metadata["name"], metadata["namespace"])
-        uid = live["metadata"]["uid"] if live else None
-        if (metadata.get("uid") not in (None, uid)) or (live and "resourceVersion" in metadata):
-            raise error_for(409, {"message": "the object is another one"}, f"PATCH {metadata['name']}")
+        known = live["metadata"] if live else {}
+        for key in ("uid", "resourceVersion"):
+            if live and metadata.get(key) not in (None, known[key]):
+                raise error_for(409, {"message": "the object is another one"}, f"PATCH {metadata['name']}")
         given = {key: value for key, value in metadata.items() if key != "resourceVersion"}
         created = {} if live else {"metadata": {"generation": 1, "creationTimestamp": CREATED}}
         merged: Object = apply_merge_patch(live or created, {**obj, "metadata": given})
+        if kind.kind == "Deployment":
+            is_changed = live is not None and merged["spec"].get("replicas") != live["spec"].get("replicas")
+            _own_replicas(merged, manager, is_given="replicas" in obj["spec"], is_changed=is_changed)
         if merged != live:
-            self.writes.append(f"{'force ' if force else ''}apply {kind.kind} {metadata['name']}")
+            self.writes.append(f"{'force ' if force else ''}{request}")
             merged = self.put(merged)
         return merged
 
@@ -100,6 +112,29 @@ class FakeApi(ApiClient):
             self.before[request]()
         if request in self.refusals:
             raise error_for(*self.refusals[request], request)
+
+
+def scale(deployment: Object, workers: int) -> Object:
+    """Return a Deployment that an autoscaler has scaled: the number is its own from then on."""
+    owner = _owner("kube-controller-manager", "Update")
+    metadata = {**deployment["metadata"], "managedFields": [owner]}
+    return {**deployment, "metadata": metadata, "spec": {**deployment["spec"], "replicas": workers}}
+
+
+def _own_replicas(merged: Object, manager: str, *, is_given: bool, is_changed: bool) -> None:
+    """Keep the owners of a Deployment's number of workers; it is 1 when the last of them leaves it out."""
+    before = merged["metadata"].get("managedFields", [])
+    others = [owner for owner in before if owner["manager"] != manager and not is_changed]
+    owners = [*others, _owner(manager, "Apply")] if is_given else others
+    merged["metadata"]["managedFields"] = owners
+    if before and not owners:
+        merged["spec"]["replicas"] = 1
+    merged["spec"].setdefault("replicas", 1)
+
+
+def _owner(manager: str, operation: str) -> Object:
+    fields: Object = {"f:spec": {"f:replicas": {}}}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields}
 
 
 def _key(obj: Mapping[str, Any]) -> tuple[str, str, str]:

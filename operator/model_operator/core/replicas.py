@@ -1,0 +1,86 @@
+"""Handing ``spec.replicas`` of a Deployment over to the autoscaler, without a moment at another number.
+
+Server-side apply resets a field to its default, one worker, when its last owner leaves it out. So before the
+operator leaves ``replicas`` out, another field manager applies the present number; the autoscaler, writing to
+the scale subresource, takes the field over from that one by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_operator.core.ownership import MANAGER
+
+REPLICAS_MANAGER = f"{MANAGER}-replicas"
+"""Field manager that holds the number until the autoscaler first changes it."""
+
+Object = Mapping[str, Any]
+
+
+def with_replicas(deployment: Object, count: int) -> dict[str, Any]:
+    """Return a rendered Deployment with that number of workers."""
+    return {**deployment, "spec": {**deployment["spec"], "replicas": count}}
+
+
+def without_replicas(deployment: Object) -> dict[str, Any]:
+    """Return a rendered Deployment that leaves the number of workers to somebody else."""
+    spec = {key: value for key, value in deployment["spec"].items() if key != "replicas"}
+    return {**deployment, "spec": spec}
+
+
+def leaves_replicas(child: Object) -> bool:
+    """Tell whether a rendered child is a Deployment whose number of workers is somebody else's to choose."""
+    return bool(child["kind"] == "Deployment" and "replicas" not in child["spec"])
+
+
+def has_least(wanted: Object, live: Object, least: int) -> bool:
+    """Tell whether a live child has at least the workers that it is to have without load.
+
+    An autoscaler sees to that itself, but not from zero, where it takes itself for switched off.
+
+    Parameters
+    ----------
+    wanted
+        The rendered child; only one that `leaves_replicas` can have too few, for others that is drift.
+    live
+        The child as the API server has it.
+    least
+        Workers without load.
+    """
+    return not leaves_replicas(wanted) or bool(live["spec"].get("replicas", 1) >= least)
+
+
+def handover(live: Object, uid: str, least: int) -> dict[str, Any] | None:
+    """Return what `REPLICAS_MANAGER` is to apply before we leave ``replicas`` out; None if that is no change.
+
+    Parameters
+    ----------
+    live
+        The Deployment as the API server has it at this moment, with ``managedFields``. It is to be applied to
+        this very version: forced onto a later one, it might undo what the autoscaler has just done.
+    uid
+        The Deployment that is meant; the server refuses if it is another one by now.
+    least
+        Workers without load. What runs is never lowered here, that is up to the autoscaler.
+    """
+    count = live["spec"].get("replicas", 1)
+    if count >= least and not _is_ours(live):
+        return None
+    metadata = {key: live["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {**metadata, "uid": uid},
+        "spec": {"replicas": max(count, least)},
+    }
+
+
+def _is_ours(live: Object) -> bool:
+    """Tell whether the operator's own apply set the number, so that leaving it out would reset it."""
+    return any(
+        entry.get("manager") == MANAGER
+        and entry.get("operation") == "Apply"
+        and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in live["metadata"].get("managedFields") or []
+    )
