@@ -129,7 +129,8 @@ def test_restart_on_a_converged_namespace_writes_nothing_and_one_write_heals_one
 ) -> None:
     operator = private_operator()
     deploy(private_api)
-    private_api.apply(instance("second", deployments=[{"name": "a"}, {"name": "b"}]))
+    autoscaled = {"name": "b", "vendor_configuration": {"max_workers": 3}}
+    private_api.apply(instance("second", deployments=[{"name": "a"}, autoscaled]))
     private_api.wait_for_condition("ModelInstance", "second", "Ready")
     wait_for(lambda: private_api.get("ModelTemplate", "encoder")["status"]["instance_count"] == 2)
     operator.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -77,10 +78,24 @@ def test_values_of_the_gpu_label_are_json(monkeypatch: pytest.MonkeyPatch) -> No
     assert OperatorSettings().rendering.gpu_node_values == {"nvidia-tesla-t4": "T4"}
 
 
+def test_tolerations_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = '[{"key": "spot", "operator": "Exists"}, {"effect": "NoExecute", "tolerationSeconds": 60}]'
+    monkeypatch.setenv("MODEL_OPERATOR_RENDERING__TOLERATIONS", given)
+    monkeypatch.setenv("MODEL_OPERATOR_RENDERING__GPU_TOLERATIONS", "[]")
+
+    rendering = OperatorSettings().rendering
+
+    assert [each.to_dict() for each in rendering.tolerations] == json.loads(given)
+    assert rendering.gpu_tolerations == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("RENDERING__GPU_NODE_VALUES", "{"),
+        ("RENDERING__TOLERATIONS", '{"key": "spot"}'),
+        ("RENDERING__TOLERATIONS", '[{"key": "spot", "effekt": "NoSchedule"}]'),
+        ("RENDERING__GPU_TOLERATIONS", '[{"key": "spot", "effect": "Never"}]'),
         ("WORKERS", "0"),
         ("WORKERS", "many"),
         ("LOG_LEVEL", "loud"),

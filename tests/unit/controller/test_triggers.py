@@ -70,6 +70,18 @@ def test_an_instance_is_looked_at_when_it_changes_and_not_when_nothing_is_new() 
     assert world.see(instance("demo")) == [DEMO]
 
 
+@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "PodDisruptionBudget"])
+def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
+    world = World()
+    demo = instance("demo")
+    world.see(demo, "ADDED")
+    assert world.see(child("demo", owner=demo, kind=kind), "ADDED") == [DEMO]
+
+    assert world.see({**child("demo", owner=demo, kind=kind), "status": {"currentReplicas": 2}}) == []
+    assert world.see({**child("demo", owner=demo, kind=kind), "spec": {"maxReplicas": 9}}) == [DEMO]
+    assert world.see(child("demo", owner=demo, kind=kind), "DELETED") == [DEMO]
+
+
 def test_a_deleted_instance_has_its_template_count_anew() -> None:
     world = World()
     world.see(template("embed"))

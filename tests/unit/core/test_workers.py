@@ -1,0 +1,36 @@
+"""How many workers may run: the template's numbers, the entry's over them, a pinned one over both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.api import DeploymentVendorConfiguration, EndpointConfig
+from model_operator.core.workers import workers_of
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "entry", "pinned", "expected"),
+    [
+        ({}, None, None, (1, 1, 10)),
+        ({"min_workers": 2}, None, None, (2, 2, 10)),
+        ({"max_workers": 4, "per_worker": 3}, None, None, (1, 4, 3)),
+        ({"min_workers": 0, "max_workers": 0}, None, None, (0, 0, 10)),
+        ({"min_workers": 2, "max_workers": 4}, {"min_workers": 3}, None, (3, 4, 10)),
+        ({"min_workers": 2, "max_workers": 4}, {"max_workers": 9, "per_worker": 5}, None, (2, 9, 5)),
+        ({"min_workers": 2}, {"min_workers": 3}, None, (3, 3, 10)),
+        ({"min_workers": 2}, {"min_workers": 0, "max_workers": 0}, None, (0, 0, 10)),
+        ({"min_workers": 2, "max_workers": 4}, None, 3, (3, 3, 10)),
+        ({"min_workers": 2, "max_workers": 4}, None, 0, (0, 0, 10)),
+    ],
+)
+def test_workers(
+    endpoint: dict[str, Any], entry: dict[str, Any] | None, pinned: int | None, expected: tuple[int, int, int]
+) -> None:
+    own = None if entry is None else DeploymentVendorConfiguration.model_validate(entry)
+
+    workers = workers_of(EndpointConfig.model_validate(endpoint), own, pinned)
+
+    assert (workers.least, workers.most, workers.per_worker) == expected
+    assert workers.is_autoscaled == (expected[1] > expected[0])
