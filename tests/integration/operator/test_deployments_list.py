@@ -144,6 +144,26 @@ def test_kubectl_scale_pins_the_workers_and_turns_the_autoscaler_off(
     api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
 
 
+@pytest.mark.parametrize("how", [["apply"], ["apply", "--server-side"]], ids=["client-side", "server-side"])
+def test_what_kubectl_scale_set_stays_when_the_manifest_does_not_say(
+    api: KubeApi, run: Callable[..., str], how: list[str]
+) -> None:
+    api.apply(TEMPLATE)
+    run(*how, "-f", "-", obj=instance())
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    run("scale", "mi/minilm", "--replicas=2")
+    run(*how, "-f", "-", obj=instance(description="another"))
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    wait_for(lambda: api.get("ModelInstance", "minilm")["status"]["ready_replicas"] == 2)
+
+    # Server-side, the number is whose it was: it has to be taken over.
+    force = ["--force-conflicts"] if "--server-side" in how else []
+    run(*how, *force, "-f", "-", obj=instance(replicas=1))
+    wait_for(lambda: api.get("Deployment", "minilm")["spec"]["replicas"] == 1)
+    run(*how, "-f", "-", obj=instance())
+    wait_for(lambda: "replicas" not in api.get("ModelInstance", "minilm")["spec"])
+
+
 def users_autoscaler(kind: str, api_version: str) -> Object:
     """Give an autoscaler that somebody makes themselves; without metrics it keeps to its bounds."""
     return {
