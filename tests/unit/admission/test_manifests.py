@@ -97,4 +97,4 @@ def test_policy_and_mutating_webhook_are_about_the_annotations_that_the_operator
 
 def test_base_ships_all_of_its_files() -> None:
     (kustomization,) = shipped("kustomization.yaml")
-    assert {"webhooks.yaml", "admission-policy.yaml"} <= set(kustomization["resources"])
+    assert {"people.yaml", "webhooks.yaml", "admission-policy.yaml"} <= set(kustomization["resources"])

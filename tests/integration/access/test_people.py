@@ -1,0 +1,187 @@
+"""What the built-in roles view, edit and admin allow with our resources, asked of the API server itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from model_operator.api import GROUP
+from tests.cluster.cluster import MANIFESTS
+from tests.cluster.waiting import wait_for
+from tests.integration.operator.examples import instance, template
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from tests.cluster.kube_api import KubeApi, Object
+    from tests.cluster.kubectl import Kubectl
+
+READ = ("get", "list", "watch")
+WRITE = ("create", "update", "patch", "delete", "deletecollection")
+INSTANCES, TEMPLATES, CLUSTER_TEMPLATES = RESOURCES = tuple(
+    f"{plural}.{GROUP}" for plural in ("modelinstances", "modeltemplates", "clustermodeltemplates")
+)
+SUBRESOURCES = tuple(
+    f"{resource}/{part}" for resource in RESOURCES for part in ("scale", "status", "finalizers")
+)
+
+
+def _verbs(resource: str, verbs: tuple[str, ...]) -> set[tuple[str, str]]:
+    return {(resource, verb) for verb in verbs}
+
+
+SCALE = f"{INSTANCES}/scale"
+VIEW = _verbs(INSTANCES, READ) | _verbs(TEMPLATES, READ) | _verbs(SCALE, ("get",))
+EDIT = VIEW | _verbs(INSTANCES, WRITE) | _verbs(SCALE, ("update", "patch"))
+ADMIN = EDIT | _verbs(TEMPLATES, WRITE)
+ALLOWED = {"view": VIEW, "edit": EDIT, "admin": ADMIN}
+CLUSTER_WIDE = {
+    **{role: rights | _verbs(CLUSTER_TEMPLATES, READ) for role, rights in ALLOWED.items()},
+    "model-operator-cluster-templates-view": _verbs(CLUSTER_TEMPLATES, READ),
+    "model-operator-cluster-templates-edit": _verbs(CLUSTER_TEMPLATES, READ + WRITE),
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with kubectl and nothing but what a role gives."""
+
+    kubectl: Kubectl
+    namespace: str
+    name: str
+
+    def run(self, *words: str, objects: tuple[Object, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as this person."""
+        given = yaml.safe_dump_all(objects)
+        return self.kubectl(
+            "--namespace", self.namespace, "--as", self.name, *words, input=given, check=False
+        )
+
+    def may(self, verb: str, resource: str) -> bool:
+        """Ask the API server."""
+        kind, _, subresource = resource.partition("/")
+        extra = ["--subresource", subresource] if subresource else []
+        if kind == CLUSTER_TEMPLATES:
+            # Asked for a namespace, the API server says what a role there has on them, which never counts.
+            extra.append("--all-namespaces")
+        return self.run("auth", "can-i", verb, kind, *extra).stdout.strip() == "yes"
+
+    def rights(self) -> set[tuple[str, str]]:
+        """Give everything about our resources that the API server allows."""
+        asked = [
+            *((resource, verb) for resource in RESOURCES for verb in READ + WRITE),
+            *((part, verb) for part in SUBRESOURCES for verb in ("get", "update", "patch")),
+        ]
+        return {(resource, verb) for resource, verb in asked if self.may(verb, resource)}
+
+
+@pytest.fixture(scope="module")
+def _aggregated(kubectl: Kubectl, cluster_api: KubeApi) -> None:
+    """Have the shipped roles in the cluster, and wait until the built-in ones have their part."""
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS / "people.yaml")
+    for role, rights in ALLOWED.items():
+
+        def aggregated(role: str = role, wanted: set[tuple[str, str]] = rights) -> bool:
+            return wanted <= _granted(cluster_api.get("ClusterRole", role))
+
+        wait_for(aggregated, message=f"{role} is aggregated")
+
+
+def _granted(role: Object) -> set[tuple[str, str]]:
+    """Give what a ClusterRole says about our resources."""
+    return {
+        (_qualified(resource), verb)
+        for rule in role["rules"]
+        if rule.get("apiGroups") == [GROUP]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def _qualified(resource: str) -> str:
+    """Name a resource, or its part, as kubectl takes it."""
+    plural, slash, part = resource.partition("/")
+    return f"{plural}.{GROUP}{slash}{part}"
+
+
+@pytest.fixture
+def bound(kubectl: Kubectl, cluster_api: KubeApi, api: KubeApi) -> Iterator[_Binder]:
+    """Give people roles, until the test ends."""
+    binder = _Binder(kubectl, cluster_api, api)
+    yield binder
+    for name in binder.cluster_bindings:
+        cluster_api.delete("ClusterRoleBinding", name)
+
+
+class _Binder:
+    def __init__(self, kubectl: Kubectl, cluster_api: KubeApi, api: KubeApi) -> None:
+        self._kubectl, self._cluster_api, self._api = kubectl, cluster_api, api
+        self.cluster_bindings: list[str] = []
+
+    def __call__(self, role: str, *, everywhere: bool = False) -> Person:
+        """Bind a ClusterRole in the test's namespace or everywhere, and wait until it counts."""
+        name = f"{role}-{self._api.namespace}"
+        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        kind = "ClusterRoleBinding" if everywhere else "RoleBinding"
+        binding = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": name},
+            "roleRef": reference,
+            "subjects": [subject],
+        }
+        (self._cluster_api if everywhere else self._api).create(binding)
+        if everywhere:
+            self.cluster_bindings.append(name)
+        person = Person(self._kubectl, self._api.namespace, name)
+        resource = CLUSTER_TEMPLATES if everywhere else INSTANCES
+        wait_for(lambda: person.may("get", resource), message=f"{name} may get {resource}")
+        return person
+
+
+@pytest.mark.usefixtures("_aggregated")
+@pytest.mark.parametrize("role", ALLOWED)
+def test_role_in_a_namespace(bound: _Binder, role: str) -> None:
+    assert bound(role).rights() == ALLOWED[role]
+
+
+@pytest.mark.usefixtures("_aggregated")
+@pytest.mark.parametrize("role", ["admin", *(name for name in CLUSTER_WIDE if name.startswith("model"))])
+def test_role_in_the_whole_cluster(bound: _Binder, role: str) -> None:
+    assert bound(role, everywhere=True).rights() == CLUSTER_WIDE[role]
+
+
+@pytest.mark.usefixtures("_aggregated")
+def test_rights_end_at_the_namespace(bound: _Binder, kubectl: Kubectl) -> None:
+    admin = bound("admin")
+
+    assert admin.may("create", TEMPLATES)
+    assert not Person(kubectl, "default", admin.name).may("get", INSTANCES)
+
+
+@pytest.mark.usefixtures("_aggregated", "operator")
+def test_editor_deploys_from_the_admin_s_template_and_scales(bound: _Binder, api: KubeApi) -> None:
+    admin, editor, viewer = bound("admin"), bound("edit"), bound("view")
+    apply = ("apply", "--server-side", "-f", "-")
+
+    refused = editor.run(*apply, objects=(template(),))
+    assert "Forbidden" in refused.stderr or "forbidden" in refused.stderr
+    assert admin.run(*apply, objects=(template(),)).returncode == 0
+    assert "forbidden" in viewer.run(*apply, objects=(instance(),)).stderr.lower()
+    assert editor.run(*apply, objects=(instance(),)).returncode == 0
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
+
+    assert editor.run("scale", "modelinstance", "minilm", "--replicas=2").returncode == 0
+    wait_for(lambda: api.get("Deployment", "minilm")["spec"]["replicas"] == 2)
+    assert "forbidden" in viewer.run("scale", "mi", "minilm", "--replicas=3").stderr.lower()
+    forged = '{"status":{"url":"http://elsewhere.test"}}'
+    patch = ("patch", "modelinstance", "minilm", "--subresource=status", "--type=merge", "-p", forged)
+    assert "forbidden" in admin.run(*patch).stderr.lower()
+    assert viewer.run("get", "models").returncode != 0, "the cluster's templates are not part of a namespace"
+    assert "RolledOut" in viewer.run("get", "modelinstances,modeltemplates").stdout
+    assert editor.run("delete", "modelinstance", "minilm").returncode == 0
