@@ -12,7 +12,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record bench-hostile bench-webhook check format crds docs lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record bench-hostile bench-webhook check format crds docs record-states lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ crds: $(INSTALLED) ## Write crds/ from the models
 
 docs: $(INSTALLED) ## Write the generated parts of the documents
 	$(BIN)/python -m tests.documents
+
+record-states: tools ## Record objects in every state for the tests of Argo CD's health checks
+	MODEL_OPERATOR_RECORD=1 $(BIN)/pytest -n $(JOBS) tests/integration/gitops/test_states.py
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock

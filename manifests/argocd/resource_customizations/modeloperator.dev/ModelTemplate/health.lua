@@ -1,0 +1,43 @@
+-- The status follows kstatus: Stalled and Reconciling are there only while they are true, and a status whose
+-- observedGeneration is not metadata.generation is about an earlier spec, or none was written yet (-1).
+local hs = {}
+
+if obj.metadata.deletionTimestamp ~= nil then
+  hs.status = "Progressing"
+  hs.message = "Being deleted"
+  return hs
+end
+
+if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
+  hs.status = "Progressing"
+  hs.message = "Waiting for the operator to look at the present spec"
+  return hs
+end
+
+local found = {}
+for _, condition in ipairs(obj.status.conditions or {}) do
+  found[condition.type] = condition
+end
+
+local function is_true(condition)
+  return condition ~= nil and condition.status == "True"
+end
+
+local function tell(condition)
+  return condition.reason .. ": " .. condition.message
+end
+
+if is_true(found.Stalled) then
+  hs.status = "Degraded"
+  hs.message = tell(found.Stalled)
+elseif is_true(found.Reconciling) then
+  hs.status = "Progressing"
+  hs.message = tell(found.Reconciling)
+elseif is_true(found.Ready) then
+  hs.status = "Healthy"
+  hs.message = tell(found.Ready)
+else
+  hs.status = "Progressing"
+  hs.message = "Waiting for the operator"
+end
+return hs

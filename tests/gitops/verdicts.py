@@ -1,0 +1,81 @@
+"""What kstatus (Flux) and Argo CD make of each reason, as the documentation shows it.
+
+Both look at conditions only, so a reason's row follows from whether it is Ready and whether it is Stalled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from model_operator.core.conditions import kstatus_conditions, merge_conditions
+from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.template_status import TemplateReason
+from tests.gitops import kstatus, lua
+from tests.gitops.argocd import health_script
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.cluster.kube_api import Object
+
+TIME = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the tools make of an object."""
+
+    kstatus: kstatus.KStatus
+    argocd: str
+
+
+def verdict(obj: Mapping[str, Any]) -> Verdict:
+    """Ask both about an object of ours."""
+    computed, _ = kstatus.compute(obj)
+    return Verdict(computed, lua.health(health_script(obj["kind"]), obj)["status"])
+
+
+def with_reason(kind: str, reason: Reason | TemplateReason) -> Object:
+    """Give an object whose status carries a reason, as the operator writes it."""
+    info = reason.value
+    conditions = kstatus_conditions(
+        ready=info.ready, stalled=info.stalled, reason=reason.name, message=info.meaning
+    )
+    metadata = {"name": "demo", "generation": 2}
+    if reason is Reason.Terminating:
+        metadata["deletionTimestamp"] = TIME
+    return {
+        "apiVersion": "modeloperator.dev/v1alpha1",
+        "kind": kind,
+        "metadata": metadata,
+        "spec": {},
+        "status": {
+            "observedGeneration": 2,
+            "conditions": merge_conditions([], conditions, generation=2, now=TIME),
+        },
+    }
+
+
+def instance_verdicts() -> str:
+    """Give the table for ModelInstances, as Markdown."""
+    not_seen = with_reason("ModelInstance", Reason.RolledOut)
+    not_seen["status"]["observedGeneration"] = 1
+    rows = [("any, of an earlier generation, and no status yet", not_seen)]
+    rows += [(f"`{reason.name}`", with_reason("ModelInstance", reason)) for reason in PRECEDENCE]
+    return _table(rows)
+
+
+def template_verdicts() -> str:
+    """Give the table for both kinds of templates, as Markdown."""
+    reasons: type[Enum] = TemplateReason
+    return _table([(f"`{each.name}`", with_reason("ModelTemplate", each)) for each in reasons])  # type: ignore[arg-type]
+
+
+def _table(rows: list[tuple[str, Object]]) -> str:
+    lines = ["| reason of `Ready` | kstatus (Flux) | Argo CD |", "|---|---|---|"]
+    for name, obj in rows:
+        told = verdict(obj)
+        lines.append(f"| {name} | {told.kstatus.value} | {told.argocd} |")
+    return "\n".join(lines)
