@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
 
+ARGOCD = "system:serviceaccount:argocd:argocd-application-controller"
 FLUX = "system:serviceaccount:flux-system:kustomize-controller"
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from model_operator.core.identity import CREATED_BY_USER
 from tests.cluster.waiting import wait_for
-from tests.integration.admission.people import FLUX, Writer
+from tests.integration.admission.people import ARGOCD, FLUX, Writer
 from tests.integration.operator.examples import environment, instance, template
 
 if TYPE_CHECKING:
@@ -98,6 +102,53 @@ def test_what_an_instance_says_alone_is_denied_to_everybody(admission: Admission
         said = Writer(kubectl, api.namespace, FLUX).says("apply", "-f", "-", objects=[huge])
         assert "spec.model_creation_parameters: must have at most 1000 elements, got more" in said
         assert said.startswith('The ModelInstance "huge" is invalid')
+
+
+@pytest.mark.parametrize(("user", "manager"), [(ARGOCD, "argocd-controller"), (FLUX, "kustomize-controller")])
+def test_who_created_it_is_no_difference_to_git(
+    admission: Admission, kubectl: Kubectl, user: str, manager: str
+) -> None:
+    api, name = admission.api, f"synced-by-{manager}"
+    writer = Writer(kubectl, api.namespace, user)
+    objects = _commit(name, new=False)
+    _sync(writer, manager, objects)
+    api.wait_for_condition("ModelInstance", name, "Ready")
+    wait_for(lambda: api.get("ModelTemplate", name)["status"]["instance_count"] == 1)
+    live = [api.get(obj["kind"], name) for obj in objects]
+    assert live[0]["metadata"]["annotations"][CREATED_BY_USER] == user
+
+    # Argo CD's server-side diff, mutating webhooks included; and Flux's search for drift.
+    assert _sync(writer, manager, objects, "--dry-run=server") == live
+    assert _sync(writer, manager, objects) == live
+    # Argo CD without server-side apply.
+    writer.run("apply", "-f", "-", objects=objects)
+    again = writer.run("apply", "-f", "-", objects=objects).stdout.splitlines()
+    assert [line.split()[-1] for line in again] == ["unchanged", "unchanged"]
+
+
+def test_sync_while_the_operator_is_away_keeps_who_created_it(
+    private_admission: Admission, kubectl: Kubectl
+) -> None:
+    api = private_admission.api
+    flux = Writer(kubectl, api.namespace, FLUX)
+    private_admission.start()
+    _sync(flux, "kustomize-controller", _commit("kept", new=False))
+    private_admission.stop()
+
+    model, server = _commit("kept", new=False)
+    model["spec"]["description"] = "new"
+    _sync(flux, "kustomize-controller", [model, server])
+
+    obj = api.get("ModelInstance", "kept")
+    assert obj["spec"]["description"] == "new"
+    assert obj["metadata"]["annotations"][CREATED_BY_USER] == FLUX
+
+
+def _sync(writer: Writer, manager: str, objects: Objects, *words: str) -> list[Any]:
+    """Apply server-side; give what the API server answers."""
+    apply = ("apply", "--server-side", "--force-conflicts", f"--field-manager={manager}", "-f", "-")
+    shown = ("-o", "json", "--show-managed-fields")
+    return [json.loads(writer.run(*apply, *words, *shown, objects=[obj]).stdout) for obj in objects]
 
 
 def _wait_for_generation(api: KubeApi, name: str) -> Object:

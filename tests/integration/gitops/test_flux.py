@@ -1,0 +1,196 @@
+"""Commits of templates and instances, applied, awaited and pruned the way Flux does it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.cluster.waiting import wait_for
+from tests.gitops.kstatus import KStatus, compute
+from tests.integration.gitops.states import conditions
+from tests.integration.operator.examples import edit_bundle, instance, ready, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.kube_api import KubeApi, Object, Objects
+    from tests.cluster.kubectl import Kubectl
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+EXTERNAL: Object = {
+    "apiVersion": "modeloperator.dev/v1alpha1",
+    "kind": "ModelInstance",
+    "metadata": {"name": "elsewhere"},
+    "spec": {"model_vendor": "OPENAI", "model_type": "EMBEDDING"},
+}
+LABELS = {
+    "kustomize.toolkit.fluxcd.io/name": "models",
+    "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+}
+
+
+@dataclass
+class Flux:
+    """One Kustomization with ``prune`` and ``wait``, for the namespace of `api`.
+
+    Attributes
+    ----------
+    folder
+        The path in the repository.
+    inventory
+        What the last commit held; what a later one lacks is pruned.
+    """
+
+    api: KubeApi
+    kubectl: Kubectl
+    folder: Path
+    inventory: set[tuple[str, str]] = field(default_factory=set)
+
+    def reconcile(self, *objects: Object) -> Objects:
+        """Build, try, apply and prune, as one reconciliation of a commit; give what the server answered."""
+        built = self._build(objects)
+        for obj in built:
+            self.api.apply(obj, manager="kustomize-controller", dry_run=True)
+        answers = [self.api.apply(obj, manager="kustomize-controller") for obj in built]
+        held = {(obj["kind"], obj["metadata"]["name"]) for obj in built}
+        # Flux deletes in the reverse order.
+        for kind, name in sorted(self.inventory - held, reverse=True):
+            self.api.delete(kind, name)
+        self.inventory = held
+        return answers
+
+    def wait(self) -> dict[str, str]:
+        """Wait as ``wait: true`` does, until all are current or one has failed; give the statuses by name."""
+
+        def settled() -> dict[str, str]:
+            statuses = self.statuses()
+            waits = KStatus.FAILED not in statuses.values() and set(statuses.values()) != {KStatus.CURRENT}
+            assert not waits, f"their statuses are {statuses}"
+            return statuses
+
+        return wait_for(settled, message="the health check ends")
+
+    def statuses(self) -> dict[str, str]:
+        """Give what kstatus says of everything in the inventory."""
+        return {name: compute(self.api.get(kind, name))[0] for kind, name in sorted(self.inventory)}
+
+    def _build(self, objects: tuple[Object, ...]) -> Objects:
+        names = []
+        for obj in objects:
+            names.append(f"{obj['kind']}-{obj['metadata']['name']}.yaml".lower())
+            (self.folder / names[-1]).write_text(yaml.safe_dump(obj))
+        labels = [{"pairs": LABELS, "includeSelectors": False}]
+        kustomization = {"namespace": self.api.namespace, "labels": labels, "resources": names}
+        (self.folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        built: Objects = list(yaml.safe_load_all(self.kubectl("kustomize", self.folder).stdout))
+        # Kinds that Flux does not know are in the order of the alphabet.
+        return sorted(built, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))
+
+
+@pytest.fixture
+def flux(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> Flux:
+    return Flux(api, kubectl, tmp_path)
+
+
+def test_life_of_a_repository(flux: Flux) -> None:
+    api = flux.api
+    commit = (template(), instance(), EXTERNAL)
+
+    answers = flux.reconcile(*commit)
+    assert [obj["kind"] for obj in answers] == ["ModelInstance", "ModelInstance", "ModelTemplate"]
+    assert {compute(obj)[0] for obj in answers} == {KStatus.IN_PROGRESS}, "none is taken for ready too soon"
+    assert set(flux.wait().values()) == {KStatus.CURRENT}
+    deployment = api.get("Deployment", "minilm")
+    assert not LABELS.keys() & deployment["metadata"]["labels"].keys()
+
+    # The next interval, nothing new in Git.
+    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"]["instance_count"] == 1)
+    before = _versions(api)
+    flux.reconcile(*commit)
+    assert _versions(api) == before
+
+    # Somebody removes the template and forgets the instance: what serves serves on.
+    flux.reconcile(instance(), EXTERNAL)
+    obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateNotFound")
+    assert flux.statuses() == {"minilm": KStatus.IN_PROGRESS, "elsewhere": KStatus.CURRENT}
+    assert conditions(obj)["Available"] == ("True", "Serving")
+    assert api.get("Deployment", "minilm")["metadata"]["uid"] == deployment["metadata"]["uid"]
+
+    # Reverted.
+    flux.reconcile(*commit)
+    assert set(flux.wait().values()) == {KStatus.CURRENT}
+    after = api.get("Deployment", "minilm")["metadata"]
+    assert (after["uid"], after["generation"]) == (
+        deployment["metadata"]["uid"],
+        deployment["metadata"]["generation"],
+    )
+
+    # A mistake fails at once instead of at the timeout, and what serves serves on.
+    flux.reconcile(template(), instance(model_creation_parameters={"MODEL_NAME": 7}), EXTERNAL)
+    assert flux.wait()["minilm"] == KStatus.FAILED
+    assert api.get("Deployment", "minilm")["metadata"]["generation"] == after["generation"]
+
+    # Everything goes.
+    flux.reconcile(EXTERNAL)
+    for kind, name in (("ModelInstance", "minilm"), ("ModelTemplate", "encoder"), ("Deployment", "minilm")):
+        api.wait_until_gone(kind, name)
+
+
+def test_commit_that_changes_both_ends_current(flux: Flux) -> None:
+    flux.reconcile(template(), instance())
+    flux.wait()
+    parameters = {"MODEL_NAME": "all-MiniLM-L6-v2", "DTYPE": "float16"}
+    changed = template()
+    changed["spec"]["model_creation_parameters_schema"]["properties"]["DTYPE"] = {"type": "string"}
+
+    # The instance comes first, so for a moment it names a parameter that its template does not have yet.
+    flux.reconcile(changed, instance(model_creation_parameters=parameters))
+
+    obj = flux.api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    assert obj["status"]["template"]["generation"] == 2
+    assert set(flux.statuses().values()) == {KStatus.CURRENT}
+
+
+def test_pruning_template_and_instance_at_once(flux: Flux) -> None:
+    flux.reconcile(template(), instance(), EXTERNAL)
+    flux.wait()
+
+    flux.reconcile(EXTERNAL)
+
+    for kind in ("ModelTemplate", "ModelInstance"):
+        flux.api.wait_until_gone(kind, "encoder" if kind == "ModelTemplate" else "minilm")
+    flux.api.wait_until_gone("Deployment", "minilm")
+
+
+def test_first_word_about_an_edited_template_is_not_that_it_is_rolled_out(flux: Flux) -> None:
+    flux.reconcile(template(), instance())
+    flux.wait()
+    start = flux.api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"]
+
+    edit_bundle(flux.api, tag="v2")
+    wait_for(lambda: flux.api.get("ModelInstance", "minilm")["status"]["template"]["generation"] == 2)
+    flux.api.wait_for_condition("ModelInstance", "minilm", "Ready")
+
+    told = [compute(version)[0] for version in flux.api.versions("ModelInstance", "minilm", start)]
+    assert told[0] == KStatus.IN_PROGRESS
+    assert told[-1] == KStatus.CURRENT
+    assert ready(flux.api.get("ModelInstance", "minilm"))["reason"] == "RolledOut"
+
+
+def _versions(api: KubeApi) -> str:
+    """Give the versions of everything in the namespace that a needless write would change."""
+    kinds = ("ModelTemplate", "ModelInstance", "Deployment", "Service")
+    found = {
+        f"{kind} {obj['metadata']['name']}": (
+            obj["metadata"]["resourceVersion"],
+            obj["metadata"].get("generation"),
+        )
+        for kind in kinds
+        for obj in api.list(kind)
+    }
+    return json.dumps(found, indent=1)
