@@ -8,8 +8,11 @@ from pathlib import Path
 
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.reasons import reasons_table
+from tests.gitops.argocd import CONFIG_MAP, config_map
+from tests.gitops.verdicts import instance_verdicts, template_verdicts
 
 README = Path(__file__).parent.parent / "README.md"
+GITOPS = README.parent / "docs" / "gitops.md"
 
 
 def settings_table() -> str:
@@ -28,7 +31,11 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-PARTS = {README: {"reasons": reasons_table, "settings": settings_table}}
+PARTS = {
+    README: {"reasons": reasons_table, "settings": settings_table},
+    GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
+}
+WHOLE = {CONFIG_MAP: config_map}
 
 
 def with_generated_parts(path: Path) -> str:
@@ -42,15 +49,24 @@ def with_generated_parts(path: Path) -> str:
     return text
 
 
+def generated() -> dict[Path, str]:
+    """Give the text of every document that has generated parts, and of every file made as a whole."""
+    return {path: with_generated_parts(path) for path in PARTS} | {
+        path: make() for path, make in WHOLE.items()
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Write the documents, or with ``--check`` only tell whether they are up to date."""
-    stale = [path for path in PARTS if with_generated_parts(path) != path.read_text()]
+    stale = {
+        path: text for path, text in generated().items() if not path.exists() or path.read_text() != text
+    }
     if arguments == ["--check"]:
         for path in stale:
             print(f"{path.name} is out of date: run make docs", file=sys.stderr)
         return 1 if stale else 0
-    for path in stale:
-        path.write_text(with_generated_parts(path))
+    for path, text in stale.items():
+        path.write_text(text)
     return 0
 
 
