@@ -12,7 +12,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record bench-hostile bench-webhook check format crds docs record-states lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record-failures bench-hostile bench-webhook check format crds docs record-states lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ test: real-node-tools ## Run all tests, those on the control plane and with real
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit
 
-record: tools ## Write down what a real node says of every failure in tests/failures (as root)
+record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record
 
 bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
