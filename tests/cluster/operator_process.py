@@ -41,6 +41,7 @@ class OperatorProcess:
         log: Path,
         owner: int | None = None,
         environment: Mapping[str, str] | None = None,
+        module: str = "model_operator",
     ) -> Self:
         """Start an operator and wait until it is ready: its caches are complete, its webhooks served.
 
@@ -56,6 +57,8 @@ class OperatorProcess:
             The process id with whose end the operator ends too; default: the caller's.
         environment
             Variables laid over ours.
+        module
+            What is run: the operator, or a module that changes something of it before it runs it.
 
         Raises
         ------
@@ -66,7 +69,7 @@ class OperatorProcess:
         command: list[str | Path] = [
             sys.executable,
             "-m",
-            "model_operator",
+            module,
             "run",
             "--kubeconfig",
             kubeconfig,

@@ -25,7 +25,7 @@ from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.operator_process import OperatorProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from tests.cluster.cluster import Cluster
@@ -38,7 +38,9 @@ LOGS = pytest.StashKey[dict["Path", int]]()
 class PrivateOperator(Protocol):
     """Starts operators that serve the test's `private_namespace` only, until the test ends."""
 
-    def __call__(self, *arguments: str) -> OperatorProcess:
+    def __call__(
+        self, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "model_operator"
+    ) -> OperatorProcess:
         """Start one, with more arguments for ``model-operator run``; its log is shown when the test fails."""
 
 
@@ -127,12 +129,20 @@ def private_operator(
     """Give a function that starts an operator for the test's `private_namespace`; it may be called again."""
     started: list[OperatorProcess] = []
 
-    def start(*arguments: str) -> OperatorProcess:
+    def start(
+        *arguments: str, environment: Mapping[str, str] | None = None, module: str = "model_operator"
+    ) -> OperatorProcess:
         log = tmp_path / f"operator-{len(started) + 1}.log"
         log.touch()
         _logs(request)[log] = 0
         operator = OperatorProcess.start(
-            shared_run.operator_kubeconfig, "--namespace", private_namespace, *arguments, log=log
+            shared_run.operator_kubeconfig,
+            "--namespace",
+            private_namespace,
+            *arguments,
+            log=log,
+            environment=environment,
+            module=module,
         )
         started.append(operator)
         return operator

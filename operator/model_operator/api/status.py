@@ -79,7 +79,8 @@ class DeploymentStatusEntry(ApiModel):
     url: str | None = None
     """Address in the cluster; absent where the endpoint type has no Service."""
     revision: str | None = None
-    """Hash of the pod template that is rolled out; present while the status is READY."""
+    """Hash of the pod template that was applied for this specification and this generation of the template:
+    rolled out while the status is READY. An operator that would render other pods leaves them as they are."""
     message: str | None = None
     """What is in the way, and who must do what next."""
 

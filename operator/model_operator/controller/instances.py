@@ -11,6 +11,7 @@ from model_operator.controller.cache import Object
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
+from model_operator.controller.kept_pods import PodKeeper
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.conditions import merge_patch
@@ -53,6 +54,7 @@ class InstanceReconciler:
         self._on_rebound = on_rebound
         self._clock = clock
         self._children = ChildSync(client, state)
+        self._pods = PodKeeper(client, state)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Look at an instance once and do all that can be done now.
@@ -66,7 +68,7 @@ class InstanceReconciler:
         Raises
         ------
         ApiError
-            When the status could not be written.
+            When a Deployment could not be read or the status not be written.
         """
         obj = self._state.instances.get(namespace, name)
         if obj is None:
@@ -77,6 +79,7 @@ class InstanceReconciler:
         if instance.metadata.deletionTimestamp is None:
             template = resolve_template(instance, self._state)
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
+            plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
             if plan.rendering is not None:
                 try:
                     failures = await self._children.sync(instance, plan.rendering)

@@ -50,6 +50,12 @@ _LIST_KEYS = {
     "ownerReferences": ("uid",),
 }
 """The associative lists of our kinds and their ``x-kubernetes-list-map-keys``; all others are atomic."""
+_ATOMIC_DEFAULTS: Mapping[str, tuple[str, Any]] = {
+    "fieldRef": ("apiVersion", "v1"),
+    "resourceFieldRef": ("divisor", "0"),
+    "serviceAccountToken": ("expirationSeconds", 3600),
+}
+"""What the API server adds where server-side apply knows one owner of all fields: there it becomes ours."""
 _MEANINGFUL_ZEROS = frozenset(
     {
         "allowPrivilegeEscalation",
@@ -141,7 +147,9 @@ def _canonical(value: Any, field: str = "") -> Any:
     if isinstance(value, Mapping):
         if field in _QUANTITY_MAPS:
             return {key: _quantity(item) for key, item in value.items()}
-        return {key: _canonical(item, key) for key, item in value.items()}
+        canonical = {key: _canonical(item, key) for key, item in value.items()}
+        added, default = _ATOMIC_DEFAULTS.get(field, ("", None))
+        return {key: item for key, item in canonical.items() if key != added or item != default}
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     return _quantity(value) if field in _QUANTITY_FIELDS else value

@@ -12,6 +12,7 @@ from model_operator.core.conditions import Condition, kstatus_conditions, merge_
 from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
 from model_operator.core.failures import Failure
 from model_operator.core.identity import created_by
+from model_operator.core.kept_pods import told_revision
 from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.ownership import INSTANCE_LABEL
 from model_operator.core.parameters import parse_parameter_schema
@@ -124,7 +125,7 @@ def _entries(
         verdict = _judge(rendered, observation, rollouts.get(rendered.name))
         verdicts.append(verdict)
         entry = _entry(observation, rendered.name, verdict, rollouts.get(rendered.name))
-        if verdict.state is DeploymentState.READY:
+        if _is_or_was_applied(rendered, observation):
             entry["revision"] = pod_revision(rendered.deployment)
         entries.append(entry)
     names = {rendered.name for rendered in wanted}
@@ -196,6 +197,17 @@ def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
     return before.get("status") == DeploymentState.READY and before.get("revision") == pod_revision(
         rendered.deployment
     )
+
+
+def _is_or_was_applied(rendered: RenderedDeployment, observation: Observation) -> bool:
+    """Tell whether the live Deployment has these pods, even where the rest of it could not be applied."""
+    live, plan = observation.deployments.get(rendered.name), observation.plan
+    if live is None or plan is None or plan.template is None:
+        return False
+    if was_applied(applicable(rendered.deployment), live):
+        return True
+    told = told_revision(observation.current, observation.instance, plan.template, rendered.name)
+    return told == pod_revision(rendered.deployment)
 
 
 def _judge_unwanted(observation: Observation, name: str) -> _Verdict:

@@ -1,0 +1,91 @@
+"""Pods that stay as they are when the operator renders differently than before: after an upgrade, for one.
+
+A rendering follows from the generation of the instance, the generation of its template, and the operator: its
+version and its settings. The status says for which two generations it was written, and with which pods
+(``deployments[].revision``). Where neither has changed since and other pods come out now, the operator has
+changed, and nobody has asked for new pods. Then the pod template that was applied stays in place of the
+rendered one until the instance or its template changes.
+
+What was applied need not be stored anywhere: the API server keeps for every field who has applied it, and the
+revision proves that what is read back is what was applied, neither changed nor taken over by anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from model_operator.api import ModelInstance
+from model_operator.core.canonical import pod_revision
+from model_operator.core.ownership import MANAGER
+from model_operator.core.rendering import RenderedDeployment
+from model_operator.core.templates import CompiledTemplate
+
+
+def told_revision(
+    status: Mapping[str, Any], instance: ModelInstance, template: CompiledTemplate, name: str
+) -> str | None:
+    """Return the revision of the pods that were applied for these generations, None where there were none.
+
+    Parameters
+    ----------
+    status
+        The status of the instance as the API server has it.
+    instance, template
+        What is to be rendered.
+    name
+        The Deployment's name.
+    """
+    bound, metadata = status.get("template") or {}, template.resource.metadata
+    told = (status.get("observedGeneration"), bound.get("uid"), bound.get("generation"))
+    if told != (instance.metadata.generation, metadata.uid, metadata.generation):
+        return None
+    entries = status.get("deployments") or []
+    return next((entry.get("revision") for entry in entries if entry.get("name") == name), None)
+
+
+def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | None:
+    """Return the pod template that we applied to a Deployment; None when it is no longer of that revision.
+
+    Parameters
+    ----------
+    live
+        The Deployment as the API server has it, with ``metadata.managedFields``.
+    revision
+        What :func:`~model_operator.core.canonical.pod_revision` gave for what was applied.
+    """
+    for entry in live["metadata"].get("managedFields") or []:
+        if (entry.get("manager"), entry.get("operation")) == (MANAGER, "Apply"):
+            fields = (entry.get("fieldsV1") or {}).get("f:spec", {}).get("f:template")
+            if fields is None:
+                continue
+            pods: dict[str, Any] = _owned(live["spec"]["template"], fields)
+            if pod_revision({"spec": {"template": pods}}) == revision:
+                return pods
+    return None
+
+
+def with_pods(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> RenderedDeployment:
+    """Return a rendered deployment with another pod template."""
+    spec = {**rendered.deployment["spec"], "template": dict(pods)}
+    return replace(rendered, deployment={**rendered.deployment, "spec": spec})
+
+
+def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
+    """Return the part of a value that ``fieldsV1`` names: ``f:`` fields, ``k:`` and ``v:`` items of lists."""
+    if not fields:
+        return value
+    if isinstance(value, Mapping):
+        names = (key.removeprefix("f:") for key in fields if key.startswith("f:"))
+        return {name: _owned(value[name], fields[f"f:{name}"]) for name in names if name in value}
+    items = [
+        (key[:2], json.loads(key[2:]), inner) for key, inner in fields.items() if key[:2] in ("k:", "v:")
+    ]
+    return [
+        _owned(item, inner)
+        for item in value
+        for how, wanted, inner in items
+        if (item == wanted if how == "v:" else item.items() >= wanted.items())
+    ]
