@@ -62,6 +62,12 @@ _TEMPLATE_COLUMNS = (
     Column("Type", ".spec.model_type", "What its models do."),
     Column("Image", f"{_BUNDLE}.image", "Repository of the image."),
     Column("Instances", ".status.instance_count", "Number of instances that use it.", type="integer"),
+    Column(
+        "Updated",
+        ".status.updated_instance_count",
+        "Number of those that are Ready with its present generation.",
+        type="integer",
+    ),
     _AGE,
     Column("Tag", f"{_BUNDLE}.tag", "Tag of the image.", wide=True),
     Column("Endpoint", ".spec.endpoint_type", "How its models get their work.", wide=True),

@@ -32,13 +32,18 @@ class ModelTemplateStatus(ApiModel):
     observedGeneration: int = UNOBSERVED
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
-    """Aspects of the state. Ready: instances can be made from the template."""
+    """Aspects of the state. Ready: instances can be made from the template. RolledOut: all of its instances
+    have arrived at its present generation."""
     id: str | None = None
     """Identity of the template, its metadata.uid; an instance may name it in `model_template_id`."""
     created_at: Time | None = None
     """Time at which the template was created, RFC 3339, UTC."""
     instance_count: Count | None = None
-    """Number of instances that use the template."""
+    """Number of instances that use the template: an edit of it concerns them all."""
+    updated_instance_count: Count | None = None
+    """Number of those that have arrived at the present generation of the template: Ready with it."""
+    stalled_instance_count: Count | None = None
+    """Number of those that cannot arrive there until somebody acts, as their Ready conditions say."""
 
 
 class TemplateRef(ApiModel):

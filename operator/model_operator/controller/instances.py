@@ -14,6 +14,7 @@ from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.kept_pods import PodKeeper
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
+from model_operator.core.arrivals import contribution
 from model_operator.core.conditions import merge_patch
 from model_operator.core.failures import Failure
 from model_operator.core.parsing import parse_instance
@@ -34,8 +35,8 @@ class InstanceReconciler:
         Requests and caches.
     settings
         The cluster's conventions for rendering.
-    on_rebound
-        Called with the uid of the template that an instance has just been bound to, and of the one before.
+    recount
+        Called with the uid of a template when one of its instances counts as something else than before.
     clock
         Where times of transition come from.
     """
@@ -45,13 +46,13 @@ class InstanceReconciler:
         client: ApiClient,
         state: ClusterState,
         settings: RenderSettings,
-        on_rebound: Callable[[str | None], None],
+        recount: Callable[[str | None], None],
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
         self._settings = settings
-        self._on_rebound = on_rebound
+        self._recount = recount
         self._clock = clock
         self._children = ChildSync(client, state)
         self._pods = PodKeeper(client, state)
@@ -115,6 +116,6 @@ class InstanceReconciler:
             metadata["resourceVersion"],
         )
         self._state.instances.put(patched)
-        if "template" in patch:
+        if contribution(current) != contribution(wanted):
             for uid in {bound_template(current), bound_template(wanted)}:
-                self._on_rebound(uid)
+                self._recount(uid)

@@ -14,6 +14,7 @@ from model_operator.controller.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
+from model_operator.core.arrivals import Tally, tally
 from model_operator.core.dry_run import Trial
 from model_operator.core.ownership import INSTANCE_LABEL, controller_of
 from model_operator.core.parsing import parse_template
@@ -81,10 +82,10 @@ class ClusterState:
                 if namespace in ("", found[0]):
                     yield found
 
-    def count_bound(self, uid: str) -> int:
-        """Return how many instances are bound to the template of that uid; naming it is not enough."""
-        named = self.instances.find("template", uid)
-        return sum(1 for instance in named if bound_template(instance.get("status")) == uid)
+    def tally(self, template: Object) -> Tally:
+        """Count the instances of a template."""
+        uid = template["metadata"]["uid"]
+        return tally(self.instances.find("template", uid), uid, template["metadata"].get("generation", 0))
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""

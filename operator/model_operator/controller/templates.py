@@ -1,4 +1,4 @@
-"""Reconciling one template: telling whether it is valid and how many instances use it."""
+"""Reconciling one template: telling whether it is valid, and how far its instances are."""
 
 from __future__ import annotations
 
@@ -60,9 +60,8 @@ class TemplateReconciler:
         obj = cache.get(namespace, name)
         if obj is None or self._state.compiled(obj) is not template:
             return None  # It has changed meanwhile, and so is about to be looked at again.
-        count = self._state.count_bound(obj["metadata"]["uid"])
         current = obj.get("status") or {}
-        wanted = template_status(template, current, count, rfc3339(self._clock()), trial)
+        wanted = template_status(template, current, self._state.tally(obj), rfc3339(self._clock()), trial)
         patch = merge_patch(current, wanted)
         if patch:
             version = obj["metadata"]["resourceVersion"]

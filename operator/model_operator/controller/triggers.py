@@ -18,7 +18,7 @@ from model_operator.controller.resources import (
 from model_operator.controller.state import ClusterState, bound_template, instance_of_child
 
 _COUNT_DELAY = 1.0
-"""Seconds over which changes of a template's number of instances become one write."""
+"""Seconds over which what a template's instances do becomes one write of its counts."""
 
 _WITHOUT_STATUS = (AUTOSCALERS, DISRUPTION_BUDGETS)
 """Kinds of children of whose status nothing is told."""

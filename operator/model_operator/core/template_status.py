@@ -1,4 +1,4 @@
-"""The status of a template: whether instances can be made from it, and how many there are."""
+"""The status of a template: whether instances can be made from it, and how many have followed it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from model_operator.core.arrivals import Tally, rolled_out
 from model_operator.core.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.dry_run import Trial
 from model_operator.core.plan import summarize
@@ -34,7 +35,7 @@ class TemplateReason(Enum):
 def template_status(
     template: CompiledTemplate,
     current: Mapping[str, Any],
-    instance_count: int,
+    counts: Tally,
     now: str,
     trial: Trial | None = None,
 ) -> dict[str, Any]:
@@ -46,8 +47,8 @@ def template_status(
         The compiled template.
     current
         Its ``status`` as the API server has it.
-    instance_count
-        Number of instances that refer to it.
+    counts
+        Its instances.
     now
         RFC 3339 time for conditions that change.
     trial
@@ -59,6 +60,7 @@ def template_status(
     conditions = kstatus_conditions(
         ready=info.ready, stalled=info.stalled, reason=reason.name, message=message
     )
+    conditions.insert(1, rolled_out(counts, metadata.generation, valid=not template.violations))
     return {
         "observedGeneration": metadata.generation,
         "conditions": merge_conditions(
@@ -66,7 +68,9 @@ def template_status(
         ),
         "id": metadata.uid,
         "created_at": metadata.creationTimestamp,
-        "instance_count": instance_count,
+        "instance_count": counts.instances,
+        "updated_instance_count": counts.updated,
+        "stalled_instance_count": counts.stalled,
     }
 
 

@@ -16,8 +16,10 @@ from model_operator.core.admission.instance import (
     judge_instance,
 )
 from model_operator.core.admission.template import Impact, judge_template
+from model_operator.core.canonical import pod_revision
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.render_settings import RenderSettings
+from model_operator.core.rendering import render
 from tests.integration.admission.cases import Case, load, templates
 
 if TYPE_CHECKING:
@@ -231,3 +233,26 @@ class TestImpact:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
         self.consider(impact, 3, BATCH_SIZE=8, DEBUG="no")
         assert impact.warnings(complete=True) == ()
+
+    @pytest.mark.parametrize(
+        ("replicas", "tag", "said"),
+        [
+            (1, "2.0", ("ModelTemplate encoder: this rolls the pods of 3 instances",)),
+            (0, "2.0", ()),
+            (1, None, ()),
+        ],
+    )
+    def test_instances_with_workers_whose_pods_become_others_are_rolled(
+        self, replicas: int, tag: str | None, said: tuple[str, ...]
+    ) -> None:
+        old, new = stored(templates()[0]), stored(templates()[0])
+        if tag is not None:
+            new["spec"]["vendor_configuration"]["bundle_config"]["tag"] = tag
+        impact = Impact(old, parse_template(new), SETTINGS)
+        for number in range(3):
+            obj = stored(model(name=f"demo-{number}"))
+            (rendered,) = render(parse_template(old), parse_instance(obj)[0], SETTINGS).deployments
+            entry = {"name": rendered.name, "status": "READY", "replicas": replicas}
+            entry["revision"] = pod_revision(rendered.deployment)
+            impact.consider(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
+        assert impact.warnings(complete=True) == said

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from model_operator.api import ModelTemplateStatus
+from model_operator.core.arrivals import Tally
 from model_operator.core.conditions import merge_patch
 from model_operator.core.parsing import parse_template
 from model_operator.core.template_status import template_status
@@ -18,7 +19,9 @@ BEFORE, NOW = "2026-01-01T08:00:00Z", "2026-01-01T09:00:00Z"
 
 
 def status(change: dict[str, Any], current: dict[str, Any], count: int = 0) -> dict[str, Any]:
-    return template_status(parse_template(apply_merge_patch(TEMPLATE, change)), current, count, NOW)
+    return template_status(
+        parse_template(apply_merge_patch(TEMPLATE, change)), current, Tally(count, count), NOW
+    )
 
 
 def test_a_valid_template() -> None:
@@ -29,11 +32,19 @@ def test_a_valid_template() -> None:
         id: u1
         created_at: "2026-01-01T08:00:00Z"
         instance_count: 2
+        updated_instance_count: 2
+        stalled_instance_count: 0
         conditions:
           - type: Ready
             status: "True"
             reason: TemplateValid
             message: Instances can be made from the template.
+            observedGeneration: 3
+            lastTransitionTime: "2026-01-01T09:00:00Z"
+          - type: RolledOut
+            status: "True"
+            reason: AllUpdated
+            message: 2 of 2 instances are Ready with generation 3.
             observedGeneration: 3
             lastTransitionTime: "2026-01-01T09:00:00Z"
     """)
@@ -59,7 +70,9 @@ def test_an_invalid_template_becomes_stalled_and_says_who_must_act() -> None:
         "observedGeneration": 3,
         "lastTransitionTime": NOW,
     }
-    assert found["conditions"] == [
+    ready, told, stalled = found["conditions"]
+    assert (told["type"], told["status"], told["reason"]) == ("RolledOut", "False", "TemplateInvalid")
+    assert [ready, stalled] == [
         {"type": "Ready", "status": "False", **same},
         {"type": "Stalled", "status": "True", **same},
     ]
@@ -71,10 +84,21 @@ def test_a_corrected_template_is_no_longer_stalled() -> None:
 
     healed = status({}, broken)
 
-    assert [condition["type"] for condition in healed["conditions"]] == ["Ready"]
+    assert [condition["type"] for condition in healed["conditions"]] == ["Ready", "RolledOut"]
 
 
-def test_a_count_that_changes_is_the_whole_patch() -> None:
+def test_a_count_that_changes_is_the_whole_patch_but_for_the_words() -> None:
     current = status({}, {}, count=1)
 
-    assert merge_patch(current, status({}, current, count=2)) == {"instance_count": 2}
+    patch = merge_patch(current, status({}, current, count=2))
+
+    assert patch.keys() == {"instance_count", "updated_instance_count", "conditions"}
+
+
+def test_instances_that_lag_leave_the_template_ready() -> None:
+    """Who waits for the template must not wait for all of its models."""
+    found = template_status(parse_template(TEMPLATE), {}, Tally(3, 1, 1), NOW)
+
+    conditions = {condition["type"]: condition["status"] for condition in found["conditions"]}
+    assert conditions == {"Ready": "True", "RolledOut": "False"}
+    assert (found["updated_instance_count"], found["stalled_instance_count"]) == (1, 1)

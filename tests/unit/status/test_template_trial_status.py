@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus
+from model_operator.core.arrivals import Tally
 from model_operator.core.dry_run import Trial
 from model_operator.core.parsing import parse_template
 from model_operator.core.template_status import template_status
@@ -26,11 +27,12 @@ NEXT_STEP = (
 
 def conditions(trial: Trial | None, **spec: Any) -> list[tuple[str, str, str, str]]:
     template = parse_template({**TEMPLATE, "spec": {**TEMPLATE["spec"], **spec}})
-    status = template_status(template, {}, 0, NOW, trial)
+    status = template_status(template, {}, Tally(), NOW, trial)
     ModelTemplateStatus.model_validate(status)
     return [
         (condition["type"], condition["status"], condition["reason"], condition["message"])
         for condition in status["conditions"]
+        if condition["type"] != "RolledOut"
     ]
 
 

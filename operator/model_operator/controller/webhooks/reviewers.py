@@ -171,7 +171,7 @@ class Admission:
         return verdict.with_warnings(await self._impact(dict(change.old), compiled))
 
     async def _impact(self, old: Object, compiled: CompiledTemplate) -> tuple[str, ...]:
-        """Return the warnings about instances that an edit of their template makes invalid."""
+        """Return the warnings about instances that an edit of their template makes invalid or rolls."""
         impact = Impact(old, compiled, self._rendering)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _IMPACT_SECONDS

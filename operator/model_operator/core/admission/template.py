@@ -8,8 +8,9 @@ from typing import Any
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid
+from model_operator.core.canonical import pod_revision
 from model_operator.core.parsing import parse_template
-from model_operator.core.plan import make_plan
+from model_operator.core.plan import Plan, make_plan
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.templates import CompiledTemplate
 
@@ -32,10 +33,10 @@ def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
 
 
 class Impact:
-    """Counts the instances that an edit of their template makes invalid.
+    """Counts the instances that an edit of their template makes invalid, and those whose pods it rolls.
 
-    Such an edit is let in: instance and template change together, in whatever order, and what runs is left as
-    it is.
+    Such an edit is let in: instance and template change together, in whatever order, and what is invalid is
+    left as it is. An instance's pods are rolled when others come out than its status says were applied.
 
     Parameters
     ----------
@@ -53,10 +54,13 @@ class Impact:
         self._settings = settings
         self._compiled_old: CompiledTemplate | None = None
         self._names: list[str] = []
+        self._rolled = 0
 
     def consider(self, instance: ModelInstance) -> None:
         """Take one instance of the template into account."""
-        if self._is_valid(instance, self._new):
+        plan = make_plan(instance, self._new, self._settings)
+        if plan.problem is None:
+            self._rolled += _is_rolled(instance, plan)
             return
         if self._compiled_old is None:
             # Most edits break nothing, so this is seldom needed.
@@ -66,24 +70,39 @@ class Impact:
             self._names.append(f"{metadata.namespace}/{metadata.name}")
 
     def warnings(self, *, complete: bool) -> tuple[str, ...]:
-        """Return what the editor is told: how many instances, and the names of up to five.
+        """Return what the editor is told: how many instances, and the names of up to five invalid ones.
 
         Parameters
         ----------
         complete
             Whether all instances of the template were taken into account.
         """
-        if not self._names:
-            return ()
-        count = len(self._names)
-        least = "" if complete else "at least "
-        instances = "1 instance" if count == 1 else f"{count} instances"
-        shown = ", ".join(sorted(self._names)[:_NAMED])
-        more = f" and {count - _NAMED} more" if count > _NAMED else ""
         resource = self._new.resource
         subject = f"{resource.kind} {resource.metadata.name}"
-        effect = f"this makes {least}{instances} invalid: {shown}{more}; what runs is left as it is"
-        return (f"{subject}: {effect}",)
+        least = "" if complete else "at least "
+        told = []
+        if self._names:
+            count = len(self._names)
+            shown = ", ".join(sorted(self._names)[:_NAMED])
+            more = f" and {count - _NAMED} more" if count > _NAMED else ""
+            effect = f"this makes {least}{_instances(count)} invalid: {shown}{more}; what runs is left as it is"
+            told.append(f"{subject}: {effect}")
+        if self._rolled:
+            told.append(f"{subject}: this rolls the pods of {least}{_instances(self._rolled)}")
+        return tuple(told)
 
     def _is_valid(self, instance: ModelInstance, template: CompiledTemplate) -> bool:
         return make_plan(instance, template, self._settings).problem is None
+
+
+def _is_rolled(instance: ModelInstance, plan: Plan) -> bool:
+    """Tell whether a Deployment that has workers gets other pods than it has."""
+    told = {entry.name: entry.revision for entry in instance.status.deployments if entry.replicas}
+    return plan.rendering is not None and any(
+        told.get(rendered.name) not in (None, pod_revision(rendered.deployment))
+        for rendered in plan.rendering.deployments
+    )
+
+
+def _instances(count: int) -> str:
+    return "1 instance" if count == 1 else f"{count} instances"

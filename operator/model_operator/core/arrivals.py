@@ -1,0 +1,130 @@
+"""How far an edit of a template has come: which of its instances have arrived at its present generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from model_operator.core.conditions import Condition
+
+
+class RolloutReason(StrEnum):
+    """Reasons of the RolledOut condition of a template; with the first two it is True."""
+
+    NO_INSTANCES = "NoInstances"
+    ALL_UPDATED = "AllUpdated"
+    ROLLING_OUT = "RollingOut"
+    INSTANCES_STALLED = "InstancesStalled"
+    TEMPLATE_INVALID = "TemplateInvalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The instances of a template, counted.
+
+    Attributes
+    ----------
+    instances
+        Those bound to the template; naming it is not enough.
+    updated
+        Those that have arrived: Ready, with their present generation and the template's.
+    stalled
+        Those that cannot arrive until somebody acts.
+    """
+
+    instances: int = 0
+    updated: int = 0
+    stalled: int = 0
+
+
+def tally(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> Tally:
+    """Count the instances of a template.
+
+    Parameters
+    ----------
+    instances
+        Those that may be its: ModelInstances as the API server has them.
+    uid, generation
+        The template.
+    """
+    bound = updated = stalled = 0
+    for instance in instances:
+        status = instance.get("status") or {}
+        counted = contribution(status)
+        if counted.template != uid:
+            continue
+        bound += 1
+        # A status of other generations says how it was, not how it is.
+        if (counted.template_generation, counted.generation) == (
+            generation,
+            instance["metadata"].get("generation"),
+        ):
+            updated += counted.ready
+            stalled += counted.stalled
+    return Tally(bound, updated, stalled)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What of an instance's status its template counts: unless it changes, there is nothing to count anew."""
+
+    template: str | None
+    template_generation: int | None
+    generation: int | None
+    ready: bool
+    stalled: bool
+
+
+def contribution(status: Mapping[str, Any]) -> Contribution:
+    """Return what a ModelInstance's status contributes to the counts of the template that it is bound to."""
+    template = status.get("template") or {}
+    holds = {
+        condition.get("type")
+        for condition in status.get("conditions") or ()
+        if condition.get("status") == "True"
+    }
+    return Contribution(
+        template.get("uid"),
+        template.get("generation"),
+        status.get("observedGeneration"),
+        "Ready" in holds,
+        "Stalled" in holds,
+    )
+
+
+def rolled_out(counts: Tally, generation: int, *, valid: bool) -> Condition:
+    """Return the RolledOut condition of a template.
+
+    It is apart from Ready, which is about the template alone: who waits for a template to be Ready, as GitOps
+    tools do, must not wait for all of its models.
+
+    Parameters
+    ----------
+    counts
+        Its instances.
+    generation
+        Its present generation.
+    valid
+        Whether instances can follow it.
+    """
+    reason, message = _judge(counts, generation, valid=valid)
+    is_done = reason in (RolloutReason.NO_INSTANCES, RolloutReason.ALL_UPDATED)
+    return Condition("RolledOut", is_done, reason.value, message)
+
+
+def _judge(counts: Tally, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
+    if not valid:
+        return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances stay as they are."
+    if not counts.instances:
+        return RolloutReason.NO_INSTANCES, "No instance uses the template."
+    progress = f"{counts.updated} of {counts.instances} instances are Ready with generation {generation}"
+    if counts.updated == counts.instances:
+        return RolloutReason.ALL_UPDATED, f"{progress}."
+    if counts.stalled:
+        message = (
+            f"{progress}; {counts.stalled} cannot be until somebody acts: their Ready conditions say who."
+        )
+        return RolloutReason.INSTANCES_STALLED, message
+    return RolloutReason.ROLLING_OUT, f"{progress}."
