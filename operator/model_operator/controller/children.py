@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from model_operator.controller.handover import hand_over
 from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, MODEL_INSTANCES, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.events import ChildAction, ObjectRef, Verb
 from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
@@ -47,11 +48,14 @@ class ChildSync:
         Requests.
     state
         The caches; answers to writes are put there at once.
+    report
+        Called with each thing that was done to a child.
     """
 
-    def __init__(self, client: ApiClient, state: ClusterState) -> None:
+    def __init__(self, client: ApiClient, state: ClusterState, report: Callable[[ChildAction], None]) -> None:
         self._client = client
         self._state = state
+        self._report = report
 
     async def sync(self, instance: ModelInstance, rendering: Rendering) -> dict[str, Failure]:
         """Apply what differs, then delete what is no longer wanted and has been replaced.
@@ -143,7 +147,7 @@ class ChildSync:
                     Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
                 )
         self._state.children[kind.kind].put(created)
-        log.info("child created", kind=kind.kind, child=metadata["name"])
+        self._tell(Verb.CREATED, kind, created)
         return created
 
     async def _update(
@@ -173,7 +177,7 @@ class ChildSync:
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
-            log.info("child updated", kind=kind.kind, child=name)
+            self._tell(Verb.UPDATED, kind, applied)
         return None
 
     async def _end_autoscaling(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
@@ -233,5 +237,12 @@ class ChildSync:
         except ApiError as error:
             log.warning("delete refused", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
-        log.info("child pruned", kind=kind.kind, child=metadata["name"])
+        self._tell(Verb.PRUNED, kind, child)
         return None
+
+    def _tell(self, verb: Verb, kind: ResourceKind, child: Object) -> None:
+        metadata = child["metadata"]
+        message = f"child {verb}"
+        log.info(message, kind=kind.kind, child=metadata["name"])
+        identity = (metadata["namespace"], metadata["name"], metadata["uid"])
+        self._report(ChildAction(verb, ObjectRef(kind.api_version, kind.kind, *identity)))

@@ -169,7 +169,12 @@ class ApiClient:
         return await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj)
 
     async def patch(
-        self, kind: ResourceKind, namespace: str, name: str, patch: Mapping[str, Any], resource_version: str
+        self,
+        kind: ResourceKind,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        resource_version: str | None = None,
     ) -> Object:
         """Lay a strategic merge patch over an object of a built-in kind.
 
@@ -181,14 +186,15 @@ class ApiClient:
             What is to be different; list items are found by their merge key, such as ``name``. Only the
             fields that change become ours (operation ``Update``).
         resource_version
-            Version that was read; another one is a conflict.
+            Version that was read; another one is a conflict. None where nobody else writes.
         """
+        version = {} if resource_version is None else {"metadata": {"resourceVersion": resource_version}}
         return await self._request(
             "PATCH",
             kind.path(namespace, name),
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/strategic-merge-patch+json"},
-            body={**patch, "metadata": {"resourceVersion": resource_version}},
+            body={**patch, **version},
         )
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:

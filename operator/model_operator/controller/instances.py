@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import structlog
 
@@ -16,6 +17,7 @@ from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SE
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.arrivals import contribution
 from model_operator.core.conditions import merge_patch
+from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.failures import Failure
 from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import Plan, make_plan, malformed
@@ -37,6 +39,8 @@ class InstanceReconciler:
         The cluster's conventions for rendering.
     recount
         Called with the uid of a template when one of its instances counts as something else than before.
+    record
+        Called with what has happened to an instance.
     clock
         Where times of transition come from.
     """
@@ -47,14 +51,15 @@ class InstanceReconciler:
         state: ClusterState,
         settings: RenderSettings,
         recount: Callable[[str | None], None],
+        record: Callable[[Iterable[Event]], None],
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
         self._settings = settings
         self._recount = recount
+        self._record = record
         self._clock = clock
-        self._children = ChildSync(client, state)
         self._pods = PodKeeper(client, state)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
@@ -82,13 +87,18 @@ class InstanceReconciler:
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
             if plan.rendering is not None:
+                children = ChildSync(self._client, self._state, partial(self._on_action, instance, plan))
                 try:
-                    failures = await self._children.sync(instance, plan.rendering)
+                    failures = await children.sync(instance, plan.rendering)
                 except NamespaceTerminatingError:
                     log.info("namespace is being deleted")
                     return None
         await self._tell(obj, instance, plan, failures)
         return min((failure.retry_limit for failure in failures.values()), default=None)
+
+    def _on_action(self, instance: ModelInstance, plan: Plan, action: ChildAction) -> None:
+        regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
+        self._record([child_event(regarding, action, instance, plan.template)])
 
     async def _tell(
         self, obj: Object, instance: ModelInstance, plan: Plan | None, failures: dict[str, Failure]
@@ -116,6 +126,7 @@ class InstanceReconciler:
             metadata["resourceVersion"],
         )
         self._state.instances.put(patched)
+        self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))
         if contribution(current) != contribution(wanted):
             for uid in {bound_template(current), bound_template(wanted)}:
                 self._recount(uid)

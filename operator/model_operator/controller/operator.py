@@ -19,6 +19,7 @@ from model_operator import __version__
 from model_operator.controller.client import ApiClient
 from model_operator.controller.connection import Connection, load_configuration
 from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import serve_health
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.listening import bind
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 _FILL_RETRY_SECONDS = 2.0
 _LOGIN_SECONDS = 5.0
+_FLUSH_SECONDS = 1.0
 _RECURSION_LIMIT = 40_000
 """The API server takes objects that are nested 10,000 levels deep, and readers of JSON recurse. With Python's
 own limit, 1,000, a single such object would end every operator that comes to see it."""
@@ -114,9 +116,12 @@ class Operator:
         self._queue: WorkQueue[Key] = WorkQueue()
         self._triggers = Triggers(self._state, self._queue, scope)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds)
+        self._events = EventRecorder(client)
         self._workers = Workers(
             self._queue,
-            InstanceReconciler(client, self._state, settings.rendering, self._triggers.recount),
+            InstanceReconciler(
+                client, self._state, settings.rendering, self._triggers.recount, self._events.record
+            ),
             TemplateReconciler(
                 client,
                 self._state,
@@ -127,6 +132,7 @@ class Operator:
                     home_namespace(settings.admission.namespace),
                     settings.template_dry_run,
                 ),
+                self._events.record,
             ),
         )
         self._webhooks: WebhookService | None = None
@@ -222,6 +228,7 @@ class Operator:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._events.flush(_FLUSH_SECONDS)
         log.info("stopped")
 
     async def _run(self) -> None:
@@ -248,6 +255,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._workers.run(self._settings.workers), name="workers")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+            group.create_task(self._events.run(), name="events")
             if self._webhooks is not None:
                 group.create_task(self._webhooks.run(), name="webhooks")
 

@@ -73,6 +73,7 @@ AUTOSCALERS = ResourceKind(
 )
 PODS = ResourceKind("", "v1", "pods", "Pod")
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
+EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")
 VALIDATING_WEBHOOKS = ResourceKind(
     "admissionregistration.k8s.io",
     "v1",

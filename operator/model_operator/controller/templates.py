@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from model_operator.api import TemplateKind
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
@@ -9,6 +11,7 @@ from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_T
 from model_operator.controller.state import ClusterState
 from model_operator.controller.trials import TemplateTrials
 from model_operator.core.conditions import merge_patch
+from model_operator.core.events import Event, own_ref, template_events
 from model_operator.core.template_status import template_status
 
 _TRIAL_LIMIT = 300.0
@@ -25,16 +28,24 @@ class TemplateReconciler:
         Requests and caches.
     trials
         What tries templates on the API server.
+    record
+        Called with what has happened to a template.
     clock
         Where times of transition come from.
     """
 
     def __init__(
-        self, client: ApiClient, state: ClusterState, trials: TemplateTrials, clock: Clock = utc_now
+        self,
+        client: ApiClient,
+        state: ClusterState,
+        trials: TemplateTrials,
+        record: Callable[[Iterable[Event]], None],
+        clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
         self._trials = trials
+        self._record = record
         self._clock = clock
 
     async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> float | None:
@@ -67,4 +78,5 @@ class TemplateReconciler:
             version = obj["metadata"]["resourceVersion"]
             patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
             cache.put(patched)
+            self._record(template_events(own_ref(kind.value, obj["metadata"]), current, wanted))
         return None if trial.is_final else _TRIAL_LIMIT

@@ -11,6 +11,7 @@ import yaml
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import Object
 from model_operator.controller.state import ClusterState
+from model_operator.core.events import ChildAction
 from model_operator.core.failures import Failure
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.rendering import Rendering, render
@@ -59,7 +60,8 @@ class World:
         self.api.put(self.instance)
         for child in known:
             self.state.children[child["kind"]].put(self.api.put(child))
-        self.children = ChildSync(self.api, self.state)
+        self.actions: list[ChildAction] = []
+        self.children = ChildSync(self.api, self.state, self.actions.append)
 
     def rendering(self, *entries: str) -> Rendering:
         spec = {

@@ -188,7 +188,7 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
     world.server.refuse = refuse
     obj = template("embed")
     world.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
-    reconciler = TemplateReconciler(world.client, world.state, world.trials)
+    reconciler = TemplateReconciler(world.client, world.state, world.trials, lambda _: None)
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
     assert len(world.server.written) == 1

@@ -85,7 +85,9 @@ class Impact:
             count = len(self._names)
             shown = ", ".join(sorted(self._names)[:_NAMED])
             more = f" and {count - _NAMED} more" if count > _NAMED else ""
-            effect = f"this makes {least}{_instances(count)} invalid: {shown}{more}; what runs is left as it is"
+            effect = (
+                f"this makes {least}{_instances(count)} invalid: {shown}{more}; what runs is left as it is"
+            )
             told.append(f"{subject}: {effect}")
         if self._rolled:
             told.append(f"{subject}: this rolls the pods of {least}{_instances(self._rolled)}")

@@ -1,0 +1,265 @@
+"""Posting Events: best effort, aggregated and limited for each object, never in the way of the work."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import socket
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from model_operator.controller.client import ApiClient
+from model_operator.controller.clock import Clock, utc_now
+from model_operator.controller.errors import (
+    ApiError,
+    ApiUnavailableError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+)
+from model_operator.controller.resources import EVENTS
+from model_operator.core.events import Event, event_object, series
+from model_operator.core.failures import is_namespace_terminating
+from model_operator.core.ownership import MANAGER
+
+log = structlog.get_logger(__name__)
+
+_SERIES_SECONDS = 360.0
+"""Time after which the same thing counts as new, and makes another Event; that of client-go's recorder."""
+_REFRESH_SECONDS = 10.0
+"""Time within which repeats become one write."""
+_BURST = 25
+_REFILL_SECONDS = 300.0
+"""How many writes one object may cause at once, and after how long one more: client-go's spam filter."""
+_QUEUED = 1000
+_REMEMBERED = 4096
+_FORBIDDEN_SECONDS = 300.0
+"""Time for which a namespace that takes no Events is left alone."""
+_POSTERS = 4
+_MAX_INSTANCE = 128
+
+
+@dataclass(eq=False)
+class _Series:
+    """One thing that has happened, once or more often."""
+
+    event: Event
+    name: str
+    first: datetime.datetime
+    last: datetime.datetime
+    count: int = 1
+    written: int = 0
+    tried_at: datetime.datetime | None = None
+    is_queued: bool = False
+
+
+@dataclass
+class _Bucket:
+    """How many writes are still allowed for an object, as of a time."""
+
+    tokens: float
+    time: datetime.datetime
+
+
+class EventRecorder:
+    """Takes Events, and posts them when it can.
+
+    Parameters
+    ----------
+    client
+        Requests.
+    clock
+        What the time is.
+    """
+
+    def __init__(self, client: ApiClient, clock: Clock = utc_now) -> None:
+        self._client = client
+        self._clock = clock
+        self._reporter = f"{MANAGER}-{socket.gethostname()}"[:_MAX_INSTANCE]
+        self._series: OrderedDict[Event, _Series] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._queue: deque[_Series] = deque()
+        self._available = asyncio.Event()
+        self._closed: dict[str, datetime.datetime] = {}
+        self._numbers = itertools.count()
+        self._dropped = 0
+        self._has_told_of_refusal = False
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Take what has happened; returns at once, and drops what is too much.
+
+        Parameters
+        ----------
+        events
+            What has happened just now.
+        """
+        try:
+            self._take_in(events)
+        except Exception:
+            log.exception("events lost")
+
+    def _take_in(self, events: Iterable[Event]) -> None:
+        now = self._clock()
+        for event in events:
+            known = self._series.get(event)
+            if known is not None and now - known.last < datetime.timedelta(seconds=_SERIES_SECONDS):
+                known.count += 1
+                known.last = now
+                self._series.move_to_end(event)
+                continue
+            if not self._takes_token(event.regarding.uid, now):
+                self._dropped += 1
+                continue
+            unique = f"{int(now.timestamp() * 1_000_000):x}.{next(self._numbers):x}"
+            new = _Series(event, f"{event.regarding.name}.{unique}", now, now)
+            self._series[event] = new
+            if len(self._series) > _REMEMBERED:
+                self._series.popitem(last=False)
+            self._enqueue(new)
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._refresh(), name="event series")
+            for number in range(_POSTERS):
+                group.create_task(self._post_all(), name=f"event poster {number}")
+
+    async def flush(self, seconds: float) -> None:
+        """Post what is left, when nothing more is to come, for as long as this may take.
+
+        Parameters
+        ----------
+        seconds
+            How long that is.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                for each in self._series.values():
+                    if each.count > each.written and not each.is_queued:
+                        self._enqueue(each)
+                while self._queue:
+                    await self._post(self._take())
+        except TimeoutError:
+            log.info("events are left unposted", count=len(self._queue) + 1)
+
+    def sweep(self) -> None:
+        """Enqueue the series that have grown, forget those that have ended, and tell of what was dropped."""
+        now = self._clock()
+        for each in list(self._series.values()):
+            if each.count > each.written and not each.is_queued and self._may_try(each, now):
+                self._enqueue(each)
+            elif now - each.last >= datetime.timedelta(seconds=_SERIES_SECONDS) and not each.is_queued:
+                del self._series[each.event]
+        if self._dropped:
+            log.warning("events dropped: too many", count=self._dropped)
+            self._dropped = 0
+
+    def _may_try(self, each: _Series, now: datetime.datetime) -> bool:
+        rested = each.tried_at is None or now - each.tried_at >= datetime.timedelta(seconds=_REFRESH_SECONDS)
+        return rested and self._takes_token(each.event.regarding.uid, now)
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS / 2)
+            self.sweep()
+
+    async def _post_all(self) -> None:
+        while True:
+            while not self._queue:
+                self._available.clear()
+                await self._available.wait()
+            try:
+                await self._post(self._take())
+            except Exception:
+                log.exception("event lost")
+
+    def _enqueue(self, each: _Series) -> None:
+        if len(self._queue) >= _QUEUED:
+            self._dropped += 1
+            oldest = self._take()
+            # Were it kept as a series, it would be written after all, long after what came later.
+            self._series.pop(oldest.event, None)
+        each.is_queued = True
+        self._queue.append(each)
+        self._available.set()
+
+    def _take(self) -> _Series:
+        each = self._queue.popleft()
+        each.is_queued = False
+        return each
+
+    async def _post(self, each: _Series) -> None:
+        """Write what a series is by now; whatever is in the way is no error."""
+        now, namespace = self._clock(), each.event.regarding.namespace or "default"
+        each.tried_at = now
+        closed = self._closed.get(namespace)
+        if closed is not None and now - closed < datetime.timedelta(seconds=_FORBIDDEN_SECONDS):
+            self._series.pop(each.event, None)
+            return
+        count = each.count
+        each.is_queued = True  # So that no other poster writes it meanwhile.
+        try:
+            await self._write(each, namespace, count)
+        except NotFoundError:
+            # The Event has expired and is to be written anew; or the namespace is gone.
+            if each.written:
+                each.written, each.tried_at = 0, None
+            else:
+                self._series.pop(each.event, None)
+        except ConflictError:
+            each.written = count  # An answer that was lost.
+        except ApiUnavailableError:
+            pass  # Until its series ends it is tried again.
+        except ApiError as error:
+            self._series.pop(each.event, None)
+            self._refused(error, namespace, now)
+        else:
+            each.written = count
+        finally:
+            each.is_queued = False
+
+    async def _write(self, each: _Series, namespace: str, count: int) -> None:
+        last = _micro_time(each.last)
+        if each.written:
+            await self._client.patch(EVENTS, namespace, each.name, {"series": series(count, last)})
+            return
+        obj = event_object(
+            each.event,
+            name=each.name,
+            time=_micro_time(each.first),
+            instance=self._reporter,
+            controller=MANAGER,
+            count=count,
+            last=last,
+        )
+        await self._client.create(EVENTS, obj)
+
+    def _refused(self, error: ApiError, namespace: str, now: datetime.datetime) -> None:
+        if is_namespace_terminating(error.code, error.status):
+            return
+        if isinstance(error, ForbiddenError):
+            self._closed[namespace] = now
+            if self._has_told_of_refusal:
+                return
+            self._has_told_of_refusal = True
+        log.warning("events cannot be written", code=error.code, namespace=namespace)
+
+    def _takes_token(self, uid: str, now: datetime.datetime) -> bool:
+        bucket = self._buckets.setdefault(uid, _Bucket(_BURST, now))
+        self._buckets.move_to_end(uid)
+        if len(self._buckets) > _REMEMBERED:
+            self._buckets.popitem(last=False)
+        refill = (now - bucket.time).total_seconds() / _REFILL_SECONDS
+        bucket.tokens, bucket.time = min(_BURST, bucket.tokens + refill), now
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+
+def _micro_time(time: datetime.datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,278 @@
+"""What is told by Events: one for each real change, from two statuses or from what was done to a child.
+
+An Event tells what has happened; what is the case stands in the status. So a status that says the same as
+before in other words, such as the progress of a roll-out, makes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+from model_operator.api import API_VERSION, ModelInstance
+from model_operator.core.reasons import Actor, Reason, ReasonInfo
+from model_operator.core.template_status import TemplateReason
+from model_operator.core.templates import CompiledTemplate
+
+MAX_NOTE = 1024
+"""Bytes of a note that the API server takes."""
+
+
+class EventType(StrEnum):
+    """Whether somebody should look."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+class EventReason(Enum):
+    """Reasons of Events that are no reasons of a Ready condition."""
+
+    ChildCreated = "A Deployment, Service or the like was created for the instance."
+    ChildUpdated = "One was changed; the note says because of what."
+    ChildDeleted = "One that is no longer wanted was deleted, after its replacement had been rolled out."
+    NotServing = "The last worker that served is gone, and none was to go."
+    RollOutStarted = "A template was edited; its instances follow."
+
+
+class Verb(StrEnum):
+    """What was done to a child."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    PRUNED = "pruned"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """Which object is meant.
+
+    Attributes
+    ----------
+    api_version, kind, namespace, name, uid
+        As in a ``v1.ObjectReference``; the namespace is empty for a cluster-scoped object.
+    """
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as the API server takes it."""
+        reference = {"apiVersion": self.api_version, "kind": self.kind, "name": self.name, "uid": self.uid}
+        return {**reference, "namespace": self.namespace} if self.namespace else reference
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that has happened to an object.
+
+    Attributes
+    ----------
+    regarding
+        The object.
+    type, reason, action, note
+        As in ``events.k8s.io/v1``.
+    related
+        The child that it is about, if any.
+    """
+
+    regarding: ObjectRef
+    type: EventType
+    reason: str
+    action: str
+    note: str
+    related: ObjectRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildAction:
+    """Something that was done to a child.
+
+    Attributes
+    ----------
+    verb
+        What.
+    child
+        To which one.
+    """
+
+    verb: Verb
+    child: ObjectRef
+
+
+def own_ref(kind: str, metadata: Mapping[str, Any]) -> ObjectRef:
+    """Return which object of our own kinds is meant."""
+    return ObjectRef(API_VERSION, kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"])
+
+
+def instance_events(
+    regarding: ObjectRef, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Event]:
+    """Yield what has happened to an instance between two of its statuses.
+
+    Parameters
+    ----------
+    regarding
+        The instance.
+    before, after
+        Its ``status`` before it was written and as it was written.
+    """
+    yield from _ready_events(regarding, before, after, "Reconciling", {one.name: one.value for one in Reason})
+    ready, available = _condition(after, "Ready"), _condition(after, "Available")
+    served = _condition(before, "Available").get("status") == "True"
+    # What is Ready without a worker was asked for, and what is being deleted, too.
+    meant = ready.get("status") == "True" or ready.get("reason") == Reason.Terminating.name
+    if served and available.get("status") == "False" and not meant:
+        note = _shortened(available.get("message", ""))
+        yield Event(regarding, EventType.WARNING, EventReason.NotServing.name, "Reconciling", note)
+
+
+def template_events(
+    regarding: ObjectRef, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Event]:
+    """Yield what has happened to a template between two of its statuses; see :func:`instance_events`."""
+    infos = {one.name: one.value for one in TemplateReason}
+    yield from _ready_events(regarding, before, after, "Validating", infos)
+    seen, generation = before.get("observedGeneration", -1), after["observedGeneration"]
+    concerned = after.get("instance_count")
+    if 0 < seen < generation and concerned and _condition(after, "Ready").get("status") == "True":
+        instances = "1 instance" if concerned == 1 else f"{concerned} instances"
+        note = f"Generation {generation} is being rolled out to {instances}."
+        yield Event(regarding, EventType.NORMAL, EventReason.RollOutStarted.name, "RollingOut", note)
+
+
+def child_event(
+    regarding: ObjectRef, action: ChildAction, instance: ModelInstance, template: CompiledTemplate | None
+) -> Event:
+    """Return what is told of something that was done to a child.
+
+    Parameters
+    ----------
+    regarding
+        The instance.
+    action
+        What was done.
+    instance
+        The instance, with the status that it had before.
+    template
+        The template that the child was rendered from.
+    """
+    child = action.child
+    what = f"{child.kind} {child.name}"
+    match action.verb:
+        case Verb.CREATED:
+            reason, step, note = EventReason.ChildCreated, "Creating", f"Created {what}."
+        case Verb.UPDATED:
+            cause = _cause(instance, template)
+            reason, step, note = EventReason.ChildUpdated, "Updating", f"Updated {what} {cause}."
+        case Verb.PRUNED:
+            reason, step, note = EventReason.ChildDeleted, "Deleting", f"Deleted {what}, no longer wanted."
+    return Event(regarding, EventType.NORMAL, reason.name, step, note, child)
+
+
+def event_object(
+    event: Event, *, name: str, time: str, instance: str, controller: str, count: int = 1, last: str = ""
+) -> dict[str, Any]:
+    """Return an Event as ``events.k8s.io/v1`` takes it.
+
+    Parameters
+    ----------
+    event
+        What has happened.
+    name
+        ``metadata.name``, to be unique.
+    time
+        When it happened first, RFC 3339 with microseconds.
+    instance, controller
+        Who reports it.
+    count, last
+        How often it has happened, and when the last time, if more than once.
+    """
+    obj = {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        # Of a cluster-scoped object they are kept, and looked for by kubectl, in this namespace.
+        "metadata": {"name": name, "namespace": event.regarding.namespace or "default"},
+        "eventTime": time,
+        "reportingController": controller,
+        "reportingInstance": instance,
+        "type": event.type.value,
+        "reason": event.reason,
+        "action": event.action,
+        "note": event.note,
+        "regarding": event.regarding.to_dict(),
+    }
+    if event.related is not None:
+        obj["related"] = event.related.to_dict()
+    return {**obj, "series": series(count, last)} if count > 1 else obj
+
+
+def series(count: int, last: str) -> dict[str, Any]:
+    """Return the ``series`` of an Event that has happened more than once."""
+    return {"count": count, "lastObservedTime": last}
+
+
+def event_reasons_table() -> str:
+    """Return the table of reasons of Events for the documentation, as Markdown."""
+    rows = ["| reason | type | on | meaning |", "|---|---|---|---|"]
+    rows += [_row(one.name, _type_of(one.value), "instance", one.value.meaning) for one in Reason]
+    rows += [_row(one.name, _type_of(one.value), "template", one.value.meaning) for one in TemplateReason]
+    for one in EventReason:
+        kind = EventType.WARNING if one is EventReason.NotServing else EventType.NORMAL
+        on = "template" if one is EventReason.RollOutStarted else "instance"
+        rows.append(_row(one.name, kind, on, one.value))
+    return "\n".join(rows)
+
+
+def _row(*cells: str) -> str:
+    return f"| `{cells[0]}` | {' | '.join(cells[1:])} |"
+
+
+def _ready_events(
+    regarding: ObjectRef,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    action: str,
+    infos: Mapping[str, ReasonInfo],
+) -> Iterator[Event]:
+    ready = _condition(after, "Ready")
+    if ready["reason"] != _condition(before, "Ready").get("reason"):
+        kind = _type_of(infos[ready["reason"]])
+        yield Event(regarding, kind, ready["reason"], action, _shortened(ready["message"]))
+
+
+def _type_of(info: ReasonInfo) -> EventType:
+    """Return the type for a reason: whatever somebody must act on is a warning."""
+    return EventType.NORMAL if info.ready or info.actor is Actor.NOBODY else EventType.WARNING
+
+
+def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    conditions = status.get("conditions") or ()
+    return next((condition for condition in conditions if condition.get("type") == kind), {})
+
+
+def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
+    """Return because of what a child was changed: what is newer than the status."""
+    status, metadata = instance.status, instance.metadata
+    causes = []
+    if template is not None:
+        resource, told = template.resource, status.template
+        of_template = resource.metadata
+        if told is None or (told.uid, told.generation) != (of_template.uid, of_template.generation):
+            causes.append(f"generation {of_template.generation} of {resource.kind} {of_template.name}")
+    if status.observedGeneration != metadata.generation:
+        causes.append(f"generation {metadata.generation} of the instance")
+    return f"for {' and '.join(causes)}" if causes else "back to what is wanted"
+
+
+def _shortened(text: str) -> str:
+    """Return a text cut to what the API server takes, never within a character."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_NOTE:
+        return text
+    return encoded[: MAX_NOTE - 3].decode(errors="ignore") + "…"

@@ -1,0 +1,222 @@
+"""Events as kubectl shows them: over a whole life, repeated, and after a restart."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.cluster.kube_api import KubeApi
+from tests.cluster.waiting import wait_for
+from tests.integration.conftest import PrivateOperator
+from tests.integration.operator.examples import deploy, edit_bundle, instance, template
+
+if TYPE_CHECKING:
+    from tests.cluster.kube_api import Object
+    from tests.cluster.kubectl import Kubectl
+
+EVENT = "Event.events.k8s.io"
+
+
+def events(api: KubeApi, name: str = "minilm", kind: str = "ModelInstance") -> list[Object]:
+    """Give our events about an object, the oldest first."""
+    found = [
+        event
+        for event in api.list(EVENT)
+        if (event["regarding"]["kind"], event["regarding"]["name"]) == (kind, name)
+    ]
+    return sorted(found, key=lambda event: str(event["eventTime"]))
+
+
+def reasons(api: KubeApi, name: str = "minilm", kind: str = "ModelInstance") -> list[str]:
+    return [event["reason"] for event in events(api, name, kind)]
+
+
+def described(kubectl: Kubectl, api: KubeApi, resource: str) -> list[tuple[str, str, str, str]]:
+    """Give type, reason, source and message of each event that ``kubectl describe`` shows."""
+    text = kubectl("describe", resource, "--namespace", api.namespace).stdout
+    lines = text.partition("\nEvents:")[2].splitlines()[3:]
+    return [
+        (row[0], row[1], row[-2], row[-1])
+        for row in (re.split(r"\s{2,}", line.strip()) for line in lines)
+        if len(row) > 3
+    ]
+
+
+def happened(api: KubeApi, *expected: str, name: str = "minilm", kind: str = "ModelInstance") -> None:
+    """Wait until just this has happened to an object, in any order; the same within minutes is one Event."""
+    wait_for(
+        lambda: _times(api, name, kind) == Counter(expected),
+        message=f"events {sorted(expected)} of {kind} {name}; {_times(api, name, kind)}",
+    )
+
+
+def _times(api: KubeApi, name: str, kind: str) -> Counter[str]:
+    """Count how often each thing has happened."""
+    counts: Counter[str] = Counter()
+    for event in events(api, name, kind):
+        counts[event["reason"]] += event.get("series", {}).get("count", 1)
+    return counts
+
+
+CREATION = ["ChildCreated", "ChildCreated", "Deploying", "RolledOut"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
+    deploy(api)
+    happened(api, *CREATION)
+    happened(api, "TemplateValid", name="encoder", kind="ModelTemplate")
+    source = "model-operator"
+    shown = described(kubectl, api, "modelinstance/minilm")
+    assert Counter(shown) == Counter(
+        [
+            ("Normal", "ChildCreated", source, "Created Service minilm."),
+            ("Normal", "ChildCreated", source, "Created Deployment minilm."),
+            ("Normal", "RolledOut", source, "Every deployment runs the current spec and template."),
+            *(row for row in shown if row[1] == "Deploying"),
+        ]
+    )
+
+    edit_bundle(api, tag="v2")
+    life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
+    happened(api, *life)
+    happened(api, "TemplateValid", "RollOutStarted", name="encoder", kind="ModelTemplate")
+    rolled_out = ("Normal", "RollOutStarted", source, "Generation 2 is being rolled out to 1 instance.")
+    assert rolled_out in described(kubectl, api, "modeltemplate/encoder")
+    note = "Updated Deployment minilm for generation 2 of ModelTemplate encoder."
+    (updated,) = [event for event in events(api) if event["reason"] == "ChildUpdated"]
+    assert updated["note"] == note
+    deployment = api.get("Deployment", "minilm")["metadata"]
+    assert (updated["related"]["kind"], updated["related"]["uid"]) == ("Deployment", deployment["uid"])
+
+    parameters = {"MODEL_NAME": "other", "BATCH_SIZE": 0}
+    api.apply(instance(model_creation_parameters=parameters))
+    life += ["InvalidParameters"]
+    happened(api, *life)
+    (row,) = [row for row in described(kubectl, api, "modelinstance/minilm") if row[0] == "Warning"]
+    assert row[1] == "InvalidParameters"
+    assert "BATCH_SIZE" in row[3]
+
+    api.apply(instance(model_creation_parameters=parameters | {"BATCH_SIZE": 4}))
+    life += ["ChildUpdated", "Deploying", "RolledOut"]
+    happened(api, *life)
+    notes = [event["note"] for event in events(api) if event["reason"] == "ChildUpdated"]
+    assert "Updated Deployment minilm for generation 3 of the instance." in notes
+
+    api.apply(instance(deployments=[]))
+    life += ["NotDeployed", "ChildDeleted", "ChildDeleted"]
+    happened(api, *life)
+    # RolledOut, three times in a few seconds, is one Event.
+    assert Counter(reasons(api))["RolledOut"] == 1
+    assert max(len(event["note"].encode()) for event in events(api)) <= 1024
+
+
+@pytest.mark.usefixtures("operator")
+def test_repeats_become_one_event(api: KubeApi, kubectl: Kubectl) -> None:
+    deploy(api)
+    happened(api, *CREATION)
+    for number in range(4):
+        api.patch("Service", "minilm", {"spec": {"selector": {"app": f"other-{number}"}}})
+        wait_for(lambda: "app" not in api.get("Service", "minilm")["spec"]["selector"])
+    wait_for(
+        lambda: (
+            [e.get("series", {}).get("count") for e in events(api) if e["reason"] == "ChildUpdated"] == [4]
+        )
+    )
+    text = kubectl("describe", "modelinstance/minilm", "--namespace", api.namespace).stdout
+    (line,) = [line for line in text.splitlines() if "ChildUpdated" in line]
+    assert "(x4 over " in line
+    assert "Updated Service minilm back to what is wanted." in line
+
+
+def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOperator) -> None:
+    operator = private_operator()
+    deploy(private_api)
+    happened(private_api, *CREATION)
+    happened(private_api, "TemplateValid", name="encoder", kind="ModelTemplate")
+    # By then the template's count has settled, too.
+    wait_for(lambda: private_api.get("ModelTemplate", "encoder")["status"]["updated_instance_count"] == 1)
+    operator.stop()
+    before = {event["metadata"]["uid"]: event for event in private_api.list(EVENT)}
+
+    private_operator()
+    private_api.apply(instance("witness"))
+    happened(private_api, *CREATION, name="witness")
+    after = {
+        event["metadata"]["uid"]: event
+        for event in private_api.list(EVENT)
+        if event["regarding"]["name"] != "witness" and event.get("reportingController") == "model-operator"
+    }
+    assert after == {uid: event for uid, event in before.items() if uid in after}
+    assert len(after) == len(CREATION) + 1
+
+
+def test_what_has_just_happened_is_told_before_the_end(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    operator = private_operator()
+    private_api.apply(template())
+    private_api.wait_for_condition("ModelTemplate", "encoder", "Ready")
+    operator.stop()
+    assert reasons(private_api, "encoder", "ModelTemplate") == ["TemplateValid"]
+
+
+@pytest.mark.usefixtures("operator")
+def test_cluster_template_s_events_are_found_by_kubectl(api: KubeApi, kubectl: Kubectl) -> None:
+    obj = template(f"encoder-{api.namespace}")
+    obj["kind"] = "ClusterModelTemplate"
+    name = obj["metadata"]["name"]
+    kubectl("apply", "-f", "-", input=yaml.safe_dump(obj))
+    try:
+        wait_for(
+            lambda: (
+                "TemplateValid"
+                in kubectl("describe", f"clustermodeltemplate/{name}").stdout.partition("Events:")[2]
+            )
+        )
+    finally:
+        kubectl("delete", "clustermodeltemplate", name)
+
+
+@pytest.mark.usefixtures("operator")
+def test_roll_out_of_an_edit_is_counted_on_the_template(api: KubeApi, kubectl: Kubectl) -> None:
+    api.apply(template())
+    for name in ("one", "two", "three"):
+        api.apply(instance(name))
+    _counts(api, 3, 3, 0)
+    api.wait_for_condition("ModelTemplate", "encoder", "RolledOut", reason="AllUpdated")
+    since = api.get("ModelTemplate", "encoder")["metadata"]["resourceVersion"]
+
+    api.apply(instance("three", replicas=0, model_creation_parameters={"MODEL_NAME": "m", "BATCH_SIZE": -1}))
+    _counts(api, 3, 2, 1)
+    obj = api.wait_for_condition("ModelTemplate", "encoder", "RolledOut", "False", reason="InstancesStalled")
+    assert any(each["type"] == "Ready" and each["status"] == "True" for each in obj["status"]["conditions"])
+    edit_bundle(api, tag="v2")
+    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"]["observedGeneration"] == 2)
+    _counts(api, 3, 2, 1)
+    api.apply(instance("three"))
+    kubectl(
+        "wait", "--for=condition=RolledOut", "modeltemplate/encoder", "--timeout=60s", "-n", api.namespace
+    )
+    _counts(api, 3, 3, 0)
+
+    for version in api.versions("ModelTemplate", "encoder", since):
+        status, generation = version["status"], version["metadata"]["generation"]
+        ready = {each["type"]: each["status"] for each in status["conditions"]}
+        assert ready["Ready"] == "True"
+        if status["observedGeneration"] == generation == 2 and ready["RolledOut"] == "True":
+            assert status["updated_instance_count"] == status["instance_count"] == 3
+
+
+def _counts(api: KubeApi, instances: int, updated: int, stalled: int) -> None:
+    names = ("instance_count", "updated_instance_count", "stalled_instance_count")
+    wait_for(
+        lambda: (
+            [api.get("ModelTemplate", "encoder")["status"].get(name) for name in names]
+            == [instances, updated, stalled]
+        )
+    )

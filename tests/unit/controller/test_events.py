@@ -1,0 +1,266 @@
+"""Posting Events: repeats, limits, and everything that may be in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from model_operator.controller import events as subject
+from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.errors import error_for
+from model_operator.controller.events import EventRecorder
+from model_operator.controller.resources import ResourceKind
+from model_operator.core.events import Event, EventType, own_ref
+from tests.unit.controller import virtual_clock
+
+START = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
+TERMINATING = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
+
+
+def event(note: str = "so it is", name: str = "demo", namespace: str = "team") -> Event:
+    regarding = own_ref("ModelInstance", {"namespace": namespace, "name": name, "uid": f"uid-{name}"})
+    return Event(regarding, EventType.NORMAL, "Deploying", "Reconciling", note)
+
+
+class Server(ApiClient):
+    """Keeps Events by name.
+
+    Attributes
+    ----------
+    refusal
+        What is answered to everything, if anything.
+    requests
+        What was asked: ``create`` or ``patch``, and the count that it told of.
+    """
+
+    def __init__(self) -> None:
+        self.refusal: tuple[int, dict[str, Any]] | None = None
+        self.events: dict[str, Object] = {}
+        self.requests: list[tuple[str, int]] = []
+
+    async def create(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+        del kind, dry_run
+        self._ask("create", obj)
+        if obj["metadata"]["name"] in self.events:
+            raise error_for(409, {"message": "exists"}, "POST")
+        self.events[obj["metadata"]["name"]] = dict(obj)
+        return dict(obj)
+
+    async def patch(
+        self,
+        kind: ResourceKind,
+        namespace: str,
+        name: str,
+        patch: Mapping[str, Any],
+        resource_version: str | None = None,
+    ) -> Object:
+        del kind, namespace
+        self._ask("patch", patch)
+        assert resource_version is None
+        assert patch.keys() == {"series"}
+        if name not in self.events:
+            raise error_for(404, {"message": "gone"}, "PATCH")
+        self.events[name] |= patch
+        return self.events[name]
+
+    def _ask(self, verb: str, obj: Mapping[str, Any]) -> None:
+        self.requests.append((verb, obj.get("series", {}).get("count", 1)))
+        if self.refusal is not None:
+            raise error_for(*self.refusal, verb)
+
+
+class World:
+    """A recorder in virtual time."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.recorder = EventRecorder(self.server, self._now)
+
+    def _now(self) -> datetime.datetime:
+        return START + datetime.timedelta(seconds=asyncio.get_running_loop().time())
+
+    def play(self, *steps: float | Event | Callable[[], None]) -> None:
+        """Record events, let seconds pass and call functions, while the recorder runs."""
+
+        async def main() -> None:
+            running = asyncio.create_task(self.recorder.run())
+            for step in steps:
+                if isinstance(step, Event):
+                    self.recorder.record([step])
+                elif callable(step):
+                    step()
+                else:
+                    await asyncio.sleep(step)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+        virtual_clock.run(main())
+
+    @property
+    def counts(self) -> list[int]:
+        """How often each Event that is there has happened, by what it says."""
+        return [each.get("series", {}).get("count", 1) for each in self.server.events.values()]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_each_thing_makes_one_event(world: World) -> None:
+    world.play(event("a"), event("b"), event("a", "other"), 1)
+    assert world.server.requests == [("create", 1)] * 3
+    assert world.counts == [1, 1, 1]
+    (first, *_) = world.server.events.values()
+    assert first["eventTime"] == "2026-01-01T09:00:00.000000Z"
+
+
+def test_repeats_make_a_series_that_is_written_every_ten_seconds_at_most(world: World) -> None:
+    world.play(event(), 1, event(), 1, event(), 20, event(), 30)
+    assert world.server.requests == [("create", 1), ("patch", 3), ("patch", 4)]
+    (only,) = world.server.events.values()
+    assert only["series"] == {"count": 4, "lastObservedTime": "2026-01-01T09:00:22.000000Z"}
+
+
+def test_what_happens_again_before_it_is_posted_is_created_as_a_series(world: World) -> None:
+    world.play(event(), event(), 1)
+    assert world.server.requests == [("create", 2)]
+
+
+def test_the_same_after_a_pause_is_another_event(world: World) -> None:
+    world.play(event(), 361, event(), 1)
+    assert world.counts == [1, 1]
+
+
+def test_event_that_has_expired_meanwhile_is_written_anew(world: World) -> None:
+    world.play(event(), 1, world.server.events.clear, event(), 60)
+    assert world.server.requests == [("create", 1), ("patch", 2), ("create", 2)]
+    assert world.counts == [2]
+
+
+def test_one_object_makes_a_limited_number_of_events(world: World) -> None:
+    with capture_logs() as logs:
+        world.play(*(event(f"{number}") for number in range(40)), event("x", "other"), 301, event("later"), 1)
+    assert [each["note"] for each in world.server.events.values()][24:] == ["24", "x", "later"]
+    assert [(entry["event"], entry["count"]) for entry in logs] == [("events dropped: too many", 15)]
+
+
+def test_what_repeats_for_ever_is_written_ever_more_rarely(world: World) -> None:
+    world.play(*(step for _ in range(720) for step in (event(), 10.0)), 700)
+    assert world.counts[0] > 100
+    # The burst, and one every five minutes.
+    assert len(world.server.requests) <= 25 + 7200 / 300 + 2
+
+
+def test_queue_is_bounded_and_drops_the_oldest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_QUEUED", 10)
+    with capture_logs() as logs:
+        world.play(*(event(name=f"demo-{number}") for number in range(25)), 10)
+    names = {each["regarding"]["name"] for each in world.server.events.values()}
+    assert names == {f"demo-{number}" for number in range(15, 25)}
+    assert [entry["count"] for entry in logs] == [15]
+
+
+def test_series_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_REMEMBERED", 10)
+    sizes: list[tuple[int, int]] = []
+
+    def note() -> None:
+        sizes.append((len(world.recorder._series), len(world.recorder._buckets)))
+
+    world.play(*(event(name=f"demo-{number}") for number in range(25)), 1, note, 400, note)
+    assert sizes == [(10, 10), (0, 10)]
+
+
+def test_outage_is_waited_out(world: World) -> None:
+    def recover() -> None:
+        world.server.refusal = None
+
+    world.server.refusal = (503, {})
+    world.play(event(), 45, recover, 15)
+    assert len(world.server.requests) == 6
+    assert world.counts == [1]
+
+
+def test_long_outage_is_not(world: World) -> None:
+    world.server.refusal = (503, {})
+    world.play(event(), 3600.0 * 24)
+    assert len(world.server.requests) <= 25 + 2
+    assert len(world.recorder._series) == 0
+
+
+@pytest.mark.parametrize("refusal", [(404, {}), (403, TERMINATING)], ids=["gone", "going"])
+def test_namespace_that_goes_is_no_matter(world: World, refusal: tuple[int, dict[str, Any]]) -> None:
+    world.server.refusal = refusal
+    with capture_logs() as logs:
+        world.play(event(), 60, event("b"), 60)
+    assert world.server.requests == [("create", 1)] * 2
+    assert logs == []
+
+
+def test_missing_right_is_told_once_and_the_namespace_left_alone_for_a_while(world: World) -> None:
+    world.server.refusal = (403, {"message": "no"})
+    with capture_logs() as logs:
+        world.play(
+            event("a"), 1, event("b"), 1, event("c", namespace="other"), 1, event("d"), 300, event("e"), 1
+        )
+    assert len(world.server.requests) == 3
+    assert [(entry["event"], entry["namespace"]) for entry in logs] == [("events cannot be written", "team")]
+
+
+def test_malformed_event_is_told_and_given_up(world: World) -> None:
+    world.server.refusal = (422, {"message": "no"})
+    with capture_logs() as logs:
+        world.play(event(), 60)
+    assert world.server.requests == [("create", 1)]
+    assert [entry["event"] for entry in logs] == ["events cannot be written"]
+
+
+def test_answer_that_was_lost(world: World) -> None:
+    world.server.refusal = (409, {})
+    world.play(event(), 60)
+    assert world.server.requests == [("create", 1)]
+
+
+def test_defects_are_in_nobodys_way(world: World) -> None:
+    broken: Any = 7
+    with capture_logs() as logs:
+
+        async def main() -> None:
+            world.recorder.record(broken)
+
+        virtual_clock.run(main())
+    assert [entry["event"] for entry in logs] == ["events lost"]
+
+
+def test_what_is_left_is_posted_at_the_end(world: World) -> None:
+    async def main() -> None:
+        world.recorder.record([event("a"), event("b")])
+        await world.recorder.flush(1)
+        world.recorder.record([event("a")])
+        await world.recorder.flush(1)
+
+    virtual_clock.run(main())
+    assert world.server.requests == [("create", 1), ("create", 1), ("patch", 2)]
+
+
+def test_the_end_is_not_waited_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: Any, **__: Any) -> Object:
+        await asyncio.sleep(3600)
+        return {}
+
+    monkeypatch.setattr(world.server, "create", hang)
+
+    async def main() -> float:
+        world.recorder.record([event("a"), event("b")])
+        await world.recorder.flush(1)
+        return asyncio.get_running_loop().time()
+
+    with capture_logs() as logs:
+        assert virtual_clock.run(main()) == pytest.approx(1)
+    assert [(entry["event"], entry["count"]) for entry in logs] == [("events are left unposted", 2)]

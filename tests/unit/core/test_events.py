@@ -1,0 +1,234 @@
+"""What makes an Event, and what it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.core.events import (
+    ChildAction,
+    Event,
+    EventReason,
+    EventType,
+    ObjectRef,
+    Verb,
+    child_event,
+    event_object,
+    event_reasons_table,
+    instance_events,
+    own_ref,
+    template_events,
+)
+from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.reasons import Reason
+from model_operator.core.template_status import TemplateReason
+from tests.unit.controller.objects import instance, template
+
+DEMO = own_ref("ModelInstance", {"namespace": "team", "name": "demo", "uid": "i1"})
+EMBED = own_ref("ModelTemplate", {"namespace": "team", "name": "embed", "uid": "t1"})
+DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "team", "demo", "d1")
+
+
+def status(reason: str | None = None, message: str = "so it is", **more: Any) -> dict[str, Any]:
+    """Return the status of an instance whose Ready condition has a reason; `available` by keyword."""
+    conditions = []
+    if reason is not None:
+        ready = reason in ("RolledOut", "ScaledToZero", "NotDeployed", "TemplateValid")
+        conditions.append({"type": "Ready", "status": str(ready), "reason": reason, "message": message})
+    available = more.pop("available", None)
+    if available is not None:
+        said = "At least one worker is available." if available else "No worker is available."
+        conditions.append({"type": "Available", "status": str(available), "message": said})
+    return {"conditions": conditions, **more}
+
+
+def told(events: Any) -> list[tuple[str, str, str, str]]:
+    return [(event.type.value, event.reason, event.action, event.note) for event in events]
+
+
+RECONCILED = ("Reconciling", "so it is")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({}, status("Deploying"), [("Normal", "Deploying", *RECONCILED)]),
+        (status("Deploying"), status("RolledOut"), [("Normal", "RolledOut", *RECONCILED)]),
+        (status("Deploying"), status("QuotaExceeded"), [("Warning", "QuotaExceeded", *RECONCILED)]),
+        ({}, status("TemplateNotFound"), [("Warning", "TemplateNotFound", *RECONCILED)]),
+        (status("RolledOut"), status("Terminating"), [("Normal", "Terminating", *RECONCILED)]),
+        # Only the words, or something else than Ready.
+        (status("Deploying", "1 of 3"), status("Deploying", "2 of 3"), []),
+        (status("RolledOut"), status("RolledOut", ready_replicas=3), []),
+        (status("RolledOut", available=False), status("RolledOut", available=True), []),
+        # Serving ends.
+        (
+            status("Deploying", available=True),
+            status("Deploying", available=False),
+            [("Warning", "NotServing", "Reconciling", "No worker is available.")],
+        ),
+        (
+            status("RolledOut", available=True),
+            status("ScaledToZero", available=False),
+            [("Normal", "ScaledToZero", *RECONCILED)],
+        ),
+        (
+            status("RolledOut", available=True),
+            status("Terminating", available=False),
+            [("Normal", "Terminating", *RECONCILED)],
+        ),
+        ({}, status("Deploying", available=False), [("Normal", "Deploying", *RECONCILED)]),
+    ],
+)
+def test_instance(before: dict[str, Any], after: dict[str, Any], expected: list[Any]) -> None:
+    assert told(instance_events(DEMO, before, after)) == expected
+    assert told(instance_events(DEMO, after, after)) == []
+
+
+AND_INSTANCE = "and generation 2 of the instance."
+VALIDATED = ("Validating", "so it is")
+ROLLING = ("Normal", "RollOutStarted", "RollingOut")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            {"observedGeneration": -1},
+            status("TemplateValid", observedGeneration=1, instance_count=2),
+            [("Normal", "TemplateValid", *VALIDATED)],
+        ),
+        (
+            status("TemplateValid", observedGeneration=1),
+            status("TemplateInvalid", observedGeneration=2, instance_count=2),
+            [("Warning", "TemplateInvalid", *VALIDATED)],
+        ),
+        (
+            status("TemplateValid", observedGeneration=1),
+            status("TemplateValid", observedGeneration=2, instance_count=2),
+            [(*ROLLING, "Generation 2 is being rolled out to 2 instances.")],
+        ),
+        (
+            status("TemplateInvalid", observedGeneration=1),
+            status("TemplateValid", observedGeneration=2, instance_count=1),
+            [
+                ("Normal", "TemplateValid", *VALIDATED),
+                (*ROLLING, "Generation 2 is being rolled out to 1 instance."),
+            ],
+        ),
+        (
+            status("TemplateValid", observedGeneration=1),
+            status("TemplateValid", observedGeneration=2, instance_count=0),
+            [],
+        ),
+        (
+            status("TemplateValid", observedGeneration=2, instance_count=1),
+            status("TemplateValid", observedGeneration=2, instance_count=9),
+            [],
+        ),
+    ],
+)
+def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[Any]) -> None:
+    assert told(template_events(EMBED, before, after)) == expected
+
+
+@pytest.mark.parametrize(
+    ("verb", "observed", "followed", "expected"),
+    [
+        (Verb.CREATED, -1, None, ("ChildCreated", "Creating", "Created Deployment demo.")),
+        (Verb.PRUNED, 2, 3, ("ChildDeleted", "Deleting", "Deleted Deployment demo, no longer wanted.")),
+        (
+            Verb.UPDATED,
+            2,
+            2,
+            ("ChildUpdated", "Updating", "Updated Deployment demo for generation 3 of ModelTemplate embed."),
+        ),
+        (
+            Verb.UPDATED,
+            1,
+            3,
+            ("ChildUpdated", "Updating", "Updated Deployment demo for generation 2 of the instance."),
+        ),
+        (
+            Verb.UPDATED,
+            1,
+            2,
+            (
+                "ChildUpdated",
+                "Updating",
+                f"Updated Deployment demo for generation 3 of ModelTemplate embed {AND_INSTANCE}",
+            ),
+        ),
+        (Verb.UPDATED, 2, 3, ("ChildUpdated", "Updating", "Updated Deployment demo back to what is wanted.")),
+    ],
+)
+def test_child(verb: Verb, observed: int, followed: int | None, expected: tuple[str, str, str]) -> None:
+    obj = instance("demo", bound="t1")
+    obj["metadata"]["generation"] = 2
+    obj["status"]["observedGeneration"] = observed
+    if followed is None:
+        obj["status"] = {}
+    else:
+        obj["status"]["template"]["generation"] = followed
+    action = ChildAction(verb, DEPLOYMENT)
+
+    event = child_event(DEMO, action, parse_instance(obj)[0], parse_template(template("embed", generation=3)))
+
+    assert (event.reason, event.action, event.note) == expected
+    assert (event.type, event.related) == (EventType.NORMAL, DEPLOYMENT)
+
+
+@pytest.mark.parametrize("message", ["x" * 2000, "ü" * 600, "x" + "ü" * 600, "字" * 400])
+def test_note_is_cut_to_the_bytes_that_the_api_server_takes(message: str) -> None:
+    (event,) = instance_events(DEMO, {}, status("Deploying", message))
+    assert 1018 <= len(event.note.encode()) <= 1024
+    assert event.note.endswith("…")
+    assert message.startswith(event.note[:-1])
+
+
+def test_object() -> None:
+    event = Event(DEMO, EventType.NORMAL, "ChildCreated", "Creating", "Created Deployment demo.", DEPLOYMENT)
+    obj = event_object(event, name="demo.1", time="T1", instance="pod", controller="model-operator")
+    assert obj == {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": "demo.1", "namespace": "team"},
+        "eventTime": "T1",
+        "reportingController": "model-operator",
+        "reportingInstance": "pod",
+        "type": "Normal",
+        "reason": "ChildCreated",
+        "action": "Creating",
+        "note": "Created Deployment demo.",
+        "regarding": {
+            "apiVersion": "modeloperator.dev/v1alpha1",
+            "kind": "ModelInstance",
+            "namespace": "team",
+            "name": "demo",
+            "uid": "i1",
+        },
+        "related": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "namespace": "team",
+            "name": "demo",
+            "uid": "d1",
+        },
+    }
+
+
+def test_object_of_a_series_about_a_cluster_scoped_object() -> None:
+    regarding = own_ref("ClusterModelTemplate", {"name": "embed", "uid": "t1"})
+    event = Event(regarding, EventType.WARNING, "TemplateInvalid", "Validating", "no")
+    obj = event_object(event, name="e", time="T1", instance="i", controller="c", count=3, last="T2")
+    assert obj["metadata"]["namespace"] == "default"
+    assert "namespace" not in obj["regarding"]
+    assert "related" not in obj
+    assert obj["series"] == {"count": 3, "lastObservedTime": "T2"}
+
+
+def test_every_reason_is_in_the_table() -> None:
+    table = event_reasons_table()
+    for reasons in (Reason, TemplateReason, EventReason):
+        assert all(f"| `{one.name}` | " in table for one in reasons)
