@@ -267,7 +267,7 @@ def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
             causes.append(f"generation {of_template.generation} of {resource.kind} {of_template.name}")
     if status.observedGeneration != metadata.generation:
         causes.append(f"generation {metadata.generation} of the instance")
-    return f"for {' and '.join(causes)}" if causes else "back to what is wanted"
+    return f"for {' and '.join(causes)}" if causes else "because it differed from what is wanted"
 
 
 def _shortened(text: str) -> str:

@@ -125,8 +125,7 @@ def _entries(
         verdict = _judge(rendered, observation, rollouts.get(rendered.name))
         verdicts.append(verdict)
         entry = _entry(observation, rendered.name, verdict, rollouts.get(rendered.name))
-        if _is_or_was_applied(rendered, observation):
-            entry["revision"] = pod_revision(rendered.deployment)
+        entry["revision"] = _applied_revision(rendered, observation)
         entries.append(entry)
     names = {rendered.name for rendered in wanted}
     known = [entry["name"] for entry in observation.current.get("deployments") or []]
@@ -199,15 +198,14 @@ def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
     )
 
 
-def _is_or_was_applied(rendered: RenderedDeployment, observation: Observation) -> bool:
-    """Tell whether the live Deployment has these pods, even where the rest of it could not be applied."""
+def _applied_revision(rendered: RenderedDeployment, observation: Observation) -> str | None:
+    """Return the revision of these pods if the live Deployment has them, whatever of the rest is refused."""
     live, plan = observation.deployments.get(rendered.name), observation.plan
     if live is None or plan is None or plan.template is None:
-        return False
-    if was_applied(applicable(rendered.deployment), live):
-        return True
+        return None
+    revision = pod_revision(rendered.deployment)
     told = told_revision(observation.current, observation.instance, plan.template, rendered.name)
-    return told == pod_revision(rendered.deployment)
+    return revision if told == revision or was_applied(applicable(rendered.deployment), live) else None
 
 
 def _judge_unwanted(observation: Observation, name: str) -> _Verdict:

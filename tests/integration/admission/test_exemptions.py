@@ -55,6 +55,24 @@ def test_edit_of_a_template_warns_of_the_instances_that_it_makes_invalid(
     assert harmless == "modeltemplate.modeloperator.dev/edited patched\n"
 
 
+def test_edit_of_a_template_warns_of_the_instances_that_it_rolls(
+    admission: Admission, kubectl: Kubectl
+) -> None:
+    api = admission.api
+    names = _deploy(api, "rolled", 3)
+    api.patch("ModelInstance", names[0], {"spec": {"replicas": 0}})
+    api.wait_for_condition("ModelInstance", names[0], "Ready", reason="ScaledToZero")
+    wait_for(lambda: api.get("ModelInstance", names[0])["status"]["replicas"] == 0)
+    person = Writer(kubectl, api.namespace, "alice")
+    edit = json.dumps({"spec": {"vendor_configuration": {"bundle_config": {"tag": "v2"}}}})
+
+    # The one without workers has no pods to roll.
+    said = person.says(
+        "patch", "modeltemplate", "rolled", "--type=merge", "--patch", edit, "--dry-run=server"
+    )
+    assert said.startswith("Warning: ModelTemplate rolled: this rolls the pods of 2 instances\n")
+
+
 def test_invalid_instance_can_be_labelled_and_deleted_but_not_edited(admission: Admission) -> None:
     api = admission.api
     (name,) = _deploy(api, "closing", 1)

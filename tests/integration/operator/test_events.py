@@ -130,7 +130,7 @@ def test_repeats_become_one_event(api: KubeApi, kubectl: Kubectl) -> None:
     text = kubectl("describe", "modelinstance/minilm", "--namespace", api.namespace).stdout
     (line,) = [line for line in text.splitlines() if "ChildUpdated" in line]
     assert "(x4 over " in line
-    assert "Updated Service minilm back to what is wanted." in line
+    assert "Updated Service minilm because it differed from what is wanted." in line
 
 
 def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOperator) -> None:

@@ -119,9 +119,10 @@ def test_permission_missing(cluster: Cluster, api: KubeApi, namespace: str) -> N
     assert f"permission missing: get modelinstances.modeloperator.dev in namespace {namespace}" in error
 
 
-def test_namespaced_operator_needs_no_right_to_cluster_templates(
-    cluster: Cluster, private_api: KubeApi, private_namespace: str, tmp_path: Path
-) -> None:
+def _small_account(
+    cluster: Cluster, private_api: KubeApi, private_namespace: str, *, without: str = ""
+) -> Path:
+    """Give the kubeconfig of an account with the operator's rights in one namespace, but for an API group."""
     role = next(
         document
         for document in yaml.safe_load_all(Path("manifests/base/rbac.yaml").read_text())
@@ -133,7 +134,7 @@ def test_namespaced_operator_needs_no_right_to_cluster_templates(
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "Role",
             "metadata": {"name": "small"},
-            "rules": role["rules"],
+            "rules": [rule for rule in role["rules"] if not without or without not in rule["apiGroups"]],
         }
     )
     private_api.create(
@@ -145,10 +146,27 @@ def test_namespaced_operator_needs_no_right_to_cluster_templates(
             "subjects": [{"kind": "ServiceAccount", "name": "small", "namespace": private_namespace}],
         }
     )
-    kubeconfig = cluster.service_account_kubeconfig(private_namespace, "small")
+    return cluster.service_account_kubeconfig(private_namespace, "small")
+
+
+def test_namespaced_operator_needs_no_right_to_cluster_templates(
+    cluster: Cluster, private_api: KubeApi, private_namespace: str, tmp_path: Path
+) -> None:
+    kubeconfig = _small_account(cluster, private_api, private_namespace)
     log = tmp_path / "operator.log"
     with OperatorProcess.start(kubeconfig, "--namespace", private_namespace, log=log):
         deploy(private_api)
+
+
+def test_without_the_right_to_write_events_it_says_so_once(
+    cluster: Cluster, private_api: KubeApi, private_namespace: str, tmp_path: Path
+) -> None:
+    kubeconfig = _small_account(cluster, private_api, private_namespace, without="events.k8s.io")
+    log = tmp_path / "operator.log"
+    with OperatorProcess.start(kubeconfig, "--namespace", private_namespace, log=log):
+        deploy(private_api)
+        deploy(private_api, name="second")
+    assert log.read_text().count("events cannot be written") == 1
 
 
 def test_stops_within_five_seconds_of_sigterm(

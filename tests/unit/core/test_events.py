@@ -160,7 +160,12 @@ def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[
                 f"Updated Deployment demo for generation 3 of ModelTemplate embed {AND_INSTANCE}",
             ),
         ),
-        (Verb.UPDATED, 2, 3, ("ChildUpdated", "Updating", "Updated Deployment demo back to what is wanted.")),
+        (
+            Verb.UPDATED,
+            2,
+            3,
+            ("ChildUpdated", "Updating", "Updated Deployment demo because it differed from what is wanted."),
+        ),
     ],
 )
 def test_child(verb: Verb, observed: int, followed: int | None, expected: tuple[str, str, str]) -> None:
