@@ -72,7 +72,7 @@ class World:
             found = self.api.find(kind.kind, "demo")
             if found is not None:
                 self.state.children[kind.kind].put(found)
-        self.children = ChildSync(self.api, self.state)
+        self.children = ChildSync(self.api, self.state, report=lambda _: None)
 
     def sync(self) -> dict[str, Failure]:
         parsed, _ = parse_instance(self.instance)

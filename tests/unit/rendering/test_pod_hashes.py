@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from model_operator.core.canonical import pod_revision
 from model_operator.core.parsing import parse_instance, parse_template
@@ -35,7 +36,7 @@ def golden() -> dict[str, dict[str, str]]:
     found = {}
     for folder in sorted((HERE / "golden").iterdir()):
         template, instance, *rest = yaml.safe_load_all((folder / "input.yaml").read_text(encoding="utf-8"))
-        settings = RenderSettings(**rest[0]["settings"]) if rest else RenderSettings()
+        settings = TypeAdapter(RenderSettings).validate_python(rest[0]["settings"] if rest else {})
         found[folder.name] = hashes(render(parse_template(template), parse_instance(instance)[0], settings))
     return found
 
