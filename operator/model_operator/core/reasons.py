@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 
 class Actor(StrEnum):
@@ -17,6 +18,29 @@ class Actor(StrEnum):
     CLUSTER = "cluster administrator"
     OPERATOR = "operator administrator"
     NOBODY = "nobody"
+
+
+class Advice(NamedTuple):
+    """Who must act, and how.
+
+    Attributes
+    ----------
+    actor
+        Who.
+    next_step
+        What to do, as the end of a condition's message; empty when there is nothing to do.
+    """
+
+    actor: Actor
+    next_step: str
+
+    def sentence(self, detail: str) -> str:
+        """Return a condition's message: what is the case, then who must act and how."""
+        if not self.next_step:
+            return detail
+        if self.actor is Actor.NOBODY:
+            return f"{detail} {self.next_step}"
+        return f"{detail} For the {self.actor}: {self.next_step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,8 @@ class ReasonInfo:
         The status of the Ready condition that goes with it.
     stalled
         Whether it needs a human, so that the Stalled condition is present (kstatus).
+    stalls_late
+        Whether it does once the roll-out's deadline has passed.
     """
 
     meaning: str
@@ -42,14 +68,16 @@ class ReasonInfo:
     next_step: str
     ready: bool = False
     stalled: bool = False
+    stalls_late: bool = False
+
+    @property
+    def advice(self) -> Advice:
+        """Who must act, and how."""
+        return Advice(self.actor, self.next_step)
 
     def sentence(self, detail: str) -> str:
         """Return a condition's message: what is the case, then who must act and how."""
-        if not self.next_step:
-            return detail
-        if self.actor is Actor.NOBODY:
-            return f"{detail} {self.next_step}"
-        return f"{detail} For the {self.actor}: {self.next_step}"
+        return self.advice.sentence(detail)
 
 
 class Reason(Enum):
@@ -108,9 +136,53 @@ class Reason(Enum):
         "The cluster refuses the pods: quota, Pod Security, a missing PriorityClass or ServiceAccount.",
         Actor.TEMPLATE_OWNER,
         "Correct pod_template or have the cluster allow it; it is tried again.",
+        stalls_late=True,
+    )
+    ImagePullFailed = ReasonInfo(
+        "An image cannot be pulled.",
+        Actor.TEMPLATE_OWNER,
+        "Correct registry, image, tag, digest or image_pull_secrets; it is tried again.",
+        stalls_late=True,
+    )
+    ContainerConfigError = ReasonInfo(
+        "A container cannot be created: a Secret or ConfigMap, or a key of it, is missing, or what it asks "
+        "for is not allowed.",
+        Actor.TEMPLATE_OWNER,
+        "Create what is named here or correct the template; it is tried again.",
+        stalls_late=True,
+    )
+    VolumeNotReady = ReasonInfo(
+        "A volume cannot be mounted, or its claim is not bound.",
+        Actor.TEMPLATE_OWNER,
+        "Create what is named here or correct the volumes in pod_template; it is tried again.",
+        stalls_late=True,
+    )
+    Unschedulable = ReasonInfo(
+        "No node takes a worker; or an old worker holds the accelerator that the new one waits for.",
+        Actor.CLUSTER,
+        "Add or free a node of that kind, or have the template ask for less; it is tried again.",
+        stalls_late=True,
+    )
+    OOMKilled = ReasonInfo(
+        "A container was killed as it used more memory than it may.",
+        Actor.TEMPLATE_OWNER,
+        "Raise memory in endpoint_config, or have the model use less.",
+        stalls_late=True,
+    )
+    CrashLooping = ReasonInfo(
+        "A container cannot be started, or ends again and again; or a pod was evicted.",
+        Actor.TEMPLATE_OWNER,
+        "Read its last words with kubectl logs --previous; correct image, command, resources or parameters.",
+        stalls_late=True,
+    )
+    ProbeFailing = ReasonInfo(
+        "A container runs, but fails its readiness probe, or is restarted for another probe.",
+        Actor.TEMPLATE_OWNER,
+        "Look at the container's logs; correct healthcheck_route, port or the probes of pod_template.",
+        stalls_late=True,
     )
     ProgressDeadlineExceeded = ReasonInfo(
-        "The roll-out made no progress within startup_timeout_seconds.",
+        "The roll-out made no progress within startup_timeout_seconds, and no pod says why.",
         Actor.TEMPLATE_OWNER,
         "Look at the pods' events and logs; correct image, command or startup_timeout_seconds.",
         stalled=True,
@@ -164,12 +236,37 @@ PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
 """All reasons, the one to report first when several hold first."""
 
 
+POD_REASONS = frozenset(
+    {
+        Reason.ImagePullFailed,
+        Reason.ContainerConfigError,
+        Reason.VolumeNotReady,
+        Reason.Unschedulable,
+        Reason.OOMKilled,
+        Reason.CrashLooping,
+        Reason.ProbeFailing,
+    }
+)
+"""The reasons that only pods can tell."""
+
+
 def reasons_table() -> str:
     """Return the table of reasons for the documentation, as Markdown."""
     rows = ["| reason | Ready | Stalled | meaning | who acts |", "|---|---|---|---|---|"]
     for reason in PRECEDENCE:
         info = reason.value
         actor = "" if info.actor is Actor.NOBODY else info.actor.value
-        cells = (f"`{reason.name}`", str(info.ready), "yes" if info.stalled else "", info.meaning, actor)
-        rows.append(f"| {' | '.join(cells)} |")
+        stalled = "yes" if info.stalled else "after the deadline" if info.stalls_late else ""
+        rows.append(f"| `{reason.name}` | {info.ready} | {stalled} | {info.meaning} | {actor} |")
+    return "\n".join(rows)
+
+
+def troubleshooting_table() -> str:
+    """Return what to do by reason, for the documentation, as Markdown."""
+    rows = ["| reason | meaning | who acts | next step |", "|---|---|---|---|"]
+    for reason in PRECEDENCE:
+        info = reason.value
+        if not info.ready:
+            cells = (f"`{reason.name}`", info.meaning, info.actor.value, info.next_step)
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

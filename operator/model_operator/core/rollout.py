@@ -10,6 +10,7 @@ from typing import Any
 
 _POD_SUFFIX = re.compile(r'(?<=[a-z0-9])-[bcdfghjklmnpqrstvwxz2456789]{5}"')
 """End of a generated pod name in quotes; the letters are those of Kubernetes' name generator."""
+_OVERDUE = "ProgressDeadlineExceeded"
 
 
 class RolloutState(Enum):
@@ -38,6 +39,8 @@ class Rollout:
         Whether a roll-out that was complete still is, but for workers that are being added, replaced or
         removed: no pod of another revision is left, and one is available unless none is wanted. Says nothing
         about a roll-out that was never complete.
+    is_overdue
+        Whether there was no progress within the deadline, whatever else is the case.
     wanted, replicas, updated, ready, available
         ``spec.replicas`` and the counts of ``status``: pods.
     """
@@ -45,6 +48,7 @@ class Rollout:
     state: RolloutState
     message: str
     holds: bool
+    is_overdue: bool
     wanted: int
     replicas: int
     updated: int
@@ -72,20 +76,23 @@ def assess_rollout(deployment: Mapping[str, Any]) -> Rollout:
         "ready": status.get("readyReplicas", 0),
         "available": status.get("availableReplicas", 0),
     }
-    state, message, holds = _assess(deployment, status, counts)
-    return Rollout(state, message, holds, **counts)
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
+    state, message, holds = _assess(deployment, conditions, counts)
+    is_overdue = conditions.get("Progressing", {}).get("reason") == _OVERDUE
+    open_states = (RolloutState.REJECTED, RolloutState.DEADLINE_EXCEEDED)
+    return Rollout(state, message, holds, is_overdue and state in open_states, **counts)
 
 
 def _assess(
-    deployment: Mapping[str, Any], status: Mapping[str, Any], counts: Mapping[str, int]
+    deployment: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]], counts: Mapping[str, int]
 ) -> tuple[RolloutState, str, bool]:
     """Return the state, its message, and whether an earlier completion still holds."""
-    conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
     progressing, failure = conditions.get("Progressing", {}), conditions.get("ReplicaFailure", {})
     has_only_new = (
         progressing.get("reason") == "NewReplicaSetAvailable" and counts["replicas"] == counts["updated"]
     )
     holds = has_only_new and bool(counts["available"] or not counts["wanted"])
+    status = deployment.get("status") or {}
     if status.get("observedGeneration", 0) < deployment.get("metadata", {}).get("generation", 1):
         return RolloutState.PENDING, "", holds
     # Of a scale-up that the cluster refuses the controller still says that the roll-out is complete; once all
@@ -96,6 +103,6 @@ def _assess(
     # After a rollback under Recreate the reason is a leftover of the other revision, so it is not enough.
     if has_only_new and counts["available"] >= counts["updated"] >= counts["wanted"]:
         return RolloutState.COMPLETE, "", True
-    if progressing.get("reason") == "ProgressDeadlineExceeded":
+    if progressing.get("reason") == _OVERDUE:
         return RolloutState.DEADLINE_EXCEEDED, progressing.get("message", ""), False
     return RolloutState.PROGRESSING, "", holds

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
 from model_operator.core.canonical import applicable, pod_revision, was_applied
+from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
 from model_operator.core.failures import Failure
@@ -17,12 +18,13 @@ from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.ownership import INSTANCE_LABEL
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.plan import Plan
-from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.service import service_url
 
 _SHOWN = 3
+_LATE = "It has made no progress within startup_timeout_seconds."
 _MAX_ENTRIES = 64
 """The API's bound on ``status.deployments``; only renaming over and over gets there."""
 
@@ -45,6 +47,8 @@ class Observation:
         The names of the live Services that it controls.
     failures
         What was refused while applying or deleting, by the child's name.
+    causes
+        Why the workers of a Deployment are not ready, by its name, as far as their pods were looked at.
     """
 
     instance: ModelInstance
@@ -53,6 +57,7 @@ class Observation:
     deployments: Mapping[str, Mapping[str, Any]]
     services: Collection[str] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
+    causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,32 @@ class _Verdict:
     reason: Reason
     detail: str
     state: DeploymentState
+    needs_human: bool = False
+    advice: Advice | None = None
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a human must act: what is transient becomes so when the roll-out's deadline has passed."""
+        return self.reason.stalled or self.needs_human
+
+    @property
+    def message(self) -> str:
+        return (self.advice or self.reason.value.advice).sentence(self.detail)
+
+
+def stuck_deployments(observation: Observation) -> list[str]:
+    """Return the names of the Deployments of which only their pods can tell why they do not get on."""
+    rendering = observation.plan.rendering if observation.plan else None
+    bare = replace(observation, causes={})
+    stuck = []
+    for rendered in rendering.deployments if rendering else ():
+        live = observation.deployments.get(rendered.name)
+        verdict = _judge(rendered, bare, assess_rollout(live) if live else None)
+        if verdict.state is DeploymentState.UPDATE_IN_PROGRESS or (
+            verdict.reason is Reason.ProgressDeadlineExceeded
+        ):
+            stuck.append(rendered.name)
+    return stuck
 
 
 def instance_status(observation: Observation, now: str) -> dict[str, Any]:
@@ -85,9 +116,9 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
     verdict = _overall(observation, verdicts)
     conditions = kstatus_conditions(
         ready=verdict.reason.ready,
-        stalled=verdict.reason.stalled,
+        stalled=verdict.stalled,
         reason=verdict.reason.name,
-        message=verdict.reason.message(verdict.detail),
+        message=verdict.message,
     )
     conditions.insert(1, _available(verdict, rollouts))
     generation = instance.metadata.generation or 0
@@ -176,17 +207,29 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
         return _Verdict(
             Reason.Deploying, f"{what} is about to be rolled out.", DeploymentState.UPDATE_PENDING
         )
-    match rollout.state:
-        case RolloutState.REJECTED:
-            detail = f"{what}: pods are refused: {rollout.message}."
-            return _Verdict(Reason.PodsRejected, detail, DeploymentState.UPDATE_FAILED)
-        case RolloutState.DEADLINE_EXCEEDED:
-            detail = f"{what}: {rollout.message}"
-            return _Verdict(Reason.ProgressDeadlineExceeded, detail, DeploymentState.UPDATE_FAILED)
+    return _judge_open(what, rollout, observation.causes.get(rendered.name))
+
+
+def _judge_open(what: str, rollout: Rollout, cause: Cause | None) -> _Verdict:
+    """Judge a roll-out that is under way, or stuck."""
+    late = f" {_LATE}" if rollout.is_overdue else ""
+    failed = DeploymentState.UPDATE_FAILED
+    if rollout.state is RolloutState.REJECTED:
+        detail = f"{what}: pods are refused: {rollout.message}.{late}"
+        return _Verdict(Reason.PodsRejected, detail, failed, rollout.is_overdue)
+    if cause is not None and cause.is_failure:
+        # A node or a volume may just be on its way.
+        waits = cause.reason in (Reason.Unschedulable, Reason.VolumeNotReady) and not rollout.is_overdue
+        state = DeploymentState.UPDATE_IN_PROGRESS if waits else failed
+        detail = f"{what}: {cause.detail}{late}"
+        return _Verdict(cause.reason, detail, state, rollout.is_overdue, cause.advice)
+    note = f" {cause.detail[0].upper()}{cause.detail[1:]}" if cause is not None else ""
+    if rollout.state is RolloutState.DEADLINE_EXCEEDED:
+        return _Verdict(Reason.ProgressDeadlineExceeded, f"{what}: {rollout.message}{note}", failed)
     old = rollout.replicas - rollout.updated
     detail = f"{what}: {rollout.updated} of {rollout.wanted} workers are of the current revision"
     detail += f", {rollout.available} available" + (f", {old} old ones still to go." if old > 0 else ".")
-    return _Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS)
+    return _Verdict(Reason.Deploying, detail + note, DeploymentState.UPDATE_IN_PROGRESS)
 
 
 def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
@@ -240,9 +283,12 @@ def _overall(observation: Observation, verdicts: list[_Verdict]) -> _Verdict:
     worst = min(verdicts, key=lambda verdict: PRECEDENCE.index(verdict.reason)).reason
     if worst is Reason.RolledOut:
         return _Verdict(worst, "Every deployment runs the current spec and template.", ready)
-    details = list(dict.fromkeys(verdict.detail for verdict in verdicts if verdict.reason is worst))
+    alike = [verdict for verdict in verdicts if verdict.reason is worst]
+    details = list(dict.fromkeys(verdict.detail for verdict in alike))
     more = f" And {len(details) - _SHOWN} more." if len(details) > _SHOWN else ""
-    return _Verdict(worst, " ".join(details[:_SHOWN]) + more, ready)
+    # One deployment that needs a human keeps the whole from ever being Ready without.
+    stalled = any(verdict.stalled for verdict in verdicts)
+    return _Verdict(worst, " ".join(details[:_SHOWN]) + more, ready, stalled, alike[0].advice)
 
 
 def _available(verdict: _Verdict, rollouts: Mapping[str, Rollout]) -> Condition:

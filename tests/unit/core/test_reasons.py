@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from model_operator.core.reasons import PRECEDENCE, Actor, Reason
+from model_operator.core.reasons import POD_REASONS, PRECEDENCE, Actor, Reason
 
 every_reason = pytest.mark.parametrize("reason", Reason)
 
@@ -23,6 +23,13 @@ def test_precedence() -> None:
         "OperatorForbidden",
         "QuotaExceeded",
         "PodsRejected",
+        "ImagePullFailed",
+        "ContainerConfigError",
+        "VolumeNotReady",
+        "Unschedulable",
+        "OOMKilled",
+        "CrashLooping",
+        "ProbeFailing",
         "ProgressDeadlineExceeded",
         "Deploying",
         "RolledOut",
@@ -46,6 +53,13 @@ def test_a_reason_is_ready_or_says_what_to_do(reason: Reason) -> None:
 @every_reason
 def test_what_is_stalled_names_who_must_act(reason: Reason) -> None:
     assert not reason.stalled or reason.value.actor is not Actor.NOBODY
+
+
+@every_reason
+def test_what_only_pods_tell_is_transient_until_the_deadline(reason: Reason) -> None:
+    told_by_pods = reason in POD_REASONS or reason is Reason.PodsRejected
+    assert reason.value.stalls_late is told_by_pods
+    assert not (reason.stalled and reason.value.stalls_late)
 
 
 @every_reason

@@ -22,8 +22,9 @@ def test_rollout(case: dict[str, Any]) -> None:
         "holds": rollout.holds,
         "serves": rollout.serves,
         "message": rollout.message,
+        "is_overdue": rollout.is_overdue,
     }
-    assert found == {"holds": False, "message": "", **case["expected"]}
+    assert found == {"holds": False, "message": "", "is_overdue": False, **case["expected"]}
 
 
 def test_counts() -> None:
@@ -35,7 +36,15 @@ def test_counts() -> None:
     """)
 
     assert assess_rollout(deployment) == Rollout(
-        RolloutState.PROGRESSING, "", holds=False, wanted=5, replicas=4, updated=3, ready=2, available=1
+        RolloutState.PROGRESSING,
+        "",
+        holds=False,
+        is_overdue=False,
+        wanted=5,
+        replicas=4,
+        updated=3,
+        ready=2,
+        available=1,
     )
 
 

@@ -6,6 +6,7 @@
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
 ``services``     the names of the live Services that are the instance's
+``causes``       by name of the Deployment: what its pods tell {reason, detail, advice}
 ``failures``     by name: a refusal of the API server {attempt, code, message}, or {reason, detail}
 ``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
                  the given fields count. Null means absent.
@@ -24,13 +25,14 @@ import yaml
 
 from model_operator.api import ModelInstance, ModelInstanceStatus
 from model_operator.core.canonical import applicable, pod_revision
+from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import merge_patch
 from model_operator.core.failures import Failure, explain_refusal
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan, malformed
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons import Actor, Advice, Reason
 from model_operator.core.rendering import RenderSettings
-from model_operator.core.status import Observation, instance_status
+from model_operator.core.status import Observation, instance_status, stuck_deployments
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 HERE = Path(__file__).parent
@@ -62,8 +64,9 @@ class Case:
             live["metadata"]["name"]: self._live(live, plan) for live in self.content.get("deployments", [])
         }
         failures = {name: _failure(**failure) for name, failure in self.content.get("failures", {}).items()}
+        causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
         services = self.content.get("services", [])
-        return Observation(instance, status, plan, deployments, services, failures)
+        return Observation(instance, status, plan, deployments, services, failures, causes)
 
     def _plan(self, status: dict[str, Any]) -> tuple[ModelInstance, Plan | None]:
         given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
@@ -104,6 +107,10 @@ def _failure(
     if reason:
         return Failure(Reason[reason], detail)
     return explain_refusal(code, {"kind": "Status", "message": message}, attempt)
+
+
+def _cause(*, reason: str, detail: str, advice: str = "") -> Cause:
+    return Cause(Reason[reason], detail, Advice(Actor.TEMPLATE_OWNER, advice) if advice else None)
 
 
 CASES = [Case(path) for path in sorted((HERE / "cases").glob("*.yaml"))]
@@ -199,3 +206,32 @@ def test_every_reason_of_the_ready_condition_has_a_case() -> None:
     shown = {case.expected["conditions"]["Ready"]["reason"] for case in CASES}
 
     assert {reason.name for reason in Reason} == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "stuck"),
+    [
+        ("progressing", ["demo"]),
+        ("progress_deadline_exceeded", ["demo"]),
+        ("crash_looping_after_rollout", ["demo"]),
+        ("several_deployments", None),
+        ("rolled_out", []),
+        ("one_of_several_workers_lost", []),
+        ("scaled_to_zero", []),
+        ("pods_rejected", []),
+        ("generation_not_observed", []),
+        ("just_created", []),
+        ("deployment_rejected", []),
+        ("template_gone_while_serving", []),
+        ("terminating", []),
+    ],
+)
+def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list[str] | None) -> None:
+    case = Case(HERE / "cases" / f"{name}.yaml")
+    under_way = [
+        entry["name"]
+        for entry in instance_status(case.observe(), NOW)["deployments"]
+        if entry["status"] == "UPDATE_IN_PROGRESS"
+    ]
+
+    assert stuck_deployments(case.observe()) == (under_way if stuck is None else stuck)

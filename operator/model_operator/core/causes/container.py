@@ -1,0 +1,237 @@
+"""What keeps one container of a pod from being ready."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from model_operator.core.causes.cause import NOTHING, Finding, failure, note
+from model_operator.core.causes.events import Event, last_seen, moment, of_container, with_reason
+from model_operator.core.causes.words import settled
+from model_operator.core.reasons import Actor, Advice, Reason
+
+_PULL_ERRORS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_CONFIGURATION_ERRORS = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError"}
+)
+_START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
+_UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
+"""Ends that the kubelet has not seen, with a node that was restarted for one: no fault of the container."""
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: \w+: )?')
+_PULL_STEPS = re.compile(r'^(failed to (pull and unpack image|resolve reference) "[^"]*": )+')
+_FAILED_PULL = re.compile(r'^Failed to pull image "[^"]*": ')
+_KILLED_BY_PROBE = re.compile(r"failed (startup|liveness) probe")
+_PROBE_WORDS = re.compile(r"^(\(combined from similar events\): )?(\w+) probe (failed|errored)[^:]*(: )?")
+_SIGNALLED = frozenset({137, 143})
+"""Exit codes of a process that was told to end, as the kubelet does it."""
+_CORRECT_COMMAND = Advice(Actor.TEMPLATE_OWNER, "Correct the command or the image.")
+_LONG = datetime.timedelta(minutes=10)
+"""After this time without a crash the kubelet, too, takes a container for one that runs."""
+
+
+class Role(StrEnum):
+    """What a container is in its pod."""
+
+    MAIN = "container"
+    INIT = "init container"
+    SIDECAR = "sidecar"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of a pod.
+
+    Attributes
+    ----------
+    pod
+        The pod.
+    role
+        What it is there.
+    spec, status
+        Its entries in the pod's spec and status; the latter is empty until the kubelet has one.
+    """
+
+    pod: Mapping[str, Any]
+    role: Role
+    spec: Mapping[str, Any]
+    status: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.spec["name"])
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """Its state: one of ``waiting``, ``running``, ``terminated``."""
+        return self.status.get("state") or {}
+
+    @property
+    def waiting(self) -> str:
+        """What it waits for, in the kubelet's word; empty when it does not wait."""
+        return str((self.state.get("waiting") or {}).get("reason", ""))
+
+    def words(self, text: str) -> str:
+        """Return the kubelet's words without what changes."""
+        return settled(text, self.pod)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name}"
+
+
+def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
+    """Yield the containers of a pod in the order in which they start."""
+    spec, status = pod["spec"], pod.get("status") or {}
+    for key, list_of in (
+        ("initContainers", "initContainerStatuses"),
+        ("containers", "containerStatuses"),
+    ):
+        statuses = {each["name"]: each for each in status.get(list_of) or []}
+        for each in spec.get(key) or []:
+            init = Role.SIDECAR if each.get("restartPolicy") == "Always" else Role.INIT
+            role = init if key == "initContainers" else Role.MAIN
+            yield Container(pod, role, each, statuses.get(each["name"], {}))
+
+
+def judge_container(container: Container, events: Sequence[Event] | None) -> Finding:
+    """Return what keeps a container from being ready.
+
+    Parameters
+    ----------
+    container
+        The container.
+    events
+        The events of its pod; None when they were not read.
+    """
+    own = None if events is None else of_container(events, container.name)
+    if container.waiting in _PULL_ERRORS:
+        return _unpulled(container, own)
+    if container.waiting in _CONFIGURATION_ERRORS:
+        said = container.words(container.state["waiting"].get("message") or container.waiting)
+        return Finding(failure(Reason.ContainerConfigError, f"{container} cannot be created: {said}"))
+    if container.status.get("ready"):
+        return NOTHING
+    end = _last_end(container)
+    if end is not None and not _has_run_long(container, own):
+        return _crashed(container, end, own)
+    if "running" in container.state:
+        return _unready(container, own)
+    return NOTHING
+
+
+def _unpulled(container: Container, events: list[Event] | None) -> Finding:
+    said = container.words(container.state["waiting"].get("message") or "")
+    cause = _BACK_OFF.sub("", said)
+    is_known = bool(cause) and cause != container.waiting
+    # Before Kubernetes 1.32 the back-off says nothing of what it backs off from: an event does.
+    if not is_known and events is not None:
+        failed = [event["message"] for event in with_reason(events, "Failed")]
+        pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
+        cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
+    cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
+    told = f'image "{image}" of {container} cannot be pulled' + (f": {cause}" if cause else "")
+    return Finding(failure(Reason.ImagePullFailed, told), is_known)
+
+
+def _last_end(container: Container) -> Mapping[str, Any] | None:
+    """Return how a container has last ended, unless that was as it should be or is not known."""
+    ended: Mapping[str, Any] | None = container.state.get("terminated")
+    if ended is not None and container.role is Role.INIT and ended.get("exitCode") == 0:
+        return None
+    ended = ended or (container.status.get("lastState") or {}).get("terminated")
+    return None if ended is None or ended.get("reason") in _UNKNOWN_ENDS else ended
+
+
+def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] | None) -> Finding:
+    """Judge a container that has ended: also while it runs again, until it is ready."""
+    reason, code = end.get("reason"), end.get("exitCode")
+    if reason == "OOMKilled":
+        limit = ((container.spec.get("resources") or {}).get("limits") or {}).get("memory")
+        over = f"its limit of {limit}" if limit else "the node has"
+        return Finding(
+            failure(Reason.OOMKilled, f"{container} was killed as it used more memory than {over}")
+        )
+    if reason in _START_ERRORS:
+        said = container.words(end.get("message") or "")
+        # What the runtime was about to do is the same each time, and says nothing.
+        said = said[said.find("exec: ") :] if "exec: " in said else said
+        told = f"{container} cannot be started (exit code {code})" + (f": {said}" if said else "")
+        return Finding(failure(Reason.CrashLooping, told, _CORRECT_COMMAND))
+    is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
+    if is_probed and events is not None:
+        probe = _killing_probe(end, events)
+        if probe:
+            failed = _probe_words(container, events, probe)
+            told = f"{container} is restarted as it fails its {probe} probe"
+            told += f": {failed}" if failed else ""
+            return Finding(failure(Reason.ProbeFailing, told))
+    told = f"{container} keeps ending, with exit code {code}"
+    if code == 0 and container.role is not Role.INIT:
+        told += ", and is to go on running"
+    return Finding(failure(Reason.CrashLooping, told), not is_probed)
+
+
+def _killing_probe(end: Mapping[str, Any], events: list[Event]) -> str | None:
+    """Return the probe for which the kubelet has ended the container; None when it ended by itself."""
+    for event in reversed(with_reason(events, "Killing")):
+        probe = _KILLED_BY_PROBE.search(event.get("message") or "")
+        if probe is None:
+            continue
+        started = end.get("startedAt")
+        # The kubelet limits its events, so the last one may be about an earlier end by the same probe.
+        if end.get("exitCode") in _SIGNALLED or not started or last_seen(event) >= moment(started):
+            return probe[1]
+    return None
+
+
+def _has_run_long(container: Container, events: list[Event] | None) -> bool:
+    """Tell whether a container that crashed once has run for long since then, failing only its probe."""
+    since = (container.state.get("running") or {}).get("startedAt")
+    if since is None or not container.status.get("started") or not events:
+        return False
+    failed = with_reason(events, "Unhealthy")
+    return bool(failed) and last_seen(failed[-1]) - moment(since) >= _LONG
+
+
+def _unready(container: Container, events: list[Event] | None) -> Finding:
+    """Judge a container that runs and is not ready."""
+    if container.role is Role.INIT:
+        return Finding(note(f"{container} is running"))
+    if container.spec.get("startupProbe") and not container.status.get("started"):
+        # A model that is being loaded fails this probe all the time, as it should.
+        failed = _probe_words(container, events or [], "startup")
+        told = f"{container} runs, but has not passed its startup probe yet" + (
+            f": {failed}" if failed else ""
+        )
+        return Finding(note(told), events is not None)
+    if not container.spec.get("readinessProbe"):
+        return NOTHING
+    failed = _probe_words(container, events or [], "readiness")
+    if failed is None:
+        return Finding(note(f"{container} runs and is not ready yet"), events is not None)
+    told = f"{container} runs, but fails its readiness probe" + (f": {failed}" if failed else "")
+    return Finding(failure(Reason.ProbeFailing, told))
+
+
+def _probe_words(container: Container, events: list[Event], probe: str) -> str | None:
+    """Return what a probe has last said, None when it has not failed."""
+    for event in reversed(with_reason(events, "Unhealthy")):
+        message = event.get("message") or ""
+        match = _PROBE_WORDS.match(message)
+        if match and match[2].lower() == probe:
+            return container.words(message[match.end() :])
+    return None

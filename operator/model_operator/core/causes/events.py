@@ -1,0 +1,51 @@
+"""Reading the events of one pod (``v1``)."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Event = Mapping[str, Any]
+
+_RECENT = datetime.timedelta(minutes=5)
+"""An event that is repeated comes again within this time, since that is how a kubelet limits them."""
+_CONTAINER = re.compile(r"\{(.*)\}$")
+_EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
+
+
+def last_seen(event: Event) -> datetime.datetime:
+    """Return when an event has last happened."""
+    series = event.get("series") or {}
+    times = (
+        series.get("lastObservedTime"),
+        event.get("lastTimestamp"),
+        event.get("eventTime"),
+        event.get("metadata", {}).get("creationTimestamp"),
+    )
+    return next((moment(time) for time in times if time), _EPOCH)
+
+
+def moment(time: str) -> datetime.datetime:
+    """Return a time as Kubernetes writes it as one that can be compared."""
+    return datetime.datetime.fromisoformat(time)
+
+
+def of_container(events: Iterable[Event], name: str) -> list[Event]:
+    """Return the events that are about the container of that name."""
+    paths = (
+        (_CONTAINER.search((event.get("involvedObject") or {}).get("fieldPath") or ""), event)
+        for event in events
+    )
+    return [event for path, event in paths if path and path[1] == name]
+
+
+def with_reason(events: Iterable[Event], *reasons: str) -> list[Event]:
+    """Return the events with one of these reasons, the newest last."""
+    return sorted((event for event in events if event.get("reason") in reasons), key=last_seen)
+
+
+def recent(events: Sequence[Event]) -> Sequence[Event]:
+    """Return, of events in order, those about as new as the newest: what was mended meanwhile is not told."""
+    return [event for event in events if last_seen(event) >= last_seen(events[-1]) - _RECENT]

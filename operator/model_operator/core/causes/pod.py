@@ -1,0 +1,116 @@
+"""What keeps one pod from being ready."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model_operator.core.causes.cause import NOTHING, Cause, Finding, failure, note
+from model_operator.core.causes.container import containers_of, judge_container
+from model_operator.core.causes.events import Event, recent, with_reason
+from model_operator.core.causes.words import settled
+from model_operator.core.reasons import Reason
+
+_CREATING = frozenset({"ContainerCreating", "PodInitializing"})
+_MOUNT_ERRORS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+_VOLUME_WORDS = re.compile(r"persistentvolumeclaim|PersistentVolume|volume", re.IGNORECASE)
+_MAX_VOLUMES = 3
+_MOUNT_STEP = re.compile(r'^\w+\.\w+ failed for volume ("[^"]*") ?: ')
+_NODES_TALLY = re.compile(r"^\d+/\d+ nodes are available: ")
+_NODE_COUNT = re.compile(r"^\d+ ")
+_AFTERTHOUGHT = re.compile(r"[.,]?\s*((no new claims to deallocate|preemption: ).*|\. not found)$")
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod is ready to serve."""
+    return condition(pod, "Ready").get("status") == "True"
+
+
+def has_ended(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod has ended for good; its ReplicaSet replaces it."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+
+
+def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a condition of a pod, empty when it has none of that type."""
+    conditions: list[Mapping[str, Any]] = (pod.get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each.get("type") == kind), {})
+
+
+def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding:
+    """Return what keeps a pod from being ready.
+
+    Parameters
+    ----------
+    pod
+        A pod (``v1``) that has not ended.
+    events
+        Its events; None when they were not read.
+    """
+    if is_ready(pod):
+        return NOTHING
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") != "True":
+        return Finding(_unscheduled(pod, scheduled)) if scheduled.get("status") == "False" else NOTHING
+    found = [judge_container(container, events) for container in containers_of(pod)]
+    told = [(finding.cause, finding) for finding in found if finding.cause is not None]
+    worst = min(told, key=lambda pair: pair[0].rank, default=None)
+    if worst is not None and worst[0].is_failure:
+        return worst[1]
+    if _is_being_set_up(pod):
+        return (
+            Finding(_mount_cause(pod, events), is_certain=False)
+            if events
+            else Finding(None, events is not None)
+        )
+    if worst is not None:
+        return worst[1]
+    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or []]
+    closed = [gate for gate in gates if condition(pod, gate).get("status") != "True"]
+    if closed and condition(pod, "ContainersReady").get("status") == "True":
+        return Finding(note(f"the pod waits for its readiness gate {closed[0]}"))
+    return Finding(None, all(finding.is_certain for finding in found))
+
+
+def _unscheduled(pod: Mapping[str, Any], scheduled: Mapping[str, Any]) -> Cause:
+    said = scheduled.get("message") or ""
+    if scheduled.get("reason") == "SchedulingGated":
+        gates = ", ".join(gate["name"] for gate in pod["spec"].get("schedulingGates") or [])
+        return failure(Reason.Unschedulable, f"the pod is held back by scheduling gates: {gates}")
+    why = _without_tally(settled(said, pod))
+    # Only where no node is refused for another reason is the volume what is in the way.
+    if why and all(_VOLUME_WORDS.search(each) for each in why):
+        return failure(Reason.VolumeNotReady, f"a volume is not available: {'; '.join(why)}")
+    return failure(
+        Reason.Unschedulable, f"no node takes the pod: {'; '.join(why) or 'the scheduler says no more'}"
+    )
+
+
+def _without_tally(said: str) -> list[str]:
+    """Return why nodes are refused, without how many: that differs with every node that comes or goes."""
+    said = _AFTERTHOUGHT.sub("", _NODES_TALLY.sub("", said))
+    reasons = {_NODE_COUNT.sub("", each.strip().rstrip(".")) for each in re.split(r", (?=\d+ )", said)}
+    return sorted(filter(None, reasons))
+
+
+def _is_being_set_up(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod's volumes and network are still to come: its sandbox follows the volumes."""
+    if condition(pod, "PodReadyToStartContainers").get("status") == "True":
+        return False
+    statuses = [container for container in containers_of(pod) if container.status]
+    return not statuses or any(container.waiting in _CREATING for container in statuses)
+
+
+def _mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Cause | None:
+    failed = with_reason(events, *_MOUNT_ERRORS)
+    if failed:
+        messages = (settled(event.get("message") or event["reason"], pod) for event in recent(failed))
+        said = {_MOUNT_STEP.sub(r"volume \1: ", message) for message in messages}
+        # What says only that the time is up stands beside what says why.
+        known = sorted(each for each in said if "timed out waiting" not in each) or sorted(said)
+        shown = "; ".join(known[:_MAX_VOLUMES])
+        return failure(Reason.VolumeNotReady, f"cannot mount {shown}")
+    if with_reason(events, "FailedCreatePodSandBox"):
+        return note("the node cannot set up the pod's network or sandbox (FailedCreatePodSandBox)")
+    return None

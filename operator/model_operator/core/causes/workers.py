@@ -1,0 +1,185 @@
+"""The workers of one Deployment that are not ready, and the one cause to be told of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model_operator.core.causes.cause import Cause, failure
+from model_operator.core.causes.events import Event, moment
+from model_operator.core.causes.pod import condition, has_ended, is_ready, judge_pod
+from model_operator.core.causes.words import settled
+from model_operator.core.ownership import controller_of
+from model_operator.core.reasons import Actor, Advice, Reason
+
+REVISION = "deployment.kubernetes.io/revision"
+"""Annotation by which the Deployment controller says which ReplicaSet is of the current revision."""
+_REPLACED_WITHIN = datetime.timedelta(minutes=1)
+_REFUSED_BY_NODE = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "PodFeatureGateNotSupported"})
+_LET_GO_FIRST = Advice(
+    Actor.TEMPLATE_OWNER,
+    "Set strategy in the template to Recreate, or to maxSurge 0 with maxUnavailable 1, or have a node added.",
+)
+_USE_LESS = Advice(
+    Actor.TEMPLATE_OWNER, "Raise storage or memory in endpoint_config, or have the model use less."
+)
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The pods of one Deployment, by what they can tell.
+
+    Attributes
+    ----------
+    wanted
+        ``spec.replicas`` of the Deployment.
+    waiting
+        Those of the current revision that are not ready, the oldest first.
+    ready
+        Number of those of the current revision that are.
+    ended
+        Those of the current revision that have ended, and been replaced.
+    old
+        Those of earlier revisions that hold what was given to them. They are never blamed.
+    """
+
+    wanted: int
+    waiting: tuple[Object, ...]
+    ready: int
+    ended: tuple[Object, ...]
+    old: tuple[Object, ...]
+
+    @property
+    def unclear(self) -> list[str]:
+        """The uids of the pods whose status does not tell all: their events may."""
+        return [_uid(pod) for pod in self.waiting if not judge_pod(pod, None).is_certain]
+
+    def cause(self, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+        """Return why the workers are not ready, as one cause; None when nothing is known to be wrong.
+
+        Parameters
+        ----------
+        events
+            The events of pods by uid, as far as they were read.
+
+        Notes
+        -----
+        Of several causes the first in the order of precedence is told, in the words that most workers share.
+        """
+        causes = [cause for pod in self.waiting if (cause := self._judge(pod, events)) is not None]
+        if not any(cause.is_failure for cause in causes):
+            ended = self._cause_of_end()
+            causes = causes if ended is None else [ended]
+        if not causes:
+            return None
+        worst = min(causes, key=lambda cause: cause.rank).reason
+        alike = [cause for cause in causes if cause.reason is worst]
+        counts = Counter(cause.detail for cause in alike)
+        detail = min(counts, key=lambda text: (-counts[text], text))
+        cause = next(each for each in alike if each.detail == detail)
+        total = max(self.wanted, self.ready + len(self.waiting))
+        if total <= 1:
+            return cause
+        unread = [uid for uid in self.unclear if uid not in events]
+        number = f"at least {len(alike)}" if unread else f"{len(alike)}"
+        return replace(cause, detail=f"{number} of {total} workers: {detail}")
+
+    def _judge(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+        cause = judge_pod(pod, events.get(_uid(pod))).cause
+        if cause is None or cause.reason is not Reason.Unschedulable:
+            return cause
+        for device in sorted(_devices(pod)):
+            holders = [each for each in self.old if device in _devices(each)]
+            if f"Insufficient {device}" not in cause.detail or not holders:
+                continue
+            if all(each["metadata"].get("deletionTimestamp") for each in holders):
+                return replace(
+                    cause, detail=f"{cause.detail} An old worker that is ending still holds {device}."
+                )
+            held = f"{cause.detail} An old worker holds {device}, and goes only when a new one serves."
+            return replace(cause, detail=held, advice=_LET_GO_FIRST)
+        return cause
+
+    def _cause_of_end(self) -> Cause | None:
+        """Return why workers have ended for good, if those that wait have just replaced them."""
+        born = [moment(pod["metadata"]["creationTimestamp"]) for pod in self.waiting]
+        for pod in self.ended:
+            ended = _end(pod)
+            if not born or ended is None or max(born) > ended + _REPLACED_WITHIN:
+                continue
+            status = pod["status"]
+            reason, said = status.get("reason") or "", settled(status.get("message") or "", pod)
+            if reason == "Evicted":
+                return failure(Reason.CrashLooping, f"the pod was evicted: {said}", _USE_LESS)
+            if reason in _REFUSED_BY_NODE or reason.startswith("OutOf"):
+                return failure(Reason.Unschedulable, f"the node refuses the pod ({reason}): {said}")
+        return None
+
+
+def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]) -> Workers:
+    """Sort a Deployment's pods.
+
+    Parameters
+    ----------
+    deployment
+        The Deployment, whose controller has observed its generation.
+    replica_sets
+        At least its own ReplicaSets; their metadata suffices.
+    pods
+        At least its own pods.
+
+    Notes
+    -----
+    A pod is of the current revision when its ReplicaSet has the Deployment's revision number. Comparing the
+    pod with the template would not do: a cluster's admission may change pods.
+    """
+    own = {_uid(each): each for each in replica_sets if _controller(each) == _uid(deployment)}
+    revision = (deployment["metadata"].get("annotations") or {}).get(REVISION)
+    current = {
+        uid
+        for uid, each in own.items()
+        if (each["metadata"].get("annotations") or {}).get(REVISION) == revision
+    }
+    waiting, ended, old, ready = [], [], [], 0
+    for pod in sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])):
+        owner = _controller(pod)
+        if owner not in own:
+            continue
+        if owner not in current:
+            if not has_ended(pod) and pod["spec"].get("nodeName"):
+                old.append(pod)
+        elif has_ended(pod):
+            ended.append(pod)
+        elif is_ready(pod):
+            ready += 1
+        elif not pod["metadata"].get("deletionTimestamp"):
+            waiting.append(pod)
+    wanted = deployment["spec"].get("replicas", 1)
+    return Workers(wanted, tuple(waiting), ready, tuple(reversed(ended)), tuple(old))
+
+
+def _devices(pod: Object) -> set[str]:
+    """Return the extended resources that a pod asks for, accelerators above all."""
+    requests: set[str] = set()
+    for container in pod["spec"].get("containers") or []:
+        requests |= ((container.get("resources") or {}).get("requests") or {}).keys()
+    return {name for name in requests if "/" in name}
+
+
+def _end(pod: Object) -> datetime.datetime | None:
+    time = condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]
+    return moment(time) if time else None
+
+
+def _uid(obj: Object) -> str:
+    return str(obj["metadata"]["uid"])
+
+
+def _controller(obj: Object) -> str | None:
+    controller = controller_of(obj)
+    return str(controller["uid"]) if controller else None

@@ -1,0 +1,137 @@
+"""The cause that is told of a Deployment's pods: see ``cases.yaml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.core.causes.cause import Cause
+from model_operator.core.causes.workers import REVISION, Workers, workers_of
+
+CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
+every_case = pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case["name"].replace(" ", "_")) for case in CASES]
+)
+PROBE = {"httpGet": {"path": "/readyz", "port": 5005}}
+CONTAINER = {
+    "name": "model",
+    "image": "ghcr.io/example/model:1",
+    "resources": {"limits": {"memory": "1Gi"}},
+    "readinessProbe": PROBE,
+    "startupProbe": PROBE,
+}
+
+
+def deployment(replicas: int) -> dict[str, Any]:
+    return {"metadata": {"uid": "d", "annotations": {REVISION: "2"}}, "spec": {"replicas": replicas}}
+
+
+def replica_set(uid: str, revision: str) -> dict[str, Any]:
+    owner = {"uid": "d", "controller": True}
+    return {"metadata": {"uid": uid, "annotations": {REVISION: revision}, "ownerReferences": [owner]}}
+
+
+SETS = [replica_set("new", "2"), replica_set("old", "1")]
+
+
+def pod(number: int, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod that a case describes."""
+    revision, uid = given.get("revision", "new"), f"p{number}"
+    metadata = {
+        "name": f"demo-{revision}-{uid}",
+        "uid": uid,
+        "creationTimestamp": given.get("created", "2026-01-01T08:00:00Z"),
+        "ownerReferences": [{"uid": revision, "controller": True}],
+    }
+    if given.get("ending"):
+        metadata["deletionTimestamp"] = "2026-01-01T09:00:00Z"
+    spec = {"nodeName": "n", "containers": [CONTAINER], **given.get("spec", {})}
+    return {"metadata": metadata, "spec": spec, "status": {**_status(given), **given.get("status", {})}}
+
+
+def _status(given: dict[str, Any]) -> dict[str, Any]:
+    if "unscheduled" in given:
+        reason = "SchedulingGated" if given.get("gated") else "Unschedulable"
+        told = {"reason": reason, "message": given["unscheduled"]}
+        return {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", **told}]}
+    if "ended" in given:
+        ended = given["ended"]
+        condition = {"type": "Ready", "status": "False", "lastTransitionTime": ended["at"]}
+        told = {"reason": ended["reason"], "message": ended["message"]}
+        return {"phase": "Failed", **told, "conditions": [condition]}
+    model = {"name": "model", "ready": False, "started": False, "restartCount": 0, **given.get("model", {})}
+    holds = {
+        "PodScheduled": True,
+        "PodReadyToStartContainers": given.get("started", "model" in given),
+        "Ready": given.get("ready", False),
+    }
+    return {
+        "phase": "Running",
+        "podIP": "10.1.0.5",
+        "podIPs": [{"ip": "10.1.0.5"}],
+        "conditions": [{"type": kind, "status": str(value)} for kind, value in holds.items()],
+        "containerStatuses": [model] if "model" in given else [],
+    }
+
+
+def events(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events of a pod that a case describes, in no order."""
+    defaults = {
+        "type": "Warning",
+        "lastTimestamp": "2026-01-01T09:00:00Z",
+        "involvedObject": {"kind": "Pod", "fieldPath": "spec.containers{model}"},
+    }
+    return [{**defaults, **event} for event in reversed(given.get("events", []))]
+
+
+def look(case: dict[str, Any], pods: list[dict[str, Any]]) -> Cause | None:
+    """Look at pods as the operator does."""
+    made = [pod(number, given) for number, given in enumerate(pods)]
+    workers = workers_of(deployment(case.get("replicas", 1)), SETS, made)
+    read = workers.unclear[: len(workers.unclear) - case.get("unread", 0)]
+    return workers.cause({uid: events(pods[int(uid[1:])]) for uid in read})
+
+
+def told(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    advice = {"actor": cause.advice.actor.value} if cause.advice else {}
+    return {"reason": cause.reason.name, "detail": cause.detail, **advice}
+
+
+@every_case
+def test_cause(case: dict[str, Any]) -> None:
+    assert told(look(case, case["pods"])) == case["expected"]
+
+
+@pytest.mark.parametrize(
+    ("case", "moment"),
+    [
+        pytest.param(case, moment, id=f"{case['name'].replace(' ', '_')}-{number}")
+        for case in CASES
+        for number, moment in enumerate(case.get("same", []))
+    ],
+)
+def test_the_same_is_told_at_every_moment(case: dict[str, Any], moment: dict[str, Any]) -> None:
+    assert told(look(case, [moment])) == case["expected"]
+
+
+@every_case
+def test_the_same_is_told_in_whatever_order_pods_are_listed(case: dict[str, Any]) -> None:
+    made = [pod(number, given) for number, given in enumerate(case["pods"])]
+    given = {f"p{number}": events(each) for number, each in enumerate(case["pods"])}
+
+    def listed(pods: list[dict[str, Any]]) -> Workers:
+        return workers_of(deployment(case.get("replicas", 1)), SETS, pods)
+
+    assert listed(made).cause(given) == listed(made[::-1]).cause(given)
+
+
+def test_without_a_replica_set_of_the_current_revision_nobody_is_blamed() -> None:
+    (crash,) = [case for case in CASES if case["name"] == "a server that ends without an error"]
+    made = [pod(0, crash["pods"][0])]
+
+    assert workers_of(deployment(1), [replica_set("new", "1")], made).cause({}) is None
