@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.events import event_reasons_table
-from model_operator.core.reasons import reasons_table
+from model_operator.core.reasons import reasons_table, troubleshooting_table
 from tests.gitops.argocd import CONFIG_MAP, config_map
 from tests.gitops.verdicts import instance_verdicts, template_verdicts
 
@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
+TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 
 
 def settings_table() -> str:
@@ -37,6 +38,7 @@ def settings_table() -> str:
 PARTS = {
     README: {"reasons": reasons_table, "settings": settings_table},
     EVENTS: {"events": event_reasons_table},
+    TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
 }
 WHOLE = {CONFIG_MAP: config_map}

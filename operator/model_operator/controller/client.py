@@ -47,9 +47,15 @@ class ApiClient:
         return await self._request("GET", kind.path(namespace, name))
 
     async def list(
-        self, kind: ResourceKind, namespace: str = "", *, metadata_only: bool = False
+        self,
+        kind: ResourceKind,
+        namespace: str = "",
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
     ) -> AsyncIterator[Object]:
-        """Yield the objects of a kind, in pages, those that its label selector picks.
+        """Yield the objects of a kind, in pages.
 
         Parameters
         ----------
@@ -59,10 +65,11 @@ class ApiClient:
             Where; empty means everywhere.
         metadata_only
             Whether to ask for ``metadata`` alone, which is cheap.
+        labels, fields
+            Selectors of those to list; by default the kind's label selector.
         """
-        params = {"limit": str(_PAGE)}
-        if kind.label_selector:
-            params["labelSelector"] = kind.label_selector
+        selectors = {"labelSelector": labels or kind.label_selector, "fieldSelector": fields}
+        params = {"limit": str(_PAGE), **{key: value for key, value in selectors.items() if value}}
         headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
         while True:
             page = await self._request("GET", kind.path(namespace), params=params, headers=headers)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache import Object
+from model_operator.controller.cache import Object, key_of
+from model_operator.controller.causes import CauseFinder
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
@@ -23,7 +26,7 @@ from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.resolution import resolve_template
-from model_operator.core.status import Observation, instance_status
+from model_operator.core.status import Observation, instance_status, stuck_deployments
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,11 @@ class InstanceReconciler:
         Called with the uid of a template when one of its instances counts as something else than before.
     record
         Called with what has happened to an instance.
+    look_later
+        Called with namespace and name of an instance, and the seconds after which it is to be looked at
+        unless it is before.
+    causes
+        What looks for the reasons of roll-outs that do not get on; one of its own by default.
     clock
         Where times of transition come from.
     """
@@ -52,6 +60,8 @@ class InstanceReconciler:
         settings: RenderSettings,
         recount: Callable[[str | None], None],
         record: Callable[[Iterable[Event]], None],
+        look_later: Callable[[str, str, float], None],
+        causes: CauseFinder | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
@@ -59,6 +69,8 @@ class InstanceReconciler:
         self._settings = settings
         self._recount = recount
         self._record = record
+        self._look_later = look_later
+        self._causes = CauseFinder(client) if causes is None else causes
         self._clock = clock
         self._pods = PodKeeper(client, state)
 
@@ -78,6 +90,7 @@ class InstanceReconciler:
         """
         obj = self._state.instances.get(namespace, name)
         if obj is None:
+            self._causes.forget((namespace, name))
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}
@@ -114,6 +127,7 @@ class InstanceReconciler:
             for kind in (DEPLOYMENTS, SERVICES)
         )
         observation = Observation(instance, current, plan, deployments, services.keys(), failures)
+        observation = await self._with_causes(obj, observation)
         wanted = instance_status(observation, rfc3339(self._clock()))
         patch = merge_patch(current, wanted)
         if not patch:
@@ -130,3 +144,18 @@ class InstanceReconciler:
         if contribution(current) != contribution(wanted):
             for uid in {bound_template(current), bound_template(wanted)}:
                 self._recount(uid)
+
+    async def _with_causes(self, obj: Object, observation: Observation) -> Observation:
+        """Add why roll-outs do not get on, and see to the next look at them."""
+        stuck = [observation.deployments[name] for name in stuck_deployments(observation)]
+        told = ready_reason(observation.current)
+        causes, delay = await self._causes.find(key_of(obj), stuck, told)
+        if delay is not None:
+            self._look_later(*key_of(obj), delay)
+        return replace(observation, causes=causes)
+
+
+def ready_reason(status: Mapping[str, Any]) -> str:
+    """Return the reason of the Ready condition of a status, empty when it has none."""
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    return next((str(each.get("reason")) for each in conditions if each.get("type") == "Ready"), "")

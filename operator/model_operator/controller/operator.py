@@ -120,7 +120,12 @@ class Operator:
         self._workers = Workers(
             self._queue,
             InstanceReconciler(
-                client, self._state, settings.rendering, self._triggers.recount, self._events.record
+                client,
+                self._state,
+                settings.rendering,
+                self._triggers.recount,
+                self._events.record,
+                self._triggers.look_later,
             ),
             TemplateReconciler(
                 client,

@@ -71,7 +71,9 @@ DISRUPTION_BUDGETS = ResourceKind(
 AUTOSCALERS = ResourceKind(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", label_selector=_OURS
 )
+REPLICA_SETS = ResourceKind("apps", "v1", "replicasets", "ReplicaSet")
 PODS = ResourceKind("", "v1", "pods", "Pod")
+POD_EVENTS = ResourceKind("", "v1", "events", "Event")
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")
 VALIDATING_WEBHOOKS = ResourceKind(

@@ -118,6 +118,10 @@ class Triggers:
             if template is not None:
                 self._enqueue_template(kind, template, _COUNT_DELAY)
 
+    def look_later(self, namespace: str, name: str, delay: float) -> None:
+        """Have an instance looked at after some seconds, unless it is before."""
+        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), delay)
+
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
         if kind is MODEL_INSTANCES:
             return self._on_instance

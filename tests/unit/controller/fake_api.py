@@ -63,8 +63,15 @@ class FakeApi(ApiClient):
         return found
 
     async def list(
-        self, kind: ResourceKind, namespace: str = "", *, metadata_only: bool = False
+        self,
+        kind: ResourceKind,
+        namespace: str = "",
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
     ) -> AsyncIterator[Object]:
+        assert not labels + fields
         self._judge(f"list {kind.kind}")
         for (found, place, _), obj in list(self._objects.items()):
             if found == kind.kind and namespace in ("", place):

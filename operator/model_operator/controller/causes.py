@@ -1,0 +1,160 @@
+"""Looking at the pods of roll-outs that do not get on: when, how often, and what is asked of the server.
+
+Pods are not watched: on a large cluster they would be most of what the operator knows. They are listed, for
+one Deployment at a time, once its counts have not changed for a while, and then ever more rarely.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from model_operator.controller.cache import NamespacedName, Object
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import ApiError, ForbiddenError
+from model_operator.controller.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
+from model_operator.core.causes.cause import Cause
+from model_operator.core.causes.workers import workers_of
+from model_operator.core.reasons import POD_REASONS, Reason
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""Time without progress after which pods are looked at."""
+_FIRST_PAUSE_SECONDS = 2.0
+_PAUSE_GROWTH = 1.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_READ_EVENTS_OF = 5
+"""Pods whose events are read in one look, however many do not say why they are not ready."""
+_TOLD_BY_PODS = frozenset({reason.name for reason in POD_REASONS} | {Reason.ProgressDeadlineExceeded.name})
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of one Deployment that does not get on."""
+
+    progress: tuple[Any, ...]
+    next_look: float
+    pause: float = _FIRST_PAUSE_SECONDS
+    cause: Cause | None = None
+
+
+class CauseFinder:
+    """Finds out why roll-outs do not get on.
+
+    Parameters
+    ----------
+    client
+        Requests.
+    clock
+        Seconds from any start, never going back.
+    """
+
+    def __init__(self, client: ApiClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._watches: dict[NamespacedName, dict[str, _Watch]] = {}
+        self._denied: set[ResourceKind] = set()
+
+    def forget(self, instance: NamespacedName) -> None:
+        """Forget an instance that is gone."""
+        self._watches.pop(instance, None)
+
+    async def find(
+        self, instance: NamespacedName, stuck: Sequence[Mapping[str, Any]], told: str
+    ) -> tuple[Mapping[str, Cause], float | None]:
+        """Return what is known of an instance's Deployments, looking at their pods where it is time to.
+
+        Parameters
+        ----------
+        instance
+            Namespace and name of the instance.
+        stuck
+            Those of its Deployments that are not rolled out and do not say why.
+        told
+            The reason that the instance's status gives now. If pods have told it, perhaps to an operator
+            before us, they are looked at without delay, so that it does not come and go.
+
+        Returns
+        -------
+        tuple
+            The causes by the Deployment's name, and the seconds until the next look; None when there is to
+            be none.
+        """
+        before = self._watches.get(instance, {})
+        watches = {live["metadata"]["uid"]: self._watch(live, before, told) for live in stuck}
+        if watches:
+            self._watches[instance] = watches
+        else:
+            self.forget(instance)
+        causes = {}
+        for live in stuck:
+            watch = watches[live["metadata"]["uid"]]
+            if self._clock() >= watch.next_look:
+                await self._look(live, watch)
+            if watch.cause is not None:
+                causes[live["metadata"]["name"]] = watch.cause
+        now = self._clock()
+        return causes, min((watch.next_look - now for watch in watches.values()), default=None)
+
+    def _watch(self, live: Mapping[str, Any], before: Mapping[str, _Watch], told: str) -> _Watch:
+        now, progress = self._clock(), _progress(live)
+        watch = before.get(live["metadata"]["uid"])
+        if watch is None:
+            return _Watch(progress, now if told in _TOLD_BY_PODS else now + PATIENCE_SECONDS)
+        if watch.progress != progress:
+            # With a cause the question is whether it still holds; without, the wait begins anew.
+            watch.progress, watch.pause = progress, _FIRST_PAUSE_SECONDS
+            watch.next_look = now if watch.cause is not None else now + PATIENCE_SECONDS
+        return watch
+
+    async def _look(self, live: Mapping[str, Any], watch: _Watch) -> None:
+        try:
+            cause = await self._cause_of(live)
+        except ForbiddenError:
+            cause = None
+        except ApiError as error:
+            log.info("pods could not be looked at", deployment=live["metadata"]["name"], code=error.code)
+            cause = watch.cause
+        if cause != watch.cause:
+            watch.cause, watch.pause = cause, _FIRST_PAUSE_SECONDS
+        watch.next_look = self._clock() + watch.pause
+        watch.pause = min(watch.pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+
+    async def _cause_of(self, live: Mapping[str, Any]) -> Cause | None:
+        namespace, selector = live["metadata"]["namespace"], live["spec"]["selector"]["matchLabels"]
+        labels = ",".join(f"{key}={value}" for key, value in selector.items())
+        sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
+        workers = workers_of(live, sets, await self._list(PODS, namespace, labels=labels))
+        events = {}
+        try:
+            for uid in workers.unclear[:_READ_EVENTS_OF]:
+                events[uid] = await self._list(POD_EVENTS, namespace, fields=f"involvedObject.uid={uid}")
+        except ForbiddenError:
+            # What the pods' status tells is told all the same.
+            pass
+        return workers.cause(events)
+
+    async def _list(self, kind: ResourceKind, namespace: str, **selection: Any) -> list[Object]:
+        try:
+            return [item async for item in self._client.list(kind, namespace, **selection)]
+        except ForbiddenError as error:
+            if kind not in self._denied:
+                self._denied.add(kind)
+                log.warning(
+                    "causes of failed roll-outs are not told in full",
+                    missing=f"list {kind}",
+                    answer=str(error),
+                )
+            raise
+
+
+def _progress(live: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what changes when a roll-out gets on, or is another one."""
+    status = live.get("status") or {}
+    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    return (live["metadata"].get("generation"), *(status.get(count, 0) for count in counts))

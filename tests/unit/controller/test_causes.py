@@ -1,0 +1,260 @@
+"""When pods are looked at, and what is asked for then; time is the test's."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, cast
+
+from structlog.testing import capture_logs
+
+from model_operator.controller.causes import PATIENCE_SECONDS, CauseFinder
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import error_for
+from model_operator.controller.resources import ResourceKind
+from model_operator.core.causes.workers import REVISION
+
+DEMO = ("team", "demo")
+CRASHED = {
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"reason": "Error", "exitCode": 3}},
+}
+UNPULLED = {"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+CREATING = {"state": {"waiting": {"reason": "ContainerCreating"}}}
+
+Objects = list[dict[str, Any]]
+Looks = list[float]
+
+
+class Cluster:
+    """A server with the pods of one Deployment, a clock, and what was asked when."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.generation = 1
+        self.ready = 0
+        self.model: dict[str, Any] = CREATING
+        self.refusals: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.asked: list[tuple[float, str, str]] = []
+        self.finder = CauseFinder(cast("ApiClient", self), lambda: self.now)
+
+    def deployment(self, uid: str = "d") -> dict[str, Any]:
+        metadata = {"name": "demo", "namespace": "team", "uid": uid, "generation": self.generation}
+        return {
+            "metadata": {**metadata, "annotations": {REVISION: "1"}},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"instance": "demo", "deployment": "demo"}}},
+            "status": {"replicas": 1, "updatedReplicas": 1, "readyReplicas": self.ready},
+        }
+
+    async def list(
+        self,
+        kind: ResourceKind,
+        namespace: str,
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[dict[str, Any]]:
+        self.asked.append((self.now, kind.kind, labels or fields))
+        assert namespace == "team"
+        assert metadata_only is (kind.kind == "ReplicaSet")
+        if kind.kind in self.refusals:
+            raise error_for(*self.refusals[kind.kind], f"list {kind}")
+        for item in self.items()[kind.kind]:
+            yield item
+
+    def items(self) -> Mapping[str, Objects]:
+        owner = {"uid": "d", "controller": True}
+        sets = {"metadata": {"uid": "rs", "annotations": {REVISION: "1"}, "ownerReferences": [owner]}}
+        pod = {
+            "metadata": {
+                "name": "demo-rs-x",
+                "uid": "p1",
+                "creationTimestamp": "2026-01-01T08:00:00Z",
+                "ownerReferences": [{"uid": "rs", "controller": True}],
+            },
+            "spec": {"nodeName": "n", "containers": [{"name": "model", "image": "x:1"}]},
+            "status": {
+                "conditions": [{"type": "PodScheduled", "status": "True"}],
+                "containerStatuses": [{"name": "model", "ready": False, **self.model}],
+            },
+        }
+        mount = {
+            "reason": "FailedMount",
+            "message": 'MountVolume.SetUp failed for volume "w" : secret "s" not found',
+            "lastTimestamp": "2026-01-01T08:00:00Z",
+        }
+        return {"ReplicaSet": [sets], "Pod": [pod], "Event": [mount]}
+
+    def find(self, told: str = "Deploying", *, uid: str = "d") -> tuple[str | None, float | None]:
+        """Look at the instance; return the reason and the seconds until the next look."""
+        causes, delay = asyncio.run(self.finder.find(DEMO, [self.deployment(uid)], told))
+        return (causes["demo"].reason.name if causes else None), delay
+
+    def looks(self) -> Looks:
+        """Return when pods were listed."""
+        return [time for time, kind, _ in self.asked if kind == "Pod"]
+
+    def pass_time(self, seconds: float, each: Callable[[], object] = lambda: None) -> None:
+        """Look whenever it is due, as the work queue does, for so long."""
+        end = self.now + seconds
+        while True:
+            _, delay = self.find()
+            assert delay is not None
+            assert delay > 0
+            if self.now + delay > end:
+                self.now = end
+                return
+            self.now += delay
+            each()
+
+
+def test_pods_are_looked_at_after_five_seconds_without_progress() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+
+    assert cluster.find() == (None, PATIENCE_SECONDS)
+    cluster.now += 4.9
+    assert cluster.find()[0] is None
+    assert cluster.asked == []
+    cluster.now += 0.1
+    reason, delay = cluster.find()
+
+    assert (reason, delay) == ("ImagePullFailed", 2)
+    assert cluster.asked == [
+        (105, "ReplicaSet", "instance=demo,deployment=demo"),
+        (105, "Pod", "instance=demo,deployment=demo"),
+    ]
+
+
+def test_progress_starts_the_wait_anew() -> None:
+    cluster = Cluster()
+    cluster.find()
+    cluster.now += 4
+    cluster.ready = 1
+
+    assert cluster.find() == (None, PATIENCE_SECONDS)
+    assert cluster.looks() == []
+
+
+def test_looks_become_rarer() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(600)
+
+    looks = cluster.looks()
+    pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
+    assert pauses[:4] == [2, 3, 4.5, 6.75]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30
+    assert len(looks) < 30
+
+
+def test_what_breaks_later_is_found_within_half_the_time_that_it_took() -> None:
+    for seconds in (6, 12, 25, 50):
+        cluster = Cluster()
+        start = cluster.now
+        found: Looks = []
+
+        def step(cluster: Cluster = cluster, start: float = start, after: int = seconds) -> None:
+            if cluster.now - start >= after:
+                cluster.model = UNPULLED
+
+        def until(cluster: Cluster = cluster, found: Looks = found) -> None:
+            step(cluster)
+            if cluster.find()[0]:
+                found.append(cluster.now)
+
+        cluster.pass_time(100, until)
+        assert found[0] - start <= seconds * 1.5 + 2
+
+
+def test_with_a_cause_each_change_of_the_deployment_is_looked_at_once() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(60)
+    looks = len(cluster.looks())
+
+    cluster.ready = 1
+    cluster.model = CRASHED
+    assert cluster.find() == ("CrashLooping", 2)
+    assert cluster.find()[0] == "CrashLooping"
+    assert len(cluster.looks()) == looks + 1
+
+
+def test_an_operator_that_starts_anew_does_not_take_back_what_was_told() -> None:
+    for told in ("ImagePullFailed", "ProgressDeadlineExceeded"):
+        cluster = Cluster()
+        cluster.model = UNPULLED
+
+        assert cluster.find(told) == ("ImagePullFailed", 2)
+
+
+def test_a_deployment_of_the_same_name_is_another_one() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(60)
+
+    assert cluster.find(uid="other") == (None, PATIENCE_SECONDS)
+
+
+def test_what_gets_on_is_forgotten() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(60)
+
+    assert asyncio.run(cluster.finder.find(DEMO, [], "ImagePullFailed")) == ({}, None)
+    assert cluster.find() == (None, PATIENCE_SECONDS)
+    cluster.finder.forget(DEMO)
+    cluster.finder.forget(DEMO)
+
+
+def test_events_are_read_only_where_the_status_does_not_tell() -> None:
+    cluster = Cluster()
+    cluster.pass_time(PATIENCE_SECONDS)
+    assert cluster.find()[0] == "VolumeNotReady"
+    assert cluster.asked[2:] == [(105, "Event", "involvedObject.uid=p1")]
+
+    cluster.asked.clear()
+    cluster.model = UNPULLED
+    cluster.now += 10
+    assert cluster.find()[0] == "ImagePullFailed"
+    assert [kind for _, kind, _ in cluster.asked] == ["ReplicaSet", "Pod"]
+
+
+def test_without_the_right_to_pods_it_is_said_once_and_nothing_is_told() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.refusals["Pod"] = (403, {"message": "pods is forbidden"})
+    with capture_logs() as logs:
+        cluster.pass_time(300)
+        assert cluster.find()[0] is None
+
+    assert [entry["missing"] for entry in logs] == ["list pods"]
+    cluster.refusals.clear()
+    cluster.now += 30
+    assert cluster.find()[0] == "ImagePullFailed"
+
+
+def test_without_the_right_to_events_the_status_is_told_all_the_same() -> None:
+    cluster = Cluster()
+    cluster.refusals["Event"] = (403, {"message": "events is forbidden"})
+    with capture_logs() as logs:
+        cluster.pass_time(60)
+        assert cluster.find()[0] is None
+        cluster.model = CRASHED
+        cluster.now += 30
+        assert cluster.find()[0] == "CrashLooping"
+
+    assert [entry["missing"] for entry in logs] == ["list events"]
+
+
+def test_a_server_that_does_not_answer_changes_nothing() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(60)
+    cluster.refusals["Pod"] = (503, {})
+    cluster.now += 30
+    with capture_logs():
+        assert cluster.find()[0] == "ImagePullFailed"
