@@ -61,6 +61,11 @@ class Snapshot:
         """Whether there is an event with `reason`."""
         return any(event["reason"] == reason for event in self.events)
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the Deployment's progress deadline has passed."""
+        return bool(self.condition("Progressing").get("reason") == "ProgressDeadlineExceeded")
+
     def condition(self, kind: str) -> Object:
         """Give a condition of the Deployment, ``{}`` when it has none of that type."""
         conditions = self.deployment["status"].get("conditions", [])
@@ -87,6 +92,8 @@ class Failure:
         What else has to be in the namespace.
     namespace_labels
         Labels that the namespace gets.
+    stalls
+        Whether the roll-out's deadline passes, so that the instance is stalled.
     """
 
     reason: str
@@ -97,6 +104,7 @@ class Failure:
     container: Object = field(default_factory=dict)
     objects: tuple[Object, ...] = ()
     namespace_labels: dict[str, str] = field(default_factory=dict)
+    stalls: bool = False
 
     def template(self) -> Object:
         """Give the ModelTemplate, named like the instance."""
@@ -279,10 +287,43 @@ FAILURES = {
         lambda seen: any(pod["status"].get("reason") == "Evicted" for pod in seen.pods),
         bundle=shell("dd if=/dev/zero of=/filled bs=1M count=100; sleep 3600"),
     ),
-    "progress-deadline": Failure(
-        "ProgressDeadlineExceeded",
-        lambda seen: seen.condition("Progressing").get("reason") == "ProgressDeadlineExceeded",
+    "liveness-probe-fails": Failure(
+        "ProbeFailing",
+        lambda seen: seen.has_event("Killing") and seen.waits("CrashLoopBackOff"),
+        container={
+            "readinessProbe": NEVER,
+            "startupProbe": ALWAYS,
+            "livenessProbe": {**NEVER, "failureThreshold": 2},
+        },
+        pod={"terminationGracePeriodSeconds": 1},
+    ),
+    "sidecar-crash": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
+        pod={
+            "initContainers": [
+                {
+                    "name": "proxy",
+                    "image": SHELL_IMAGE,
+                    "command": ["sh", "-c", "exit 4"],
+                    "restartPolicy": "Always",
+                }
+            ]
+        },
+    ),
+    "readiness-deadline": Failure(
+        "ProbeFailing",
+        lambda seen: seen.is_overdue and seen.has_event("Unhealthy"),
         endpoint={"startup_timeout_seconds": 10},
         container={"readinessProbe": NEVER, "startupProbe": ALWAYS},
+        stalls=True,
+    ),
+    # Asked for the first time after an hour: until then the model may just be loading.
+    "progress-deadline": Failure(
+        "ProgressDeadlineExceeded",
+        lambda seen: seen.is_overdue,
+        endpoint={"startup_timeout_seconds": 10},
+        container={"readinessProbe": ALWAYS, "startupProbe": {**ALWAYS, "initialDelaySeconds": 3600}},
+        stalls=True,
     ),
 }

@@ -26,7 +26,7 @@ def wait_until_complete(failure: Failure, api: KubeApi, deadline: float) -> Snap
 
     def complete() -> Snapshot | None:
         deployment = api.find("Deployment", INSTANCE)
-        if deployment is None or "status" not in deployment:
+        if deployment is None or "observedGeneration" not in deployment.get("status", {}):
             return None
         seen = Snapshot(deployment, api.list("Pod", labels=OWN_PODS), _events(api))
         return seen if failure.complete(seen) else None

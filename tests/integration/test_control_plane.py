@@ -51,6 +51,7 @@ def test_a_simulated_pod_is_scheduled_and_becomes_ready(control_plane: ControlPl
         ("oom-killed", "Running", {"waiting": "CrashLoopBackOff", "terminated": "OOMKilled"}),
         ("image-pull", "Pending", {"waiting": "ImagePullBackOff"}),
         ("config-error", "Pending", {"waiting": "CreateContainerConfigError"}),
+        ("volume", "Pending", {"waiting": "ContainerCreating"}),
         ("never-ready", "Running", {}),
     ],
 )

@@ -143,16 +143,3 @@ def test_quota_is_the_cluster_s_matter_and_heals(api: KubeApi) -> None:
     assert "For the cluster administrator" in ready(obj)["message"]
     api.delete("ResourceQuota", "none")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", deadline=90)
-
-
-def test_failing_pods_never_count_as_ready(api: KubeApi) -> None:
-    broken = template()
-    label = {"simulate.modeloperator.dev/failure": "crash-loop"}
-    broken["spec"]["pod_template"] = {"metadata": {"labels": label}}
-    api.apply(broken)
-    api.apply(instance())
-    obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="Deploying")
-    wait_for(lambda: api.list("Pod"))
-    obj = api.get("ModelInstance", "minilm")
-    assert ready(obj)["status"] == "False"
-    assert obj["status"].get("ready_replicas", 0) == 0
