@@ -1,0 +1,97 @@
+"""What is told of every failure that a real node has recorded, from its pods to the instance's status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.core.canonical import APPLIED_HASH, applicable
+from model_operator.core.causes.cause import Cause
+from model_operator.core.causes.workers import REVISION, workers_of
+from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.plan import make_plan
+from model_operator.core.rendering import RenderSettings
+from model_operator.core.status import Observation, instance_status, stuck_deployments
+from tests.failures.catalog import FAILURES, INSTANCE, Snapshot
+from tests.failures.record import load
+
+EXPECTED = yaml.safe_load(Path(__file__).with_name("recorded.yaml").read_text())
+every_failure = pytest.mark.parametrize("name", FAILURES)
+
+
+def replica_sets(seen: Snapshot) -> list[dict[str, Any]]:
+    """Return the metadata of the one ReplicaSet that the recorded pods are of."""
+    owner = {"uid": seen.deployment["metadata"]["uid"], "controller": True}
+    revision = {REVISION: seen.deployment["metadata"]["annotations"][REVISION]}
+    uids = {pod["metadata"]["ownerReferences"][0]["uid"] for pod in seen.pods}
+    return [
+        {"metadata": {"uid": uid, "annotations": revision, "ownerReferences": [owner]}}
+        for uid in sorted(uids)
+    ]
+
+
+def find(seen: Snapshot) -> Cause | None:
+    """Look as the operator does: at events only of pods that are unclear."""
+    workers = workers_of(seen.deployment, replica_sets(seen), seen.pods)
+    events = {
+        uid: [event for event in seen.events if event["involvedObject"]["uid"] == uid]
+        for uid in workers.unclear
+    }
+    return workers.cause(events)
+
+
+def observe(name: str, seen: Snapshot) -> Observation:
+    """Return what the operator knows of a recorded failure before it looks at pods."""
+    metadata = {"namespace": name, "uid": "i1", "generation": 1}
+    failure = FAILURES[name]
+    instance, _ = parse_instance(
+        {**failure.instance(), "metadata": {**metadata, "name": INSTANCE}, "status": {}}
+    )
+    template = parse_template({**failure.template(), "metadata": {**metadata, "name": INSTANCE, "uid": "t1"}})
+    plan = make_plan(instance, template, RenderSettings())
+    assert plan.rendering is not None
+    (rendered,) = plan.rendering.deployments
+    applied = applicable(rendered.deployment)["metadata"]["annotations"][APPLIED_HASH]
+    seen.deployment["metadata"]["annotations"][APPLIED_HASH] = applied
+    return Observation(instance, {}, plan, {INSTANCE: seen.deployment})
+
+
+@every_failure
+def test_what_the_instance_tells(name: str) -> None:
+    seen, failure = load(name), FAILURES[name]
+    observed = observe(name, seen)
+    causes = {}
+    if stuck_deployments(observed):
+        cause = find(seen)
+        causes = {INSTANCE: cause} if cause else {}
+
+    status = instance_status(
+        Observation(observed.instance, {}, observed.plan, observed.deployments, causes=causes), "now"
+    )
+
+    conditions = {condition["type"]: condition for condition in status["conditions"]}
+    ready = conditions["Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", failure.reason)
+    assert ready["message"] == EXPECTED[name]
+    assert ("Stalled" in conditions) is failure.stalls
+    assert conditions["Available"]["status"] == "False"
+
+
+@every_failure
+def test_nothing_in_a_message_differs_from_pod_to_pod(name: str) -> None:
+    seen = load(name)
+    changing = [
+        text
+        for pod in seen.pods
+        for text in (pod["metadata"]["name"], pod["metadata"]["uid"], pod["status"].get("podIP"))
+        if text
+    ]
+
+    assert [text for text in changing if text in EXPECTED[name]] == []
+
+
+def test_every_failure_is_expected() -> None:
+    assert list(EXPECTED) == list(FAILURES)
