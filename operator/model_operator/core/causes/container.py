@@ -130,6 +130,8 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
         return _crashed(container, end, own)
     if "running" in container.state:
         return _unready(container, own)
+    if container.waiting == "ContainerCreating":
+        return Finding(note(f"{container} is being created, which includes pulling its image"))
     return NOTHING
 
 
