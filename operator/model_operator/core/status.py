@@ -182,7 +182,7 @@ def _entry(observation: Observation, name: str, verdict: _Verdict, rollout: Roll
     if name in observation.services:
         entry["url"] = service_url(name, observation.instance.metadata.namespace)
     if verdict.detail and verdict.state is not DeploymentState.READY:
-        entry["message"] = verdict.detail
+        entry["message"] = verdict.message
     return entry
 
 

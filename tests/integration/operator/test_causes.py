@@ -64,7 +64,7 @@ def test_each_cause_is_told_and_goes_with_the_template_s_correction(api: KubeApi
         obj = wait_for_cause(api, reason, failure)
         (entry,) = obj["status"]["deployments"]
         assert entry["message"].startswith(f"Deployment {failure}: {detail}")
-        assert ready(obj)["message"].startswith(entry["message"])
+        assert ready(obj)["message"] == entry["message"]
         assert api.condition("ModelInstance", failure, "Available")["status"] == "False"
         assert api.condition("ModelInstance", failure, "Reconciling")["reason"] == reason
         assert api.condition("ModelInstance", failure, "Stalled") == {}
