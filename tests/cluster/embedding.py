@@ -82,7 +82,7 @@ def broken_templates() -> Iterator[dict[str, Any]]:
     """Yield templates after the example's, each with one fault, and of each an instance of the same name."""
     faults: dict[str, dict[str, dict[str, Any]]] = {
         "missing-image": {"bundle_config": {"tag": "no-such-tag"}},
-        "crashing": {"bundle_config": {"args": ["--no-such-option"]}},
+        "crashing": {"bundle_config": {"env": {"PORT": "http"}}},
         "small-memory": {"endpoint_config": {"memory": "40Mi"}},
     }
     for name, fault in faults.items():
