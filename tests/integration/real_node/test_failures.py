@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,6 @@ DEADLINE = 150.0
 """All of them start at once, on one node."""
 SERVES = shell("mkdir /www && touch /www/readyz && httpd -f -p 5005 -h /www")
 MENDED = ("image-missing", "crash", "out-of-memory", "unschedulable-cpu", "secret-volume-missing")
-BEFORE = {"Deploying"}
-"""What is told before a cause is known."""
 
 
 @pytest.mark.timeout(300)
@@ -36,15 +35,18 @@ def test_every_failure_is_told_and_stays_told_until_it_is_mended(real_node_api: 
             places[name] = real_node_api.in_namespace(namespace)
         for name, failure in FAILURES.items():
             bring_about(failure, places[name])
-        start = {name: _version(api.get("ModelInstance", INSTANCE)) for name, api in places.items()}
+        start = {name: api.get("ModelInstance", INSTANCE) for name, api in places.items()}
 
         wait_for(lambda: _all_are_told(places), DEADLINE, "every failure is told")
 
         for name, api in places.items():
-            told = [_told(version)[0] for version in api.versions("ModelInstance", INSTANCE, start[name])]
-            known = [reason for reason in told if reason]
-            assert set(known) <= {FAILURES[name].reason, *BEFORE}, f"{name}: {known}"
-            assert not BEFORE & set(known[known.index(FAILURES[name].reason) :]), f"{name}: {known}"
+            since = start[name]["metadata"]["resourceVersion"]
+            versions = [start[name], *api.versions("ModelInstance", INSTANCE, since)]
+            told = [reason for reason, _ in map(_told, versions) if reason]
+            first = told.index(FAILURES[name].reason)
+            assert set(told[:first]) <= {"Deploying"}, f"{name}: {told}"
+            assert set(told[first:]) == {FAILURES[name].reason}, f"{name}: {told}"
+            assert _changing(api) & set(re.split(r"[\s\"/:()=_]", str(versions[-1]["status"]))) == set(), name
         for name in MENDED:
             places[name].apply(Failure("RolledOut", lambda _: True, bundle=SERVES).template())
         for name in MENDED:
@@ -73,5 +75,8 @@ def _told(obj: Object) -> tuple[str, bool]:
     return conditions.get("Ready", {}).get("reason", ""), "Stalled" in conditions
 
 
-def _version(obj: Object) -> str:
-    return str(obj["metadata"]["resourceVersion"])
+def _changing(api: KubeApi) -> set[str]:
+    """Give what is another one for each pod."""
+    pods = api.list("Pod")
+    names = {pod["metadata"][key] for pod in pods for key in ("name", "uid")}
+    return names | {pod["status"]["podIP"] for pod in pods if "podIP" in pod["status"]}
