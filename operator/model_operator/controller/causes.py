@@ -39,6 +39,7 @@ class _Watch:
 
     progress: tuple[Any, ...]
     next_look: float
+    looked_at: float = 0.0
     pause: float = _FIRST_PAUSE_SECONDS
     cause: Cause | None = None
 
@@ -109,7 +110,9 @@ class CauseFinder:
         if watch.progress != progress:
             # With a cause the question is whether it still holds; without, the wait begins anew.
             watch.progress, watch.pause = progress, _FIRST_PAUSE_SECONDS
-            watch.next_look = now if watch.cause is not None else now + PATIENCE_SECONDS
+            # A large roll-out gets on many times in a second.
+            soon = max(now, watch.looked_at + _FIRST_PAUSE_SECONDS)
+            watch.next_look = soon if watch.cause is not None else now + PATIENCE_SECONDS
         return watch
 
     async def _look(self, live: Mapping[str, Any], watch: _Watch) -> None:
@@ -122,7 +125,8 @@ class CauseFinder:
             cause = watch.cause
         if cause != watch.cause:
             watch.cause, watch.pause = cause, _FIRST_PAUSE_SECONDS
-        watch.next_look = self._clock() + watch.pause
+        watch.looked_at = self._clock()
+        watch.next_look = watch.looked_at + watch.pause
         watch.pause = min(watch.pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
 
     async def _cause_of(self, live: Mapping[str, Any]) -> Cause | None:

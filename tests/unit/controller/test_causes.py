@@ -183,6 +183,19 @@ def test_with_a_cause_each_change_of_the_deployment_is_looked_at_once() -> None:
     assert len(cluster.looks()) == looks + 1
 
 
+def test_a_roll_out_that_gets_on_quickly_is_not_looked_at_each_time() -> None:
+    cluster = Cluster()
+    cluster.model = UNPULLED
+    cluster.pass_time(60)
+    before = len(cluster.looks())
+    for _ in range(100):
+        cluster.ready += 1
+        cluster.now += 0.1
+        assert cluster.find()[0] == "ImagePullFailed"
+
+    assert 4 <= len(cluster.looks()) - before <= 6
+
+
 def test_an_operator_that_starts_anew_does_not_take_back_what_was_told() -> None:
     for told in ("ImagePullFailed", "ProgressDeadlineExceeded"):
         cluster = Cluster()
