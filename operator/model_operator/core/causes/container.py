@@ -139,7 +139,7 @@ def _unpulled(container: Container, events: list[Event] | None) -> Finding:
     said = container.words(container.state["waiting"].get("message") or "")
     cause = _BACK_OFF.sub("", said)
     is_known = bool(cause) and cause != container.waiting
-    # Before Kubernetes 1.32 the back-off says nothing of what it backs off from: an event does.
+    # The back-off of older kubelets says nothing of what it backs off from: an event does.
     if not is_known and events is not None:
         failed = [event["message"] for event in with_reason(events, "Failed")]
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
