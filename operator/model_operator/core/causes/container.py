@@ -127,7 +127,10 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
         return NOTHING
     end = _last_end(container)
     if end is not None and not _has_run_long(container, own):
-        return _crashed(container, end, own)
+        found = _crashed(container, end, own)
+        # Events may yet tell that it has run for long since.
+        is_open = own is None and bool(container.status.get("started"))
+        return found._replace(is_certain=found.is_certain and not is_open)
     if "running" in container.state:
         return _unready(container, own)
     if container.waiting == "ContainerCreating":
@@ -145,7 +148,7 @@ def _unpulled(container: Container, events: list[Event] | None) -> Finding:
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
     cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
-    told = f'image "{image}" of {container} cannot be pulled' + (f": {cause}" if cause else "")
+    told = _with_words(f'image "{image}" of {container} cannot be pulled', cause)
     return Finding(failure(Reason.ImagePullFailed, told), is_known)
 
 
@@ -171,15 +174,14 @@ def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] |
         said = container.words(end.get("message") or "")
         # What the runtime was about to do is the same each time, and says nothing.
         said = said[said.find("exec: ") :] if "exec: " in said else said
-        told = f"{container} cannot be started (exit code {code})" + (f": {said}" if said else "")
+        told = _with_words(f"{container} cannot be started (exit code {code})", said)
         return Finding(failure(Reason.CrashLooping, told, _CORRECT_COMMAND))
     is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
     if is_probed and events is not None:
         probe = _killing_probe(end, events)
         if probe:
             failed = _probe_words(container, events, probe)
-            told = f"{container} is restarted as it fails its {probe} probe"
-            told += f": {failed}" if failed else ""
+            told = _with_words(f"{container} is restarted as it fails its {probe} probe", failed)
             return Finding(failure(Reason.ProbeFailing, told))
     told = f"{container} keeps ending, with exit code {code}"
     if code == 0 and container.role is not Role.INIT:
@@ -216,16 +218,14 @@ def _unready(container: Container, events: list[Event] | None) -> Finding:
     if container.spec.get("startupProbe") and not container.status.get("started"):
         # A model that is being loaded fails this probe all the time, as it should.
         failed = _probe_words(container, events or [], "startup")
-        told = f"{container} runs, but has not passed its startup probe yet" + (
-            f": {failed}" if failed else ""
-        )
+        told = _with_words(f"{container} runs, but has not passed its startup probe yet", failed)
         return Finding(note(told), events is not None)
     if not container.spec.get("readinessProbe"):
         return NOTHING
     failed = _probe_words(container, events or [], "readiness")
     if failed is None:
         return Finding(note(f"{container} runs and is not ready yet"), events is not None)
-    told = f"{container} runs, but fails its readiness probe" + (f": {failed}" if failed else "")
+    told = _with_words(f"{container} runs, but fails its readiness probe", failed)
     return Finding(failure(Reason.ProbeFailing, told))
 
 
@@ -237,3 +237,8 @@ def _probe_words(container: Container, events: list[Event], probe: str) -> str |
         if match and match[2].lower() == probe:
             return container.words(message[match.end() :])
     return None
+
+
+def _with_words(told: str, said: str | None) -> str:
+    """Return what is told with the kubelet's words, if there are any."""
+    return f"{told}: {said}" if said else told
