@@ -44,7 +44,9 @@ def test_every_failure_is_told_and_stays_told_until_it_is_mended(real_node_api: 
             versions = [start[name], *api.versions("ModelInstance", INSTANCE, since)]
             told = [reason for reason, _ in map(_told, versions) if reason]
             first = told.index(FAILURES[name].reason)
-            assert set(told[:first]) <= {"Deploying"}, f"{name}: {told}"
+            # On a node with so much to do, the deadline may pass before the pod can say anything.
+            before = {"Deploying", *(["ProgressDeadlineExceeded"] if FAILURES[name].stalls else [])}
+            assert set(told[:first]) <= before, f"{name}: {told}"
             assert set(told[first:]) == {FAILURES[name].reason}, f"{name}: {told}"
             assert _changing(api) & set(re.split(r"[\s\"/:()=_]", str(versions[-1]["status"]))) == set(), name
         for name in MENDED:
