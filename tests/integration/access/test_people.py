@@ -70,13 +70,32 @@ class Person:
             extra.append("--all-namespaces")
         return self.run("auth", "can-i", verb, kind, *extra).stdout.strip() == "yes"
 
-    def rights(self) -> set[tuple[str, str]]:
-        """Give everything about our resources that the API server allows."""
-        asked = [
-            *((resource, verb) for resource in RESOURCES for verb in READ + WRITE),
-            *((part, verb) for part in SUBRESOURCES for verb in ("get", "update", "patch")),
-        ]
-        return {(resource, verb) for resource, verb in asked if self.may(verb, resource)}
+
+def _rights(api: KubeApi, person: Person) -> set[tuple[str, str]]:
+    """Give everything about our resources that the API server allows somebody; kubectl asks the same."""
+    asked = [
+        *((resource, verb) for resource in RESOURCES for verb in READ + WRITE),
+        *((part, verb) for part in SUBRESOURCES for verb in ("get", "update", "patch")),
+    ]
+    return {(resource, verb) for resource, verb in asked if _is_allowed(api, person, verb, resource)}
+
+
+def _is_allowed(api: KubeApi, person: Person, verb: str, resource: str) -> bool:
+    name, _, subresource = resource.partition("/")
+    attributes = {
+        "group": GROUP,
+        "resource": name.partition(".")[0],
+        "subresource": subresource,
+        "verb": verb,
+        "namespace": "" if name == CLUSTER_TEMPLATES else person.namespace,
+    }
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "metadata": {},
+        "spec": {"user": person.name, "resourceAttributes": attributes},
+    }
+    return bool(api.create(review)["status"]["allowed"])
 
 
 @pytest.fixture(scope="module")
@@ -146,14 +165,32 @@ class _Binder:
 
 @pytest.mark.usefixtures("_aggregated")
 @pytest.mark.parametrize("role", ALLOWED)
-def test_role_in_a_namespace(bound: _Binder, role: str) -> None:
-    assert bound(role).rights() == ALLOWED[role]
+def test_role_in_a_namespace(bound: _Binder, api: KubeApi, role: str) -> None:
+    assert _rights(api, bound(role)) == ALLOWED[role]
 
 
 @pytest.mark.usefixtures("_aggregated")
 @pytest.mark.parametrize("role", ["admin", *(name for name in CLUSTER_WIDE if name.startswith("model"))])
-def test_role_in_the_whole_cluster(bound: _Binder, role: str) -> None:
-    assert bound(role, everywhere=True).rights() == CLUSTER_WIDE[role]
+def test_role_in_the_whole_cluster(bound: _Binder, api: KubeApi, role: str) -> None:
+    assert _rights(api, bound(role, everywhere=True)) == CLUSTER_WIDE[role]
+
+
+@pytest.mark.usefixtures("_aggregated")
+def test_kubectl_auth_can_i(bound: _Binder) -> None:
+    people = {role: bound(role) for role in ALLOWED}
+    questions = [
+        ("get", TEMPLATES, {"view", "edit", "admin"}),
+        ("create", INSTANCES, {"edit", "admin"}),
+        ("patch", SCALE, {"edit", "admin"}),
+        ("create", TEMPLATES, {"admin"}),
+        ("create", CLUSTER_TEMPLATES, set()),
+        ("patch", f"{INSTANCES}/status", set()),
+        ("update", f"{TEMPLATES}/status", set()),
+    ]
+
+    for verb, resource, who in questions:
+        allowed = {role for role, person in people.items() if person.may(verb, resource)}
+        assert allowed == who, f"{verb} {resource}"
 
 
 @pytest.mark.usefixtures("_aggregated")
