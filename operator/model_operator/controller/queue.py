@@ -50,6 +50,9 @@ class WorkQueue(Generic[Key]):
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
+            # News came before the retry was due. Did each look at them count as a failure, the many events
+            # of a roll-out would put off by minutes what heals without an event.
+            self._failures[key] = max(0, self._failures.get(key, 0) - 1)
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
@@ -59,6 +62,8 @@ class WorkQueue(Generic[Key]):
 
     def retry(self, key: Key, limit: float) -> float:
         """Add a key after a failure, each time in a row after twice the time; return the seconds.
+
+        A failure of a look that news asked for, before the retry was due, does not make the time longer.
 
         Parameters
         ----------
@@ -110,4 +115,8 @@ class WorkQueue(Generic[Key]):
             if timer.when() <= loop.time() + delay:
                 return
             timer.cancel()
-        self._timers[key] = loop.call_later(delay, self.add, key)
+        self._timers[key] = loop.call_later(delay, self._on_due, key)
+
+    def _on_due(self, key: Key) -> None:
+        del self._timers[key]
+        self.add(key)

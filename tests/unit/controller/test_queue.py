@@ -225,6 +225,23 @@ def test_news_come_before_a_retry_and_instead_of_it() -> None:
     run(main())
 
 
+def test_news_before_a_retry_do_not_put_off_the_next_one() -> None:
+    async def main() -> None:
+        queue = WorkQueue[str]()
+        for _ in range(3):
+            last = queue.retry("a", 60)
+            assert await queue.get() == "a", "the retry was waited for"
+            queue.done("a")
+        for _ in range(20):
+            delay = queue.retry("a", 60)
+            assert last < delay < 5 * last
+            queue.add("a")
+            assert await queue.get() == "a"
+            queue.done("a")
+
+    run(main())
+
+
 def test_closing_drops_what_is_delayed() -> None:
     async def main() -> bool:
         queue = WorkQueue[str]()

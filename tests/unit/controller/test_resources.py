@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from model_operator.controller.resources import (
+    AUTOSCALERS,
     CHILD_KIND,
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     SERVICES,
@@ -48,6 +50,8 @@ def test_path(kind: ResourceKind, arguments: tuple[str, ...], path: str) -> None
     [
         (SERVICES, "v1", "services"),
         (DEPLOYMENTS, "apps/v1", "deployments.apps"),
+        (DISRUPTION_BUDGETS, "policy/v1", "poddisruptionbudgets.policy"),
+        (AUTOSCALERS, "autoscaling/v2", "horizontalpodautoscalers.autoscaling"),
         (MODEL_TEMPLATES, "modeloperator.dev/v1alpha1", "modeltemplates.modeloperator.dev"),
     ],
 )
