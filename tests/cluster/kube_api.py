@@ -14,7 +14,7 @@ from model_operator.core.json_values import wire_json
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Object = dict[str, Any]
@@ -133,11 +133,37 @@ class KubeApi:
             "timeoutSeconds": "1",
         }
         text = self._send("GET", self._resource(kind).path(self.namespace), query=query)
-        events = [json.loads(line) for line in text.splitlines()]
-        for event in events:
-            if event["type"] == "ERROR":
-                raise KubeApiError(f"watch {kind}", event["object"]["code"], json.dumps(event["object"]))
-        return [event["object"] for event in events]
+        return [_watch_event(kind, line)["object"] for line in text.splitlines()]
+
+    def watch(self, kind: str, since: str, *, seconds: int) -> Iterator[Object]:
+        """Yield what happens to objects of `kind` after the resource version `since`, as it happens.
+
+        Ends after some `seconds`; the last event then is a ``BOOKMARK``, whose resource version the next
+        watch can begin with.
+        """
+        query = {
+            "watch": "true",
+            "resourceVersion": since,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(seconds),
+        }
+        path = self._resource(kind).path(self.namespace)
+        response = self._open("GET", path, query=query, preload_content=False)
+        try:
+            if response.status != 200:
+                raise KubeApiError(f"watch {kind}", response.status, response.data.decode())
+            rest = b""
+            for chunk in response.stream(None):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield _watch_event(kind, line)
+        finally:
+            response.close()
+
+    def revision(self, kind: str) -> tuple[str, Objects]:
+        """Give all objects of `kind`, and the resource version at which these were all."""
+        answer = self.request("GET", self._resource(kind).path(self.namespace))
+        return answer["metadata"]["resourceVersion"], answer["items"]
 
     def create(self, obj: Object | str, *, dry_run: bool = False) -> Object:
         """Create an object, given as a dict or as YAML."""
@@ -273,6 +299,24 @@ class KubeApi:
         accept: str = "application/json",
     ) -> str:
         """Send any request and give the answer's text."""
+        response = self._open(method, path, body=body, query=query, content_type=content_type, accept=accept)
+        text: str = response.data.decode()
+        if not 200 <= response.status < 300:
+            raise KubeApiError(f"{method} {path}", response.status, text)
+        return text
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        preload_content: bool = True,
+    ) -> Any:
+        """Send any request and give the answer, read to its end or to be streamed."""
         _, url, headers, *_ = self._client.param_serialize(
             method,
             path + (f"?{urlencode(query)}" if query else ""),
@@ -280,18 +324,15 @@ class KubeApi:
             auth_settings=["BearerToken"],
         )
         # Not by the client's own method, which rewrites some patches and their content types.
-        response = self._client.rest_client.pool_manager.request(
+        return self._client.rest_client.pool_manager.request(
             method,
             url,
             headers=headers,
             body=None if body is None else wire_json(body),
             timeout=REQUEST_SECONDS,
             retries=False,
+            preload_content=preload_content,
         )
-        text: str = response.data.decode()
-        if not 200 <= response.status < 300:
-            raise KubeApiError(f"{method} {path}", response.status, text)
-        return text
 
     def _namespace_of(self, obj: Object) -> str:
         namespace: str = obj["metadata"].get("namespace", self.namespace)
@@ -326,6 +367,13 @@ def parse(obj: Object | str) -> Object:
             f"expected one object, got {type(obj).__name__}; for several documents use apply_all."
         )
     return obj
+
+
+def _watch_event(kind: str, line: str | bytes) -> Object:
+    event: Object = json.loads(line)
+    if event["type"] == "ERROR":
+        raise KubeApiError(f"watch {kind}", event["object"]["code"], json.dumps(event["object"]))
+    return event
 
 
 def _kind(obj: Object) -> str:
