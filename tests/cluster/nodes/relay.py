@@ -24,18 +24,22 @@ async def serve(listener: socket.socket, port: int) -> None:
             writer.close()
             return
         await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+        for each in (writer, far_writer):
+            each.close()
+            with suppress(OSError):
+                await each.wait_closed()
 
     server = await asyncio.start_server(carry, sock=listener)
     await server.serve_forever()
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy one direction to its end."""
+    """Copy one direction, its end included; the other may go on."""
     with suppress(OSError):
         while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
-    writer.close()
+        writer.write_eof()
 
 
 if __name__ == "__main__":
