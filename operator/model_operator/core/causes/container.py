@@ -108,7 +108,7 @@ def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
 
 
 def judge_container(container: Container, events: Sequence[Event] | None) -> Finding:
-    """Return what keeps a container from being ready.
+    """Return what keeps a container of a pod that is not ready from being so.
 
     Parameters
     ----------
@@ -123,10 +123,15 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
     if container.waiting in _CONFIGURATION_ERRORS:
         said = container.words(container.state["waiting"].get("message") or container.waiting)
         return Finding(failure(Reason.ContainerConfigError, f"{container} cannot be created: {said}"))
-    if container.status.get("ready"):
+    # Without a probe a container is called ready whenever it runs, between two crashes, too.
+    if container.status.get("ready") and (
+        container.role is Role.INIT
+        or container.spec.get("readinessProbe")
+        or "running" not in container.state
+    ):
         return NOTHING
     end = _last_end(container)
-    if end is not None and not _has_run_long(container, own):
+    if end is not None and not _has_run_long(container, events):
         found = _crashed(container, end, own)
         # Events may yet tell that it has run for long since.
         is_open = own is None and bool(container.status.get("started"))
@@ -202,13 +207,12 @@ def _killing_probe(end: Mapping[str, Any], events: list[Event]) -> str | None:
     return None
 
 
-def _has_run_long(container: Container, events: list[Event] | None) -> bool:
-    """Tell whether a container that crashed once has run for long since then, failing only its probe."""
+def _has_run_long(container: Container, events: Sequence[Event] | None) -> bool:
+    """Tell whether a container that has crashed runs for long since then: by the newest event of its pod."""
     since = (container.state.get("running") or {}).get("startedAt")
     if since is None or not container.status.get("started") or not events:
         return False
-    failed = with_reason(events, "Unhealthy")
-    return bool(failed) and last_seen(failed[-1]) - moment(since) >= _LONG
+    return max(map(last_seen, events)) - moment(since) >= _LONG
 
 
 def _unready(container: Container, events: list[Event] | None) -> Finding:
