@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+WALKS ?= 20
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test test-unit record-failures bench-hostile bench-webhook check format crds docs record-states lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench-hostile bench-webhook check format crds docs record-states lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ demo-real: $(INSTALLED) ## Show real models in real containers (Linux, as root)
 test: real-node-tools ## Run all tests, those on the control plane and with real containers included
 	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are skipped, and said to be
 	$(BIN)/pytest -n $(JOBS)
+
+walk: tools ## Take other random walks through the lives of instances than the tests do (WALKS=20)
+	MODEL_OPERATOR_WALKS=$(WALKS) $(BIN)/pytest -n 0 tests/integration/operator/test_random_walk.py
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit

@@ -90,11 +90,14 @@ class History:
         All of them.
     removed
         The uids of the children that were deleted by the story itself, not by the operator.
+    whole_until
+        The revision up to which no version is missing.
     """
 
     def __init__(self) -> None:
         self.versions: list[Version] = []
         self.removed: set[str] = set()
+        self.whole_until = 0
         self._by_name: dict[tuple[str, str], list[Version]] = {}
 
     def add(self, version: Version) -> None:

@@ -60,9 +60,8 @@ class Recorder:
 
     def history(self) -> History:
         """Give what was recorded, at least all that the API server has now."""
-        for kind in KINDS:
-            self._catch_up(kind)
         copy = History()
+        copy.whole_until = min(self._catch_up(kind) for kind in KINDS)
         with self._lock:
             copy.removed = set(self._history.removed)
             for version in self._history.versions:
@@ -73,7 +72,7 @@ class Recorder:
         """Give the seconds for which nothing has happened."""
         return time.monotonic() - self._changed
 
-    def _catch_up(self, kind: str) -> None:
+    def _catch_up(self, kind: str) -> int:
         listed, items = self._api.revision(kind)
         there = {item["metadata"]["name"]: _revision(item) for item in items}
 
@@ -85,6 +84,7 @@ class Recorder:
                 return all(self._knows(kind, name, there.get(name), int(listed)) for name in names)
 
         wait_for(caught_up, message=f"the watch of {kind} has come to {listed}")
+        return int(listed)
 
     def _knows(self, kind: str, name: str, revision: int | None, listed: int) -> bool:
         versions = self._history.of(kind, name)

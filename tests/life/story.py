@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.cluster.waiting import wait_for
 from tests.life.judge import judge
-from tests.life.profiles import INSTANCE, TEMPLATE, Profile
+from tests.life.profiles import INSTANCE, Profile
 from tests.life.quiet import quiet_faults
 from tests.life.recorder import Recorder
 
@@ -71,18 +71,11 @@ class Story:
         conditions = self.api.get("ModelInstance", INSTANCE)["status"]["conditions"]
         return {each["type"] for each in conditions if each["status"] == "True"}
 
-    def has(self, kind: str, name: str = "") -> bool:
-        """Whether the template, the instance or some object is there."""
-        own = {"ModelTemplate": TEMPLATE, "ModelInstance": INSTANCE}
-        return self.api.find(kind, name or own[kind]) is not None
-
     def _settle(self) -> None:
         __tracebackhide__ = True
         history = wait_for(self._is_quiet, STEP_SECONDS, f"it is quiet after {self._told()}")
-        # The new ones, and all that the last ones were judged by is still there.
         faults = judge(history, self._judged)
-        if history.versions:
-            self._judged = history.versions[-1].revision
+        self._judged = history.whole_until
         assert not faults, f"not true in the story {self._told()}:\n" + "\n".join(faults)
 
     def _is_quiet(self) -> History:
