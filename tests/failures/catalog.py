@@ -92,6 +92,8 @@ class Failure:
         What else has to be in the namespace.
     namespace_labels
         Labels that the namespace gets.
+    endpoint_type
+        Of the template.
     stalls
         Whether the roll-out's deadline passes, so that the instance is stalled.
     """
@@ -105,6 +107,7 @@ class Failure:
     objects: tuple[Object, ...] = ()
     namespace_labels: dict[str, str] = field(default_factory=dict)
     stalls: bool = False
+    endpoint_type: str = "SYNC"
 
     def template(self) -> Object:
         """Give the ModelTemplate, named like the instance."""
@@ -117,6 +120,7 @@ class Failure:
             "metadata": {"name": INSTANCE},
             "spec": {
                 "model_type": "EMBEDDING",
+                "endpoint_type": self.endpoint_type,
                 "vendor_configuration": {
                     "bundle_config": {**bundle, **self.bundle},
                     "endpoint_config": {**endpoint, **self.endpoint},
@@ -209,6 +213,13 @@ FAILURES = {
         "CrashLooping",
         lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Completed"),
         bundle=shell("exit 0"),
+    ),
+    # Nobody asks it whether it is ready, and for a second it runs.
+    "crash-without-probe": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
+        bundle=shell("sleep 2; exit 4"),
+        endpoint_type="ASYNC",
     ),
     "init-container-crash": Failure(
         "CrashLooping",

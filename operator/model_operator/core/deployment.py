@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_operator.api import EndpointConfig
+from model_operator.core.layering import MODEL_CONTAINER
 from model_operator.core.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
 from model_operator.core.violations import Loc, Violation
 
 _MAX_UNAVAILABLE_LOC: Loc = ("spec", "strategy", "rollingUpdate", "maxUnavailable")
 _REVISION_HISTORY_LIMIT = 3
+_UNPROBED_SECONDS = 10
+"""How long a worker without a readiness probe has to run before it counts as available."""
 
 
 def render_deployment(
@@ -40,21 +43,36 @@ def render_deployment(
         The template's ``strategy``, checked by `check_strategy`.
     """
     timeout = endpoint.startup_timeout_seconds
+    deadline = DEFAULT_STARTUP_TIMEOUT_SECONDS if timeout is None else timeout
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": dict(metadata),
         "spec": {
+            **_min_ready(pod, deadline),
             **({} if replicas is None else {"replicas": replicas}),
             # The default, but said so that it is ours: left paused, it would never take up another revision.
             "paused": False,
             "revisionHistoryLimit": _REVISION_HISTORY_LIMIT,
-            "progressDeadlineSeconds": DEFAULT_STARTUP_TIMEOUT_SECONDS if timeout is None else timeout,
+            "progressDeadlineSeconds": deadline,
             "selector": {"matchLabels": dict(selector)},
             "strategy": _strategy(strategy),
             "template": pod,
         },
     }
+
+
+def _min_ready(pod: Mapping[str, Any], deadline: int) -> dict[str, int]:
+    """Return the ``minReadySeconds`` of a model that nobody asks whether it is ready.
+
+    Without it, a model that ends at its start counts as available for a moment at each of its restarts.
+    The API server wants less than the deadline.
+    """
+    probed = any(
+        "readinessProbe" in each for each in pod["spec"]["containers"] if each["name"] == MODEL_CONTAINER
+    )
+    seconds = 0 if probed else min(_UNPROBED_SECONDS, deadline - 1)
+    return {"minReadySeconds": seconds} if seconds else {}
 
 
 def check_strategy(strategy: Mapping[str, Any] | None) -> Iterator[Violation]:
