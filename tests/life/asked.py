@@ -69,8 +69,7 @@ def asked(instance: Object, template: Object | None) -> Asked:
     """Give what an instance asks for with the template that it refers to; None where there is none."""
     if template is None:
         return Asked(problem=Problem.NO_TEMPLATE)
-    properties = template["spec"]["model_creation_parameters_schema"]["properties"]
-    if any(each["type"] not in _TYPES for each in properties.values()):
+    if is_broken(template):
         return Asked(problem=Problem.BROKEN_TEMPLATE)
     name, spec = instance["metadata"]["name"], instance["spec"]
     shared = spec.get("model_creation_parameters", {})
@@ -85,6 +84,12 @@ def asked(instance: Object, template: Object | None) -> Asked:
     if not _fit(shared, template["spec"]["model_creation_parameters_schema"]) and entries == []:
         return Asked(problem=Problem.WRONG_PARAMETERS)
     return Asked(deployments)
+
+
+def is_broken(template: Object) -> bool:
+    """Tell whether the schema of a template has a type that JSON Schema does not know."""
+    properties = template["spec"]["model_creation_parameters_schema"]["properties"]
+    return any(each["type"] not in _TYPES for each in properties.values())
 
 
 def runs(deployment: Object, pods: Pods) -> bool:

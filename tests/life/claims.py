@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.life.asked import Asked, Pods, Problem, asked, runs
+from tests.life.asked import Asked, Pods, Problem, asked, is_broken, runs
 from tests.life.rollouts import count, is_complete, run_of, still_serves
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ def claim_faults(history: History, before: Version | None, version: Version) -> 
     for name in sorted({*entries, *history.names("Deployment"), *history.names("Service")}):
         yield from _entry(history, version, name, entries.get(name))
     yield from _serving(history, version)
+
+
+def template_faults(version: Version) -> Iterator[str]:
+    """Yield what is not true of a newly told status of a template."""
+    if version.is_true("Ready") is is_broken(version.obj):
+        yield f"the template is {'broken' if is_broken(version.obj) else 'right'}, Ready tells otherwise"
 
 
 def what_is_asked(history: History, version: Version) -> Asked:
@@ -83,6 +89,11 @@ def _template_faults(history: History, before: Version | None, version: Version)
     template = history.with_generation("ModelTemplate", reference["uid"], reference["generation"])
     if template is None or template.revision > version.revision or template.name != reference["name"]:
         yield f"there has been no template {reference}"
+        return
+    recent = history.recent("ModelTemplate", template.name, version)
+    known = {(each.uid, each.generation) if each else None for each in recent}
+    if not known & {None, (template.uid, template.generation)}:
+        yield f"the template has long been another than generation {template.generation}"
     old = (before.status.get("template") if before else None) or {}
     if old.get("uid") == reference["uid"] and old["generation"] > reference["generation"]:
         yield f"the template's generation goes back from {old['generation']} to {reference['generation']}"

@@ -41,6 +41,18 @@ def form_faults(before: Version | None, version: Version) -> Iterator[str]:
             yield f"the message of {condition['type']} tells what changes by itself: {changing.group()}"
 
 
+def told_faults(version: Version) -> Iterator[str]:
+    """Yield what is wrong with a newly told status.
+
+    It is written with the resource version that it was made from, so it can be of no other generation.
+    """
+    generations = {each["type"]: each["observedGeneration"] for each in version.status["conditions"]}
+    generations["status"] = version.status["observedGeneration"]
+    for what, generation in generations.items():
+        if generation != version.generation:
+            yield f"newly told, but {what} is about generation {generation}"
+
+
 def _together(version: Version) -> Iterator[str]:
     conditions = {each["type"]: each for each in version.status["conditions"]}
     if len(conditions) != len(version.status["conditions"]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.life.children import child_faults
-from tests.life.claims import claim_faults
-from tests.life.conditions import form_faults
+from tests.life.claims import claim_faults, template_faults
+from tests.life.conditions import form_faults, told_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,10 @@ def _faults(history: History, version: Version) -> Iterator[str]:
         yield from child_faults(history, before, version)
         return
     yield from form_faults(before, version)
-    is_told = version.status.get("observedGeneration", -1) >= 0
-    if version.kind == "ModelInstance" and is_told and (before is None or before.status != version.status):
+    if version.status.get("observedGeneration", -1) < 0 or (before and before.status == version.status):
+        return
+    yield from told_faults(version)
+    if version.kind == "ModelInstance":
         yield from claim_faults(history, before, version)
+    else:
+        yield from template_faults(version)

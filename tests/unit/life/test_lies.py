@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from tests.life.history import Object
 
 
+def at_property(obj: Object, name: str) -> Object:
+    found: Object = obj["spec"]["model_creation_parameters_schema"]["properties"][name]
+    return found
+
+
 def stalled(obj: Object) -> None:
     obj["status"]["conditions"][2] |= {"type": "Stalled"}
 
@@ -73,6 +78,30 @@ FORM: dict[str, tuple[list[Edit], str]] = {
 }
 
 CLAIMS: dict[str, tuple[list[Edit], str]] = {
+    "a status written blindly": (
+        [at(26, "ModelInstance", instance(2, told(1, 2, ready=11, available=12), replicas=2))],
+        "newly told, but status is about generation 1",
+    ),
+    "a condition left behind": (
+        [change_condition(26, "Available", observedGeneration=1)],
+        "newly told, but Available is about generation 1",
+    ),
+    "a template of long ago": (
+        [at(18, "ModelInstance", instance(1, told(1, 1, ready=9, available=10)))],
+        "the template has long been another than generation 1",
+    ),
+    "a broken template Ready": (
+        [(17, lambda obj: at_property(obj, "BATCH_SIZE").update(type="intger"))],
+        "the template is broken, Ready tells otherwise",
+    ),
+    "a right template not Ready": (
+        [
+            change_condition(17, "Ready", status="False"),
+            conditions(17, lambda all_: all_.append(condition("Stalled", True, 2, 8))),
+            change_condition(17, "Ready", message="It is wrong. For the template owner: Correct it."),
+        ],
+        "the template is right, Ready tells otherwise",
+    ),
     "Ready before the first roll-out": (
         [at(14, "ModelInstance", instance(1, told(1, 1, ready=8, workers=(0, 0))))],
         "Ready, but Deployment minilm has not been rolled out since its pods changed",
