@@ -297,12 +297,17 @@ def test_kubectl_shows_whether_an_instance_is_up(user: User) -> None:
 
 def test_kubectl_shows_whether_a_template_is_usable(user: User) -> None:
     user.apply(template("example"))
-    status = {"conditions": [ready("True", "Valid", "It is.")], "instance_count": 4}
+    status = {
+        "conditions": [ready("True", "Valid", "It is.")],
+        "instance_count": 4,
+        "updated_instance_count": 3,
+    }
     user.set_status("example", status, "modeltemplate")
 
     header, row = user.run("get", "mt").stdout.splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "TYPE", "IMAGE", "INSTANCES", "AGE"]
-    assert row.split()[:6] == ["example", "True", "Valid", "EMBEDDING", "text-embeddings-inference", "4"]
+    assert header.split() == ["NAME", "READY", "REASON", "TYPE", "IMAGE", "INSTANCES", "UPDATED", "AGE"]
+    shown = ["example", "True", "Valid", "EMBEDDING", "text-embeddings-inference", "4", "3"]
+    assert row.split()[:7] == shown
 
     header = user.run("get", "mt", "-o", "wide").stdout.splitlines()[0]
     assert header.split()[-3:] == ["TAG", "ENDPOINT", "MESSAGE"]

@@ -202,8 +202,7 @@ class ChildSync:
                 except ApiError as error:
                     attempt = f"read ModelInstance {instance.metadata.name}"
                     return explain_refusal(error.code, error.status, attempt)
-        failure = await self._delete(live)
-        return stays if failure is None and live["metadata"].get("finalizers") else failure
+        return await self._delete(live, while_held=stays)
 
     async def _exists(self, instance: ModelInstance) -> bool:
         """Ask the API server, not the cache, whether the instance exists and is to stay."""
@@ -226,19 +225,24 @@ class ChildSync:
                 failures[child["metadata"]["name"]] = failure
         return failures
 
-    async def _delete(self, child: Object) -> Failure | None:
-        """Delete one child; return what was in the way. One that has gone already was not."""
+    async def _delete(self, child: Object, while_held: Failure | None = None) -> Failure | None:
+        """Delete one child; return what was in the way, `while_held` when that is its finalizers.
+
+        One that has gone already was not in the way.
+        """
         kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
         attempt = f"delete {kind.kind} {metadata['name']}"
         try:
-            await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+            is_gone = await self._client.delete(
+                kind, metadata["namespace"], metadata["name"], metadata["uid"]
+            )
         except (NotFoundError, ConflictError):
             return None
         except ApiError as error:
             log.warning("delete refused", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
         self._tell(Verb.PRUNED, kind, child)
-        return None
+        return None if is_gone else while_held
 
     def _tell(self, verb: Verb, kind: ResourceKind, child: Object) -> None:
         metadata = child["metadata"]

@@ -204,10 +204,19 @@ class ApiClient:
             body={**patch, **version},
         )
 
-    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
-        """Delete the object of that uid in the background; a namesake is a conflict."""
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> bool:
+        """Delete the object of that uid in the background; a namesake is a conflict.
+
+        Returns
+        -------
+        bool
+            Whether it is gone; finalizers hold it back otherwise.
+        """
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        await self._request("DELETE", kind.path(namespace, name), body=body)
+        answer = await self._request("DELETE", kind.path(namespace, name), body=body)
+        # What stays for its finalizers is answered with the object; what is gone with a Status for some kinds,
+        # with the object as it last was for others.
+        return not answer.get("metadata", {}).get("finalizers")
 
     async def is_allowed(self, verb: str, kind: ResourceKind, namespace: str, subresource: str) -> bool:
         """Ask whether we may do something (SelfSubjectAccessReview)."""

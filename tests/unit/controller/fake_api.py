@@ -106,13 +106,17 @@ class FakeApi(ApiClient):
             merged = self.put(merged)
         return merged
 
-    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> bool:
         self._judge(f"delete {kind.kind} {name}")
         live = await self.get(kind, namespace, name)
         if live["metadata"]["uid"] != uid:
             raise error_for(409, {"message": "the uid in the precondition is another one"}, f"DELETE {name}")
-        self.remove(live)
         self.writes.append(f"delete {kind.kind} {name}")
+        if live["metadata"].get("finalizers"):
+            self.put({**live, "metadata": {**live["metadata"], "deletionTimestamp": "now"}})
+            return False
+        self.remove(live)
+        return True
 
     def _judge(self, request: str) -> None:
         if request in self.before:
