@@ -14,6 +14,7 @@ Private keys are never logged and never written to a disk.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 import ssl
 from abc import ABC, abstractmethod
@@ -102,11 +103,14 @@ class WebhookCertificate(ABC):
     ----------
     ssl_context
         For the server; TLS 1.2 or newer. Each new connection gets the certificate of its time.
+    expires
+        When the certificate that is served ends; None before there is one.
     """
 
     def __init__(self, period: float) -> None:
         self._period = period
         self._current: ssl.SSLContext | None = None
+        self.expires: datetime.datetime | None = None
         self.ssl_context = _server_context()
         # A context per certificate, chosen by connection: a half-loaded one never serves, and one with
         # another kind of key replaces the former instead of being added to it.
@@ -144,15 +148,16 @@ class WebhookCertificate(ABC):
     async def _look(self) -> None:
         """Compare with what should be, and act upon the difference."""
 
-    def _serve(self, certificates: bytes, key: bytes) -> None:
-        """Serve new connections with a certificate, given as PEM."""
+    def _serve(self, certificates: bytes, key: bytes, expires: datetime.datetime) -> None:
+        """Serve new connections with a certificate, given as PEM, that ends at that time."""
         context = _server_context()
         # OpenSSL wants a file; this one is in memory only, and the root file system may be read-only.
         with os.fdopen(os.memfd_create("certificate"), "wb") as file:
             file.write(key + b"\n" + certificates)
             file.flush()
             context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
-        self._current = context
+        self._current, self.expires = context, expires
+        log.info("the webhooks serve with a new certificate", expires=expires.isoformat())
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         if self._current is not None:
@@ -302,9 +307,11 @@ class ServingCertificate(WebhookCertificate):
 
     def _use(self, identity: Identity) -> None:
         if self._served is None or self._served.serving.certificate != identity.serving.certificate:
-            self._serve(identity.data[SERVING_ENTRY], identity.data[SERVING_KEY_ENTRY])
-            end = identity.serving.certificate.not_valid_after_utc
-            log.info("the webhooks serve with a new certificate", expires=end.isoformat())
+            self._serve(
+                identity.data[SERVING_ENTRY],
+                identity.data[SERVING_KEY_ENTRY],
+                identity.serving.certificate.not_valid_after_utc,
+            )
         self._served = identity
 
 
@@ -330,12 +337,10 @@ class FileCertificate(WebhookCertificate):
             return
         try:
             certificate = check_pair(*files)
-            self._serve(*files)
+            self._serve(*files, certificate.not_valid_after_utc)
         except (UnusableError, ssl.SSLError) as error:
             raise StartupError(f"cannot serve with the files in {self._directory}: {error}") from error
         self._served = files
-        end = certificate.not_valid_after_utc
-        log.info("the webhooks serve with a new certificate", expires=end.isoformat())
 
     def _read(self, name: str) -> bytes:
         path = self._directory / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -76,12 +76,20 @@ class Connection:
         credentials, since a rotated certificate is found in the same file.
     timeout
         Seconds until a request counts as unanswered (kopf sets its own for watches).
+    traces
+        What is to learn of each request.
     """
 
-    def __init__(self, load: Callable[[], Configuration], timeout: float) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Configuration],
+        timeout: float,
+        traces: Sequence[aiohttp.TraceConfig] = (),
+    ) -> None:
         self._load = load
         self._configuration = load()
         self._timeout = timeout
+        self._traces = list(traces)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -115,6 +123,7 @@ class Connection:
             headers={"User-Agent": f"model-operator/{__version__}"},
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             middlewares=(self._authenticate,),
+            trace_configs=self._traces,
             proxy=URL(proxy) if proxy else None,
         )
 

@@ -21,6 +21,7 @@ from model_operator.controller.errors import (
     ForbiddenError,
     NotFoundError,
 )
+from model_operator.controller.metrics.instruments import Metrics, Posting
 from model_operator.controller.resources import EVENTS
 from model_operator.core.events import Event, event_object, series
 from model_operator.core.failures import is_namespace_terminating
@@ -72,12 +73,15 @@ class EventRecorder:
     ----------
     client
         Requests.
+    metrics
+        Where what became of Events is counted.
     clock
         What the time is.
     """
 
-    def __init__(self, client: ApiClient, clock: Clock = utc_now) -> None:
+    def __init__(self, client: ApiClient, metrics: Metrics, clock: Clock = utc_now) -> None:
         self._client = client
+        self._counted = metrics.events
         self._clock = clock
         self._reporter = f"{MANAGER}-{socket.gethostname()}"[:_MAX_INSTANCE]
         self._series: OrderedDict[Event, _Series] = OrderedDict()
@@ -112,7 +116,7 @@ class EventRecorder:
                 self._series.move_to_end(event)
                 continue
             if not self._takes_token(event.regarding.uid, now):
-                self._dropped += 1
+                self._drop()
                 continue
             unique = f"{int(now.timestamp() * 1_000_000):x}.{next(self._numbers):x}"
             new = _Series(event, f"{event.regarding.name}.{unique}", now, now)
@@ -179,13 +183,17 @@ class EventRecorder:
 
     def _enqueue(self, each: _Series) -> None:
         if len(self._queue) >= _QUEUED:
-            self._dropped += 1
+            self._drop()
             oldest = self._take()
             # Were it kept as a series, it would be written after all, long after what came later.
             self._series.pop(oldest.event, None)
         each.is_queued = True
         self._queue.append(each)
         self._available.set()
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        self._counted.labels(Posting.DROPPED).inc()
 
     def _take(self) -> _Series:
         each = self._queue.popleft()
@@ -199,6 +207,7 @@ class EventRecorder:
         closed = self._closed.get(namespace)
         if closed is not None and now - closed < datetime.timedelta(seconds=_FORBIDDEN_SECONDS):
             self._series.pop(each.event, None)
+            self._counted.labels(Posting.REFUSED).inc()
             return
         count = each.count
         each.is_queued = True  # So that no other poster writes it meanwhile.
@@ -219,6 +228,7 @@ class EventRecorder:
             self._refused(error, namespace, now)
         else:
             each.written = count
+            self._counted.labels(Posting.POSTED).inc()
         finally:
             each.is_queued = False
 
@@ -239,6 +249,7 @@ class EventRecorder:
         await self._client.create(EVENTS, obj)
 
     def _refused(self, error: ApiError, namespace: str, now: datetime.datetime) -> None:
+        self._counted.labels(Posting.REFUSED).inc()
         if is_namespace_terminating(error.code, error.status):
             return
         if isinstance(error, ForbiddenError):

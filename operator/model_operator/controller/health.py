@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: whether the process is of use at all, and whether it is now."""
+"""``/healthz``, ``/readyz``, ``/metrics``: of use at all, of use now, and how it fares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from model_operator.controller.metrics.exposition import MetricsPage
+
 Check = Callable[[], str | None]
 """Returns what is wrong, None when nothing is."""
 
@@ -16,7 +18,9 @@ _BODY_LIMIT = 1024
 
 
 @asynccontextmanager
-async def serve_health(bound: socket.socket, *, alive: Check, ready: Check) -> AsyncIterator[None]:
+async def serve_health(
+    bound: socket.socket, *, alive: Check, ready: Check, metrics: MetricsPage
+) -> AsyncIterator[None]:
     """Serve while the context is open.
 
     Parameters
@@ -27,10 +31,13 @@ async def serve_health(bound: socket.socket, *, alive: Check, ready: Check) -> A
         For ``/healthz``: with anything wrong, only a restart helps.
     ready
         For ``/readyz``: with anything wrong, requests had better go elsewhere for the moment.
+    metrics
+        For ``/metrics``.
     """
     application = web.Application(client_max_size=_BODY_LIMIT)
     application.router.add_get("/healthz", _answer(alive))
     application.router.add_get("/readyz", _answer(ready))
+    application.router.add_get("/metrics", metrics.handle)
     runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.SockSite(runner, bound).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import itertools
 import random
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import kopf
 import structlog
+from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
 from model_operator.controller.client import ApiClient
@@ -23,6 +25,10 @@ from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import serve_health
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.listening import bind
+from model_operator.controller.metrics.exposition import MetricsPage
+from model_operator.controller.metrics.instruments import Metrics
+from model_operator.controller.metrics.requests import request_trace
+from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resources import ResourceKind
@@ -60,8 +66,13 @@ async def run_operator(settings: OperatorSettings) -> None:
         When the cluster cannot be reached, lacks the CRDs or denies a permission.
     """
     sys.setrecursionlimit(_RECURSION_LIMIT)
+    # They are a timestamp beside each series, which Prometheus would keep as another one.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = Metrics()
     connection = Connection(
-        partial(load_configuration, settings.kubeconfig, settings.context), settings.request_timeout_seconds
+        partial(load_configuration, settings.kubeconfig, settings.context),
+        settings.request_timeout_seconds,
+        [request_trace(metrics)],
     )
     scope = Scope(settings.namespaces, settings.exclude_namespaces)
     client = ApiClient(connection)
@@ -71,11 +82,14 @@ async def run_operator(settings: OperatorSettings) -> None:
         log.info(
             "starting", version=__version__, server=connection.server, namespaces=scope.namespaces or "all"
         )
-        operator = Operator(settings, connection, client, scope, kinds)
+        operator = Operator(settings, connection, client, scope, kinds, metrics)
         stack.callback(operator.close)
         if settings.health_port:
             health = bind(settings.health_host, settings.health_port)
-            await stack.enter_async_context(serve_health(health, alive=operator.alive, ready=operator.ready))
+            page = MetricsPage(metrics.registry)
+            await stack.enter_async_context(
+                serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
+            )
         await operator.prepare()
         try:
             await kopf.operator(
@@ -108,15 +122,17 @@ class Operator:
         client: ApiClient,
         scope: Scope,
         kinds: Sequence[ResourceKind],
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._connection = connection
         self._kinds = kinds
         self._state = ClusterState()
         self._queue: WorkQueue[Key] = WorkQueue()
         self._triggers = Triggers(self._state, self._queue, scope)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds)
-        self._events = EventRecorder(client)
+        self._events = EventRecorder(client, metrics)
         self._workers = Workers(
             self._queue,
             InstanceReconciler(
@@ -139,13 +155,15 @@ class Operator:
                 ),
                 self._events.record,
             ),
+            metrics,
         )
         self._webhooks: WebhookService | None = None
         if settings.admission.port:
             admission = Admission(
-                client, self._state, scope, settings.rendering, settings.admission.warn_only_users
+                client, self._state, scope, settings.rendering, settings.admission.warn_only_users, metrics
             )
-            self._webhooks = WebhookService(settings.admission, client, admission)
+            self._webhooks = WebhookService(settings.admission, client, admission, metrics)
+        metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None
         self._is_filled = False
         self._logged_in_at: float | None = None
@@ -190,6 +208,9 @@ class Operator:
             return "the webhooks are not served"
         return self.alive()
 
+    def _certificate_expires(self) -> datetime.datetime | None:
+        return None if self._webhooks is None else self._webhooks.certificate_expires
+
     def _register(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.startup(registry=registry)(self._start)
@@ -202,6 +223,7 @@ class Operator:
 
     def _watcher(self, kind: ResourceKind) -> Callable[..., Awaitable[None]]:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+            self._metrics.watch_events.labels(kind.plural, event["type"] or "LISTED").inc()
             self._triggers.observe(kind, event["type"], event["object"])
 
         return on_event

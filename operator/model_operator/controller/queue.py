@@ -9,14 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
 _BASE_DELAY = 0.2
 _JITTER = 0.2
+
+
+class Load(NamedTuple):
+    """How much there is to do.
+
+    Attributes
+    ----------
+    waiting, active, delayed
+        Keys that wait for a worker, that are worked on, and whose time has not come.
+    failing
+        Keys whose last look failed.
+    oldest_age, longest_active
+        Seconds for which the key that came first has waited, and for which the one that is worked on longest
+        has been; 0 when there is none.
+    """
+
+    waiting: int
+    active: int
+    delayed: int
+    failing: int
+    oldest_age: float
+    longest_active: float
 
 
 class WorkQueue(Generic[Key]):
@@ -26,21 +49,39 @@ class WorkQueue(Generic[Key]):
     ----------
     random_source
         Where jitter comes from.
+    now
+        Seconds from any start, for ages.
     """
 
-    def __init__(self, random_source: random.Random | None = None) -> None:
+    def __init__(
+        self, random_source: random.Random | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ready: deque[Key] = deque()
-        self._queued: set[Key] = set()
-        self._active: set[Key] = set()
+        # Since when; both are in the order of time.
+        self._queued: dict[Key, float] = {}
+        self._active: dict[Key, float] = {}
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._available = asyncio.Event()
         # Not for secrets: jitter only keeps retries from coming in step.
         self._random = random_source or random.Random()  # noqa: S311
+        self._now = now
 
     def __len__(self) -> int:
         return len(self._ready)
+
+    def load(self) -> Load:
+        """Return how much there is to do."""
+        now = self._now()
+        return Load(
+            waiting=len(self._ready),
+            active=len(self._active),
+            delayed=len(self._timers),
+            failing=len(self._failures),
+            oldest_age=now - next(iter(self._queued.values()), now),
+            longest_active=now - next(iter(self._active.values()), now),
+        )
 
     def add(self, key: Key, delay: float = 0) -> None:
         """Have a key worked on, now or after some seconds; the earliest of several times counts."""
@@ -56,7 +97,7 @@ class WorkQueue(Generic[Key]):
         if key in self._active:
             self._again.add(key)
         elif key not in self._queued:
-            self._queued.add(key)
+            self._queued[key] = self._now()
             self._ready.append(key)
             self._available.set()
 
@@ -89,13 +130,13 @@ class WorkQueue(Generic[Key]):
             self._available.clear()
             await self._available.wait()
         key = self._ready.popleft()
-        self._queued.discard(key)
-        self._active.add(key)
+        del self._queued[key]
+        self._active[key] = self._now()
         return key
 
     def done(self, key: Key) -> None:
         """Say that a key's work is over; if it was added meanwhile, it comes again."""
-        self._active.discard(key)
+        self._active.pop(key, None)
         if key in self._again:
             self._again.discard(key)
             self.add(key)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from model_operator.controller.errors import ApiUnavailableError, NotFoundError
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.settings import BATCH_APPLIERS
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
@@ -80,7 +81,12 @@ def stored(obj: dict[str, Any], namespace: str = "team-a", **metadata: Any) -> d
     return obj | {"metadata": {**kept, **server, **own, **metadata}}
 
 
-def admission(server: FakeServer, *cached: dict[str, Any], namespaces: list[str] | None = None) -> Admission:
+def admission(
+    server: FakeServer,
+    *cached: dict[str, Any],
+    namespaces: list[str] | None = None,
+    metrics: Metrics | None = None,
+) -> Admission:
     """Give the webhooks of an operator whose caches have these objects."""
     state = ClusterState()
     for obj in cached:
@@ -94,6 +100,7 @@ def admission(server: FakeServer, *cached: dict[str, Any], namespaces: list[str]
         Scope(namespaces or [], ["kube-*"]),
         RenderSettings(),
         BATCH_APPLIERS,
+        metrics or Metrics(),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.operator import Operator
 from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.controller.settings import AdmissionSettings, OperatorSettings
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 def _operator(settings: OperatorSettings) -> Operator:
     unused = object()
     return Operator(
-        settings, cast("Connection", unused), cast("ApiClient", unused), Scope([], []), [MODEL_INSTANCES]
+        settings,
+        cast("Connection", unused),
+        cast("ApiClient", unused),
+        Scope([], []),
+        [MODEL_INSTANCES],
+        Metrics(),
     )
 
 

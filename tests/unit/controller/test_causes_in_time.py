@@ -9,6 +9,7 @@ from typing import Any, cast
 from model_operator.controller.causes import CauseFinder
 from model_operator.controller.client import Object
 from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from model_operator.controller.state import ClusterState
@@ -112,7 +113,7 @@ class Operator:
             finder,
         )
         self.queue = queue
-        self.workers = Workers(queue, instances, cast("TemplateReconciler", Templates()))
+        self.workers = Workers(queue, instances, cast("TemplateReconciler", Templates()), Metrics())
 
     async def start(self) -> asyncio.Task[None]:
         self.state.cache_of(MODEL_TEMPLATES).put(self.server.put(template("embed")))

@@ -14,6 +14,7 @@ from model_operator.controller import events as subject
 from model_operator.controller.client import ApiClient, Object
 from model_operator.controller.errors import error_for
 from model_operator.controller.events import EventRecorder
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.resources import ResourceKind
 from model_operator.core.events import Event, EventType, own_ref
 from tests.unit.controller import virtual_clock
@@ -79,7 +80,8 @@ class World:
 
     def __init__(self) -> None:
         self.server = Server()
-        self.recorder = EventRecorder(self.server, self._now)
+        self.metrics = Metrics()
+        self.recorder = EventRecorder(self.server, self.metrics, self._now)
 
     def _now(self) -> datetime.datetime:
         return START + datetime.timedelta(seconds=asyncio.get_running_loop().time())

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from model_operator.api import TemplateKind
 from model_operator.controller.errors import ApiUnavailableError, error_for
 from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key
@@ -58,12 +59,19 @@ class Reconciler:
         return outcome
 
 
-def work(instances: Reconciler, templates: Reconciler, *keys: Key) -> list[tuple[str, float | None]]:
+def work(
+    instances: Reconciler, templates: Reconciler, *keys: Key, metrics: Metrics | None = None
+) -> list[tuple[str, float | None]]:
     """Have one worker work on the keys; return what was noted."""
 
     async def main() -> list[tuple[str, float | None]]:
         queue = Queue()
-        workers = Workers(queue, cast("InstanceReconciler", instances), cast("TemplateReconciler", templates))
+        workers = Workers(
+            queue,
+            cast("InstanceReconciler", instances),
+            cast("TemplateReconciler", templates),
+            metrics or Metrics(),
+        )
         for key in keys:
             queue.add(key)
         task = asyncio.create_task(workers.run(1))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.cache import Object
 from model_operator.controller.client import ApiClient
+from model_operator.controller.metrics.instruments import Decision, Metrics
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
@@ -50,11 +52,14 @@ class Reviewer:
         The kind of object that it is for.
     judge
         The decision.
+    count
+        Called with each decision.
     """
 
-    def __init__(self, kind: str, judge: Judge) -> None:
+    def __init__(self, kind: str, judge: Judge, count: Callable[[Decision], None]) -> None:
         self._kind = kind
         self._judge = judge
+        self._count = count
 
     async def review(self, body: bytes) -> bytes:
         """Return the answer to a review.
@@ -76,13 +81,16 @@ class Reviewer:
         if review.kind != self._kind:
             raise MalformedReviewError(f"request.kind.kind: expected {self._kind} at this path")
         if review.change is None:
+            self._count(Decision.ALLOWED)
             return answer(review.uid, ALLOWED)
         if review.change.kind != self._kind:
             raise MalformedReviewError(f"request.object.kind: expected {self._kind} at this path")
         try:
             verdict = await self._judge(review, review.change)
+            self._count(_decision(verdict))
         except Exception:
             log.exception("admission failed", object_kind=review.kind, namespace=review.namespace)
+            self._count(Decision.FAILED)
             subject = f"{review.change.kind} {review.change.name}"
             verdict = ALLOWED.with_warnings([f"{subject}: not checked, as the operator has a defect"])
         if not verdict.allowed:
@@ -97,6 +105,12 @@ class Reviewer:
         return answer(review.uid, verdict)
 
 
+def _decision(verdict: Verdict) -> Decision:
+    if not verdict.allowed:
+        return Decision.DENIED
+    return Decision.WARNED if verdict.warnings else Decision.ALLOWED
+
+
 class Admission:
     """The webhooks of one operator.
 
@@ -108,6 +122,8 @@ class Admission:
         The cluster's conventions, so that the verdict is the reconciler's.
     warn_only_users
         Patterns of users that apply in batches.
+    metrics
+        Where decisions are counted.
     """
 
     def __init__(
@@ -117,12 +133,15 @@ class Admission:
         scope: Scope,
         rendering: RenderSettings,
         warn_only_users: Sequence[str],
+        metrics: Metrics,
     ) -> None:
         self._live = LiveTemplates(client)
         self._state = state
         self._scope = scope
         self._rendering = rendering
         self._warn_only_users = warn_only_users
+        self._metrics = metrics
+        metrics.expect_webhooks(*self.reviewers)
 
     @property
     def reviewers(self) -> Mapping[str, Reviewer]:
@@ -132,13 +151,17 @@ class Admission:
         ``modeloperator.dev/admission``, so that no right to read namespaces is needed.
         """
         instance = MODEL_INSTANCES.kind
+        judges = {
+            "/validate-modelinstance": (instance, self._instance(None)),
+            "/validate-modelinstance/deny": (instance, self._instance(Enforcement.DENY)),
+            "/validate-modelinstance/warn": (instance, self._instance(Enforcement.WARN)),
+            "/validate-modeltemplate": (MODEL_TEMPLATES.kind, self._template),
+            "/validate-clustermodeltemplate": (CLUSTER_MODEL_TEMPLATES.kind, self._template),
+            "/mutate-modelinstance": (instance, _created_by),
+        }
         return {
-            "/validate-modelinstance": Reviewer(instance, self._instance(None)),
-            "/validate-modelinstance/deny": Reviewer(instance, self._instance(Enforcement.DENY)),
-            "/validate-modelinstance/warn": Reviewer(instance, self._instance(Enforcement.WARN)),
-            "/validate-modeltemplate": Reviewer(MODEL_TEMPLATES.kind, self._template),
-            "/validate-clustermodeltemplate": Reviewer(CLUSTER_MODEL_TEMPLATES.kind, self._template),
-            "/mutate-modelinstance": Reviewer(instance, _created_by),
+            path: Reviewer(kind, judge, partial(self._metrics.decided, path))
+            for path, (kind, judge) in judges.items()
         }
 
     def _instance(self, label: Enforcement | None) -> Judge:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from model_operator.controller.webhooks.review import MalformedReviewError
 
@@ -31,7 +32,10 @@ _BACKLOG = 512
 
 @asynccontextmanager
 async def serve_webhooks(
-    reviewers: Mapping[str, ReviewBody], bound: socket.socket, ssl_context: ssl.SSLContext
+    reviewers: Mapping[str, ReviewBody],
+    bound: socket.socket,
+    ssl_context: ssl.SSLContext,
+    middlewares: Iterable[Middleware] = (),
 ) -> AsyncIterator[None]:
     """Serve while the context is open; requests under way at its end are answered.
 
@@ -44,9 +48,11 @@ async def serve_webhooks(
         Where to listen, from :func:`~model_operator.controller.listening.bind`.
     ssl_context
         The serving certificate; it may be reloaded meanwhile.
+    middlewares
+        What is to learn of each request.
     """
     greeted = _Greeting()
-    application = web.Application(client_max_size=MAX_BODY, middlewares=[greeted.middleware])
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[greeted.middleware, *middlewares])
     for path, review in reviewers.items():
         application.router.add_post(path, _handler(review))
     runner = web.AppRunner(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import socket
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from model_operator.controller.certificates import FileCertificate, ServingCertificate, own_namespace
 from model_operator.controller.client import ApiClient
 from model_operator.controller.listening import bind
+from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.settings import AdmissionSettings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.server import serve_webhooks
@@ -27,6 +29,8 @@ class WebhookService:
         Requests, for keeping the certificate.
     admission
         What answers the reviews.
+    metrics
+        Where requests are counted.
 
     Attributes
     ----------
@@ -34,9 +38,12 @@ class WebhookService:
         Whether reviews are answered now.
     """
 
-    def __init__(self, settings: AdmissionSettings, client: ApiClient, admission: Admission) -> None:
+    def __init__(
+        self, settings: AdmissionSettings, client: ApiClient, admission: Admission, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._admission = admission
+        self._metrics = metrics
         self._certificate = (
             FileCertificate(settings.cert_dir)
             if settings.cert_dir is not None
@@ -44,6 +51,11 @@ class WebhookService:
         )
         self._bound: socket.socket | None = None
         self.is_serving = False
+
+    @property
+    def certificate_expires(self) -> datetime.datetime | None:
+        """When the certificate ends; None before there is one."""
+        return self._certificate.expires
 
     async def prepare(self) -> None:
         """Reserve the port and have a certificate; callers are refused until :meth:`run`.
@@ -61,7 +73,8 @@ class WebhookService:
         if self._bound is None:
             raise RuntimeError("prepare() comes first")
         reviews = {path: reviewer.review for path, reviewer in self._admission.reviewers.items()}
-        async with serve_webhooks(reviews, self._bound, self._certificate.ssl_context):
+        middlewares = [self._metrics.webhook_middleware]
+        async with serve_webhooks(reviews, self._bound, self._certificate.ssl_context, middlewares):
             self.is_serving = True
             log.info("webhooks are served", port=self._settings.port)
             try:

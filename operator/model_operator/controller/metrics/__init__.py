@@ -1,0 +1,1 @@
+"""What Prometheus reads: the metrics, and where their values come from."""

@@ -1,0 +1,40 @@
+"""``/metrics``: the answer to a scrape."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+_FRESH_SECONDS = 1.0
+
+
+class MetricsPage:
+    """Answers with all metrics, in the text format that every Prometheus reads.
+
+    Putting them together goes through all instances, on the loop that does the work, and everybody who
+    reaches the port may ask. So one answer serves all who ask within a second.
+
+    Parameters
+    ----------
+    registry
+        The metrics.
+    now
+        Seconds from any start.
+    """
+
+    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
+        self._registry = registry
+        self._now = now
+        self._made_at = float("-inf")
+        self._body = b""
+
+    async def handle(self, _: web.Request) -> web.Response:
+        """Answer a scrape."""
+        now = self._now()
+        if now - self._made_at >= _FRESH_SECONDS:
+            self._body, self._made_at = generate_latest(self._registry), now
+        return web.Response(body=self._body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

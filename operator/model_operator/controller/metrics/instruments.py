@@ -1,0 +1,145 @@
+"""The registry, and the metrics that are counted when something happens."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from http import HTTPStatus
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from model_operator import __version__
+from model_operator.controller.metrics import catalog
+from model_operator.controller.metrics.catalog import Metric
+from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_UNKNOWN_PATH = "unknown"
+
+
+class Result(StrEnum):
+    """How a look at an instance or a template has ended."""
+
+    DONE = "done"
+    RETRY = "retry"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+    DEFECT = "defect"
+
+
+class Decision(StrEnum):
+    """What was answered to a review."""
+
+    ALLOWED = "allowed"
+    WARNED = "warned"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+class Posting(StrEnum):
+    """What became of an Event."""
+
+    POSTED = "posted"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+
+class Metrics:
+    """Metrics of one operator; there may be several in a process.
+
+    Attributes
+    ----------
+    registry
+        What is exposed, those of the process included.
+    leader
+        1 while the work is done here, else 0. Whoever elects a leader sets it.
+    events
+        Events by :class:`Posting`.
+    watch_events
+        What the watches have told, by resource and type.
+    api_requests, api_request_duration, watch_restarts
+        Requests to the API server, by verb, resource and code; by verb; by resource.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._gauge(catalog.BUILD_INFO).labels(__version__, platform.python_version()).set(1)
+        self.leader = self._gauge(catalog.LEADER)
+        self.leader.set(1)
+        self.events = self._counter(catalog.EVENTS)
+        # Here and below: to PromQL, a series that begins with its first event has no increase at that.
+        for posting in Posting:
+            self.events.labels(posting)
+        self._decisions = self._counter(catalog.WEBHOOK_DECISIONS)
+        self.watch_events = self._counter(catalog.WATCH_EVENTS)
+        self.api_requests = self._counter(catalog.API_REQUESTS)
+        self.api_request_duration = self._histogram(catalog.API_REQUEST_DURATION)
+        self.watch_restarts = self._counter(catalog.WATCH_RESTARTS)
+        self._reconciles = self._counter(catalog.RECONCILES)
+        for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
+            for result in Result:
+                self._reconciles.labels(kind.kind, result)
+        self._reconcile_duration = self._histogram(catalog.RECONCILE_DURATION)
+        self._webhook_requests = self._counter(catalog.WEBHOOK_REQUESTS)
+        self._webhook_duration = self._histogram(catalog.WEBHOOK_REQUEST_DURATION)
+
+    def reconciled(self, kind: str, result: Result, seconds: float) -> None:
+        """Count a look.
+
+        Parameters
+        ----------
+        kind
+            Of the object that was looked at.
+        result
+            How it has ended.
+        seconds
+            How long it took.
+        """
+        self._reconciles.labels(kind, result).inc()
+        self._reconcile_duration.labels(kind).observe(seconds)
+
+    def decided(self, path: str, decision: Decision) -> None:
+        """Count what the webhook at a path has decided."""
+        self._decisions.labels(path, decision).inc()
+
+    def expect_webhooks(self, *paths: str) -> None:
+        """Expose the decisions of these webhooks from the start."""
+        for path in paths:
+            for decision in Decision:
+                self._decisions.labels(path, decision)
+
+    @web.middleware
+    async def webhook_middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count and time the requests to the webhooks; whoever calls other paths makes no series of them."""
+        resource = request.match_info.route.resource
+        path = _UNKNOWN_PATH if resource is None else resource.canonical
+        started = time.perf_counter()
+        code: int = HTTPStatus.INTERNAL_SERVER_ERROR
+        try:
+            response = await handler(request)
+            code = response.status
+        except web.HTTPException as error:
+            code = error.status
+            raise
+        finally:
+            self._webhook_requests.labels(path, code).inc()
+            self._webhook_duration.labels(path).observe(time.perf_counter() - started)
+        return response
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def _gauge(self, metric: Metric) -> Gauge:
+        return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+
+    def _histogram(self, metric: Metric) -> Histogram:
+        return Histogram(
+            metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets
+        )

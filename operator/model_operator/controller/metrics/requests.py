@@ -1,0 +1,104 @@
+"""Counting requests to the API server: of kopf and of ours alike, as they share the session."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from model_operator.controller.metrics.instruments import Metrics
+
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_PATH = re.compile(
+    r"""(?:/api/v1|/apis/[^/]+/[^/]+)
+        (?:/namespaces/[^/]+)??          # a namespace itself is a resource, too
+        /(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<subresource>[^/]+))?)?""",
+    re.VERBOSE,
+)
+
+
+class Target(NamedTuple):
+    """What a request is about, as in the API server's audit log.
+
+    Attributes
+    ----------
+    verb
+        ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, or ``apply``, which the
+        audit log calls a patch.
+    resource
+        Plural, with the subresource: ``modelinstances/status``; empty for anything else, such as discovery.
+    """
+
+    verb: str
+    resource: str
+
+
+def target_of(method: str, url: URL, content_type: str = "") -> Target:
+    """Return what a request is about.
+
+    Parameters
+    ----------
+    method, url
+        The request.
+    content_type
+        Of its body.
+    """
+    match = _PATH.fullmatch(url.path)
+    if match is None:
+        return Target(_VERBS.get(method, "get"), "")
+    resource, name, subresource = match["resource"], match["name"], match["subresource"]
+    if method == "PATCH" and content_type.startswith("application/apply-patch"):
+        verb = "apply"
+    elif method == "GET" and name is None:
+        verb = "watch" if url.query.get("watch") in ("true", "1") else "list"
+    else:
+        verb = _VERBS.get(method, "get")
+    return Target(verb, f"{resource}/{subresource}" if subresource else resource)
+
+
+def request_trace(metrics: Metrics) -> aiohttp.TraceConfig:
+    """Return what has a session's requests counted and timed.
+
+    No client middleware, as that cannot tell a request that was out of time from one that was cancelled.
+
+    Parameters
+    ----------
+    metrics
+        Where they are counted.
+    """
+    watched: set[str] = set()
+
+    async def on_start(
+        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
+    ) -> None:
+        context.started = time.perf_counter()
+        context.target = target_of(request.method, request.url, request.headers.get("Content-Type", ""))
+        if context.target.verb == "watch":
+            is_again = request.url.path in watched
+            metrics.watch_restarts.labels(context.target.resource).inc(is_again)
+            watched.add(request.url.path)
+
+    async def on_end(
+        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
+    ) -> None:
+        metrics.api_requests.labels(*context.target, request.response.status).inc()
+        metrics.api_request_duration.labels(context.target.verb).observe(
+            time.perf_counter() - context.started
+        )
+
+    async def on_exception(
+        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        code = "cancelled" if isinstance(request.exception, asyncio.CancelledError) else "error"
+        metrics.api_requests.labels(*context.target, code).inc()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(on_start)
+    trace.on_request_end.append(on_end)
+    trace.on_request_exception.append(on_exception)
+    return trace

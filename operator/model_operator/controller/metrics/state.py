@@ -1,0 +1,141 @@
+"""Metrics that are read when they are asked for: what is in the queue, in the caches, and in the statuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client import Metric as Samples
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from model_operator.controller.cache import Object
+from model_operator.controller.clock import Clock, utc_now
+from model_operator.controller.metrics import catalog
+from model_operator.controller.metrics.catalog import Metric
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.resources import ResourceKind
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key
+from model_operator.core.reasons import Reason
+
+_KNOWN = frozenset(reason.name for reason in Reason)
+_UNKNOWN = "Unknown"
+"""Stands for every reason that is not ours, so that nobody makes series by writing statuses."""
+
+
+class StateCollector(Collector):
+    """Tells of the queue, the caches and the instances' conditions as they are at that moment.
+
+    Parameters
+    ----------
+    state, queue
+        What is told of.
+    kinds
+        The kinds that are watched.
+    certificate_expires
+        When the webhooks' certificate ends; None while there is none.
+    clock
+        What the time is.
+    """
+
+    def __init__(
+        self,
+        state: ClusterState,
+        queue: WorkQueue[Key],
+        kinds: Iterable[ResourceKind],
+        certificate_expires: Callable[[], datetime | None],
+        clock: Clock = utc_now,
+    ) -> None:
+        self._state = state
+        self._queue = queue
+        self._kinds = tuple(kinds)
+        self._certificate_expires = certificate_expires
+        self._clock = clock
+
+    def describe(self) -> Iterator[Samples]:
+        """Name what :meth:`collect` yields, without looking for its values."""
+        for metric in (*_OF_QUEUE, *_OF_CACHES, catalog.CERTIFICATE_EXPIRATION):
+            yield _family(metric)
+
+    def collect(self) -> Iterator[Samples]:
+        """Yield the values."""
+        yield from self._of_queue()
+        objects = _family(catalog.CACHE_OBJECTS)
+        for kind in self._kinds:
+            objects.add_metric([kind.plural], len(self._state.cache_of(kind)))
+        yield objects
+        yield from self._of_instances()
+        expires = self._certificate_expires()
+        if expires is not None:
+            yield _single(catalog.CERTIFICATE_EXPIRATION, expires.timestamp())
+
+    def _of_queue(self) -> Iterator[Samples]:
+        load = self._queue.load()
+        keys = _family(catalog.QUEUE_KEYS)
+        for state in ("waiting", "active", "delayed"):
+            keys.add_metric([state], getattr(load, state))
+        yield keys
+        yield _single(catalog.QUEUE_FAILING_KEYS, load.failing)
+        yield _single(catalog.QUEUE_OLDEST_AGE, load.oldest_age)
+        yield _single(catalog.LONGEST_RUNNING, load.longest_active)
+
+    def _of_instances(self) -> Iterator[Samples]:
+        ready, stalled = Counter[str](), Counter[str]()
+        since: list[str] = []
+        for instance in self._state.instances:
+            conditions = _conditions(instance)
+            ready[_reason(conditions.get("Ready"))] += 1
+            stall = conditions.get("Stalled")
+            if stall is not None and stall.get("status") == "True":
+                stalled[_reason(stall)] += 1
+                since.append(str(stall.get("lastTransitionTime", "")))
+        for metric, counts in ((catalog.INSTANCES, ready), (catalog.INSTANCES_STALLED, stalled)):
+            family = _family(metric)
+            # Those without any, too: a series that comes and goes makes gaps where there should be zeros.
+            for reason in (*(reason.name for reason in Reason), _UNKNOWN):
+                family.add_metric([reason], counts[reason])
+            yield family
+        yield _single(catalog.STALLED_LONGEST, self._longest(since))
+
+    def _longest(self, since: list[str]) -> float:
+        # Written in UTC to the second, times sort as text.
+        first = min(filter(None, since), default="")
+        if not first:
+            return 0
+        return max((self._clock() - datetime.fromisoformat(first)).total_seconds(), 0)
+
+
+_OF_QUEUE = (
+    catalog.QUEUE_KEYS,
+    catalog.QUEUE_FAILING_KEYS,
+    catalog.QUEUE_OLDEST_AGE,
+    catalog.LONGEST_RUNNING,
+)
+_OF_CACHES = (
+    catalog.CACHE_OBJECTS,
+    catalog.INSTANCES,
+    catalog.INSTANCES_STALLED,
+    catalog.STALLED_LONGEST,
+)
+
+
+def _conditions(instance: Object) -> dict[str, Object]:
+    listed: list[Object] = (instance.get("status") or {}).get("conditions") or []
+    return {each["type"]: each for each in listed}
+
+
+def _reason(condition: Object | None) -> str:
+    reason = str((condition or {}).get("reason"))
+    return reason if reason in _KNOWN else _UNKNOWN
+
+
+def _family(metric: Metric) -> GaugeMetricFamily:
+    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+
+
+def _single(metric: Metric, value: float) -> GaugeMetricFamily:
+    family = _family(metric)
+    family.add_metric([], value)
+    return family
