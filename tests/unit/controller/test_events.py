@@ -18,6 +18,7 @@ from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.resources import ResourceKind
 from model_operator.core.events import Event, EventType, own_ref
 from tests.unit.controller import virtual_clock
+from tests.unit.metrics.exposed import values
 
 START = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
 TERMINATING = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
@@ -203,6 +204,19 @@ def test_namespace_that_goes_is_no_matter(world: World, refusal: tuple[int, dict
         world.play(event(), 60, event("b"), 60)
     assert world.server.requests == [("create", 1)] * 2
     assert logs == []
+
+
+def test_what_became_of_them_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "_BURST", 3)
+
+    def refuse() -> None:
+        world.server.refusal = (403, {"message": "no"})
+
+    notes = [event(f"note {number}") for number in range(5)]
+    world.play(*notes, 1, event("note 0"), 20, refuse, event("a", "other"), 1, event("b", "other"), 1)
+
+    counts = {("posted",): 3, ("dropped",): 2, ("refused",): 2}
+    assert values(world.metrics.registry, "events_total") == counts
 
 
 def test_missing_right_is_told_once_and_the_namespace_left_alone_for_a_while(world: World) -> None:

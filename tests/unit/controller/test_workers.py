@@ -17,6 +17,7 @@ from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key
 from model_operator.controller.workers import Workers
 from tests.unit.controller import virtual_clock
+from tests.unit.metrics.exposed import values
 
 DEMO = Key("ModelInstance", "team", "demo")
 EMBED = Key("ModelTemplate", "team", "embed")
@@ -137,3 +138,24 @@ def test_each_key_goes_to_the_reconciler_of_its_kind() -> None:
         (TemplateKind.MODEL_TEMPLATE, "team", "embed"),
         (TemplateKind.CLUSTER_MODEL_TEMPLATE, "", "base"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"),
+    [
+        (None, "done"),
+        (5.0, "retry"),
+        (error_for(404, {}, "GET"), "gone"),
+        (error_for(403, TERMINATING, "PATCH"), "gone"),
+        (error_for(409, {}, "PATCH"), "conflict"),
+        (error_for(503, {}, "GET"), "unavailable"),
+        (error_for(422, {}, "PATCH"), "refused"),
+        (ZeroDivisionError(), "defect"),
+    ],
+)
+def test_how_it_ended_is_counted(outcome: float | Exception | None, result: str) -> None:
+    metrics = Metrics()
+    work(Reconciler(outcome), Reconciler(), DEMO, metrics=metrics)
+
+    assert values(metrics.registry, "reconciles_total") == {("ModelInstance", result): 1}
+    assert values(metrics.registry, "reconcile_duration_seconds_count") == {("ModelInstance",): 1}

@@ -16,7 +16,7 @@ from model_operator.controller.metrics.instruments import Metrics
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATH = re.compile(
     r"""(?:/api/v1|/apis/[^/]+/[^/]+)
-        (?:/namespaces/[^/]+)??          # a namespace itself is a resource, too
+        (?:/namespaces/[^/]+)?           # with nothing behind, the namespace is what it is about
         /(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<subresource>[^/]+))?)?""",
     re.VERBOSE,
 )

@@ -1,0 +1,69 @@
+"""The alert rules and the dashboard that are shipped, and the PromQL in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import promql_parser as promql
+import yaml
+
+from tests.cluster.processes import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OVERLAY = REPOSITORY / "manifests" / "overlays" / "prometheus"
+
+
+class Query(NamedTuple):
+    """An expression, what it is for, and the labels of its result that texts beside it mention."""
+
+    place: str
+    expression: str
+    mentioned: frozenset[str]
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """Give the object in a file of the overlay."""
+    obj: dict[str, Any] = yaml.safe_load((OVERLAY / name).read_text())
+    return obj
+
+
+def alert_rules() -> list[dict[str, Any]]:
+    """Give the rules of all groups."""
+    return [rule for group in manifest("rules.yaml")["spec"]["groups"] for rule in group["rules"]]
+
+
+def dashboard() -> dict[str, Any]:
+    """Give the dashboard."""
+    model: dict[str, Any] = json.loads((OVERLAY / "dashboard.json").read_text())
+    return model
+
+
+def queries() -> Iterator[Query]:
+    """Give all expressions; what Grafana puts into them is filled in."""
+    for rule in alert_rules():
+        mentioned = re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))
+        yield Query(rule["alert"], rule["expr"], frozenset(mentioned))
+    for panel in dashboard()["panels"]:
+        for target in panel["targets"]:
+            expression = target["expr"].replace("$__rate_interval", "5m").replace("$namespace", ".*")
+            mentioned = re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])
+            yield Query(panel["title"], expression, frozenset(mentioned))
+
+
+def nodes(expression: promql.Expr) -> list[promql.Expr]:
+    """Give all parts of an expression, itself included."""
+    found: list[promql.Expr] = []
+    promql.walk(expression, found.append)
+    return found
+
+
+def selectors(expression: promql.Expr) -> list[promql.VectorSelector]:
+    """Give what an expression selects; those of a range, too."""
+    found = nodes(expression)
+    ranges = [node.vector_selector for node in found if isinstance(node, promql.MatrixSelector)]
+    plain = [node for node in found if isinstance(node, promql.VectorSelector)]
+    return list({str(node): node for node in (*plain, *ranges)}.values())
