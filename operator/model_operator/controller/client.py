@@ -214,7 +214,7 @@ class ApiClient:
         """
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         answer = await self._request("DELETE", kind.path(namespace, name), body=body)
-        # What stays for its finalizers is answered with the object; what is gone with a Status for some kinds,
+        # What finalizers hold back is answered with the object; what is gone with a Status for some kinds,
         # with the object as it last was for others.
         return not answer.get("metadata", {}).get("finalizers")
 
