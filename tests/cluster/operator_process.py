@@ -26,7 +26,7 @@ class OperatorProcess:
     process
         The process.
     port
-        The port of its ``/healthz`` and ``/readyz`` on 127.0.0.1.
+        The port of its ``/healthz``, ``/readyz`` and ``/metrics`` on 127.0.0.1.
     """
 
     def __init__(self, process: Process, port: int) -> None:
@@ -115,6 +115,11 @@ class OperatorProcess:
     def ready(self) -> bool:
         """Whether ``/readyz`` answers with 200."""
         return self._answers("/readyz")
+
+    def metrics(self) -> str:
+        """Give what ``/metrics`` says."""
+        with urllib.request.urlopen(f"{self._url}/metrics", timeout=10) as response:
+            return str(response.read().decode())
 
     def _answers(self, path: str) -> bool:
         try:
