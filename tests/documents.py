@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from model_operator.controller.metrics.catalog import metrics_table
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons import reasons_table, troubleshooting_table
@@ -16,6 +17,7 @@ REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
+METRICS = REPOSITORY / "docs" / "metrics.md"
 TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 
 
@@ -38,6 +40,7 @@ def settings_table() -> str:
 PARTS = {
     README: {"reasons": reasons_table, "settings": settings_table},
     EVENTS: {"events": event_reasons_table},
+    METRICS: {"metrics": metrics_table},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
 }

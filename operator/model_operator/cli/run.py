@@ -35,7 +35,7 @@ def run(
     log_format: Annotated[LogFormat | None, typer.Option(help="How to write logs. Default: console.")] = None,
     log_level: Annotated[LogLevel | None, typer.Option(help="Least severe level. Default: info.")] = None,
     health_port: Annotated[
-        int | None, typer.Option(help="Port of /healthz and /readyz, 0 for none. Default: 8080.")
+        int | None, typer.Option(help="Port of /healthz, /readyz and /metrics, 0 for none. Default: 8080.")
     ] = None,
     webhook_port: Annotated[
         int | None, typer.Option(help="Port of the admission webhooks, 0 for none. Default: 0.")

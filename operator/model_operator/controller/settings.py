@@ -108,9 +108,9 @@ class OperatorSettings(BaseSettings):
     log_level: LogLevel = LogLevel.INFO
     """debug, info, warning or error."""
     health_host: str = "0.0.0.0"  # noqa: S104 -- the kubelet probes the pod's address
-    """Address that /healthz and /readyz listen on."""
+    """Address that /healthz, /readyz and /metrics listen on."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Port of /healthz and /readyz; 0 turns them off."""
+    """Port of /healthz, /readyz and /metrics; 0 turns them off."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Instances that are worked on at the same time."""
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 15

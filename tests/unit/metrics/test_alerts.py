@@ -13,6 +13,7 @@ import pytest
 import yaml
 from promql_parser import parse_duration
 
+from tests.cluster.processes import REPOSITORY
 from tests.unit.metrics.promql import NAME, Database, Labels, Samples
 from tests.unit.metrics.shipped import alert_rules, manifest
 
@@ -85,6 +86,11 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(al
 def test_each_alert_says_what_is_the_case_and_what_to_do(rule: dict[str, Any]) -> None:
     assert rule["annotations"].keys() == {"summary", "description"}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+
+
+def test_the_documentation_lists_the_alerts() -> None:
+    text = (REPOSITORY / "docs" / "metrics.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == list(RULES)
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH to compare with")

@@ -1,0 +1,35 @@
+"""The overlay for Prometheus, as kustomize makes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.cluster.cluster import MANIFESTS
+
+if TYPE_CHECKING:
+    from tests.cluster.cluster import Cluster
+
+Objects = dict[tuple[str, str], dict[str, Any]]
+
+
+def _build(cluster: Cluster, folder: str) -> Objects:
+    text = cluster.kubectl("kustomize", MANIFESTS.parent / folder).stdout
+    return {(obj["kind"], obj["metadata"]["name"]): obj for obj in yaml.safe_load_all(text)}
+
+
+def test_it_adds_three_objects_and_changes_nothing(cluster: Cluster) -> None:
+    base, overlay = (_build(cluster, folder) for folder in ("base", "overlays/prometheus"))
+    added = {key: overlay.pop(key) for key in overlay.keys() - base.keys()}
+
+    assert overlay == base
+    assert added.keys() == {
+        ("PodMonitor", "model-operator"),
+        ("PrometheusRule", "model-operator"),
+        ("ConfigMap", "model-operator-dashboard"),
+    }
+    (content,) = added["ConfigMap", "model-operator-dashboard"]["data"].values()
+    assert json.loads(content)["title"] == "model-operator"
+    assert {obj["metadata"]["namespace"] for obj in added.values()} == {"model-operator"}
