@@ -90,6 +90,7 @@ docs: $(INSTALLED) ## Write the generated parts of the documents
 
 record-states: tools ## Record objects in every state for the tests of Argo CD's health checks
 	MODEL_OPERATOR_RECORD=1 $(BIN)/pytest -n $(JOBS) tests/integration/gitops/test_states.py
+	$(BIN)/python -m tests.gitops.health_tests
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
