@@ -95,3 +95,25 @@ def test_nothing_in_a_message_differs_from_pod_to_pod(name: str) -> None:
 
 def test_every_failure_is_expected() -> None:
     assert list(EXPECTED) == list(FAILURES)
+
+
+def test_who_is_not_asked_is_blamed_while_it_runs_between_two_crashes() -> None:
+    seen = load("crash-without-probe")
+    (pod,) = seen.pods
+    (status,) = pod["status"]["containerStatuses"]
+    again = status["lastState"]["terminated"]["finishedAt"]
+    status |= {"ready": True, "started": True, "state": {"running": {"startedAt": again}}}
+    for condition in pod["status"]["conditions"]:
+        condition["status"] = "True"
+    counts = {"readyReplicas": 1, "availableReplicas": 0}
+
+    cause = find(Snapshot(_with_status(seen.deployment, counts), seen.pods, seen.events))
+
+    assert cause is not None
+    assert cause.reason.name == "CrashLooping"
+    counts["availableReplicas"] = 1
+    assert find(Snapshot(_with_status(seen.deployment, counts), seen.pods, seen.events)) is None
+
+
+def _with_status(deployment: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    return {**deployment, "status": {**deployment["status"], **counts}}

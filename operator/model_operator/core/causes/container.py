@@ -85,6 +85,12 @@ class Container:
         """What it waits for, in the kubelet's word; empty when it does not wait."""
         return str((self.state.get("waiting") or {}).get("reason", ""))
 
+    @property
+    def has_crashed_unasked(self) -> bool:
+        """Whether it runs again after a crash, and nothing asks it whether it is ready."""
+        is_unasked = self.role is not Role.INIT and not self.spec.get("readinessProbe")
+        return is_unasked and "running" in self.state and _last_end(self) is not None
+
     def words(self, text: str) -> str:
         """Return the kubelet's words without what changes."""
         return settled(text, self.pod)

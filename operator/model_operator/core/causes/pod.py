@@ -32,6 +32,11 @@ def has_ended(pod: Mapping[str, Any]) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
+def has_crashed_unasked(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod counts as ready only because nothing asks a container that has crashed before."""
+    return any(container.has_crashed_unasked for container in containers_of(pod))
+
+
 def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """Return a condition of a pod, empty when it has none of that type."""
     conditions: list[Mapping[str, Any]] = (pod.get("status") or {}).get("conditions") or []
@@ -39,17 +44,15 @@ def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding:
-    """Return what keeps a pod from being ready.
+    """Return what keeps a pod from being ready, or from staying so.
 
     Parameters
     ----------
     pod
-        A pod (``v1``) that has not ended.
+        A pod (``v1``) that has not ended, and is not available.
     events
         Its events; None when they were not read.
     """
-    if is_ready(pod):
-        return NOTHING
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") != "True":
         return Finding(_unscheduled(pod, scheduled)) if scheduled.get("status") == "False" else NOTHING

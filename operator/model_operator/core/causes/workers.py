@@ -10,7 +10,7 @@ from typing import Any
 
 from model_operator.core.causes.cause import Cause, failure
 from model_operator.core.causes.events import Event, moment
-from model_operator.core.causes.pod import condition, has_ended, is_ready, judge_pod
+from model_operator.core.causes.pod import condition, has_crashed_unasked, has_ended, is_ready, judge_pod
 from model_operator.core.causes.words import settled
 from model_operator.core.ownership import controller_of
 from model_operator.core.reasons import Actor, Advice, Reason
@@ -145,7 +145,10 @@ def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
         for uid, each in own.items()
         if (each["metadata"].get("annotations") or {}).get(REVISION) == revision
     }
-    waiting, ended, old, ready = [], [], [], 0
+    waiting: list[Object] = []
+    ended: list[Object] = []
+    old: list[Object] = []
+    ready: list[Object] = []
     for pod in sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])):
         owner = _controller(pod)
         if owner not in own:
@@ -156,11 +159,17 @@ def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
         elif has_ended(pod):
             ended.append(pod)
         elif is_ready(pod):
-            ready += 1
+            ready.append(pod)
         elif not pod["metadata"].get("deletionTimestamp"):
             waiting.append(pod)
+    # A worker that nobody asks is ready whenever it runs, between two crashes too, but not available then.
+    available = (deployment.get("status") or {}).get("availableReplicas", 0) - sum(map(is_ready, old))
+    if len(ready) > available:
+        crashed = [pod for pod in ready if has_crashed_unasked(pod)]
+        waiting += crashed
+        ready = [pod for pod in ready if pod not in crashed]
     wanted = deployment["spec"].get("replicas", 1)
-    return Workers(wanted, tuple(waiting), ready, tuple(reversed(ended)), tuple(old))
+    return Workers(wanted, tuple(waiting), len(ready), tuple(reversed(ended)), tuple(old))
 
 
 def _devices(pod: Object) -> set[str]:
