@@ -125,9 +125,13 @@ def _taken_back(history: History, before: Version, version: Version) -> Iterator
     if not before.is_true("Ready") or version.is_true("Ready"):
         return
     old, new = what_is_asked(history, before), what_is_asked(history, version)
-    if new.problem or not _same_pods(old, new) or _template_was_gone(history, version):
+    if new.problem or not _same_pods(old, new):
         return
-    if not any(_is_hurt(history, version, name) for name in new.deployments):
+    # When that was told they did serve, and what the operator knows never gets older.
+    span = (history.told_at(before), version.revision)
+    if None in history.between("ModelTemplate", version.obj["spec"]["model_template_id"], *span):
+        return
+    if not any(_is_hurt(history, name, span) for name in new.deployments):
         yield "Ready is taken back though the same pods are asked for and still serve"
 
 
@@ -138,15 +142,10 @@ def _same_pods(old: Asked, new: Asked) -> bool:
     return old.problem is None and pods(old) == pods(new)
 
 
-def _template_was_gone(history: History, version: Version) -> bool:
-    name = version.obj["spec"]["model_template_id"]
-    return None in history.recent("ModelTemplate", name, version)
-
-
-def _is_hurt(history: History, version: Version, name: str) -> bool:
-    recent = history.recent("Deployment", name, version)
-    services = history.recent("Service", name, version)
-    return None in services or any(each is None or not still_serves(each.obj) for each in recent)
+def _is_hurt(history: History, name: str, span: tuple[int, int]) -> bool:
+    deployments = history.between("Deployment", name, *span)
+    is_gone = None in history.between("Service", name, *span)
+    return is_gone or any(each is None or not still_serves(each.obj) for each in deployments)
 
 
 def _sums(version: Version, entries: Entries) -> Iterator[str]:

@@ -137,6 +137,20 @@ class History:
             states.append(None if version.gone else version)
         return states
 
+    def between(self, kind: str, name: str, start: int, end: int) -> list[Version | None]:
+        """Give all that an object was from one revision until just before another; None is absent."""
+        versions = self.of(kind, name)
+        first, last = _position(versions, start + 1), _position(versions, end)
+        before = versions[first - 1] if first else None
+        return [None if each is None or each.gone else each for each in (before, *versions[first:last])]
+
+    def told_at(self, version: Version) -> int:
+        """Give the revision at which the status of a version was written."""
+        previous = self.previous(version)
+        while previous is not None and previous.status == version.status:
+            version, previous = previous, self.previous(previous)
+        return version.revision
+
     def with_generation(self, kind: str, uid: str, generation: int) -> Version | None:
         """Give the first version of an object with some generation: it has its spec."""
         for version in self.versions:

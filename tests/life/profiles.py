@@ -70,7 +70,8 @@ class Profile:
                 "model_type": "EMBEDDING",
                 "vendor_configuration": {
                     "bundle_config": {**bundle, **self.bundle},
-                    "endpoint_config": {"cpus": "10m", "memory": "32Mi", "storage": "32Mi"},
+                    # With less, each probe of a real container takes many seconds.
+                    "endpoint_config": {"cpus": "100m", "memory": "32Mi", "storage": "32Mi"},
                 },
                 "model_creation_parameters_schema": {
                     "type": "object",

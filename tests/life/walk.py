@@ -145,11 +145,13 @@ class Walk(RuleBasedStateMachine):
             else:
                 self._api.patch(kind, name, {"metadata": {"annotations": {"example.com/note": "look"}}})
 
-    @rule()
-    def restart_the_operator(self) -> None:
-        """Restart the operator."""
-        with self._story.step("restart"):
+    @precondition(lambda self: self._has_template)
+    @rule(edition=EDITIONS)
+    def restart_the_operator(self, edition: str) -> None:
+        """Restart the operator, with the template edited meanwhile, or applied as it was."""
+        with self._story.step(f"restart, template {edition} meanwhile"):
             self._operator.stop()
+            self._api.apply(SIMULATED.template(edition))
             self._operator = self._start_operator(self._namespace)
 
     def _edit(self, **spec: Any) -> None:

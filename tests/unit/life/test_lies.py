@@ -312,6 +312,14 @@ def test_what_was_true_a_moment_ago_may_be_told_but_not_what_was_true_long_ago()
     assert any("or none that is available" in fault for fault in faults(60))
 
 
+def test_ready_may_not_be_taken_back_for_what_was_before_it() -> None:
+    taken_back = at(26, "ModelInstance", instance(2, told(2, 2, since=12), replicas=2))
+
+    (fault,) = judge(history(taken_back, seconds=0.1, end=26), since=25)
+
+    assert "Ready is taken back" in fault
+
+
 def test_a_roll_out_of_the_same_pods_before_others_does_not_count() -> None:
     back = [
         at(24, "ModelTemplate", history().with_generation("ModelTemplate", "uid-template", 1).obj),  # type: ignore[union-attr]
