@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -65,6 +66,15 @@ class Story:
         """Delete a child as somebody who should not."""
         self._recorder.removing(self.api.get(kind, name)["metadata"]["uid"])
         self.api.delete(kind, name)
+
+    def let_a_second_pass(self) -> None:
+        """Wait until what is created next is younger than all Deployments, by times that tell seconds."""
+
+        def is_past() -> bool:
+            now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return all(each["metadata"]["creationTimestamp"] < now for each in self.api.list("Deployment"))
+
+        wait_for(is_past, message="all Deployments are of an earlier second")
 
     def true_conditions(self) -> set[str]:
         """Give the types of the instance's conditions that are true."""

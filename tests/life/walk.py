@@ -128,6 +128,8 @@ class Walk(RuleBasedStateMachine):
         """Add, rename or remove entries of ``deployments``, all of them, or the field."""
         of_workers = {"vendor_configuration": {"min_workers": workers, "max_workers": workers}}
         given = None if entries is None else [{"name": name, **of_workers} for name in entries]
+        # Deployments of the same second are neighbours to the operator, none the successor of the other.
+        self._story.let_a_second_pass()
         with self._story.step(f"deployments {entries} of {workers}"):
             self._edit(deployments=given, replicas=None)
         self._has_entries = entries is not None

@@ -59,6 +59,7 @@ def live_in_parts(story: Story) -> None:
 
     def deployments(*names: str, missing: bool = False) -> Act:
         def act() -> None:
+            story.let_a_second_pass()
             api.apply(profile.template(missing=missing))
             api.apply(profile.instance(deployments=[{"name": name} for name in names]))
 
