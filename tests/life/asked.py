@@ -66,7 +66,10 @@ class Asked:
 
 
 def asked(instance: Object, template: Object | None) -> Asked:
-    """Give what an instance asks for with the template that it refers to; None where there is none."""
+    """Give what an instance asks for with the template that it refers to; None where there is none.
+
+    Parameters that no deployment takes are not judged: with ``deployments: []`` nothing of them is used.
+    """
     if template is None:
         return Asked(problem=Problem.NO_TEMPLATE)
     if is_broken(template):
@@ -81,8 +84,6 @@ def asked(instance: Object, template: Object | None) -> Asked:
         if not _fit(parameters, template["spec"]["model_creation_parameters_schema"]):
             return Asked(problem=Problem.WRONG_PARAMETERS)
         deployments[each] = _pods(parameters, _workers(spec, entry, template), template)
-    if not _fit(shared, template["spec"]["model_creation_parameters_schema"]) and entries == []:
-        return Asked(problem=Problem.WRONG_PARAMETERS)
     return Asked(deployments)
 
 
