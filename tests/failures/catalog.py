@@ -214,6 +214,13 @@ FAILURES = {
         lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Completed"),
         bundle=shell("exit 0"),
     ),
+    # Nobody asks it whether it is ready, and for a second it runs.
+    "crash-without-probe": Failure(
+        "CrashLooping",
+        lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
+        bundle=shell("sleep 2; exit 4"),
+        endpoint_type="ASYNC",
+    ),
     "init-container-crash": Failure(
         "CrashLooping",
         lambda seen: seen.waits("CrashLoopBackOff") and seen.ended("Error"),
