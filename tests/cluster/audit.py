@@ -26,17 +26,22 @@ def audit_events(log: Path) -> Iterator[dict[str, Any]]:
         for line in lines:
             if not line.endswith("\n"):
                 return  # being written just now
-            event = json.loads(line)
-            target = event.get("objectRef", {})
-            subresource = target.get("subresource")
-            yield {
-                "user": event["user"].get("username", ""),
-                "verb": event["verb"],
-                "group": target.get("apiGroup", ""),
-                "resource": target.get("resource", "") + (f"/{subresource}" if subresource else ""),
-                "namespace": target.get("namespace", ""),
-                "name": target.get("name", ""),
-                "code": event.get("responseStatus", {}).get("code", 0),
-                "time": event["stageTimestamp"],
-                "query": event["requestURI"].partition("?")[2],
-            }
+            yield audit_event(line)
+
+
+def audit_event(line: str) -> dict[str, Any]:
+    """Give what one complete line of the log says, as `audit_events` describes it."""
+    event = json.loads(line)
+    target = event.get("objectRef", {})
+    subresource = target.get("subresource")
+    return {
+        "user": event["user"].get("username", ""),
+        "verb": event["verb"],
+        "group": target.get("apiGroup", ""),
+        "resource": target.get("resource", "") + (f"/{subresource}" if subresource else ""),
+        "namespace": target.get("namespace", ""),
+        "name": target.get("name", ""),
+        "code": event.get("responseStatus", {}).get("code", 0),
+        "time": event["stageTimestamp"],
+        "query": event["requestURI"].partition("?")[2],
+    }

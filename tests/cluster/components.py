@@ -48,12 +48,15 @@ class Components:
         The binaries.
     nodes
         What its pods run on.
+    durable
+        Whether what etcd has confirmed survives its crash. Without, writing is faster.
     """
 
-    def __init__(self, directory: Path, tools: Tools, nodes: Nodes) -> None:
+    def __init__(self, directory: Path, tools: Tools, nodes: Nodes, *, durable: bool = False) -> None:
         self._directory = directory
         self._tools = tools
         self._nodes = nodes
+        self._durable = durable
         self._clients = {**CLIENTS, **nodes.clients}
         self._tokens = {client: secrets.token_hex(16) for client in self._clients}
         self._etcd_port, self._etcd_peer_port, self._port = free_ports(3)
@@ -61,6 +64,7 @@ class Components:
         self._authority = directory / "certificates" / "apiserver.crt"
         self._signing_key = directory / "certificates" / "apiserver.key"
         self._processes: dict[str, tuple[Process, float]] = {}
+        self._launches: dict[str, Launch] = {}
 
     def start(self, *, crds: bool) -> None:
         """Start everything and wait until the nodes are Ready and pods can be created.
@@ -105,6 +109,21 @@ class Components:
         self._processes.clear()
         self._nodes.remove()
 
+    def kill(self, name: str) -> None:
+        """End one process at once, as a crash would; the others go on without it until `revive`."""
+        self._processes[name][0].kill()
+
+    def revive(self, name: str) -> None:
+        """Start a process again that was killed, and wait until the API server serves.
+
+        Raises
+        ------
+        ProcessError
+            When it does not in time, or another process has ended meanwhile.
+        """
+        process = self._run(self._launches[name])
+        process.wait_until(self._serves, what="served again", seconds=START_SECONDS)
+
     def _launch(self, name: str, arguments: list[str]) -> Process:
         """Start one of the control plane's own programs."""
         return self._run(Launch(name, self._nodes.around([self._tools[name], *arguments])))
@@ -120,6 +139,7 @@ class Components:
             orphan_signal=signal.SIGKILL,
         )
         self._processes[launch.name] = process, launch.grace_seconds
+        self._launches[launch.name] = launch
         return process
 
     def _etcd(self) -> list[str]:
@@ -131,7 +151,8 @@ class Components:
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
-            "--unsafe-no-fsync",  # nothing here is to survive a power cut
+            # Most of what runs here is not to survive a crash.
+            *([] if self._durable else ["--unsafe-no-fsync"]),
             "--log-level=warn",
         ]
 

@@ -65,6 +65,27 @@ class OperatorProcess:
         ProcessError
             When it ends, or is not ready in time; the message ends with its log.
         """
+        operator = cls.launch(
+            kubeconfig, *arguments, log=log, owner=owner, environment=environment, module=module
+        )
+        try:
+            operator._process.wait_until(operator.ready, what="ready", seconds=START_SECONDS)
+        except BaseException:
+            operator._process.stop(GRACE_SECONDS)
+            raise
+        return operator
+
+    @classmethod
+    def launch(
+        cls,
+        kubeconfig: Path,
+        *arguments: str,
+        log: Path,
+        owner: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        module: str = "model_operator",
+    ) -> Self:
+        """Start an operator as `start` does, and do not wait for anything."""
         (port,) = free_ports(1)
         command: list[str | Path] = [
             sys.executable,
@@ -85,13 +106,7 @@ class OperatorProcess:
             },
             owner=owner,
         )
-        operator = cls(process, port)
-        try:
-            process.wait_until(operator.ready, what="ready", seconds=START_SECONDS)
-        except BaseException:
-            process.stop(GRACE_SECONDS)
-            raise
-        return operator
+        return cls(process, port)
 
     @property
     def pid(self) -> int:
