@@ -127,11 +127,13 @@ class Triggers:
             return self._on_instance
         return self._on_template if kind in TEMPLATE_KINDS else self._on_child
 
-    def _on_instance(self, kind: ResourceKind, obj: Object, _old: Object | None, deleted: bool) -> None:
-        if deleted:
-            self.recount(bound_template(obj.get("status")))
-        else:
+    def _on_instance(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
+        if not deleted:
             self._queue.add(Key(kind.kind, *key_of(obj)))
+        # After a gap in the watch a namesake may follow without any word of the deletion.
+        gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
+        if gone is not None:
+            self.recount(bound_template(gone.get("status")))
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:

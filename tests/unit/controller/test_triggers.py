@@ -91,6 +91,14 @@ def test_a_deleted_instance_has_its_template_count_anew() -> None:
     assert world.state.instances.get("team", "demo") is None
 
 
+def test_an_instance_that_was_replaced_unnoticed_has_its_template_count_anew() -> None:
+    world = World()
+    world.see(template("embed"))
+    world.see(instance("demo", bound="t1"))
+
+    assert world.see(instance("demo", uid="i2", template_id="another"), None) == [DEMO, f"{EMBED} later"]
+
+
 def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None:
     world = World()
     world.see(instance("demo"))
