@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import secrets
+import signal
 import sys
 import time
 
@@ -22,6 +23,8 @@ def main() -> int:
     parser.add_argument("--instances", type=int, help="number of instances")
     parser.add_argument("--seconds", type=float, help="length of the faults of a phase")
     given = parser.parse_args()
+    # Whoever ends us has what we started stopped in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     extent = SHORT if given.short else LONG
     changes = {key: value for key in ("instances", "seconds") if (value := getattr(given, key)) is not None}
     extent = dataclasses.replace(extent, **changes)

@@ -18,7 +18,8 @@ class Fault(StrEnum):
     """What happens to one request, or to one watch."""
 
     REFUSED_409 = "409"
-    """A conflict that is none: the request is not passed on."""
+    """A conflict that is none: the request is not passed on. A deletion never meets it: it names the uid that
+    is to go, so there a conflict says that the object is another one."""
     EXPIRED_410 = "410 on a list"
     BUSY_429 = "429 with Retry-After"
     FAILED_500 = "500 before"
@@ -64,6 +65,8 @@ class Request:
             return self.is_watch and fault in ON_WATCHES
         if fault is Fault.EXPIRED_410:
             return self.is_list
+        if fault is Fault.REFUSED_409 and self.method == "DELETE":
+            return False
         return fault not in ON_WRITES or self.method in WRITES
 
 

@@ -31,6 +31,8 @@ class Phase:
         The operators that run, with their settings.
     module
         What is run for each.
+    has_lease
+        Whether the operators agree by a Lease on the one that works, and have names.
     in_short
         Whether it is part of the short form.
     """
@@ -40,6 +42,7 @@ class Phase:
     acts: tuple[Act, ...] = ()
     operators: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: OPERATOR)
     module: str = "model_operator"
+    has_lease: bool = False
     in_short: bool = True
 
 
@@ -100,6 +103,22 @@ WATCHES = {
 EXPIRED = {Fault.WATCH_EXPIRED: 0.5, Fault.WATCH_CUT: 0.1, Fault.EXPIRED_410: 0.05}
 OFTEN_COMPARED = {"operator": {"MODEL_OPERATOR_RESYNC_SECONDS": "15"}}
 
+
+def replica(name: str, skew: float, jump_after: float) -> Mapping[str, str]:
+    """Give the settings of one of two operators, whose clocks are wrong."""
+    return {
+        "CHAOS_NAME": name,
+        "CHAOS_SKEW_SECONDS": str(skew),
+        "CHAOS_JUMP_AFTER_SECONDS": str(jump_after),
+        "MODEL_OPERATOR_LEADER_ELECTION": "on",
+        "MODEL_OPERATOR_LEASE__DURATION_SECONDS": "4",
+        "MODEL_OPERATOR_LEASE__RENEW_DEADLINE_SECONDS": "3",
+        "MODEL_OPERATOR_LEASE__RETRY_PERIOD_SECONDS": "0.5",
+    }
+
+
+REPLICAS = {"operator-a": replica("a", 3600, 12), "operator-b": replica("b", -3600, 20)}
+
 PHASES = (
     Phase("errors", ANSWERS),
     Phase("connections", CONNECTIONS | WATCHES, (cut_connections,)),
@@ -109,6 +128,15 @@ PHASES = (
     Phase("expired", EXPIRED, operators=OFTEN_COMPARED),
     Phase("truncated", {Fault.WATCH_TRUNCATED: 0.2}, in_short=False),
     Phase("both", acts=(restart("etcd", "kube-apiserver"),), in_short=False),
+    Phase(
+        "leases",
+        {Fault.SLOW: 0.2, Fault.STALLED: 0.02, Fault.CUT: 0.02},
+        (kill_operators, cut_connections),
+        operators=REPLICAS,
+        module="tests.chaos.skewed_operator",
+        has_lease=True,
+        in_short=False,
+    ),
     Phase(
         "everything",
         ANSWERS | CONNECTIONS | WATCHES | EXPIRED,

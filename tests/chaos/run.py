@@ -108,6 +108,8 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     outcome = Outcome(phase.name)
     world.run_operators(phase.operators, phase.module)
     operations, writes = world.churn.counts.copy(), world.writes.operators
+    transitions = world.transitions() if phase.has_lease else 0
+    world.writes.start_over()
     world.counts.clear()
     choice = Choice(f"{seed}|{phase.name}", phase.rates)
     source = random.Random(f"{seed}|{phase.name}|acts")
@@ -124,6 +126,11 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     outcome.faults = Counter({fault.value: count for fault, count in choice.counts.items()}) + world.counts
     _settle(world, extent, outcome, ended)
     outcome.writes = world.writes.operators - writes
+    if phase.has_lease and world.writes.handovers > world.transitions() - transitions:
+        outcome.violations.append(
+            f"two operators wrote at once: {world.writes.handovers} times another one than before, while the "
+            f"Lease changed hands {world.transitions() - transitions} times"
+        )
     outcome.ends = [words for operator in world.operators for words in operator.ends]
     return outcome
 
@@ -145,7 +152,7 @@ def _settle(world: World, extent: Extent, outcome: Outcome, began: float) -> Non
         world.tend_for(0.5)
         quiet = world.writes.quiet_seconds() >= extent.quiet_seconds
         is_late = time.monotonic() > deadline
-        if (quiet and all(operator.is_ready for operator in world.operators)) or is_late:
+        if (quiet and world.are_ready) or is_late:
             snapshot = Snapshot.take(world.api)
             found = violations(snapshot, world.churn.population)
             if not found and quiet:

@@ -18,7 +18,7 @@ from tests.chaos.churn import Churn
 from tests.chaos.proxy import Proxy
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.writes import Writes
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import OPERATOR_NAMESPACE, Cluster
 from tests.cluster.components import Components
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.kubeconfig import write_kubeconfig
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # So that what is never answered is noticed within a short phase.
-REQUEST_SECONDS = "3"
+FIXED = {"MODEL_OPERATOR_REQUEST_TIMEOUT_SECONDS": "3"}
+READY_SECONDS = 60.0
+LEASE = "model-operator"
 
 
 class World:
@@ -57,6 +59,7 @@ class World:
     def __init__(self, seed: str, size: int) -> None:
         self.operators: list[Supervisor] = []
         self.counts: Counter[str] = Counter()
+        self._running: tuple[Mapping[str, Mapping[str, str]], str] | None = None
         self._stack = ExitStack()
         self._seed = seed
         self._size = size
@@ -93,20 +96,37 @@ class World:
         self._stack.close()
 
     def run_operators(self, environments: Mapping[str, Mapping[str, str]], module: str) -> None:
-        """Have operators of these names and settings run, instead of those that do."""
-        self.stop_operators()
-        fixed = {"MODEL_OPERATOR_REQUEST_TIMEOUT_SECONDS": REQUEST_SECONDS}
-        self.operators = [
-            Supervisor(name, self._operator_kubeconfig, self.directory, fixed | dict(environment), module)
-            for name, environment in environments.items()
-        ]
+        """Have operators of these names and settings run, and no others, and wait until they are ready."""
+        if self._running != (environments, module):
+            self.stop_operators()
+            self.operators = [
+                Supervisor(name, self._operator_kubeconfig, self.directory, FIXED | dict(environment), module)
+                for name, environment in environments.items()
+            ]
+            self._running = (environments, module)
+        for operator in self.operators:
+            operator.ends.clear()
+        end = time.monotonic() + READY_SECONDS
         self.tend()
+        while not self.are_ready and time.monotonic() < end:
+            self.tend_for(0.2)
+
+    @property
+    def are_ready(self) -> bool:
+        """Whether all operators say that they are ready."""
+        return all(operator.is_ready for operator in self.operators)
+
+    def transitions(self) -> int:
+        """Give how often the Lease of leader election has changed hands."""
+        lease = self.api.in_namespace(OPERATOR_NAMESPACE).find("Lease", LEASE)
+        return int((lease or {}).get("spec", {}).get("leaseTransitions", 0))
 
     def stop_operators(self) -> None:
         """Stop all operators."""
         for operator in self.operators:
             operator.stop()
         self.operators = []
+        self._running = None
 
     def count(self, what: str) -> None:
         """Count something that was done."""

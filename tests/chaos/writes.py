@@ -31,10 +31,14 @@ class Writes:
     ----------
     operators
         How many writes of operators took effect.
+    handovers
+        How often one of them was by another operator than the one before; they differ by their user agents.
     """
 
     def __init__(self, log: Path) -> None:
         self.operators = 0
+        self.handovers = 0
+        self._writer = ""
         self._log = log
         self._file: TextIOWrapper | None = None
         self._rest = ""
@@ -53,10 +57,17 @@ class Writes:
             self._histories[event["namespace"], event["name"]].append(told)
             if _counts(event):
                 lines.append(told)
+                self.handovers += self._writer not in ("", event["agent"])
+                self._writer = event["agent"]
         if lines:
             self.operators += len(lines)
             self._last = time.monotonic()
         return lines
+
+    def start_over(self) -> None:
+        """Take whoever writes next for the first one."""
+        self.read()
+        self._writer, self.handovers = "", 0
 
     def quiet_seconds(self) -> float:
         """Give for how long no operator has written anything."""

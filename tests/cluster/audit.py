@@ -1,4 +1,4 @@
-"""What the API server's audit log says about writes."""
+"""What the API server's audit log says about requests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
 
 def audit_events(log: Path) -> Iterator[dict[str, Any]]:
-    """Give every write request of the log, oldest first.
+    """Give every request of the log, oldest first.
 
     An event appears when its response is complete, which can be a moment after the client has it.
 
     Yields
     ------
     dict
-        ``user``, ``verb`` (``create``, ``update``, ``patch``, ``delete``, ``deletecollection``), ``group``,
+        ``user``, ``agent`` (the program), ``verb`` (``create``, ``update``, ``patch``, ``delete``,
+        ``deletecollection``; where reads are logged, also ``get``, ``list``, ``watch``), ``group``,
         ``resource`` (with its subresource: ``modelinstances/status``), ``namespace``, ``name``, ``code`` (the
         HTTP status), ``time`` and ``query`` (the part of the URL after ``?``). What does not apply is ``""``.
     """
@@ -30,12 +31,13 @@ def audit_events(log: Path) -> Iterator[dict[str, Any]]:
 
 
 def audit_event(line: str) -> dict[str, Any]:
-    """Give what one complete line of the log says, as `audit_events` describes it."""
+    """Give what one line of the log says; see `audit_events`."""
     event = json.loads(line)
     target = event.get("objectRef", {})
     subresource = target.get("subresource")
     return {
         "user": event["user"].get("username", ""),
+        "agent": event.get("userAgent", ""),
         "verb": event["verb"],
         "group": target.get("apiGroup", ""),
         "resource": target.get("resource", "") + (f"/{subresource}" if subresource else ""),

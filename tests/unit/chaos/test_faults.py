@@ -36,6 +36,11 @@ def test_only_what_can_happen_to_it_does(request_: Request) -> None:
     assert (Fault.EXPIRED_410 in can) is request_.is_list
 
 
+def test_a_deletion_meets_no_conflict_that_is_none() -> None:
+    assert not Request("DELETE", PATCH.path).meets(Fault.REFUSED_409)
+    assert Request("DELETE", PATCH.path).meets(Fault.LATE_504_AFTER)
+
+
 def test_rates_are_kept() -> None:
     choice = Choice("seed", {Fault.CUT: 0.1, Fault.SLOW: 0.3})
     for _ in range(2000):

@@ -15,6 +15,7 @@ from tests.cluster.cluster import OPERATOR_USER
 def line(name: str, **changes: Any) -> str:
     event = {
         "user": {"username": changes.get("user", OPERATOR_USER)},
+        "userAgent": changes.get("agent", "model-operator/1"),
         "verb": "patch",
         "objectRef": {"resource": changes.get("resource", "deployments"), "namespace": "a", "name": name},
         "responseStatus": {"code": changes.get("code", 200)},
@@ -83,4 +84,13 @@ def test_quiet_ends_with_a_write_of_an_operator(tmp_path: Path, monkeypatch: pyt
     with log.open("a") as file:
         file.write(line("m"))
     assert writes.quiet_seconds() == 0
+    writes.close()
+
+
+def test_who_writes_changes(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text("".join(line("m", agent=agent) for agent in "aabba"))
+    writes = Writes(log)
+    assert len(writes.read()) == 5
+    assert writes.handovers == 2
     writes.close()
