@@ -25,7 +25,7 @@ def settings_table() -> str:
     """Give the table of the operator's settings, but for the nested ones, as Markdown."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in OperatorSettings.model_fields.items():
-        if name in ("admission", "rendering"):
+        if name in ("admission", "lease", "rendering"):
             continue
         default = (
             ""

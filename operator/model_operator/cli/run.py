@@ -10,7 +10,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from model_operator.controller.errors import StartupError
+from model_operator.controller.errors import LeadershipLostError, StartupError
 from model_operator.controller.logs import configure_logging
 from model_operator.controller.operator import run_operator
 from model_operator.controller.settings import LogFormat, LogLevel, OperatorSettings
@@ -69,6 +69,8 @@ def run(
         asyncio.run(run_operator(settings))
     except StartupError as error:
         _fail(str(error))
+    except LeadershipLostError as error:
+        raise typer.Exit(code=1) from error
 
 
 def _fail(message: str) -> NoReturn:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,10 +34,14 @@ class ApiClient:
     ----------
     connection
         The session to use.
+    permit
+        Asked before each write: returns the seconds within which it has to be over, or raises what ends the
+        process. None means that nothing is in the way.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, permit: Callable[[], float] | None = None) -> None:
         self._connection = connection
+        self._permit = permit
 
     async def get_path(self, path: str) -> Object:
         """Return what the server has at a path such as ``/version``."""
@@ -45,6 +50,19 @@ class ApiClient:
     async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
         """Return one object."""
         return await self._request("GET", kind.path(namespace, name))
+
+    async def next_change(self, kind: ResourceKind, namespace: str, name: str, resource_version: str) -> None:
+        """Wait until an object is no longer the version that was read, or the server is tired of waiting."""
+        params = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={name}",
+            "resourceVersion": resource_version,
+        }
+        path = kind.path(namespace)
+        event = await self._request("GET", path, params=params, first_line=True)
+        if event.get("type") == "ERROR":
+            status = event["object"]
+            raise error_for(status.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR, status, f"watch {path}")
 
     async def list(
         self,
@@ -218,14 +236,17 @@ class ApiClient:
         # with the object as it last was for others.
         return not answer.get("metadata", {}).get("finalizers")
 
-    async def is_allowed(self, verb: str, kind: ResourceKind, namespace: str, subresource: str) -> bool:
-        """Ask whether we may do something (SelfSubjectAccessReview)."""
+    async def is_allowed(
+        self, verb: str, kind: ResourceKind, namespace: str, subresource: str = "", name: str = ""
+    ) -> bool:
+        """Ask whether we may do something (SelfSubjectAccessReview); without a name, to every object."""
         attributes = {
             "verb": verb,
             "group": kind.group,
             "resource": kind.plural,
             "subresource": subresource,
             "namespace": namespace,
+            "name": name,
         }
         review = await self._request(
             "POST",
@@ -246,23 +267,28 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
+        first_line: bool = False,
     ) -> Object:
-        """Send one request; return the answer's body."""
+        """Send one request; return the answer's body, or only its first line, of a body without end."""
         attempt = f"{method} {path}"
+        seconds = None if method == "GET" or self._permit is None else self._permit()
         all_headers = {"Accept": "application/json", **(headers or {})}
         if body is not None:
             all_headers.setdefault("Content-Type", "application/json")
         try:
-            async with self._connection.session.request(
-                method,
-                self._connection.server + path,
-                params=params,
-                headers=all_headers,
-                data=None if body is None else wire_json(body),
-                # A redirect would carry the credentials elsewhere.
-                allow_redirects=False,
-            ) as response:
-                content = await response.read()
+            async with (
+                asyncio.timeout(seconds),
+                self._connection.session.request(
+                    method,
+                    self._connection.server + path,
+                    params=params,
+                    headers=all_headers,
+                    data=None if body is None else wire_json(body),
+                    # A redirect would carry the credentials elsewhere.
+                    allow_redirects=False,
+                ) as response,
+            ):
+                content = await (response.content.readline() if first_line else response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error

@@ -17,3 +17,8 @@ def utc_now() -> datetime.datetime:
 def rfc3339(time: datetime.datetime) -> str:
     """Return a time in UTC as Kubernetes writes it, whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_time(time: datetime.datetime) -> str:
+    """Return a time in UTC as Kubernetes' MicroTime."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -41,14 +41,13 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     # It takes the proxy of the environment, but not whom that excepts; see Connection.
     configuration.proxy = None
     # The kubernetes package joins the files of $KUBECONFIG itself; it needs to be told of a single one.
-    location = str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
-    exists = any(Path(part).expanduser().is_file() for part in location.split(":") if part)
+    location = _location(kubeconfig)
     try:
-        if exists:
+        if _exists(location):
             load_kube_config(  # type: ignore[no-untyped-call]
                 location, context=context, client_configuration=configuration, persist_config=False
             )
-        elif kubeconfig is None and context is None and _in_cluster():
+        elif is_pods_own(kubeconfig, context):
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             raise StartupError(
@@ -62,8 +61,18 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     return configuration
 
 
-def _in_cluster() -> bool:
-    return bool(os.environ.get(SERVICE_HOST_ENV_NAME))
+def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
+    """Tell whether :func:`load_configuration` uses the ServiceAccount of the pod that this runs in."""
+    is_asked_for = kubeconfig is not None or context is not None
+    return not is_asked_for and not _exists(_location(None)) and bool(os.environ.get(SERVICE_HOST_ENV_NAME))
+
+
+def _location(kubeconfig: Path | None) -> str:
+    return str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
+
+
+def _exists(location: str) -> bool:
+    return any(Path(part).expanduser().is_file() for part in location.split(":") if part)
 
 
 class Connection:

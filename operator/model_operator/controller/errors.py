@@ -4,6 +4,7 @@
 
     Exception
     ├── StartupError            the operator cannot start; one line for the person who started it
+    ├── LeadershipLostError     nothing may be written any more: another replica may; the process ends
     └── ApiError                a request to the API server did not succeed
         ├── ApiUnavailableError     no answer, 429 or 5xx: the same request may succeed later
         └── ApiRefusedError         the server understood and said no
@@ -24,6 +25,10 @@ _UNAVAILABLE_CODES = frozenset({429, 500, 502, 503, 504})
 
 class StartupError(Exception):
     """The operator cannot start; the message says what is missing and what to do."""
+
+
+class LeadershipLostError(Exception):
+    """We do not hold the Lease, so another replica may: nothing that could be tried again."""
 
 
 class ApiError(Exception):

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import structlog
 
 from model_operator.controller.client import ApiClient
-from model_operator.controller.clock import Clock, utc_now
+from model_operator.controller.clock import Clock, micro_time, utc_now
 from model_operator.controller.errors import (
     ApiError,
     ApiUnavailableError,
     ConflictError,
     ForbiddenError,
+    LeadershipLostError,
     NotFoundError,
 )
 from model_operator.controller.metrics.instruments import Metrics, Posting
@@ -178,6 +179,8 @@ class EventRecorder:
                 await self._available.wait()
             try:
                 await self._post(self._take())
+            except LeadershipLostError:
+                raise
             except Exception:
                 log.exception("event lost")
 
@@ -233,14 +236,14 @@ class EventRecorder:
             each.is_queued = False
 
     async def _write(self, each: _Series, namespace: str, count: int) -> None:
-        last = _micro_time(each.last)
+        last = micro_time(each.last)
         if each.written:
             await self._client.patch(EVENTS, namespace, each.name, {"series": series(count, last)})
             return
         obj = event_object(
             each.event,
             name=each.name,
-            time=_micro_time(each.first),
+            time=micro_time(each.first),
             instance=self._reporter,
             controller=MANAGER,
             count=count,
@@ -270,7 +273,3 @@ class EventRecorder:
             return False
         bucket.tokens -= 1
         return True
-
-
-def _micro_time(time: datetime.datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -18,42 +18,47 @@ import structlog
 from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
+from model_operator.controller.certificates import own_namespace
 from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection, load_configuration
-from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.connection import Connection, is_pods_own, load_configuration
+from model_operator.controller.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import serve_health
 from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
-from model_operator.controller.preflight import check_cluster
+from model_operator.controller.preflight import check_cluster, check_lease
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resources import ResourceKind
 from model_operator.controller.resync import Resync
-from model_operator.controller.settings import OperatorSettings
+from model_operator.controller.settings import LeaderElection, OperatorSettings
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateTrials, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.vitals import WATCHER, Vitals
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import Workers
+from model_operator.core.leases import Timing
 
 log = structlog.get_logger(__name__)
 
 _FILL_RETRY_SECONDS = 2.0
 _LOGIN_SECONDS = 5.0
 _FLUSH_SECONDS = 1.0
+_SETTLE_SECONDS = 1.0
 _RECURSION_LIMIT = 40_000
 """The API server takes objects that are nested 10,000 levels deep, and readers of JSON recurse. With Python's
 own limit, 1,000, a single such object would end every operator that comes to see it."""
 
 
 async def run_operator(settings: OperatorSettings) -> None:
-    """Run until a signal asks to stop.
+    """Run until a signal asks to stop, or another replica leads where this one did.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ async def run_operator(settings: OperatorSettings) -> None:
     ------
     StartupError
         When the cluster cannot be reached, lacks the CRDs or denies a permission.
+    LeadershipLostError
+        When the Lease is lost; that has been logged.
     """
     sys.setrecursionlimit(_RECURSION_LIMIT)
     # They are a timestamp beside each series, which Prometheus would keep as another one.
@@ -82,7 +89,8 @@ async def run_operator(settings: OperatorSettings) -> None:
         log.info(
             "starting", version=__version__, server=connection.server, namespaces=scope.namespaces or "all"
         )
-        operator = Operator(settings, connection, client, scope, kinds, metrics)
+        lease = await _lease(settings, client)
+        operator = Operator(settings, connection, client, scope, kinds, metrics, lease)
         stack.callback(operator.close)
         if settings.health_port:
             health = bind(settings.health_host, settings.health_port)
@@ -102,10 +110,30 @@ async def run_operator(settings: OperatorSettings) -> None:
             raise StartupError(f"watching has ended, start again: {error}") from error
         if operator.failed:
             raise StartupError("stopped after a defect; see the log above")
+        if operator.lost is not None:
+            raise operator.lost
+
+
+async def _lease(settings: OperatorSettings, client: ApiClient) -> Lease | None:
+    """Return the Lease to work under, None when there is to be none."""
+    is_on = settings.leader_election is LeaderElection.ON or (
+        settings.leader_election is LeaderElection.AUTO and is_pods_own(settings.kubeconfig, settings.context)
+    )
+    if not is_on:
+        return None
+    wanted = settings.lease
+    namespace = own_namespace(wanted.namespace)
+    await check_lease(client, namespace, wanted.name)
+    timing = Timing(wanted.duration_seconds, wanted.renew_deadline_seconds, wanted.retry_period_seconds)
+    return Lease(client, namespace, wanted.name, timing)
 
 
 class Operator:
     """One operator: its parts, and the handlers by which kopf drives them.
+
+    Without the Lease it only keeps its caches and answers the webhooks. All that writes for instances and
+    templates has a client that asks the Lease before each write. The webhooks' certificate is written without
+    it: who comes to that first does it, and the others read.
 
     Attributes
     ----------
@@ -113,6 +141,8 @@ class Operator:
         The handlers, for :func:`kopf.operator`.
     failed
         Whether the work has ended by a defect: better restarted than alive and idle.
+    lost
+        How leadership was lost, if it was.
     """
 
     def __init__(
@@ -123,20 +153,26 @@ class Operator:
         scope: Scope,
         kinds: Sequence[ResourceKind],
         metrics: Metrics,
+        lease: Lease | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._connection = connection
         self._kinds = kinds
+        self._lease = lease
+        writer = ApiClient(connection, lease.permit if lease is not None else None)
         self._state = ClusterState()
         self._queue: WorkQueue[Key] = WorkQueue()
+        # Nothing is to be done before we lead, and then everything is looked at once.
+        self._queue.close()
         self._triggers = Triggers(self._state, self._queue, scope)
-        self._resync = Resync(client, self._state, self._triggers, scope, kinds)
-        self._events = EventRecorder(client, metrics)
+        self._vitals = Vitals(kinds, scope, settings.resync_seconds)
+        self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._vitals.sign)
+        self._events = EventRecorder(writer, metrics)
         self._workers = Workers(
             self._queue,
             InstanceReconciler(
-                client,
+                writer,
                 self._state,
                 settings.rendering,
                 self._triggers.recount,
@@ -144,10 +180,10 @@ class Operator:
                 self._triggers.look_later,
             ),
             TemplateReconciler(
-                client,
+                writer,
                 self._state,
                 TemplateTrials(
-                    client,
+                    writer,
                     self._state,
                     settings.rendering,
                     home_namespace(settings.admission.namespace),
@@ -163,11 +199,14 @@ class Operator:
                 client, self._state, scope, settings.rendering, settings.admission.warn_only_users, metrics
             )
             self._webhooks = WebhookService(settings.admission, client, admission, metrics)
+        metrics.leader.set_function(lambda: self.is_leading)
         metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None
         self._is_filled = False
+        self._is_leading = False
         self._logged_in_at: float | None = None
         self.failed = False
+        self.lost: LeadershipLostError | None = None
         self.registry = self._register()
 
     async def prepare(self) -> None:
@@ -194,14 +233,17 @@ class Operator:
             return "the workers have ended"
         if not self._is_filled:
             return None
-        names = [task.get_name() for task in asyncio.all_tasks() if not task.done()]
-        for kind in self._kinds:
-            if not any(name.startswith(f"watcher for {kind.plural}.") for name in names):
-                return f"{kind} are no longer watched"
-        return None
+        if self._resync.silent is not None:
+            return f"the watch of {self._resync.silent} has fallen silent"
+        return self._vitals.wrong(task.get_name() for task in asyncio.all_tasks() if not task.done())
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this replica is the one that works; always so once it has begun without leader election."""
+        return self._is_leading and (self._lease is None or self._lease.is_held)
 
     def ready(self) -> str | None:
-        """Return what the operator still lacks to do all of its work."""
+        """Return what the operator still lacks to do its work: as leader, or as the one that stands by."""
         if not self._is_filled:
             return "the caches are not filled yet"
         if self._webhooks is not None and not self._webhooks.is_serving:
@@ -224,6 +266,7 @@ class Operator:
     def _watcher(self, kind: ResourceKind) -> Callable[..., Awaitable[None]]:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             self._metrics.watch_events.labels(kind.plural, event["type"] or "LISTED").inc()
+            self._vitals.sign()
             self._triggers.observe(kind, event["type"], event["object"])
 
         return on_event
@@ -249,27 +292,49 @@ class Operator:
     async def _stop(self, **_: Any) -> None:
         # When one watcher ends by an error, kopf would wait for the others for five seconds.
         for task in asyncio.all_tasks():
-            if task.get_name().startswith("watcher for "):
+            if task.get_name().startswith(WATCHER):
                 task.cancel()
         self._queue.close()
+        has_settled = await self._settle()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._events.flush(_FLUSH_SECONDS)
+        if self.is_leading:
+            await self._events.flush(_FLUSH_SECONDS)
+        if self._lease is not None and has_settled:
+            await self._lease.release()
         log.info("stopped")
+
+    async def _settle(self) -> bool:
+        """Let what is being worked on come to its end, and tell whether it has.
+
+        Were it cut off, its last write might arrive after the Lease has been given to another replica.
+        """
+        if self._task is None or self._task.done():
+            return False
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self._queue.settle()
+        except TimeoutError:
+            return False
+        return True
 
     async def _run(self) -> None:
         """Work, and have the whole operator end when that ends by itself."""
         try:
             await self._work()
-        except Exception:
-            log.exception("the operator has a defect and ends")
-            self.failed = True
+        except Exception as error:
+            self.lost = _as_lost(error)
+            if self.lost is not None:
+                log.error("leadership is lost: ending", reason=str(self.lost))  # noqa: TRY400 -- no defect
+            else:
+                log.exception("the operator has a defect and ends")
+                self.failed = True
             # Not kopf's stop flag: waiting for it would hold up every other stop by five seconds.
             signal.raise_signal(signal.SIGTERM)
 
     async def _work(self) -> None:
-        """Fill the caches, and only then work: a half-filled cache looks like missing templates."""
+        """Fill the caches, and only then lead: a half-filled cache looks like missing templates."""
         while True:
             try:
                 await self._resync.fill()
@@ -278,13 +343,36 @@ class Operator:
                 log.warning("cannot list yet", error=str(error))
                 await asyncio.sleep(_FILL_RETRY_SECONDS)
         self._is_filled = True
+        self._vitals.sign()
         log.info("caches are filled", instances=len(self._state.instances))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._workers.run(self._settings.workers), name="workers")
+            group.create_task(self._lead(), name="leading")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
-            group.create_task(self._events.run(), name="events")
             if self._webhooks is not None:
                 group.create_task(self._webhooks.run(), name="webhooks")
+
+    async def _lead(self) -> None:
+        """Work once, and for as long as, no other replica does."""
+        if self._lease is not None:
+            await self._lease.acquire()
+        self._is_leading = True
+        self._queue.open()
+        self._triggers.enqueue_all()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._workers.run(self._settings.workers), name="workers")
+            group.create_task(self._events.run(), name="events")
+            if self._lease is not None:
+                group.create_task(self._lease.keep(), name="lease")
+
+
+def _as_lost(error: Exception) -> LeadershipLostError | None:
+    """Return the loss of leadership if nothing but that has happened."""
+    while isinstance(error, ExceptionGroup):
+        others = error.split(LeadershipLostError)[1]
+        if others is not None:
+            return None
+        error = error.exceptions[0]
+    return error if isinstance(error, LeadershipLostError) else None
 
 
 def kopf_settings(

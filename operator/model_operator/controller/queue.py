@@ -64,6 +64,8 @@ class WorkQueue(Generic[Key]):
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._available = asyncio.Event()
+        self._is_closed = False
+        self._settled = asyncio.Event()
         # Not for secrets: jitter only keeps retries from coming in step.
         self._random = random_source or random.Random()  # noqa: S311
         self._now = now
@@ -85,6 +87,8 @@ class WorkQueue(Generic[Key]):
 
     def add(self, key: Key, delay: float = 0) -> None:
         """Have a key worked on, now or after some seconds; the earliest of several times counts."""
+        if self._is_closed:
+            return
         if delay > 0:
             self._add_later(key, delay)
             return
@@ -137,15 +141,29 @@ class WorkQueue(Generic[Key]):
     def done(self, key: Key) -> None:
         """Say that a key's work is over; if it was added meanwhile, it comes again."""
         self._active.pop(key, None)
+        if not self._active:
+            self._settled.set()
         if key in self._again:
             self._again.discard(key)
             self.add(key)
 
     def close(self) -> None:
-        """Drop what is delayed, so that no timer outlives the event loop."""
+        """Drop all keys but those that are worked on, and take no more until :meth:`open`."""
+        self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
-        self._timers.clear()
+        for kept in (self._timers, self._ready, self._queued, self._again, self._failures):
+            kept.clear()
+
+    def open(self) -> None:
+        """Take keys again, after :meth:`close`."""
+        self._is_closed = False
+
+    async def settle(self) -> None:
+        """Wait until no key is worked on."""
+        while self._active:
+            self._settled.clear()
+            await self._settled.wait()
 
     def _add_later(self, key: Key, delay: float) -> None:
         if key in self._queued or key in self._again:

@@ -75,6 +75,7 @@ REPLICA_SETS = ResourceKind("apps", "v1", "replicasets", "ReplicaSet")
 PODS = ResourceKind("", "v1", "pods", "Pod")
 POD_EVENTS = ResourceKind("", "v1", "events", "Event")
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
+LEASES = ResourceKind("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")
 VALIDATING_WEBHOOKS = ResourceKind(
     "admissionregistration.k8s.io",

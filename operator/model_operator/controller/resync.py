@@ -8,11 +8,11 @@ forgotten and acted upon like a deletion.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from model_operator.controller.cache import Object, key_of, version_of
+from model_operator.controller.cache import NamespacedName, Object, key_of, version_of
 from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import ApiError
 from model_operator.controller.resources import ResourceKind
@@ -34,6 +34,13 @@ class Resync:
         Requests, caches, what to do with what is found, and where to look.
     kinds
         The kinds that are watched.
+    on_success
+        Called when everything could be compared.
+
+    Attributes
+    ----------
+    silent
+        A kind whose watch does not tell what the lists do, if there is one.
     """
 
     def __init__(
@@ -43,12 +50,16 @@ class Resync:
         triggers: Triggers,
         scope: Scope,
         kinds: Sequence[ResourceKind],
+        on_success: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._state = state
         self._triggers = triggers
         self._scope = scope
         self._kinds = kinds
+        self._on_success = on_success
+        self._unheard: dict[ResourceKind, dict[NamespacedName, int]] = {}
+        self.silent: ResourceKind | None = None
 
     async def fill(self) -> None:
         """Put everything that exists into the caches.
@@ -78,23 +89,44 @@ class Resync:
             await asyncio.sleep(period)
 
     async def prune(self) -> None:
-        """Forget, and act upon, what the caches have and the API server has not."""
+        """Forget, and act upon, what the caches have and the API server has not.
+
+        The other way round, what the API server had at the last comparison, too, and the caches still have
+        not, tells of a watch that has fallen silent.
+        """
+        is_complete = True
         for kind in self._kinds:
             try:
                 await self._prune(kind)
             except ApiError as error:
+                is_complete = False
                 log.warning("resync failed", kind=kind.kind, error=str(error))
+        if is_complete:
+            self._on_success()
 
     async def _prune(self, kind: ResourceKind) -> None:
         known = list(self._state.cache_of(kind))
         exist: set[str] = set()
+        unheard: dict[NamespacedName, int] = {}
+        before = self._unheard.get(kind, {})
         for namespace in self._namespaces(kind):
             async for obj in self._client.list(kind, namespace, metadata_only=True):
                 exist.add(obj["metadata"]["uid"])
+                key = key_of(obj)
+                if self._scope.covers(key[0]) and not self._knows(kind, key, version_of(obj)):
+                    unheard[key] = version_of(obj)
+                    # That was so at the last comparison: no watch is that slow.
+                    if key in before and not self._knows(kind, key, before[key]):
+                        self.silent = kind
+        self._unheard[kind] = unheard
         for obj in known:
             if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
                 log.info("found gone", kind=kind.kind, key=key_of(obj))
                 self._triggers.observe(kind, "DELETED", obj)
+
+    def _knows(self, kind: ResourceKind, key: NamespacedName, version: int) -> bool:
+        cached = self._state.cache_of(kind).get(*key)
+        return cached is not None and version_of(cached) >= version
 
     def _is_unchanged(self, kind: ResourceKind, obj: Object) -> bool:
         now = self._state.cache_of(kind).get(*key_of(obj))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model_operator.core.rendering import RenderSettings
@@ -36,6 +36,15 @@ class TemplateDryRun(StrEnum):
     DEPLOYMENT = "deployment"
     POD = "pod"
     """The Deployment and its Pod, which needs the right to create pods; without it only the Deployment."""
+
+
+class LeaderElection(StrEnum):
+    """Whether replicas agree by a Lease on the one that works."""
+
+    AUTO = "auto"
+    """In a pod that speaks to its own cluster as its ServiceAccount."""
+    ON = "on"
+    OFF = "off"
 
 
 NameList = Annotated[list[str], NoDecode]
@@ -84,6 +93,39 @@ class AdmissionSettings(BaseModel):
         return _split(value)
 
 
+class LeaseSettings(BaseModel):
+    """The Lease of leader election; each field is the variable ``MODEL_OPERATOR_LEASE__<FIELD>``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)] = (
+        "model-operator"
+    )
+    """Name of the Lease. Operators that serve different namespaces from the same one need a name each."""
+    namespace: str | None = None
+    """Namespace of the Lease; the pod's own by default."""
+    duration_seconds: Annotated[int, Field(ge=1)] = 15
+    """Time without a renewal after which another replica takes over: the longest gap after a crash."""
+    renew_deadline_seconds: Annotated[float, Field(gt=0)] = 10
+    """Time after a renewal after which the leader writes nothing more, and ends."""
+    retry_period_seconds: Annotated[float, Field(gt=0)] = 2
+    """Time between two renewals."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.duration_seconds <= self.renew_deadline_seconds:
+            raise ValueError(
+                "duration_seconds must be more than renew_deadline_seconds, "
+                f"{self.renew_deadline_seconds:g}; got {self.duration_seconds}"
+            )
+        if self.renew_deadline_seconds < 2 * self.retry_period_seconds:
+            raise ValueError(
+                "renew_deadline_seconds must be at least twice retry_period_seconds, "
+                f"{self.retry_period_seconds:g}; got {self.renew_deadline_seconds:g}"
+            )
+        return self
+
+
 class OperatorSettings(BaseSettings):
     """Everything that can be set; each field is the variable ``MODEL_OPERATOR_<FIELD>``."""
 
@@ -119,11 +161,16 @@ class OperatorSettings(BaseSettings):
     """Time between two comparisons of the caches with the API server."""
     template_dry_run: TemplateDryRun = TemplateDryRun.POD
     """What of a template is tried on the API server: pod (the Deployment too), deployment or off."""
+    leader_election: LeaderElection = LeaderElection.AUTO
+    """Whether replicas agree on the one that works: on, off, or auto, which is on in a pod."""
     rendering: RenderSettings = Field(default_factory=RenderSettings)
     """The cluster's conventions, as variables MODEL_OPERATOR_RENDERING__<FIELD>."""
 
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
     """The admission webhooks, as variables MODEL_OPERATOR_ADMISSION__<FIELD>."""
+
+    lease: LeaseSettings = Field(default_factory=LeaseSettings)
+    """The Lease of leader election, as variables MODEL_OPERATOR_LEASE__<FIELD>."""
 
     @field_validator("rendering", mode="before")
     @classmethod

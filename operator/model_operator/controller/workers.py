@@ -13,6 +13,7 @@ from model_operator.controller.errors import (
     ApiRefusedError,
     ApiUnavailableError,
     ConflictError,
+    LeadershipLostError,
     NotFoundError,
 )
 from model_operator.controller.instances import InstanceReconciler
@@ -116,6 +117,8 @@ class Workers:
             # Without the server's words, which may quote what a user gave.
             log.error("status refused", code=error.code)  # noqa: TRY400 -- no defect of ours
             return _Outcome(Result.REFUSED, _REFUSED_LIMIT)
+        except LeadershipLostError:
+            raise
         except Exception:
             # One object must never stop the work on all others; it is looked at again, ever more rarely.
             log.exception("reconciliation failed")

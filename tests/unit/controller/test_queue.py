@@ -179,8 +179,9 @@ def test_forgetting_starts_the_backoff_anew() -> None:
         queue = WorkQueue[str]()
         delays(queue, 10, limit=60)
         queue.forget("a")
+        delay = queue.retry("a", 60)
         queue.close()
-        return queue.retry("a", 60)
+        return delay
 
     assert run(main()) <= 0.2
 

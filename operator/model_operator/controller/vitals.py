@@ -1,0 +1,64 @@
+"""Whether the operator still hears of the cluster: kopf may lose a watch and not notice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from model_operator.controller.resources import ResourceKind
+from model_operator.controller.triggers import Scope
+
+_RESYNCS = 2
+_GRACE_SECONDS = 60.0
+WATCHER = "watcher for "
+"""How the names of kopf's tasks begin that watch."""
+
+
+class Vitals:
+    """Judges by signs of life.
+
+    Parameters
+    ----------
+    kinds, scope
+        What is watched, and where.
+    resync_seconds
+        Time between two comparisons with the API server.
+    clock
+        Seconds from any start, never going back.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[ResourceKind],
+        scope: Scope,
+        resync_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watchers = {
+            kind: len(scope.namespaces) if kind.namespaced and scope.namespaces else 1 for kind in kinds
+        }
+        # Two comparisons may fail while the API server is being upgraded; a third is a reason to start anew.
+        self._limit = _RESYNCS * resync_seconds + _GRACE_SECONDS
+        self._clock = clock
+        self._heard_at = clock()
+
+    def sign(self) -> None:
+        """Note that the API server has told something."""
+        self._heard_at = self._clock()
+
+    def wrong(self, tasks: Iterable[str]) -> str | None:
+        """Return what only a restart can mend; None when nothing is wrong.
+
+        Parameters
+        ----------
+        tasks
+            Names of the tasks that run.
+        """
+        names = [name for name in tasks if name.startswith(WATCHER)]
+        for kind, count in self._watchers.items():
+            if sum(name.startswith(f"{WATCHER}{kind.plural}.") for name in names) < count:
+                return f"{kind} are no longer watched"
+        silence = self._clock() - self._heard_at
+        if silence > self._limit:
+            return f"the API server has told nothing for {silence:.0f} s, and could not be asked"
+        return None
