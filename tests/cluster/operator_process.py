@@ -151,6 +151,10 @@ class OperatorProcess:
         """Give its last log lines, under a heading."""
         return self._process.log_tail()
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM and do not wait; `stop` does."""
+        self._process.ask_to_end()
+
     def stop(self) -> int:
         """Stop it as a node would, with SIGTERM, and give its exit status."""
         return self._process.stop(GRACE_SECONDS)

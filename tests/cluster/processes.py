@@ -108,9 +108,13 @@ class Process:
         if status is not None:
             raise ProcessError(f"{self.name} ended with status {status}.\n{self.log_tail()}")
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM and do not wait; `stop` does."""
+        self._popen.terminate()
+
     def stop(self, grace_seconds: float) -> int:
         """Ask the process to end, kill it when it has not after `grace_seconds`, and give its exit status."""
-        self._popen.terminate()
+        self.ask_to_end()
         try:
             return self._popen.wait(grace_seconds)
         except subprocess.TimeoutExpired:
