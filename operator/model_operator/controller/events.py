@@ -159,6 +159,12 @@ class EventRecorder:
                 self._enqueue(each)
             elif now - each.last >= datetime.timedelta(seconds=_SERIES_SECONDS) and not each.is_queued:
                 del self._series[each.event]
+        for uid, bucket in list(self._buckets.items()):
+            if _tokens(bucket, now) >= _BURST:
+                del self._buckets[uid]  # As good as none.
+        for namespace, closed in list(self._closed.items()):
+            if now - closed >= datetime.timedelta(seconds=_FORBIDDEN_SECONDS):
+                del self._closed[namespace]
         if self._dropped:
             log.warning("events dropped: too many", count=self._dropped)
             self._dropped = 0
@@ -267,9 +273,13 @@ class EventRecorder:
         self._buckets.move_to_end(uid)
         if len(self._buckets) > _REMEMBERED:
             self._buckets.popitem(last=False)
-        refill = (now - bucket.time).total_seconds() / _REFILL_SECONDS
-        bucket.tokens, bucket.time = min(_BURST, bucket.tokens + refill), now
+        bucket.tokens, bucket.time = _tokens(bucket, now), now
         if bucket.tokens < 1:
             return False
         bucket.tokens -= 1
         return True
+
+
+def _tokens(bucket: _Bucket, now: datetime.datetime) -> float:
+    refill = (now - bucket.time).total_seconds() / _REFILL_SECONDS
+    return min(_BURST, bucket.tokens + refill)

@@ -91,6 +91,7 @@ class InstanceReconciler:
         obj = self._state.instances.get(namespace, name)
         if obj is None:
             self._causes.forget((namespace, name))
+            self._pods.forget((namespace, name))
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
+from model_operator.controller.cache import NamespacedName
 from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import NotFoundError
 from model_operator.controller.resources import DEPLOYMENTS
@@ -17,11 +18,8 @@ from model_operator.core.canonical import pod_revision
 from model_operator.core.kept_pods import applied_pods, told_revision, with_pods
 from model_operator.core.plan import Plan
 from model_operator.core.rendering import RenderedDeployment
-from model_operator.core.templates import CompiledTemplate
 
 log = structlog.get_logger(__name__)
-
-_REMEMBERED = 10_000
 
 
 class PodKeeper:
@@ -37,7 +35,11 @@ class PodKeeper:
     def __init__(self, client: ApiClient, state: ClusterState) -> None:
         self._client = client
         self._state = state
-        self._kept: dict[tuple[str, str], dict[str, Any]] = {}
+        self._kept: dict[NamespacedName, dict[tuple[str, str], dict[str, Any]]] = {}
+
+    def forget(self, instance: NamespacedName) -> None:
+        """Forget an instance that is gone."""
+        self._kept.pop(instance, None)
 
     async def keep(self, instance: ModelInstance, status: Mapping[str, Any], plan: Plan) -> Plan:
         """Return the plan with the pods that are to stay.
@@ -56,37 +58,48 @@ class PodKeeper:
         """
         if plan.rendering is None or plan.template is None:
             return plan
-        deployments = [
-            await self._keep(instance, status, plan.template, rendered)
-            for rendered in plan.rendering.deployments
-        ]
+        key = (instance.metadata.namespace, instance.metadata.name)
+        # What is not wanted this time will not be wanted again.
+        before = self._kept.get(key, {})
+        kept: dict[tuple[str, str], dict[str, Any]] = {}
+        deployments = []
+        for rendered in plan.rendering.deployments:
+            told = told_revision(status, instance, plan.template, rendered.name)
+            found = await self._find(rendered, told, before)
+            if found is None:
+                deployments.append(rendered)
+            else:
+                identity, pods = found
+                kept[identity] = pods
+                deployments.append(with_pods(rendered, pods))
+        if kept:
+            self._kept[key] = kept
+        else:
+            self.forget(key)
         return replace(plan, rendering=replace(plan.rendering, deployments=tuple(deployments)))
 
-    async def _keep(
+    async def _find(
         self,
-        instance: ModelInstance,
-        status: Mapping[str, Any],
-        template: CompiledTemplate,
         rendered: RenderedDeployment,
-    ) -> RenderedDeployment:
-        told = told_revision(status, instance, template, rendered.name)
+        told: str | None,
+        before: Mapping[tuple[str, str], dict[str, Any]],
+    ) -> tuple[tuple[str, str], dict[str, Any]] | None:
+        """Return the pods that are to stay, and of which Deployment and revision they are; None for none."""
         if told is None or told == pod_revision(rendered.deployment):
-            return rendered
+            return None
         namespace = rendered.deployment["metadata"]["namespace"]
         known = self._state.children[DEPLOYMENTS.kind].get(namespace, rendered.name)
         if known is None:
-            return rendered
-        key = (known["metadata"]["uid"], told)
-        if key not in self._kept:
-            pods = await self._read(namespace, rendered.name, told)
-            if pods is None:
-                log.info("pods are rendered anew: somebody has changed them", child=rendered.name)
-                return rendered
-            log.info("pods are kept as they were rendered before", child=rendered.name, revision=told)
-            self._kept[key] = pods
-            if len(self._kept) > _REMEMBERED:
-                del self._kept[next(iter(self._kept))]
-        return with_pods(rendered, self._kept[key])
+            return None
+        identity = (known["metadata"]["uid"], told)
+        if identity in before:
+            return identity, before[identity]
+        pods = await self._read(namespace, rendered.name, told)
+        if pods is None:
+            log.info("pods are rendered anew: somebody has changed them", child=rendered.name)
+            return None
+        log.info("pods are kept as they were rendered before", child=rendered.name, revision=told)
+        return identity, pods
 
     async def _read(self, namespace: str, name: str, revision: str) -> dict[str, Any] | None:
         try:

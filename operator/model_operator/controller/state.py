@@ -107,6 +107,11 @@ class ClusterState:
             self._compiled[uid] = known
         return known
 
+    def remember_trial(self, uid: str, tried: Tried) -> None:
+        """Keep what trying a template has told, unless it has gone meanwhile."""
+        if any(cache.by_uid(uid) for cache in self.templates.values()):
+            self.trials[uid] = tried
+
     def forget_template(self, uid: str) -> None:
         """Drop what was compiled and tried of a template that is gone."""
         self._compiled.pop(uid, None)

@@ -78,7 +78,7 @@ class TemplateTrials:
         if known is not None and known.generation == metadata.generation and self._holds(known):
             return known.trial
         trial = Trial() if known is None and was_accepted(template) else await self._try(template)
-        self._state.trials[metadata.uid] = Tried(metadata.generation, trial, self._clock())
+        self._state.remember_trial(metadata.uid, Tried(metadata.generation, trial, self._clock()))
         return trial
 
     def _holds(self, known: Tried) -> bool:

@@ -87,7 +87,7 @@ def test_a_deleted_instance_has_its_template_count_anew() -> None:
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
-    assert world.see(instance("demo", bound="t1"), "DELETED") == [f"{EMBED} later"]
+    assert world.see(instance("demo", bound="t1"), "DELETED") == [f"{EMBED} later", DEMO]
     assert world.state.instances.get("team", "demo") is None
 
 
