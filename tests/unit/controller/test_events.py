@@ -177,7 +177,7 @@ def test_series_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         sizes.append((len(world.recorder._series), len(world.recorder._buckets)))
 
     world.play(*(event(name=f"demo-{number}") for number in range(25)), 1, note, 400, note)
-    assert sizes == [(10, 10), (0, 10)]
+    assert sizes == [(10, 10), (0, 0)]
 
 
 def test_outage_is_waited_out(world: World) -> None:

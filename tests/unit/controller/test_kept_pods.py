@@ -130,3 +130,18 @@ def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
     (kept,), (rendered,) = plan.rendering.deployments, world.plan.rendering.deployments
     assert replace(kept, deployment=rendered.deployment) == rendered
     assert with_pods(kept, rendered.deployment["spec"]["template"]) == rendered
+
+
+def test_kept_pods_are_forgotten_with_their_instance_and_when_they_are_wanted_no_longer() -> None:
+    world = World()
+    world.keep()
+    assert len(world.keeper._kept) == 1
+    world.status["deployments"][0]["revision"] = world.rendered
+    world.keep()
+    assert world.keeper._kept == {}
+
+    world.status["deployments"][0]["revision"] = REVISION
+    world.keep()
+    assert len(world.keeper._kept) == 1
+    world.keeper.forget(("team", "demo"))
+    assert world.keeper._kept == {}

@@ -317,3 +317,44 @@ def test_property_of_any_schedule(adds: list[Add], durations: list[float], worke
             assert starts, "never lost"
             if workers >= 3 and not any(work.start < time + delay <= work.end for work in own):
                 assert min(starts) <= time + delay, "with a free worker, not late"
+
+
+def test_closed_it_takes_and_keeps_nothing_until_it_is_opened() -> None:
+    async def main() -> None:
+        queue = WorkQueue[str]()
+        queue.add("a")
+        queue.add("b", 5)
+        queue.retry("c", 60)
+        queue.close()
+        queue.add("d")
+        queue.add("e", 5)
+        assert not await arrives(queue, within=1000)
+        assert queue.load() == (0, 0, 0, 0, 0, 0)
+
+        queue.open()
+        assert not await arrives(queue, within=1000)
+        queue.add("f")
+        assert await queue.get() == "f"
+
+    run(main())
+
+
+def test_settling_waits_for_what_is_worked_on() -> None:
+    async def main() -> None:
+        queue = WorkQueue[str]()
+        await queue.settle()
+        for key in "ab":
+            queue.add(key)
+            await queue.get()
+        queue.add("a")
+        queue.close()
+        settling = asyncio.create_task(queue.settle())
+        await asyncio.sleep(1)
+        queue.done("a")
+        await asyncio.sleep(1)
+        assert not settling.done()
+        queue.done("b")
+        await asyncio.wait_for(settling, 1)
+        assert not await arrives(queue, within=1000)
+
+    run(main())

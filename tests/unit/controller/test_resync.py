@@ -34,9 +34,13 @@ class World:
         self.api = FakeApi()
         self.state = ClusterState()
         self.queue: WorkQueue[Key] = WorkQueue()
-        scope = Scope(list(namespaces), [])
-        self.triggers = Triggers(self.state, self.queue, scope)
-        self.resync = Resync(self.api, self.state, self.triggers, scope, KINDS)
+        self.scope = Scope(list(namespaces), [])
+        self.triggers = Triggers(self.state, self.queue, self.scope)
+        self.signs = 0
+        self.resync = Resync(self.api, self.state, self.triggers, self.scope, KINDS, self._sign)
+
+    def _sign(self) -> None:
+        self.signs += 1
 
     def fill(self, *objects: Object) -> None:
         for obj in objects:
@@ -174,3 +178,47 @@ def test_again_and_again() -> None:
 
     assert listed == [10, 610, 1210, 1810]
     assert world.told() == {"ModelInstance/demo"}
+
+
+def test_a_watch_that_tells_nothing_of_what_is_there_is_noticed_by_the_second_comparison() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT)
+    world.api.put(instance("unheard", uid="i2"))
+
+    asyncio.run(world.resync.prune())
+    assert world.resync.silent is None, "the watch may be about to tell"
+    asyncio.run(world.resync.prune())
+    assert world.resync.silent is MODEL_INSTANCES
+
+
+def test_a_watch_that_is_behind_with_ever_newer_versions_is_not_silent() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT)
+    for _ in range(5):
+        changed = world.api.put(DEPLOYMENT)
+        asyncio.run(world.resync.prune())
+        world.triggers.observe(DEPLOYMENTS, "MODIFIED", changed)
+
+    assert world.resync.silent is None
+
+
+def test_what_is_not_to_be_served_is_not_missed() -> None:
+    world = World()
+    world.scope._excluded.append("theirs")
+    world.fill(DEMO)
+    world.api.put(instance("demo", namespace="theirs", uid="i2"))
+    for _ in range(3):
+        asyncio.run(world.resync.prune())
+
+    assert world.resync.silent is None
+
+
+def test_only_a_comparison_of_everything_is_a_sign_of_life() -> None:
+    world = World()
+    world.fill(DEMO)
+    asyncio.run(world.resync.prune())
+    assert world.signs == 1
+    world.api.refusals["list Deployment"] = (503, {})
+    with capture_logs():
+        asyncio.run(world.resync.prune())
+    assert world.signs == 1

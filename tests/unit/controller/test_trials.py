@@ -73,6 +73,7 @@ class World:
         )
 
     def outcome(self, obj: dict[str, Any]) -> Trial:
+        self.state.templates[TemplateKind(obj["kind"])].put(obj)
         return asyncio.run(self.trials.outcome(self.state.compiled(obj)))
 
 

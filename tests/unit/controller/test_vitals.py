@@ -1,0 +1,62 @@
+"""What an operator says of itself when it no longer hears of the cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_operator.controller.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    SERVICES,
+)
+from model_operator.controller.triggers import Scope
+from model_operator.controller.vitals import Vitals
+
+KINDS = [MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, SERVICES]
+EVERYWHERE = [
+    "watcher for modelinstances.v1alpha1.modeloperator.dev@None",
+    "watcher for modeltemplates.v1alpha1.modeloperator.dev@None",
+    "watcher for clustermodeltemplates.v1alpha1.modeloperator.dev@None",
+    "watcher for services.v1@None",
+]
+IN_TWO = [
+    "watcher for modelinstances.v1alpha1.modeloperator.dev@a",
+    "watcher for modelinstances.v1alpha1.modeloperator.dev@b",
+    "watcher for modeltemplates.v1alpha1.modeloperator.dev@a",
+    "watcher for modeltemplates.v1alpha1.modeloperator.dev@b",
+    "watcher for clustermodeltemplates.v1alpha1.modeloperator.dev@None",
+    "watcher for services.v1@a",
+    "watcher for services.v1@b",
+]
+
+
+class World:
+    def __init__(self, *namespaces: str) -> None:
+        self.now = 1000.0
+        self.vitals = Vitals(KINDS, Scope(list(namespaces), []), 600, lambda: self.now)
+
+
+@pytest.mark.parametrize(("namespaces", "tasks"), [((), EVERYWHERE), (("a", "b"), IN_TWO)])
+def test_each_watcher_is_missed(namespaces: tuple[str, ...], tasks: list[str]) -> None:
+    vitals = World(*namespaces).vitals
+
+    assert vitals.wrong([*tasks, "worker 1", "Task-7"]) is None
+    for gone in tasks:
+        wrong = vitals.wrong(task for task in tasks if task != gone)
+        kind = gone.removeprefix("watcher for ").partition(".")[0]
+        assert wrong is not None
+        assert wrong.startswith(kind)
+        assert wrong.endswith("are no longer watched")
+
+
+def test_silence_that_lasts_longer_than_two_comparisons_take() -> None:
+    world = World()
+    world.now += 1260
+    assert world.vitals.wrong(EVERYWHERE) is None
+    world.now += 1
+    assert world.vitals.wrong(EVERYWHERE) == (
+        "the API server has told nothing for 1261 s, and could not be asked"
+    )
+    world.vitals.sign()
+    assert world.vitals.wrong(EVERYWHERE) is None
