@@ -16,6 +16,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from kubernetes.client import Configuration
 
+from model_operator.controller import connection as subject
 from model_operator.controller.connection import Connection, load_configuration
 from model_operator.controller.errors import StartupError
 from model_operator.controller.issuing import issue_authority, issue_serving
@@ -269,3 +270,33 @@ def test_no_kubeconfig_outside_of_a_pod(tmp_path: Path, monkeypatch: pytest.Monk
 
     with pytest.raises(StartupError, match="does not exist and this is no pod"):
         load_configuration(tmp_path / "config", None)
+
+
+@pytest.mark.parametrize(
+    ("has_file", "in_pod", "context", "expected"),
+    [
+        (False, True, None, True),
+        (False, False, None, False),
+        (True, True, None, False),
+        (False, True, "c", False),
+    ],
+)
+def test_whose_credentials_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    has_file: bool,
+    in_pod: bool,
+    context: str | None,
+    expected: bool,
+) -> None:
+    path = tmp_path / "config"
+    if has_file:
+        path.touch()
+    monkeypatch.setattr(subject, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if in_pod:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+
+    assert subject.is_pods_own(None, context) is expected
+    assert subject.is_pods_own(path, context) is False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from model_operator.controller.settings import LogFormat, LogLevel, OperatorSettings
+from model_operator.controller.settings import LeaderElection, LogFormat, LogLevel, OperatorSettings
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +114,32 @@ def test_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ValidationError):
         OperatorSettings.model_validate({"namespace": "team"})
+
+
+@pytest.mark.parametrize(
+    ("lease", "message"),
+    [
+        ({"duration_seconds": 10}, "duration_seconds must be more than renew_deadline_seconds, 10; got 10"),
+        ({"retry_period_seconds": 6}, "renew_deadline_seconds must be at least twice retry_period_seconds"),
+        ({"retry_period_seconds": 0}, "greater than 0"),
+        ({"duration_seconds": 15.5}, "valid integer"),
+        ({"name": "Not/a/name"}, "match pattern"),
+    ],
+)
+def test_times_of_the_lease_that_would_let_two_lead(lease: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        OperatorSettings.model_validate({"lease": lease})
+
+
+def test_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_OPERATOR_LEADER_ELECTION", "on")
+    monkeypatch.setenv("MODEL_OPERATOR_LEASE__NAME", "team-a")
+    monkeypatch.setenv("MODEL_OPERATOR_LEASE__DURATION_SECONDS", "60")
+
+    settings = OperatorSettings()
+
+    assert settings.leader_election is LeaderElection.ON
+    assert (settings.lease.name, settings.lease.namespace) == ("team-a", None)
+    lease = settings.lease
+    times = (lease.duration_seconds, lease.renew_deadline_seconds, lease.retry_period_seconds)
+    assert times == (60, 10, 2)

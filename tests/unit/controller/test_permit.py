@@ -1,0 +1,122 @@
+"""What goes through the gate before each write, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from kubernetes.client import Configuration
+
+from model_operator.controller.client import ApiClient
+from model_operator.controller.connection import Connection
+from model_operator.controller.errors import ApiError, ApiUnavailableError, LeadershipLostError
+from model_operator.controller.resources import DEPLOYMENTS, EVENTS, LEASES, MODEL_INSTANCES
+
+OBJECT = {"metadata": {"namespace": "team", "name": "demo", "uid": "u", "resourceVersion": "1"}}
+WRITES: dict[str, Callable[[ApiClient], Awaitable[object]]] = {
+    "apply": lambda client: client.apply(DEPLOYMENTS, OBJECT, force=True),
+    "apply new": lambda client: client.apply_new(DEPLOYMENTS, OBJECT),
+    "status": lambda client: client.patch_status(MODEL_INSTANCES, "team", "demo", {}, "1"),
+    "create": lambda client: client.create(EVENTS, OBJECT),
+    "replace": lambda client: client.replace(LEASES, OBJECT),
+    "patch": lambda client: client.patch(EVENTS, "team", "demo", {}),
+    "delete": lambda client: client.delete(DEPLOYMENTS, "team", "demo", "u"),
+}
+
+
+class Server:
+    """Notes the methods of requests; `lines` is the beginning of an answer that does not end."""
+
+    def __init__(self) -> None:
+        self.methods: list[str] = []
+        self.stalls = asyncio.Event()
+        self.lines = b""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.methods.append(request.method)
+        if self.lines:
+            stream = web.StreamResponse()
+            await stream.prepare(request)
+            await stream.write(self.lines)
+            await self.stalls.wait()
+            return stream
+        if request.path.endswith("/events"):
+            await self.stalls.wait()
+        return web.json_response({})
+
+
+@contextlib.asynccontextmanager
+async def world(permit: Callable[[], float] | None) -> AsyncIterator[tuple[Server, ApiClient]]:
+    server = Server()
+    runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    configuration.proxy = None
+    connection = Connection(lambda: configuration, timeout=30)
+    yield server, ApiClient(connection, permit)
+    server.stalls.set()
+    await connection.close()
+    await runner.cleanup()
+
+
+def refuse() -> float:
+    raise LeadershipLostError("no")
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_nothing_is_sent_without_permission(write: Callable[[ApiClient], Awaitable[object]]) -> None:
+    async with world(refuse) as (server, client):
+        with pytest.raises(LeadershipLostError):
+            await write(client)
+        await client.get(DEPLOYMENTS, "team", "demo")
+
+    assert server.methods == ["GET"], "reading takes none"
+
+
+def test_the_loss_of_leadership_is_no_failure_of_a_request() -> None:
+    assert not issubclass(LeadershipLostError, ApiError)
+
+
+async def test_a_write_is_given_up_when_its_time_is_over() -> None:
+    async with world(lambda: 0.3) as (server, client):
+        begin = time.monotonic()
+        with pytest.raises(ApiUnavailableError):
+            await client.create(EVENTS, OBJECT)
+        assert 0.3 <= time.monotonic() - begin < 5
+
+    assert server.methods == ["POST"]
+
+
+async def test_every_write_asks() -> None:
+    asked: list[int] = []
+
+    def permit() -> float:
+        asked.append(1)
+        return 10
+
+    async with world(permit) as (_, client):
+        for name, write in WRITES.items():
+            if name != "create":
+                await write(client)
+
+    assert len(asked) == len(WRITES) - 1
+
+
+async def test_waiting_for_a_change_ends_with_the_first_one() -> None:
+    async with world(None) as (server, client):
+        server.lines = b'{"type": "MODIFIED", "object": {}}\n'
+        async with asyncio.timeout(5):
+            await client.next_change(LEASES, "system", "model-operator", "1")
+
+
+async def test_a_watch_that_fails_says_so() -> None:
+    async with world(None) as (server, client):
+        server.lines = b'{"type": "ERROR", "object": {"code": 410, "message": "too old"}}\n'
+        with pytest.raises(ApiError, match="too old"):
+            await client.next_change(LEASES, "system", "model-operator", "1")
