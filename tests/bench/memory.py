@@ -2,8 +2,8 @@
 
 ``make bench-memory`` runs it, with a control plane and an operator process of its own. Each cycle creates an
 instance, waits for its Deployment and Service, deletes it, and waits for the garbage collector. The template
-has no workers, so that no pods are made. The caches remember the last 10,000 deletions of each kind, so a rise
-over the first 10,000 cycles is theirs; the verdict compares the third with the last quarter of the run.
+has no workers, so that no pods are made. The caches remember the last 10,000 deletions of each kind, so a
+rise over the first 10,000 cycles is theirs; the verdict compares the third with the last quarter of the run.
 """
 
 from __future__ import annotations
