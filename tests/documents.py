@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from model_operator.controller.metrics.catalog import metrics_table
-from model_operator.controller.settings import OperatorSettings
+from model_operator.controller.settings import LeaseSettings, OperatorSettings
 from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons import reasons_table, troubleshooting_table
 from tests.gitops.argocd import CONFIG_MAP, config_map
@@ -16,6 +19,7 @@ from tests.gitops.verdicts import instance_verdicts, template_verdicts
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
+OPERATIONS = REPOSITORY / "docs" / "operations.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
 METRICS = REPOSITORY / "docs" / "metrics.md"
 TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
@@ -23,17 +27,26 @@ TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 
 def settings_table() -> str:
     """Give the table of the operator's settings, but for the nested ones, as Markdown."""
+    nested = ("admission", "lease", "rendering")
+    fields = {name: field for name, field in OperatorSettings.model_fields.items() if name not in nested}
+    return _table("MODEL_OPERATOR_", fields)
+
+
+def lease_table() -> str:
+    """Give the table of the Lease's settings as Markdown."""
+    return _table("MODEL_OPERATOR_LEASE__", LeaseSettings.model_fields)
+
+
+def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in OperatorSettings.model_fields.items():
-        if name in ("admission", "lease", "rendering"):
-            continue
+    for name, field in fields.items():
         default = (
             ""
             if field.default is None or field.is_required()
             else field.get_default(call_default_factory=True)
         )
         shown = f"`{default}`" if default not in ("", []) else ""
-        rows.append(f"| `MODEL_OPERATOR_{name.upper()}` | {shown} | {field.description} |")
+        rows.append(f"| `{prefix}{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows)
 
 
@@ -42,6 +55,7 @@ PARTS = {
     EVENTS: {"events": event_reasons_table},
     METRICS: {"metrics": metrics_table},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
+    OPERATIONS: {"lease": lease_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
 }
 WHOLE = {CONFIG_MAP: config_map}
