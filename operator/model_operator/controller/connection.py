@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,6 +88,9 @@ class Connection:
         Seconds until a request counts as unanswered (kopf sets its own for watches).
     traces
         What is to learn of each request.
+    undelivered
+        Seconds after which the kernel is to drop what the other side has not taken; None leaves it to the
+        kernel, which goes on sending for minutes, even after the process has ended.
     """
 
     def __init__(
@@ -94,11 +98,13 @@ class Connection:
         load: Callable[[], Configuration],
         timeout: float,
         traces: Sequence[aiohttp.TraceConfig] = (),
+        undelivered: float | None = None,
     ) -> None:
         self._load = load
         self._configuration = load()
         self._timeout = timeout
         self._traces = list(traces)
+        self._undelivered = undelivered
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -128,13 +134,21 @@ class Connection:
     def _open(self) -> aiohttp.ClientSession:
         proxy = self._configuration.proxy or get_environ_proxies(self.server).get(URL(self.server).scheme)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context(), socket_factory=self._new_socket),
             headers={"User-Agent": f"model-operator/{__version__}"},
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             middlewares=(self._authenticate,),
             trace_configs=self._traces,
             proxy=URL(proxy) if proxy else None,
         )
+
+    def _new_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        new = socket.socket(family, kind, protocol)
+        if self._undelivered is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = max(int(self._undelivered * 1000), 1)
+            new.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        return new
 
     async def _authenticate(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -80,6 +80,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         partial(load_configuration, settings.kubeconfig, settings.context),
         settings.request_timeout_seconds,
         [request_trace(metrics)],
+        _undelivered_seconds(settings),
     )
     scope = Scope(settings.namespaces, settings.exclude_namespaces)
     client = ApiClient(connection)
@@ -114,12 +115,22 @@ async def run_operator(settings: OperatorSettings) -> None:
             raise operator.lost
 
 
+def _elects(settings: OperatorSettings) -> bool:
+    if settings.leader_election is LeaderElection.AUTO:
+        return is_pods_own(settings.kubeconfig, settings.context)
+    return settings.leader_election is LeaderElection.ON
+
+
+def _undelivered_seconds(settings: OperatorSettings) -> float | None:
+    """Return how long the kernel may hold a write, so that none arrives after the Lease has run out."""
+    if not _elects(settings):
+        return None
+    return settings.lease.duration_seconds - settings.lease.renew_deadline_seconds
+
+
 async def _lease(settings: OperatorSettings, client: ApiClient) -> Lease | None:
     """Return the Lease to work under, None when there is to be none."""
-    is_on = settings.leader_election is LeaderElection.ON or (
-        settings.leader_election is LeaderElection.AUTO and is_pods_own(settings.kubeconfig, settings.context)
-    )
-    if not is_on:
+    if not _elects(settings):
         return None
     wanted = settings.lease
     namespace = own_namespace(wanted.namespace)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -208,3 +210,12 @@ def test_second_operator_leaves_excluded_namespaces_alone(
     private_operator()
     private_api.wait_for_condition("ModelInstance", "alone", "Ready", "False", reason="TemplateNotFound")
     assert "alone" not in operator.log.read_text()
+
+
+def test_a_watcher_that_is_gone_makes_it_unhealthy(private_operator: PrivateOperator) -> None:
+    operator = private_operator(module="tests.integration.operator.lost_watcher")
+    assert operator.healthy()
+    os.kill(operator.pid, signal.SIGUSR1)
+    wait_for(lambda: not operator.healthy(), message="/healthz fails")
+    assert not operator.ready()
+    assert operator.running, "whether to restart it is the kubelet's decision"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -120,3 +121,30 @@ async def test_a_watch_that_fails_says_so() -> None:
         server.lines = b'{"type": "ERROR", "object": {"code": 410, "message": "too old"}}\n'
         with pytest.raises(ApiError, match="too old"):
             await client.next_change(LEASES, "system", "model-operator", "1")
+
+
+async def test_what_is_not_taken_is_dropped_by_the_kernel_before_the_request_is_given_up() -> None:
+    """A process that has given up, or ended, leaves to the kernel what is under way."""
+    is_over = asyncio.Event()
+
+    async def take_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await is_over.wait()
+        writer.transport.abort()
+
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(take_nothing, sock=small, limit=1)
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    configuration.proxy = None
+    connection = Connection(lambda: configuration, timeout=60, undelivered=0.5)
+    much = {**OBJECT, "data": "x" * 900_000}
+    begin = time.monotonic()
+    with pytest.raises(ApiUnavailableError, match="timed out"):
+        await ApiClient(connection).create(EVENTS, much)
+    assert time.monotonic() - begin < 30, "by the kernel, not by the request's own time limit"
+    is_over.set()
+    await connection.close()
+    server.close()
+    await server.wait_closed()
