@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model_operator.api import ModelInstance, TemplateKind
+from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
 from model_operator.core.arrivals import tally
 from model_operator.core.canonical import applicable, is_applied
 from model_operator.core.conditions import merge_patch
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from model_operator.core.templates import CompiledTemplate
     from tests.cluster.kube_api import KubeApi
 
-CHILD_KINDS = ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler")
 NOW = "2000-01-01T00:00:00Z"
 
 
@@ -64,15 +64,20 @@ class Snapshot:
         self.instances = {_name(obj): obj for obj in objects if obj["kind"] == "ModelInstance"}
         kinds = {kind.value for kind in TemplateKind}
         self.templates = [obj for obj in objects if obj["kind"] in kinds]
-        self.children = [obj for obj in objects if obj["kind"] in CHILD_KINDS]
+        self.children = [obj for obj in objects if obj["kind"] in CHILD_KIND]
         self._compiled = [parse_template(obj) for obj in self.templates]
 
     @classmethod
     def take(cls, api: KubeApi) -> Snapshot:
         """List everything, in all namespaces."""
         everywhere = api.in_namespace("")
-        kinds = ("ModelInstance", *(kind.value for kind in TemplateKind), *CHILD_KINDS)
-        return cls({**obj, "kind": kind} for kind in kinds for obj in everywhere.list(kind))
+        kinds = (MODEL_INSTANCES, *TEMPLATE_KINDS, *CHILD_KIND.values())
+        # Items of a list come without their kind.
+        return cls(
+            {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
+            for kind in kinds
+            for obj in everywhere.list(kind.kind)
+        )
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Give a template by name."""

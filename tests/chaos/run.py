@@ -173,10 +173,15 @@ def _settle(world: World, extent: Extent, outcome: Outcome, began: float) -> Non
 def _with_histories(found: list[Violation], snapshot: Snapshot, world: World) -> list[str]:
     world.writes.read()
     texts = []
+    told: set[Name] = set()
     for violation in found[:SHOWN_VIOLATIONS]:
-        history = world.writes.history(violation.name.namespace, names_of(violation, snapshot))
+        history = []
+        if violation.name not in told:
+            names = names_of(violation, snapshot)
+            history = world.writes.history(violation.name.namespace, names)[-SHOWN_HISTORY:]
+        told.add(violation.name)
         where = "/".join(filter(None, violation.name))
-        texts.append("\n    ".join([f"{where}: {violation.text}", *history[-SHOWN_HISTORY:]]))
+        texts.append("\n    ".join([f"{where}: {violation.text}", *history]))
     if len(found) > SHOWN_VIOLATIONS:
         texts.append(f"and {len(found) - SHOWN_VIOLATIONS} more")
     return texts
