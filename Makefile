@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench-hostile bench-webhook bench-memory chaos check format crds docs record-states lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos check format crds docs record-states lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,12 @@ test-unit: $(INSTALLED) ## Run the tests that need no control plane
 
 record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record
+
+bench: tools ## Measure 200 to 5,000 instances against the API server's own limit (about 15 minutes)
+	@$(BIN)/python -m tests.bench.run --record 200 1000 5000
+
+bench-large: tools ## The same with 1,000 and 10,000 instances (about 15 minutes)
+	@$(BIN)/python -m tests.bench.run --record --without-webhooks 1000 10000
 
 bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
 	@$(BIN)/python -m tests.bench.hostile

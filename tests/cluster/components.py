@@ -50,13 +50,24 @@ class Components:
         What its pods run on.
     durable
         Whether what etcd has confirmed survives its crash. Without, writing is faster.
+    audit_policy
+        What the audit log has.
     """
 
-    def __init__(self, directory: Path, tools: Tools, nodes: Nodes, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        tools: Tools,
+        nodes: Nodes,
+        *,
+        durable: bool = False,
+        audit_policy: Path = CONFIG / "audit-policy.yaml",
+    ) -> None:
         self._directory = directory
         self._tools = tools
         self._nodes = nodes
         self._durable = durable
+        self._audit_policy = audit_policy
         self._clients = {**CLIENTS, **nodes.clients}
         self._tokens = {client: secrets.token_hex(16) for client in self._clients}
         self._etcd_port, self._etcd_peer_port, self._port = free_ports(3)
@@ -91,9 +102,11 @@ class Components:
         kubectl = Kubectl(self._tools["kubectl"], directory / "admin.kubeconfig", directory / "kubectl-cache")
         if crds and any(CRDS.glob("*.yaml")):
             apply_crds(kubectl)
+        nodes = self._nodes.start(self._run)
+        if nodes is None:
+            return
         controllers = self._launch("kube-controller-manager", self._kube_controller_manager())
         self._launch("kube-scheduler", self._kube_scheduler())
-        nodes = self._nodes.start(self._run)
         if objects := list(self._nodes.objects()):
             items = {"apiVersion": "v1", "kind": "List", "items": objects}
             kubectl("create", "-f", "-", input=json.dumps(items))
@@ -175,7 +188,7 @@ class Components:
             "--kubelet-preferred-address-types=InternalIP",
             # Clusters that run it refuse blockOwnerDeletion without rights on the owner's finalizers.
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
-            f"--audit-policy-file={CONFIG / 'audit-policy.yaml'}",
+            f"--audit-policy-file={self._audit_policy}",
             f"--audit-log-path={self._directory / 'audit.log'}",
             "--profiling=false",
         ]

@@ -49,6 +49,7 @@ class ControlPlane(Cluster):
         crds: bool = True,
         owner: int | None = None,
         real_node: bool = False,
+        bare: bool = False,
     ) -> Self:
         """Start a control plane: three to five seconds once the tools are built.
 
@@ -62,6 +63,8 @@ class ControlPlane(Cluster):
             The process id with whose end the control plane ends too; default: the caller's.
         real_node
             Whether its node is to run containers; see `tests.cluster.nodes.real`.
+        bare
+            Whether there are to be neither nodes nor controllers, and an audit log that has reads, too.
 
         Raises
         ------
@@ -84,6 +87,7 @@ class ControlPlane(Cluster):
             directory,
             *([] if crds else ["--without-crds"]),
             *(["--real-node"] if real_node else []),
+            *(["--bare"] if bare else []),
         ]
         process = Process("the control plane", command, log=directory / "serve.log", owner=owner)
         try:
@@ -108,7 +112,7 @@ class ControlPlane(Cluster):
         return self._process.pid if self._process else None
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
-        """Give every write request so far; see `tests.cluster.audit.audit_events`."""
+        """Give every request logged so far, by default writes; see `tests.cluster.audit.audit_events`."""
         return audit_events(self.directory / "audit.log")
 
     def stop(self) -> None:

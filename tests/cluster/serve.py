@@ -1,6 +1,7 @@
 """The process that holds one control plane: ``python -m tests.cluster.serve DIRECTORY [OPTION…]``.
 
-``--without-crds`` leaves our CRDs out, ``--real-node`` gives it a node that runs containers.
+``--without-crds`` leaves our CRDs out, ``--real-node`` gives it a node that runs containers, ``--bare``
+neither nodes nor controllers, and an audit log that has reads, too.
 
 It starts the components, makes the file ``ready`` when they are, and on SIGTERM stops them in order and
 removes DIRECTORY. Being a process of its own it does so even when the program that wanted
@@ -15,8 +16,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from tests.cluster.components import Components
+from tests.cluster.components import CONFIG, Components
 from tests.cluster.kubectl import KubectlError
+from tests.cluster.nodes.none import NoNodes
 from tests.cluster.nodes.real import RealNode
 from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import ProcessError
@@ -29,7 +31,7 @@ class _Stopped(Exception):  # noqa: N818 -- a request, not an error
     """SIGTERM has arrived."""
 
 
-def serve(directory: Path, *, crds: bool, real_node: bool) -> int:
+def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool) -> int:
     """Hold a control plane in `directory` until SIGTERM; give the exit status."""
 
     def stop(*_: object) -> NoReturn:
@@ -38,8 +40,13 @@ def serve(directory: Path, *, crds: bool, real_node: bool) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     tools = ensure_tools()
-    nodes = RealNode(directory, tools) if real_node else SimulatedNodes(directory, tools)
-    components = Components(directory, tools, nodes)
+    if bare:
+        components = Components(
+            directory, tools, NoNodes(), audit_policy=CONFIG / "audit-policy-with-reads.yaml"
+        )
+    else:
+        nodes = RealNode(directory, tools) if real_node else SimulatedNodes(directory, tools)
+        components = Components(directory, tools, nodes)
     try:
         components.start(crds=crds)
         (directory / READY).touch()
@@ -57,5 +64,9 @@ def serve(directory: Path, *, crds: bool, real_node: bool) -> int:
 
 if __name__ == "__main__":
     options = sys.argv[2:]
-    crds, real_node = "--without-crds" not in options, "--real-node" in options
-    sys.exit(serve(Path(sys.argv[1]), crds=crds, real_node=real_node))
+    crds, real_node, bare = (
+        "--without-crds" not in options,
+        "--real-node" in options,
+        "--bare" in options,
+    )
+    sys.exit(serve(Path(sys.argv[1]), crds=crds, real_node=real_node, bare=bare))

@@ -1,4 +1,4 @@
-"""What a control plane has to know of its nodes, whether simulated or real."""
+"""What a control plane has to know of its nodes: simulated ones, a real one, or none."""
 
 from __future__ import annotations
 
@@ -80,8 +80,11 @@ class Nodes(Protocol):
     def around(self, command: Command) -> Command:
         """Give the command line that runs a control plane's program where it belongs."""
 
-    def start(self, launch: Callable[[Launch], Process]) -> Process:
-        """Start the nodes' own processes; give the one without which no node gets Ready."""
+    def start(self, launch: Callable[[Launch], Process]) -> Process | None:
+        """Start the nodes' own processes; give the one without which no node gets Ready.
+
+        None means that there are to be neither nodes nor the controllers that work for them.
+        """
 
     def objects(self) -> Iterable[dict[str, Any]]:
         """Give the objects that have to be created for them."""

@@ -16,6 +16,7 @@ from tests.cluster.waiting import wait_for
 def test_audit_events_are_flat_and_a_half_written_line_is_left_for_later(tmp_path: Path) -> None:
     event = {
         "user": {"username": "somebody"},
+        "userAgent": "curl/8",
         "verb": "patch",
         "objectRef": {
             "apiGroup": "modeloperator.dev",
@@ -34,6 +35,7 @@ def test_audit_events_are_flat_and_a_half_written_line_is_left_for_later(tmp_pat
     assert list(audit_events(log)) == [
         {
             "user": "somebody",
+            "agent": "curl/8",
             "verb": "patch",
             "group": "modeloperator.dev",
             "resource": "modelinstances/status",

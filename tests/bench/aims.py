@@ -1,0 +1,164 @@
+"""What is promised, and whether the figures of a run keep it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Sizes = "Mapping[int, Mapping[str, Any]]"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One promise.
+
+    Attributes
+    ----------
+    text
+        What is promised.
+    limit
+        The bound.
+    at
+        The number of instances that it is about; 0 for the webhooks.
+    value
+        Gives what was measured from the figures of that size, or from the webhooks' rows.
+    least
+        Whether the bound is the least that is promised, not the most.
+    other
+        Another number of instances, whose figures `value` gets as well.
+    """
+
+    text: str
+    limit: float
+    at: int
+    value: Callable[..., float]
+    least: bool = False
+    other: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an aim: None for `met` where it was not measured."""
+
+    aim: Aim
+    value: float | None
+    met: bool | None
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word."""
+        return "not measured" if self.met is None else "met" if self.met else "MISSED"
+
+
+def requests_per_instance(figures: Mapping[str, Any], *kinds: str) -> float:
+    """Give how many requests creating an instance took until Ready; ``writes`` and ``reads`` unless said."""
+    create = figures["create"]
+    counts = [create[kind] for kind in kinds or ("writes", "reads")]
+    return sum(sum(count.values()) for count in counts) / float(figures["instances"])
+
+
+def create_ratio(figures: Mapping[str, Any]) -> float:
+    """Give the time until all Deployments exist over what the bare client takes for all the same requests."""
+    ceiling = figures["ceiling"]
+    bare = ceiling["instances_seconds"] + ceiling["apply_seconds"]
+    return float(figures["create"]["deployments_seconds"] / bare)
+
+
+def children_ratio(figures: Mapping[str, Any]) -> float:
+    """Give the same where all instances exist beforehand: over what the children alone take."""
+    rebuild, ceiling = figures["rebuild"], figures["ceiling"]
+    per_child_pair = ceiling["apply_seconds"] / figures["instances"]
+    return float(rebuild["deployments_seconds"] / (per_child_pair * rebuild["rebuilt"]))
+
+
+def edit_ratio(figures: Mapping[str, Any]) -> float:
+    """Give the time until all Deployments have a template's edit over what the bare client takes."""
+    edit, ceiling = figures["edit"], figures["ceiling"]
+    per_deployment = ceiling["edit_seconds"] / figures["instances"]
+    return float(edit["deployments_seconds"] / (per_deployment * edit["edited"]))
+
+
+def cpu_per_instance_ms(figures: Mapping[str, Any]) -> float:
+    """Give the operator's CPU time for one instance, from its creation until Ready."""
+    return float(figures["create"]["cpu_seconds"]["operator"] / figures["instances"] * 1000)
+
+
+def _restart_writes(figures: Mapping[str, Any]) -> float:
+    return float(sum(figures["restart"]["writes"].values()))
+
+
+AIMS = (
+    Aim("requests for an instance until Ready, Events not counted", 4.0, 1000, requests_per_instance),
+    Aim(
+        "reads among them",
+        0.0,
+        1000,
+        lambda figures: requests_per_instance(figures, "reads"),
+    ),
+    Aim("all Deployments, instances created at once, over the ceiling", 1.25, 1000, create_ratio),
+    Aim("all Deployments of instances that exist, over the ceiling", 1.25, 1000, children_ratio),
+    Aim("a template's edit in all Deployments, over the ceiling", 1.25, 1000, edit_ratio),
+    Aim(
+        "single create to Deployment, median in ms",
+        40.0,
+        1000,
+        lambda figures: float(figures["single"]["to_deployment_ms"]["p50"]),
+    ),
+    Aim("writes after a restart with nothing to do", 0.0, 10_000, _restart_writes),
+    Aim(
+        "CPU seconds of such a restart",
+        15.0,
+        10_000,
+        lambda figures: float(figures["restart"]["cpu_seconds"]["operator"]),
+    ),
+    Aim(
+        "peak memory after such a restart in MB",
+        300.0,
+        10_000,
+        lambda figures: float(figures["restart"]["peak_mb"]),
+    ),
+    Aim(
+        "CPU time for an instance, over that at 1,000",
+        1.2,
+        10_000,
+        lambda figures, other: cpu_per_instance_ms(figures) / cpu_per_instance_ms(other),
+        other=1000,
+    ),
+    Aim(
+        "admission reviews in a second",
+        1000.0,
+        0,
+        lambda rows: float(min(row["per_second"] for row in rows if row["is_judged"])),
+        least=True,
+    ),
+    Aim(
+        "admission review, 99th percentile in ms",
+        10.0,
+        0,
+        lambda rows: float(max(row["p99_ms"] for row in rows if row["is_judged"])),
+    ),
+)
+
+
+def verdicts(results: Mapping[str, Any]) -> list[Verdict]:
+    """Judge the results of a run.
+
+    Parameters
+    ----------
+    results
+        As they are written: ``sizes`` by number of instances (a text), and ``webhook``.
+    """
+    return [_judge(aim, results) for aim in AIMS]
+
+
+def _judge(aim: Aim, results: Mapping[str, Any]) -> Verdict:
+    wanted = [size for size in (aim.at, aim.other) if size]
+    sizes = results.get("sizes", {})
+    given = [sizes.get(str(size)) for size in wanted] if wanted else [results.get("webhook")]
+    if not all(given):
+        return Verdict(aim, None, None)
+    value = round(aim.value(*given), 3)
+    return Verdict(aim, value, value >= aim.limit if aim.least else value <= aim.limit)

@@ -1,0 +1,92 @@
+"""The plainest client that keeps an API server busy: prepared requests over kept connections."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aiohttp
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+REQUEST_SECONDS = 60.0
+
+
+class Request(NamedTuple):
+    """One request, ready to be sent."""
+
+    method: str
+    path: str
+    content_type: str
+    body: str
+
+
+class BenchError(Exception):
+    """Something did not answer as it must for the figures to mean anything."""
+
+
+class Client:
+    """Sends requests.
+
+    Parameters
+    ----------
+    session
+        An open session for the server.
+    server
+        Its URL.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
+        self.session = session
+        self.server = server
+
+    async def send(self, request: Request) -> bytes:
+        """Send one request and give the answer.
+
+        Raises
+        ------
+        BenchError
+            When the answer is not 2xx.
+        """
+        async with self.session.request(
+            request.method,
+            self.server + request.path,
+            data=request.body.encode(),
+            headers={"Content-Type": request.content_type},
+        ) as response:
+            answer = await response.read()
+        if response.status >= 300:
+            raise BenchError(f"{request.method} {request.path}: {response.status} {answer[:300]!r}")
+        return answer
+
+    async def send_all(self, requests: Iterable[Request], concurrency: int) -> None:
+        """Send requests, so many at a time."""
+        left = iter(requests)
+
+        async def work() -> None:
+            for request in left:
+                await self.send(request)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(work())
+
+
+@asynccontextmanager
+async def connect(kubeconfig: Path) -> AsyncIterator[Client]:
+    """Open a session as the user of a kubeconfig that the cluster's helpers have written."""
+    config: dict[str, Any] = yaml.safe_load(await asyncio.to_thread(kubeconfig.read_text))
+    cluster, token = config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cadata=authority)),
+        headers={"Authorization": f"Bearer {token}", "User-Agent": "model-operator-bench"},
+        timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+    ) as session:
+        yield Client(session, cluster["server"])
