@@ -96,27 +96,29 @@ class ChildSync:
                 # As long as it is there it chooses the number; without any worker it takes itself for off.
                 children, least = [without_replicas(child) for child in children], 1
         for child in children:
-            failure = await self._ensure(instance, child, least)
+            wanted = rendered.applicable if child is rendered.deployment else applicable(child)
+            failure = await self._ensure(instance, child, wanted, least)
             if failure is not None:
                 failures.append(failure)
                 if child["kind"] in _NEEDED_TO_SERVE:
                     break
         return min(failures, key=lambda failure: PRECEDENCE.index(failure.reason), default=None)
 
-    async def _ensure(self, instance: ModelInstance, child: Object, least: int) -> Failure | None:
-        """Bring one child to what is wanted; return what was in the way.
+    async def _ensure(
+        self, instance: ModelInstance, child: Object, wanted: Object, least: int
+    ) -> Failure | None:
+        """Bring one child, which is applied as `wanted`, to that; return what was in the way.
 
         Where somebody else chooses a Deployment's number of workers, it has at least `least` all the same.
         """
         kind = CHILD_KIND[child["kind"]]
-        wanted = applicable(child)
         name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
         attempt = f"apply {kind.kind} {name}"
         try:
             live = self._state.children[kind.kind].get(namespace, name)
             if live is None:
-                first = with_replicas(child, least) if leaves_replicas(child) else child
-                found = await self._claim(kind, applicable(first))
+                first = applicable(with_replicas(child, least)) if leaves_replicas(child) else wanted
+                found = await self._claim(kind, first)
                 if isinstance(found, Failure):
                     return found
                 live = found

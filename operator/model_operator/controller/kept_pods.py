@@ -14,7 +14,6 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import NotFoundError
 from model_operator.controller.resources import DEPLOYMENTS
 from model_operator.controller.state import ClusterState
-from model_operator.core.canonical import pod_revision
 from model_operator.core.kept_pods import applied_pods, told_revision, with_pods
 from model_operator.core.plan import Plan
 from model_operator.core.rendering import RenderedDeployment
@@ -85,7 +84,7 @@ class PodKeeper:
         before: Mapping[tuple[str, str], dict[str, Any]],
     ) -> tuple[tuple[str, str], dict[str, Any]] | None:
         """Return the pods that are to stay, and of which Deployment and revision they are; None for none."""
-        if told is None or told == pod_revision(rendered.deployment):
+        if told is None or told == rendered.revision:
             return None
         namespace = rendered.deployment["metadata"]["namespace"]
         known = self._state.children[DEPLOYMENTS.kind].get(namespace, rendered.name)

@@ -18,6 +18,8 @@ from model_operator.core.quantities import canonical_quantity
 APPLIED_HASH = f"{GROUP}/applied-hash"
 """Annotation of a child: hash of the object that was applied."""
 
+_SCALARS = (str, int, float)
+"""Most values are these, and looking for them first spares the slow questions after abstract types."""
 _QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
 _ATOMIC_MAPS = frozenset(
@@ -87,11 +89,15 @@ def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
         variable's empty ``value`` are left out because the API server does not store them:
         they would read as drift for ever.
     """
-    pruned: dict[str, Any] = _prune(obj)
-    digest = _hash(pruned)
-    metadata = dict(pruned.get("metadata", {}))
-    metadata["annotations"] = {**metadata.get("annotations", {}), APPLIED_HASH: digest}
-    return {**pruned, "metadata": metadata}
+    pruned = _prune(obj)
+    return _with_hash(pruned, _digest(_canonical(pruned)))
+
+
+def applicable_deployment(deployment: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return what :func:`applicable` and :func:`pod_revision` do, for the price of the former."""
+    pruned = _prune(deployment)
+    canonical = _canonical(pruned)
+    return _with_hash(pruned, _digest(canonical)), _digest(canonical["spec"]["template"])
 
 
 def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -124,35 +130,43 @@ def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 def pod_revision(deployment: Mapping[str, Any]) -> str:
     """Return a hash of a rendered Deployment's pod template: it tells revisions apart."""
-    return _hash(_prune(deployment["spec"]["template"]))
+    return _digest(_canonical(_prune(deployment["spec"]["template"])))
 
 
-def _hash(obj: Mapping[str, Any]) -> str:
-    text = json.dumps(_canonical(obj), sort_keys=True, separators=(",", ":"))
+def _with_hash(pruned: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    metadata = dict(pruned.get("metadata", {}))
+    metadata["annotations"] = {**metadata.get("annotations", {}), APPLIED_HASH: digest}
+    return {**pruned, "metadata": metadata}
+
+
+def _digest(canonical: Mapping[str, Any]) -> str:
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _prune(value: Any) -> Any:
+    if isinstance(value, _SCALARS):
+        return value
     if isinstance(value, Mapping):
         pruned = {key: _prune(item) for key, item in value.items() if item is not None}
         if pruned.get("value") == "" and "name" in pruned:
             del pruned["value"]
         return pruned
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_prune(item) for item in value]
-    return value
+    return [_prune(item) for item in value] if isinstance(value, Sequence) else value
 
 
 def _canonical(value: Any, field: str = "") -> Any:
+    if isinstance(value, _SCALARS):
+        return _quantity(value) if field in _QUANTITY_FIELDS else value
     if isinstance(value, Mapping):
         if field in _QUANTITY_MAPS:
             return {key: _quantity(item) for key, item in value.items()}
         canonical = {key: _canonical(item, key) for key, item in value.items()}
         added, default = _ATOMIC_DEFAULTS.get(field, ("", None))
-        return {key: item for key, item in canonical.items() if key != added or item != default}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return _quantity(value) if field in _QUANTITY_FIELDS else value
+        if added in canonical and canonical[added] == default:
+            del canonical[added]
+        return canonical
+    return [_canonical(item) for item in value] if isinstance(value, list) else value
 
 
 def _quantity(value: Any) -> Any:

@@ -100,6 +100,8 @@ def _difference(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
 
 def _is_same(value: Any, other: Any) -> bool:
     """Compare as JSON does: true is not 1, as it is to Python."""
+    if isinstance(value, str):
+        return bool(value == other)
     if isinstance(value, Mapping) and isinstance(other, Mapping):
         return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
     if isinstance(value, list) and isinstance(other, list):
@@ -108,6 +110,8 @@ def _is_same(value: Any, other: Any) -> bool:
 
 
 def _without_nulls(value: Any) -> Any:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value

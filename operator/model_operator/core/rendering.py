@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from model_operator.api import (
@@ -13,6 +14,7 @@ from model_operator.api import (
     ModelInstance,
 )
 from model_operator.core.autoscaler import render_autoscaler
+from model_operator.core.canonical import applicable_deployment
 from model_operator.core.deployment import render_deployment
 from model_operator.core.disruption_budget import render_disruption_budget
 from model_operator.core.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
@@ -34,7 +36,7 @@ COMPONENT = "model-server"
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderedDeployment:
     """One deployment of a model.
 
@@ -62,6 +64,21 @@ class RenderedDeployment:
     disruption_budget: dict[str, Any] | None
     autoscaler: dict[str, Any] | None
     url: str | None
+
+    @cached_property
+    def _hashed(self) -> tuple[dict[str, Any], str]:
+        # Hashing is a good part of the work on an instance, and its results are asked for several times.
+        return applicable_deployment(self.deployment)
+
+    @property
+    def applicable(self) -> dict[str, Any]:
+        """The Deployment as it is applied, with its hash; not to be changed."""
+        return self._hashed[0]
+
+    @property
+    def revision(self) -> str:
+        """Hash of the Deployment's pod template."""
+        return self._hashed[1]
 
     @property
     def children(self) -> list[dict[str, Any]]:

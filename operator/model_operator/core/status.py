@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
-from model_operator.core.canonical import applicable, pod_revision, was_applied
+from model_operator.core.canonical import was_applied
 from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
@@ -196,7 +196,7 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
     live = observation.deployments.get(rendered.name)
     if live is None or rollout is None:
         return _Verdict(Reason.Deploying, f"{what} is being created.", DeploymentState.UPDATE_PENDING)
-    is_applied = was_applied(applicable(rendered.deployment), live)
+    is_applied = was_applied(rendered.applicable, live)
     if is_applied and (
         rollout.state is RolloutState.COMPLETE or (rollout.holds and _was_ready(rendered, observation))
     ):
@@ -236,9 +236,7 @@ def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
     """Tell whether these very pods were told to be rolled out, so that scaling alone undoes nothing."""
     known = observation.current.get("deployments") or []
     before: Mapping[str, Any] = next((entry for entry in known if entry.get("name") == rendered.name), {})
-    return before.get("status") == DeploymentState.READY and before.get("revision") == pod_revision(
-        rendered.deployment
-    )
+    return before.get("status") == DeploymentState.READY and before.get("revision") == rendered.revision
 
 
 def _applied_revision(rendered: RenderedDeployment, observation: Observation) -> str | None:
@@ -246,9 +244,9 @@ def _applied_revision(rendered: RenderedDeployment, observation: Observation) ->
     live, plan = observation.deployments.get(rendered.name), observation.plan
     if live is None or plan is None or plan.template is None:
         return None
-    revision = pod_revision(rendered.deployment)
+    revision = rendered.revision
     told = told_revision(observation.current, observation.instance, plan.template, rendered.name)
-    return revision if told == revision or was_applied(applicable(rendered.deployment), live) else None
+    return revision if told == revision or was_applied(rendered.applicable, live) else None
 
 
 def _judge_unwanted(observation: Observation, name: str) -> _Verdict:

@@ -8,7 +8,6 @@ from typing import Any
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid
-from model_operator.core.canonical import pod_revision
 from model_operator.core.parsing import parse_template
 from model_operator.core.plan import Plan, make_plan
 from model_operator.core.render_settings import RenderSettings
@@ -101,8 +100,7 @@ def _is_rolled(instance: ModelInstance, plan: Plan) -> bool:
     """Tell whether a Deployment that has workers gets other pods than it has."""
     told = {entry.name: entry.revision for entry in instance.status.deployments if entry.replicas}
     return plan.rendering is not None and any(
-        told.get(rendered.name) not in (None, pod_revision(rendered.deployment))
-        for rendered in plan.rendering.deployments
+        told.get(rendered.name) not in (None, rendered.revision) for rendered in plan.rendering.deployments
     )
 
 
