@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache import Object, key_of
+from model_operator.controller.cache import NamespacedName, Object, key_of
 from model_operator.controller.causes import CauseFinder
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
@@ -47,6 +46,9 @@ class InstanceReconciler:
     look_later
         Called with namespace and name of an instance, and the seconds after which it is to be looked at
         unless it is before.
+    give_way
+        Called with namespace and name of an instance that is to be looked at again after all that wait; False
+        when none do.
     causes
         What looks for the reasons of roll-outs that do not get on; one of its own by default.
     clock
@@ -61,6 +63,7 @@ class InstanceReconciler:
         recount: Callable[[str | None], None],
         record: Callable[[Iterable[Event]], None],
         look_later: Callable[[str, str, float], None],
+        give_way: Callable[[str, str], bool],
         causes: CauseFinder | None = None,
         clock: Clock = utc_now,
     ) -> None:
@@ -70,6 +73,8 @@ class InstanceReconciler:
         self._recount = recount
         self._record = record
         self._look_later = look_later
+        self._give_way = give_way
+        self._untold: set[NamespacedName] = set()
         self._causes = CauseFinder(client) if causes is None else causes
         self._clock = clock
         self._pods = PodKeeper(client, state)
@@ -92,32 +97,50 @@ class InstanceReconciler:
         if obj is None:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
+            self._untold.discard((namespace, name))
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}
+        actions: list[ChildAction] = []
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
             template = resolve_template(instance, self._state)
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
             if plan.rendering is not None:
-                children = ChildSync(self._client, self._state, partial(self._on_action, instance, plan))
+                children = ChildSync(self._client, self._state, actions.append)
                 try:
                     failures = await children.sync(instance, plan.rendering)
                 except NamespaceTerminatingError:
                     log.info("namespace is being deleted")
                     return None
+                finally:
+                    self._record_actions(instance, plan, actions)
+        if actions and not failures and self._tells_later((namespace, name)):
+            return None
         await self._tell(obj, instance, plan, failures)
         return min((failure.retry_limit for failure in failures.values()), default=None)
 
-    def _on_action(self, instance: ModelInstance, plan: Plan, action: ChildAction) -> None:
+    def _tells_later(self, key: NamespacedName) -> bool:
+        """Leave a status for the next look, once, while other instances wait for their children.
+
+        With many at a time, the models come first, and by the next look the roll-out is often complete: that
+        is one write instead of two.
+        """
+        if key in self._untold or not self._give_way(*key):
+            return False
+        self._untold.add(key)
+        return True
+
+    def _record_actions(self, instance: ModelInstance, plan: Plan, actions: Iterable[ChildAction]) -> None:
         regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
-        self._record([child_event(regarding, action, instance, plan.template)])
+        self._record(child_event(regarding, action, instance, plan.template) for action in actions)
 
     async def _tell(
         self, obj: Object, instance: ModelInstance, plan: Plan | None, failures: dict[str, Failure]
     ) -> None:
         """Write the status, if it is not what the object already says."""
+        self._untold.discard(key_of(obj))
         metadata = obj["metadata"]
         current = obj.get("status") or {}
         deployments, services = (

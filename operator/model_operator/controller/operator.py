@@ -189,6 +189,7 @@ class Operator:
                 self._triggers.recount,
                 self._events.record,
                 self._triggers.look_later,
+                self._triggers.give_way,
             ),
             TemplateReconciler(
                 writer,

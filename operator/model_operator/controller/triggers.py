@@ -122,6 +122,13 @@ class Triggers:
         """Have an instance looked at after some seconds, unless it is before."""
         self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), delay)
 
+    def give_way(self, namespace: str, name: str) -> bool:
+        """Have an instance looked at again after all that wait now; return False, without, if none do."""
+        if not len(self._queue):
+            return False
+        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name))
+        return True
+
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
         if kind is MODEL_INSTANCES:
             return self._on_instance

@@ -110,6 +110,7 @@ class Operator:
             self.triggers.recount,
             lambda _: None,
             self.triggers.look_later,
+            self.triggers.give_way,
             finder,
         )
         self.queue = queue
