@@ -55,6 +55,11 @@ class Bench:
         The number of instances.
     singles
         How many are created one by one.
+
+    Attributes
+    ----------
+    folder
+        Where its files are while it runs.
     """
 
     def __init__(self, count: int, singles: int = SINGLES) -> None:
@@ -62,14 +67,14 @@ class Bench:
         self._limit = 60 + count * 0.2
         self._names = objects.names("model", count)
         self._singles = objects.names("single", singles)
-        self._folder = Path(tempfile.mkdtemp(prefix="model-operator-bench-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="model-operator-bench-"))
         self._stack = AsyncExitStack()
         self._operator: OperatorProcess | None = None
 
     async def __aenter__(self) -> Self:
         """Start the control plane and the watches."""
         stack = self._stack
-        stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         try:
             self._cluster = stack.enter_context(ControlPlane.start(bare=True))
             self._programs = children(self._cluster.pid or 0)
@@ -322,7 +327,7 @@ class Bench:
     async def _measure(self, requests: Iterable[Request], kubeconfig: Path | None = None) -> float:
         """Give the seconds that requests take from a process of its own, by default as the operator."""
         user = self._as_operator if kubeconfig is None else kubeconfig
-        return await ceiling(user, list(requests), self._folder, CONCURRENCY, self._limit)
+        return await ceiling(user, list(requests), self.folder, CONCURRENCY, self._limit)
 
     async def _remove_children(self, names: Sequence[str]) -> None:
         self._deployments.expect(names, lambda event_type, _: event_type == "DELETED")
@@ -331,7 +336,7 @@ class Bench:
         await self._deployments.all_met(self._limit)
 
     async def _start_operator(self) -> None:
-        log = self._folder / "operator.log"
+        log = self.folder / "operator.log"
         # In a thread, since the stage and the watches go on.
         self._operator = await asyncio.to_thread(OperatorProcess.start, self._as_operator, log=log)
 

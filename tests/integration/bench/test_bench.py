@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +20,14 @@ ALL = COUNT + SINGLES
 def figures() -> dict[str, Any]:
     """Give the figures of a small run."""
     steps: list[str] = []
-    before = set(Path(tempfile.gettempdir()).glob("model-operator-bench-*"))
+    bench = Bench(COUNT, SINGLES)
 
     async def measure() -> dict[str, Any]:
-        async with Bench(COUNT, SINGLES) as bench:
+        async with bench:
             return await bench.run(steps.append)
 
     measured = asyncio.run(measure())
-    assert set(Path(tempfile.gettempdir()).glob("model-operator-bench-*")) <= before
+    assert not bench.folder.exists()
     assert steps == [step for step in measured if step not in ("instances", "concurrency")]
     return measured
 

@@ -44,7 +44,7 @@ class Operator:
             self.state,
             RenderSettings(),
             lambda _: None,
-            list,
+            lambda events: [*events].clear(),
             lambda *_: None,
             triggers.give_way,
         )
