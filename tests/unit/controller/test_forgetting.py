@@ -139,6 +139,7 @@ class Operator:
             self.triggers.recount,
             self.events.record,
             self.triggers.look_later,
+            self.triggers.give_way,
             CauseFinder(self.server, now),
         )
         trials = TemplateTrials(self.server, self.state, RenderSettings(), "home", clock=now)
