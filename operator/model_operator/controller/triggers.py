@@ -135,12 +135,12 @@ class Triggers:
         return self._on_template if kind in TEMPLATE_KINDS else self._on_child
 
     def _on_instance(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
-        # A deleted one, too: then whatever is known of it is forgotten.
-        self._queue.add(Key(kind.kind, *key_of(obj)))
         # After a gap in the watch a namesake may follow without any word of the deletion.
         gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
         if gone is not None:
             self.recount(bound_template(gone.get("status")))
+        # A deleted one, too: then whatever is known of it is forgotten.
+        self._queue.add(Key(kind.kind, *key_of(obj)))
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:

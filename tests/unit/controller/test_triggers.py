@@ -96,7 +96,7 @@ def test_an_instance_that_was_replaced_unnoticed_has_its_template_count_anew() -
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
-    assert world.see(instance("demo", uid="i2", template_id="another"), None) == [DEMO, f"{EMBED} later"]
+    assert world.see(instance("demo", uid="i2", template_id="another"), None) == [f"{EMBED} later", DEMO]
 
 
 def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None:
