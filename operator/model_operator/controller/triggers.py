@@ -15,7 +15,8 @@ from model_operator.controller.resources import (
     TEMPLATE_KINDS,
     ResourceKind,
 )
-from model_operator.controller.state import ClusterState, bound_template, instance_of_child
+from model_operator.controller.state import ClusterState, instance_of_child
+from model_operator.core.arrivals import contribution
 
 _COUNT_DELAY = 1.0
 """Seconds over which what a template's instances do becomes one write of its counts."""
@@ -135,12 +136,14 @@ class Triggers:
         return self._on_template if kind in TEMPLATE_KINDS else self._on_child
 
     def _on_instance(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
-        # After a gap in the watch a namesake may follow without any word of the deletion.
-        gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
-        if gone is not None:
-            self.recount(bound_template(gone.get("status")))
         # A deleted one, too: then whatever is known of it is forgotten.
         self._queue.add(Key(kind.kind, *key_of(obj)))
+        # What we write ourselves is no news here, unless its answer was lost. And after a gap in the watch a
+        # namesake may follow without any word of the deletion.
+        told = [contribution(each.get("status") or {}) for each in (old, obj) if each is not None]
+        if deleted or len(set(told)) != 1 or (old is not None and _uid(old) != _uid(obj)):
+            for uid in dict.fromkeys(each.template for each in told):
+                self.recount(uid)
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:

@@ -87,7 +87,7 @@ def test_a_deleted_instance_has_its_template_count_anew() -> None:
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
-    assert world.see(instance("demo", bound="t1"), "DELETED") == [f"{EMBED} later", DEMO]
+    assert world.see(instance("demo", bound="t1"), "DELETED") == [DEMO, f"{EMBED} later"]
     assert world.state.instances.get("team", "demo") is None
 
 
@@ -96,7 +96,17 @@ def test_an_instance_that_was_replaced_unnoticed_has_its_template_count_anew() -
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
-    assert world.see(instance("demo", uid="i2", template_id="another"), None) == [f"{EMBED} later", DEMO]
+    assert world.see(instance("demo", uid="i2", template_id="another"), None) == [DEMO, f"{EMBED} later"]
+
+
+def test_a_status_that_was_written_without_an_answer_has_the_templates_count_anew() -> None:
+    world = World()
+    world.see(template("embed"))
+    world.see(instance("demo"))
+
+    assert world.see(instance("demo", bound="t1")) == [DEMO, f"{EMBED} later"]
+    assert world.see(instance("demo", bound="t1")) == [DEMO]
+    assert world.see(instance("demo")) == [DEMO, f"{EMBED} later"]
 
 
 def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None:
