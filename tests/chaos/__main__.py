@@ -34,10 +34,10 @@ def main() -> int:
     outcomes = run(given.seed, extent, phases, lambda line: print(line, flush=True))
     operations = sum(outcome.operations.total() for outcome in outcomes)
     faults = sum(outcome.faults.total() for outcome in outcomes)
-    wrong = sum(len(outcome.violations) for outcome in outcomes)
+    wrong = sum(outcome.wrong for outcome in outcomes)
     verdict = f"{'FAILED' if wrong else 'passed'}: {wrong} violations"
     print(
-        f"{verdict} in {len(outcomes) - 1} of {len(phases)} phases; "
+        f"{verdict} in {len(phases)} phases; "
         f"{operations} operations, {faults} faults, {time.monotonic() - began:.0f} s"
     )
     repeat = "".join([" --short" if given.short else "", *(f" --phase {phase.name}" for phase in phases)])

@@ -50,7 +50,7 @@ class Extent:
     window_seconds: float
 
 
-SHORT = Extent(instances=40, rate=8, seconds=8, settle_seconds=90, quiet_seconds=2, window_seconds=3)
+SHORT = Extent(instances=40, rate=8, seconds=8, settle_seconds=60, quiet_seconds=2, window_seconds=3)
 LONG = Extent(instances=200, rate=12, seconds=60, settle_seconds=180, quiet_seconds=4, window_seconds=15)
 
 
@@ -69,7 +69,9 @@ class Outcome:
     settled_seconds
         The time from the end of the faults until all was as desired.
     violations
-        What was wrong, with the history of the objects.
+        What was wrong, with the history of the objects, as much of it as is shown.
+    wrong
+        How much was wrong.
     ends
         The last words of operators that ended by themselves.
     """
@@ -80,11 +82,22 @@ class Outcome:
     writes: int = 0
     settled_seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
+    wrong: int = 0
+
+    def add(self, texts: list[str]) -> None:
+        """Add what is wrong, one text each."""
+        room = max(SHOWN_VIOLATIONS - len(self.violations), 0)
+        self.violations += texts[:room]
+        self.wrong += len(texts)
+
     ends: list[str] = field(default_factory=list)
 
 
 def run(seed: str, extent: Extent, phases: Sequence[Phase], say: Callable[[str], None]) -> list[Outcome]:
-    """Go through the phases on a control plane of their own; stop after the first one with violations."""
+    """Go through the phases on a control plane of their own.
+
+    After one with violations the operators start anew, so that what is wrong need not be in the next one.
+    """
     outcomes = []
     say(f"seed {seed}: {extent.instances} instances, {len(phases)} phases of {extent.seconds:g} s of faults")
     with World(seed, extent.instances) as world:
@@ -95,12 +108,12 @@ def run(seed: str, extent: Extent, phases: Sequence[Phase], say: Callable[[str],
         _settle(world, extent, first, began)
         _report(first, say)
         outcomes.append(first)
-        for phase in phases if not first.violations else ():
+        for phase in phases:
+            if outcomes[-1].wrong:
+                world.stop_operators()
             outcome = _go_through(world, seed, extent, phase)
             _report(outcome, say)
             outcomes.append(outcome)
-            if outcome.violations:
-                break
     return outcomes
 
 
@@ -127,10 +140,11 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     _settle(world, extent, outcome, ended)
     outcome.writes = world.writes.operators - writes
     if phase.has_lease and world.writes.handovers > world.transitions() - transitions:
-        outcome.violations.append(
+        text = (
             f"two operators wrote at once: {world.writes.handovers} times another one than before, while the "
             f"Lease changed hands {world.transitions() - transitions} times"
         )
+        outcome.add([text])
     outcome.ends = [words for operator in world.operators for words in operator.ends]
     return outcome
 
@@ -159,7 +173,7 @@ def _settle(world: World, extent: Extent, outcome: Outcome, began: float) -> Non
                 break
             if is_late:
                 found = found or [Violation(Name("", "operator"), "writes on and on, or is never ready")]
-                outcome.violations = _with_histories(found, snapshot, world)
+                outcome.add(_with_histories(found, snapshot, world))
                 return
             world.tend_for(0.5)
     outcome.settled_seconds = time.monotonic() - began - extent.quiet_seconds
@@ -167,14 +181,14 @@ def _settle(world: World, extent: Extent, outcome: Outcome, began: float) -> Non
     needless = [f"needless write: {line}" for line in world.writes.read()]
     snapshot = Snapshot.take(world.api)
     again = violations(snapshot, world.churn.population)
-    outcome.violations = needless + _with_histories(again, snapshot, world)
+    outcome.add(needless + _with_histories(again, snapshot, world))
 
 
 def _with_histories(found: list[Violation], snapshot: Snapshot, world: World) -> list[str]:
     world.writes.read()
     texts = []
     told: set[Name] = set()
-    for violation in found[:SHOWN_VIOLATIONS]:
+    for violation in found:
         history = []
         if violation.name not in told:
             names = names_of(violation, snapshot)
@@ -182,13 +196,11 @@ def _with_histories(found: list[Violation], snapshot: Snapshot, world: World) ->
         told.add(violation.name)
         where = "/".join(filter(None, violation.name))
         texts.append("\n    ".join([f"{where}: {violation.text}", *history]))
-    if len(found) > SHOWN_VIOLATIONS:
-        texts.append(f"and {len(found) - SHOWN_VIOLATIONS} more")
     return texts
 
 
 def _report(outcome: Outcome, say: Callable[[str], None]) -> None:
-    verdict = f"{len(outcome.violations)} VIOLATIONS" if outcome.violations else "as desired"
+    verdict = f"{outcome.wrong} VIOLATIONS" if outcome.wrong else "as desired"
     say(
         f"{outcome.name}: {verdict}, {outcome.settled_seconds:.1f} s after the last fault; "
         f"{outcome.operations.total()} operations, {outcome.faults.total()} faults, {outcome.writes} writes"
@@ -201,3 +213,5 @@ def _report(outcome: Outcome, say: Callable[[str], None]) -> None:
         say(f"  {len(outcome.ends)} operators ended by themselves and were started again; the last: {last}")
     for text in outcome.violations:
         say(f"  ! {text}")
+    if outcome.wrong > len(outcome.violations):
+        say(f"  ! and {outcome.wrong - len(outcome.violations)} more")
