@@ -7,7 +7,7 @@ import datetime
 import itertools
 import socket
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -37,7 +37,10 @@ _REFRESH_SECONDS = 10.0
 _BURST = 25
 _REFILL_SECONDS = 300.0
 """How many writes one object may cause at once, and after how long one more: client-go's spam filter."""
-_QUEUED = 1000
+_QUEUED = 5000
+_GIVE_WAY_SECONDS = 1.0
+"""Time for which each poster leaves one Event unposted while instances wait."""
+_BUSY_POLL_SECONDS = 0.1
 _REMEMBERED = 4096
 _FORBIDDEN_SECONDS = 300.0
 """Time for which a namespace that takes no Events is left alone."""
@@ -78,12 +81,21 @@ class EventRecorder:
         Where what became of Events is counted.
     clock
         What the time is.
+    is_busy
+        Tells whether instances wait to be worked on: then few Events are posted, the rest afterwards.
     """
 
-    def __init__(self, client: ApiClient, metrics: Metrics, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        metrics: Metrics,
+        clock: Clock = utc_now,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._client = client
         self._counted = metrics.events
         self._clock = clock
+        self._is_busy = is_busy
         self._reporter = f"{MANAGER}-{socket.gethostname()}"[:_MAX_INSTANCE]
         self._series: OrderedDict[Event, _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
@@ -183,12 +195,22 @@ class EventRecorder:
             while not self._queue:
                 self._available.clear()
                 await self._available.wait()
+            await self._give_way()
+            if not self._queue:
+                continue
             try:
                 await self._post(self._take())
             except LeadershipLostError:
                 raise
             except Exception:
                 log.exception("event lost")
+
+    async def _give_way(self) -> None:
+        """Wait while instances do, but not for ever: posting would take a third of what the server can do."""
+        left = _GIVE_WAY_SECONDS
+        while left > 0 and self._is_busy():
+            await asyncio.sleep(_BUSY_POLL_SECONDS)
+            left -= _BUSY_POLL_SECONDS
 
     def _enqueue(self, each: _Series) -> None:
         if len(self._queue) >= _QUEUED:

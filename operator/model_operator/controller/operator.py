@@ -179,7 +179,7 @@ class Operator:
         self._triggers = Triggers(self._state, self._queue, scope)
         self._vitals = Vitals(kinds, scope, settings.resync_seconds)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._vitals.sign)
-        self._events = EventRecorder(writer, metrics)
+        self._events = EventRecorder(writer, metrics, is_busy=lambda: len(self._queue) > 0)
         self._workers = Workers(
             self._queue,
             InstanceReconciler(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -82,7 +83,8 @@ class World:
     def __init__(self) -> None:
         self.server = Server()
         self.metrics = Metrics()
-        self.recorder = EventRecorder(self.server, self.metrics, self._now)
+        self.is_busy = False
+        self.recorder = EventRecorder(self.server, self.metrics, self._now, lambda: self.is_busy)
 
     def _now(self) -> datetime.datetime:
         return START + datetime.timedelta(seconds=asyncio.get_running_loop().time())
@@ -121,6 +123,19 @@ def test_each_thing_makes_one_event(world: World) -> None:
     assert world.counts == [1, 1, 1]
     (first, *_) = world.server.events.values()
     assert first["eventTime"] == "2026-01-01T09:00:00.000000Z"
+
+
+def test_while_instances_wait_few_events_are_posted_and_then_the_rest(world: World) -> None:
+    posted: list[int] = []
+
+    def be(busy: bool) -> None:
+        world.is_busy = busy
+        posted.append(len(world.server.events))
+
+    everything = [event(str(number), str(number)) for number in range(100)]
+    world.play(partial(be, True), *everything, 5.5, partial(be, False), 1)
+    assert 0 < posted[-1] <= 20
+    assert len(world.server.events) == 100
 
 
 def test_repeats_make_a_series_that_is_written_every_ten_seconds_at_most(world: World) -> None:
