@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import itertools
-import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -41,6 +39,7 @@ from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateTrials, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.vitals import WATCHER, Vitals
+from model_operator.controller.watching import kopf_settings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import Workers
@@ -385,46 +384,3 @@ def _as_lost(error: Exception) -> LeadershipLostError | None:
             return None
         error = error.exceptions[0]
     return error if isinstance(error, LeadershipLostError) else None
-
-
-def kopf_settings(
-    kinds: Sequence[ResourceKind], scope: Scope, request_timeout: float
-) -> kopf.OperatorSettings:
-    """Return kopf's settings: watch only, write nothing, never give up.
-
-    Parameters
-    ----------
-    kinds
-        What is watched, with its label selectors.
-    scope
-        The namespaces to be served.
-    request_timeout
-        Seconds until a request (not a watch) counts as unanswered.
-    """
-    settings = kopf.OperatorSettings()
-    settings.scanning.disabled = True
-    settings.posting.enabled = False
-    settings.peering.standalone = True
-    settings.peering.clusterwide = not scope.namespaces
-    settings.watching.server_timeout = random.randint(120, 240)  # noqa: S311 -- so that replicas differ
-    settings.watching.client_timeout = settings.watching.server_timeout + 10
-    # Shorter, it may fire in the consumer and end a watcher silently; the probe and resync stand in.
-    settings.watching.inactivity_timeout = 86400
-    for kind in kinds:
-        if kind.label_selector:
-            settings.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.label_selector
-    settings.queueing.idle_timeout = 0.2
-    settings.queueing.worker_limit = None
-    settings.queueing.exit_timeout = 0.5
-    settings.networking.request_timeout = request_timeout
-    settings.networking.error_backoffs = _Backoffs()
-    settings.process.ultimate_exiting_timeout = 5
-    return settings
-
-
-class _Backoffs:
-    """An endless series of growing pauses: the operator outlives any outage of the API server."""
-
-    def __iter__(self) -> Iterator[float]:
-        for attempt in itertools.count():
-            yield min(0.5 * 2 ** min(attempt, 10), 15) * random.uniform(0.8, 1.2)  # noqa: S311 -- only jitter
