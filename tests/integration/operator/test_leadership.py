@@ -147,7 +147,7 @@ def test_sigterm_of_the_leader(
     wait_for(lambda: leads(second))
     took = time.monotonic() - begin
     print(f"SIGTERM of the leader to work by the other: {took:.2f} s")
-    assert took < 2
+    assert took < 5, "without its release, the Lease would have to run out"
     assert first.stop() == 0
     assert "the lease is released" in first.log.read_text()
 
@@ -175,7 +175,7 @@ def test_sigkill_of_the_leader(
     wait_for(lambda: exists(private_api, "new"))
     took = time.monotonic() - begin
     print(f"SIGKILL of the leader to work by the other: {took:.2f} s of {DURATION} s")
-    assert took < DURATION + 1
+    assert took < DURATION + 3
     assert leads(second)
     assert "released" not in first.log.read_text()
 
