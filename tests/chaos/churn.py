@@ -127,12 +127,15 @@ class Churn:
         self._thread = threading.Thread(target=self._run, name="churn")
         self._thread.start()
 
-    def stop(self) -> None:
-        """Finish the operation that is under way, and stop."""
+    def end(self) -> None:
+        """Finish the operation that is under way, and do no more."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def check(self) -> None:
+        """Raise what has ended the operations before their time, if anything has."""
         if self._failure is not None:
             raise self._failure
 

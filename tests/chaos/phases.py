@@ -55,16 +55,15 @@ def kill_operators(world: World, source: random.Random) -> Iterator[float]:
 
 
 def restart(*names: str) -> Act:
-    """Give what kills processes of the control plane and starts them again, the last one first."""
+    """Give what kills processes of the control plane, the last one first, and starts them again in order."""
 
     def act(world: World, source: random.Random) -> Iterator[float]:
         while True:
             yield source.uniform(1.5, 5)
-            for name in names:
+            for name in reversed(names):
                 world.components.kill(name)
             world.tend_for(source.uniform(0.2, 2))
-            for name in reversed(names):
-                world.components.revive(name)
+            world.components.revive(*names)
             world.count(f"kill -9 and restart of {' and '.join(names)}")
 
     return act
@@ -126,7 +125,7 @@ PHASES = (
     Phase("apiserver", acts=(restart("kube-apiserver"),)),
     Phase("etcd", acts=(restart("etcd"),)),
     Phase("expired", EXPIRED, operators=OFTEN_COMPARED),
-    Phase("truncated", {Fault.WATCH_TRUNCATED: 0.2}, in_short=False),
+    Phase("truncated", {Fault.WATCH_TRUNCATED: 0.5}, in_short=False),
     Phase("both", acts=(restart("etcd", "kube-apiserver"),), in_short=False),
     Phase(
         "leases",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.chaos.checks import Snapshot, Violation, names_of, violations
-from tests.chaos.faults import Choice
+from tests.chaos.faults import ON_WATCHES, Choice
 from tests.chaos.population import Name
 from tests.chaos.world import World
 
@@ -128,12 +128,17 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     source = random.Random(f"{seed}|{phase.name}|acts")
     acts = [act(world, random.Random(source.random())) for act in phase.acts]
     world.proxy.choice = choice
+    if phase.rates.keys() & ON_WATCHES:
+        # The watches that are open have been let through already.
+        world.proxy.cut()
+        world.proxy.mend()
     world.churn.start(extent.rate)
     try:
         _act(world, acts, extent.seconds)
     finally:
         world.proxy.choice = None
-        world.churn.stop()
+        world.churn.end()
+    world.churn.check()
     ended = time.monotonic()
     outcome.operations = world.churn.counts - operations
     outcome.faults = Counter({fault.value: count for fault, count in choice.counts.items()}) + world.counts

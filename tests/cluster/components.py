@@ -126,16 +126,17 @@ class Components:
         """End one process at once, as a crash would; the others go on without it until `revive`."""
         self._processes[name][0].kill()
 
-    def revive(self, name: str) -> None:
-        """Start a process again that was killed, and wait until the API server serves.
+    def revive(self, *names: str) -> None:
+        """Start processes again that were killed, in this order, and wait until the API server serves.
 
         Raises
         ------
         ProcessError
             When it does not in time, or another process has ended meanwhile.
         """
-        process = self._run(self._launches[name])
-        process.wait_until(self._serves, what="served again", seconds=START_SECONDS)
+        for name in names:
+            last = self._run(self._launches[name])
+        last.wait_until(self._serves, what="served again", seconds=START_SECONDS)
 
     def _launch(self, name: str, arguments: list[str]) -> Process:
         """Start one of the control plane's own programs."""
