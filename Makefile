@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos check format crds docs record-states lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds docs record-states lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-webhook: tools ## Show how many admission reviews are answered in a second
 
 bench-memory: tools ## Show whether memory stays flat over 20,000 instances that come and go (an hour at most)
 	@$(BIN)/python -m tests.bench.memory
+
+chaos-short: tools ## Run the operator under faults, in the short form (five minutes)
+	$(BIN)/pytest -n 0 tests/chaos
 
 chaos: tools ## Run the operator under faults, in its long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

@@ -80,7 +80,8 @@ def test_the_operator_reads_the_certificate(overlay: Objects, monkeypatch: pytes
     pod = overlay["Deployment", NAME]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
+        if "value" in variable:
+            monkeypatch.setenv(variable["name"], variable["value"])
     folder = OperatorSettings().admission.cert_dir
     (mount,) = container["volumeMounts"]
     (volume,) = pod["volumes"]

@@ -65,7 +65,7 @@ def test_one_webhook_judges_an_instance_whatever_the_label() -> None:
 
 def test_names_are_those_that_the_operator_looks_for() -> None:
     assert {configuration["metadata"]["name"] for configuration in CONFIGURATIONS} == {CONFIGURATION_NAME}
-    rules = one("ClusterRole", "rbac.yaml")["rules"] + one("Role", "rbac.yaml")["rules"]
+    rules = [rule for obj in shipped("rbac.yaml") for rule in obj.get("rules", [])]
     named = {name for rule in rules for name in rule.get("resourceNames", [])}
     assert named == {CONFIGURATION_NAME, SECRET_NAME}
 
