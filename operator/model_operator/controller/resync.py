@@ -84,25 +84,42 @@ class Resync:
         """
         await asyncio.sleep(_SETTLING_SECONDS)
         while True:
-            await self.prune()
+            failed = await self.prune()
             self._triggers.enqueue_all()
+            pause = _SETTLING_SECONDS
+            # What could not be listed now need not stay unknown until the next time.
+            while failed and pause < period:
+                await asyncio.sleep(pause)
+                failed = await self.prune(failed)
+                pause *= 2
             await asyncio.sleep(period)
 
-    async def prune(self) -> None:
+    async def prune(self, kinds: Sequence[ResourceKind] | None = None) -> list[ResourceKind]:
         """Forget, and act upon, what the caches have and the API server has not.
 
         The other way round, what the API server had at the last comparison, too, and the caches still have
         not, tells of a watch that has fallen silent.
+
+        Parameters
+        ----------
+        kinds
+            What to compare, by default everything; if less, all the rest has just been compared.
+
+        Returns
+        -------
+        list
+            The kinds that could not be listed.
         """
-        is_complete = True
-        for kind in self._kinds:
+        failed = []
+        for kind in self._kinds if kinds is None else kinds:
             try:
                 await self._prune(kind)
             except ApiError as error:
-                is_complete = False
+                failed.append(kind)
                 log.warning("resync failed", kind=kind.kind, error=str(error))
-        if is_complete:
+        if not failed:
             self._on_success()
+        return failed
 
     async def _prune(self, kind: ResourceKind) -> None:
         known = list(self._state.cache_of(kind))

@@ -180,6 +180,40 @@ def test_again_and_again() -> None:
     assert world.told() == {"ModelInstance/demo"}
 
 
+def test_what_could_not_be_listed_is_compared_again_before_long_and_nothing_else() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT, SERVICE)
+    world.api.remove(DEPLOYMENT)
+    listed: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def note(kind: str) -> None:
+            listed.append((kind, loop.time()))
+            if loop.time() > 70:
+                world.api.refusals.clear()
+
+        world.api.before["list Deployment"] = lambda: note("Deployment")
+        world.api.before["list Service"] = lambda: note("Service")
+        world.api.refusals["list Deployment"] = (503, {})
+        async with asyncio.timeout(500):
+            await world.resync.run(600)
+
+    with pytest.raises(TimeoutError), capture_logs():
+        virtual_clock.run(main())
+
+    assert listed == [
+        ("Deployment", 10),
+        ("Service", 10),
+        ("Deployment", 20),
+        ("Deployment", 40),
+        ("Deployment", 80),
+    ]
+    assert world.cached() == ["ModelInstance/demo", "Service/demo"]
+    assert world.signs == 1
+
+
 def test_a_watch_that_tells_nothing_of_what_is_there_is_noticed_by_the_second_comparison() -> None:
     world = World()
     world.fill(DEMO, DEPLOYMENT)
