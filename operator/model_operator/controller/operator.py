@@ -278,6 +278,8 @@ class Operator:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             self._metrics.watch_events.labels(kind.plural, event["type"] or "LISTED").inc()
             self._vitals.sign()
+            if event["type"] is None:
+                self._resync.relisted(kind)
             self._triggers.observe(kind, event["type"], event["object"])
 
         return on_event

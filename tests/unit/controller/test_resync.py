@@ -48,6 +48,16 @@ class World:
         asyncio.run(self.resync.fill())
         self.told()
 
+    def run(self, seconds: float) -> None:
+        """Let the comparisons go on for so long."""
+
+        async def main() -> None:
+            async with asyncio.timeout(seconds):
+                await self.resync.run(600)
+
+        with pytest.raises(TimeoutError):
+            virtual_clock.run(main())
+
     def told(self) -> set[str]:
         """Return the names of what is to be looked at, and forget it."""
         found = set()
@@ -186,32 +196,59 @@ def test_what_could_not_be_listed_is_compared_again_before_long_and_nothing_else
     world.api.remove(DEPLOYMENT)
     listed: list[tuple[str, float]] = []
 
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
+    def note(kind: str) -> None:
+        listed.append((kind, asyncio.get_running_loop().time()))
+        if listed[-1][1] > 20:
+            world.api.refusals.clear()
 
-        def note(kind: str) -> None:
-            listed.append((kind, loop.time()))
-            if loop.time() > 70:
-                world.api.refusals.clear()
-
-        world.api.before["list Deployment"] = lambda: note("Deployment")
-        world.api.before["list Service"] = lambda: note("Service")
-        world.api.refusals["list Deployment"] = (503, {})
-        async with asyncio.timeout(500):
-            await world.resync.run(600)
-
-    with pytest.raises(TimeoutError), capture_logs():
-        virtual_clock.run(main())
+    world.api.before["list Deployment"] = lambda: note("Deployment")
+    world.api.before["list Service"] = lambda: note("Service")
+    world.api.refusals["list Deployment"] = (503, {})
+    with capture_logs():
+        world.run(500)
 
     assert listed == [
         ("Deployment", 10),
         ("Service", 10),
-        ("Deployment", 20),
-        ("Deployment", 40),
-        ("Deployment", 80),
+        ("Deployment", 12),
+        ("Deployment", 16),
+        ("Deployment", 24),
     ]
     assert world.cached() == ["ModelInstance/demo", "Service/demo"]
-    assert world.signs == 1
+
+
+def test_what_a_watch_has_listed_anew_is_compared_at_once_and_nothing_else() -> None:
+    world = World()
+    world.fill(DEMO, DEPLOYMENT, SERVICE)
+    listed: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        world.api.before["list Deployment"] = lambda: listed.append(("Deployment", loop.time()))
+        world.api.before["list Service"] = lambda: listed.append(("Service", loop.time()))
+        # At the start every watch lists, which the first comparison is there for.
+        loop.call_at(5, world.resync.relisted, SERVICES)
+        for time in (100, 100.5, 101):
+            loop.call_at(time, world.resync.relisted, DEPLOYMENTS)
+        loop.call_at(100, world.api.remove, DEPLOYMENT)
+        async with asyncio.timeout(500):
+            await world.resync.run(600)
+
+    with pytest.raises(TimeoutError):
+        virtual_clock.run(main())
+
+    assert listed == [("Deployment", 10), ("Service", 10), ("Deployment", 102)]
+    assert world.cached() == ["ModelInstance/demo", "Service/demo"]
+
+
+def test_comparing_in_between_takes_no_watch_for_silent() -> None:
+    world = World()
+    world.fill(DEMO)
+    world.api.put(instance("unheard", uid="i2"))
+    for _ in range(3):
+        asyncio.run(world.resync.prune([MODEL_INSTANCES]))
+
+    assert world.resync.silent is None
 
 
 def test_a_watch_that_tells_nothing_of_what_is_there_is_noticed_by_the_second_comparison() -> None:
