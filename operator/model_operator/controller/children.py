@@ -16,7 +16,8 @@ from model_operator.controller.errors import (
     NotFoundError,
 )
 from model_operator.controller.handover import hand_over
-from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, MODEL_INSTANCES, ResourceKind
+from model_operator.controller.leftovers import exists
+from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import applicable, is_applied
 from model_operator.core.events import ChildAction, ObjectRef, Verb
@@ -166,7 +167,7 @@ class ChildSync:
                     Reason.Deploying,
                     f"{kind.kind} {name} is still being deleted; it is created anew after that.",
                 )
-            case Ownership.ORPHAN if not await self._exists(instance):
+            case Ownership.ORPHAN if not await exists(self._client, instance):
                 # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
                 return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
         if is_applied(wanted, live) and has_least(wanted, live, least):
@@ -199,21 +200,12 @@ class ChildSync:
                 return stays
             case Ownership.ORPHAN:
                 try:
-                    if not await self._exists(instance):
+                    if not await exists(self._client, instance):
                         return stays
                 except ApiError as error:
                     attempt = f"read ModelInstance {instance.metadata.name}"
                     return explain_refusal(error.code, error.status, attempt)
         return await self._delete(live, while_held=stays)
-
-    async def _exists(self, instance: ModelInstance) -> bool:
-        """Ask the API server, not the cache, whether the instance exists and is to stay."""
-        metadata = instance.metadata
-        try:
-            live = (await self._client.get(MODEL_INSTANCES, metadata.namespace, metadata.name))["metadata"]
-        except NotFoundError:
-            return False
-        return bool(live["uid"] == metadata.uid and not live.get("deletionTimestamp"))
 
     async def _prune(
         self, instance: ModelInstance, rendering: Rendering, failed: Collection[str]

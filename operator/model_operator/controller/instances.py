@@ -14,13 +14,15 @@ from model_operator.controller.causes import CauseFinder
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
+from model_operator.controller.errors import NotFoundError
 from model_operator.controller.kept_pods import PodKeeper
+from model_operator.controller.leftovers import Leftovers
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.arrivals import contribution
 from model_operator.core.conditions import merge_patch
 from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
-from model_operator.core.failures import Failure
+from model_operator.core.failures import Failure, is_object_missing
 from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.rendering import RenderSettings
@@ -78,6 +80,7 @@ class InstanceReconciler:
         self._causes = CauseFinder(client) if causes is None else causes
         self._clock = clock
         self._pods = PodKeeper(client, state)
+        self._leftovers = Leftovers(client, state)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Look at an instance once and do all that can be done now.
@@ -97,6 +100,7 @@ class InstanceReconciler:
         if obj is None:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
+            self._leftovers.forget((namespace, name))
             self._untold.discard((namespace, name))
             return None
         instance, violations = parse_instance(obj)
@@ -104,6 +108,9 @@ class InstanceReconciler:
         actions: list[ChildAction] = []
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
+            delay = await self._leftovers.clear(instance)
+            if delay is not None:
+                self._look_later(namespace, name, delay)
             template = resolve_template(instance, self._state)
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
@@ -156,13 +163,19 @@ class InstanceReconciler:
         patch = merge_patch(current, wanted)
         if not patch:
             return
-        patched = await self._client.patch_status(
-            MODEL_INSTANCES,
-            metadata["namespace"],
-            metadata["name"],
-            patch,
-            metadata["resourceVersion"],
-        )
+        try:
+            patched = await self._client.patch_status(
+                MODEL_INSTANCES,
+                metadata["namespace"],
+                metadata["name"],
+                patch,
+                metadata["resourceVersion"],
+            )
+        except NotFoundError as error:
+            if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
+                # Within a gap of the watch: children would be made for it, and collected, again and again.
+                self._recount(bound_template(current))
+            raise
         self._state.instances.put(patched)
         self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))
         if contribution(current) != contribution(wanted):

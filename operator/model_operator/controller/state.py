@@ -57,7 +57,9 @@ class ClusterState:
     def __init__(self) -> None:
         self.instances = ObjectCache(template=_template_keys)
         self.templates = {kind: ObjectCache() for kind in TemplateKind}
-        self.children = {kind.kind: ObjectCache(owner=_owner_keys) for kind in CHILD_KINDS}
+        self.children = {
+            kind.kind: ObjectCache(owner=_owner_keys, namesake=_namesake_keys) for kind in CHILD_KINDS
+        }
         self.trials: dict[str, Tried] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
 
@@ -72,6 +74,15 @@ class ClusterState:
     def children_of(self, uid: str) -> list[Object]:
         """Return the children, of all kinds, that the instance of that uid controls."""
         return [child for cache in self.children.values() for child in cache.find("owner", uid)]
+
+    def left_by_namesakes(self, namespace: str, name: str, uid: str) -> list[Object]:
+        """Return the children that earlier instances of a name control, all but those of that uid."""
+        return [
+            child
+            for cache in self.children.values()
+            for child in cache.find("namesake", f"{namespace}/{name}")
+            if _owner_keys(child) != [uid]
+        ]
 
     def instances_of(self, template: Object) -> Iterator[NamespacedName]:
         """Yield the instances that name a template, by name or uid, or are bound to it."""
@@ -132,6 +143,13 @@ def bound_template(status: Mapping[str, Any] | None) -> str | None:
 def _owner_keys(child: Object) -> list[str]:
     controller = controller_of(child)
     return [controller["uid"]] if controller else []
+
+
+def _namesake_keys(child: Object) -> list[str]:
+    controller = controller_of(child)
+    if controller is None or controller.get("kind") != MODEL_INSTANCES.kind:
+        return []
+    return [f"{child['metadata'].get('namespace', '')}/{controller['name']}"]
 
 
 def instance_of_child(child: dict[str, Any]) -> NamespacedName | None:

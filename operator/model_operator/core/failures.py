@@ -95,6 +95,14 @@ def is_quota(code: int, status: Mapping[str, Any]) -> bool:
     return code == HTTPStatus.FORBIDDEN and "exceeded quota" in str(status.get("message", ""))
 
 
+def is_object_missing(status: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a 404 is about the object of that name.
+
+    A server that is about to start, or has lost the CRD, answers 404, too, and knows nothing of the object.
+    """
+    return status.get("reason") == "NotFound" and (status.get("details") or {}).get("name") == name
+
+
 def is_namespace_terminating(code: int, status: Mapping[str, Any]) -> bool:
     """Tell whether a refusal says that the namespace is going away, so that nothing is left to do."""
     causes = (status.get("details") or {}).get("causes") or []

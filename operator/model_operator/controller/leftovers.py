@@ -1,0 +1,95 @@
+"""Clearing away what earlier instances of a name have left, where the garbage collector does not.
+
+Its informers take an object that follows a namesake within a gap of their watch for an update of that one, so
+after a restart of the API server it may never learn that the earlier one is gone (seen on 1.36.3). Its
+children would run on, and keep their names from the instance that is there now.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from model_operator.api import ModelInstance
+from model_operator.controller.cache import NamespacedName, Object
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import ApiError, ConflictError, NotFoundError
+from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES
+from model_operator.controller.state import ClusterState
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 30.0
+"""The time that the garbage collector has; it takes about one second where nothing is wrong."""
+
+
+class Leftovers:
+    """Knows since when there is something to be cleared away.
+
+    Parameters
+    ----------
+    client, state
+        Requests and caches.
+    clock
+        Seconds from any start, never going back.
+    """
+
+    def __init__(
+        self, client: ApiClient, state: ClusterState, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._clock = clock
+        self._since: dict[NamespacedName, float] = {}
+
+    def forget(self, instance: NamespacedName) -> None:
+        """Forget an instance that is gone, or for which nothing is left."""
+        self._since.pop(instance, None)
+
+    async def clear(self, instance: ModelInstance) -> float | None:
+        """Delete what earlier namesakes of an instance have left, if it has been there for too long.
+
+        Returns
+        -------
+        float or None
+            Seconds until the next look; None when nothing is left.
+        """
+        metadata = instance.metadata
+        key = (metadata.namespace, metadata.name)
+        left = self._state.left_by_namesakes(*key, metadata.uid)
+        if not left:
+            self.forget(key)
+            return None
+        wait = self._since.setdefault(key, self._clock()) + PATIENCE_SECONDS - self._clock()
+        if wait > 0:
+            return wait
+        try:
+            # A name has one instance at a time: while this one is there, all others of the name are gone.
+            if await exists(self._client, instance):
+                for child in left:
+                    await self._delete(child)
+        except ApiError as error:
+            log.warning("what an earlier namesake has left cannot be cleared away", code=error.code)
+        return PATIENCE_SECONDS
+
+    async def _delete(self, child: Object) -> None:
+        kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
+        if metadata.get("deletionTimestamp"):
+            return
+        log.info("clearing away what an earlier namesake has left", kind=kind.kind, child=metadata["name"])
+        try:
+            await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+        except (NotFoundError, ConflictError):
+            return
+
+
+async def exists(client: ApiClient, instance: ModelInstance) -> bool:
+    """Ask the API server, not the cache, whether an instance exists and is to stay."""
+    metadata = instance.metadata
+    try:
+        live = (await client.get(MODEL_INSTANCES, metadata.namespace, metadata.name))["metadata"]
+    except NotFoundError:
+        return False
+    return bool(live["uid"] == metadata.uid and not live.get("deletionTimestamp"))

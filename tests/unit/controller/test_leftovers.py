@@ -1,0 +1,131 @@
+"""What earlier instances of a name have left goes, once the garbage collector has had its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.controller.client import Object
+from model_operator.controller.errors import NotFoundError, error_for
+from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.leftovers import PATIENCE_SECONDS, Leftovers
+from model_operator.controller.state import ClusterState
+from model_operator.core.parsing import parse_instance
+from model_operator.core.render_settings import RenderSettings
+from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.objects import child, instance
+
+DEMO, EARLIER = instance("demo", uid="i2"), instance("demo", uid="i1")
+
+
+class World:
+    """An instance of the name, and children of an earlier one."""
+
+    def __init__(self, *children: Object) -> None:
+        self.time = 100.0
+        self.api = FakeApi()
+        self.state = ClusterState()
+        self.state.instances.put(self.api.put(DEMO))
+        for obj in children:
+            self.state.children[obj["kind"]].put(self.api.put(obj))
+        self.leftovers = Leftovers(self.api, self.state, lambda: self.time)
+
+    async def look(self, seconds: float = 0) -> float | None:
+        self.time += seconds
+        return await self.leftovers.clear(parse_instance(DEMO)[0])
+
+
+def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Object:
+    obj = child(name, owner=EARLIER, kind=kind)
+    return {**obj, "metadata": {**obj["metadata"], "uid": f"uid-{kind}-{name}", **metadata}}
+
+
+async def test_the_garbage_collector_has_its_time_and_then_it_goes() -> None:
+    world = World(left(), left("demo-b", "Service"), child("demo-c", owner=DEMO))
+
+    assert await world.look() == PATIENCE_SECONDS
+    assert await world.look(PATIENCE_SECONDS - 1) == 1
+    assert world.api.writes == []
+    assert await world.look(1) == PATIENCE_SECONDS
+    assert world.api.writes == ["delete Deployment demo", "delete Service demo-b"]
+
+
+async def test_nothing_is_asked_where_nothing_is_left() -> None:
+    others = child("demo", owner=instance("other", uid="i3"))
+    world = World(child("demo", owner=DEMO), others, child("demo-o", label="demo"))
+
+    assert await world.look() is None
+    assert await world.look(1000) is None
+
+
+async def test_each_time_has_its_own_patience() -> None:
+    world = World(left())
+    await world.look()
+    world.state.children["Deployment"].remove(left(resourceVersion="9999"))
+    assert await world.look(PATIENCE_SECONDS) is None
+    world.state.children["Deployment"].put(left("demo-b", resourceVersion="10000"))
+
+    assert await world.look() == PATIENCE_SECONDS
+
+
+async def test_nothing_goes_when_the_cache_is_behind_and_a_later_namesake_has_it() -> None:
+    world = World(left())
+    world.api.put(instance("demo", uid="i1"))
+    await world.look()
+    await world.look(PATIENCE_SECONDS)
+
+    assert world.api.writes == []
+
+
+async def test_what_is_leaving_already_is_left_alone() -> None:
+    world = World(left(deletionTimestamp="2026-01-01T00:00:00Z"))
+    await world.look()
+
+    assert await world.look(PATIENCE_SECONDS) == PATIENCE_SECONDS
+    assert world.api.writes == []
+
+
+@pytest.mark.parametrize("request_", ["get ModelInstance demo", "delete Deployment demo"])
+async def test_a_refusal_is_no_end(request_: str) -> None:
+    world = World(left())
+    world.api.refusals[request_] = (503, {})
+    await world.look()
+    assert await world.look(PATIENCE_SECONDS) == PATIENCE_SECONDS
+    world.api.refusals.clear()
+    await world.look(PATIENCE_SECONDS)
+
+    assert world.api.writes == ["delete Deployment demo"]
+
+
+class GoneApi(FakeApi):
+    """Knows no status of any instance."""
+
+    answer: Object
+
+    async def patch_status(self, *_: Any) -> Object:
+        raise error_for(404, self.answer, "PATCH")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_known"),
+    [
+        ({"reason": "NotFound", "details": {"name": "demo", "kind": "modelinstances"}}, False),
+        ({"reason": "NotFound", "message": "the server could not find the requested resource"}, True),
+        ({"message": "404 page not found"}, True),
+    ],
+)
+async def test_an_instance_that_the_server_does_not_have_is_forgotten(
+    answer: Object, *, is_known: bool
+) -> None:
+    api, state, recounted = GoneApi(), ClusterState(), list[str | None]()
+    api.answer = answer
+    state.instances.put(instance("demo", bound="t1"))
+    reconciler = InstanceReconciler(
+        api, state, RenderSettings(), recounted.append, lambda _: None, lambda *_: None, lambda *_: False
+    )
+    with pytest.raises(NotFoundError):
+        await reconciler.reconcile("team", "demo")
+
+    assert (state.instances.get("team", "demo") is not None) is is_known
+    assert recounted == ([] if is_known else ["t1"])
