@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,18 @@ class Supervisor:
             self._operator.kill()
             self.kills += 1
             self._forget()
+
+    def pause(self) -> None:
+        """Stop its clockwork until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._operator is not None and self._operator.running:
+            os.kill(self._operator.pid, number)
 
     def stop(self) -> None:
         """Stop it for good, as a node that is drained would."""
