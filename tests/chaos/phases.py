@@ -55,7 +55,7 @@ def kill_operators(world: World, source: random.Random) -> Iterator[float]:
 
 
 def pause_operators(world: World, source: random.Random) -> Iterator[float]:
-    """Stop an operator for a while, for longer than the Lease lasts or not, as a machine that is suspended."""
+    """Stop an operator for a while, for longer than the Lease lasts or not, as a suspended machine does."""
     while True:
         yield source.uniform(2, 6)
         operator = source.choice(world.operators)
