@@ -144,12 +144,10 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     outcome.faults = Counter({fault.value: count for fault, count in choice.counts.items()}) + world.counts
     _settle(world, extent, outcome, ended)
     outcome.writes = world.writes.operators - writes
-    if phase.has_lease and world.writes.handovers > world.transitions() - transitions:
-        text = (
-            f"two operators wrote at once: {world.writes.handovers} times another one than before, while the "
-            f"Lease changed hands {world.transitions() - transitions} times"
-        )
-        outcome.add([text])
+    handovers, changes = world.writes.handovers, world.transitions() - transitions if phase.has_lease else 0
+    if phase.has_lease and len(handovers) > changes:
+        text = f"two operators wrote at once: the Lease changed hands {changes} times, the writer {len(handovers)}"
+        outcome.add(["\n    ".join([text, *handovers[-SHOWN_HISTORY:]])])
     outcome.ends = [words for operator in world.operators for words in operator.ends]
     return outcome
 

@@ -32,12 +32,12 @@ class Writes:
     operators
         How many writes of operators took effect.
     handovers
-        How often one of them was by another operator than the one before; they differ by their user agents.
+        Those of them that were by another operator than the one before; they differ by their user agents.
     """
 
     def __init__(self, log: Path) -> None:
         self.operators = 0
-        self.handovers = 0
+        self.handovers: list[str] = []
         self._writer = ""
         self._log = log
         self._file: TextIOWrapper | None = None
@@ -57,7 +57,8 @@ class Writes:
             self._histories[event["namespace"], event["name"]].append(told)
             if _counts(event):
                 lines.append(told)
-                self.handovers += self._writer not in ("", event["agent"])
+                if self._writer not in ("", event["agent"]):
+                    self.handovers.append(f"{told} by {event['agent']}")
                 self._writer = event["agent"]
         if lines:
             self.operators += len(lines)
@@ -67,7 +68,7 @@ class Writes:
     def start_over(self) -> None:
         """Take whoever writes next for the first one."""
         self.read()
-        self._writer, self.handovers = "", 0
+        self._writer, self.handovers = "", []
 
     def quiet_seconds(self) -> float:
         """Give for how long no operator has written anything."""
