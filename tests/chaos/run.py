@@ -146,7 +146,7 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     outcome.writes = world.writes.operators - writes
     handovers, changes = world.writes.handovers, world.transitions() - transitions if phase.has_lease else 0
     if phase.has_lease and len(handovers) > changes:
-        text = f"two operators wrote at once: the Lease changed hands {changes} times, the writer {len(handovers)}"
+        text = f"two operators wrote at once: {len(handovers)} changes of the writer, {changes} of the Lease"
         outcome.add(["\n    ".join([text, *handovers[-SHOWN_HISTORY:]])])
     outcome.ends = [words for operator in world.operators for words in operator.ends]
     return outcome
