@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REMEMBERED = 40
-# Events tell of what was done; repeats of one come up to ten seconds later, in one write.
-NOT_COUNTED = frozenset({"events"})
+# Events tell of what was done; repeats of one come up to ten seconds later, in one write. What is asked about
+# rights is stored nowhere.
+NOT_COUNTED = frozenset({"events", "selfsubjectaccessreviews"})
 
 
 class Writes:
