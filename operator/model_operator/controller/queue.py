@@ -2,7 +2,7 @@
 
 The semantics are those of client-go's rate-limited work queue: a key is never worked on twice at the
 same time, however often it is added it is worked on once, and when it is added while it is worked on
-it is worked on once more afterwards.
+it is worked on once more afterwards. Beyond that, keys that can wait let those go first that cannot.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -18,6 +18,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _BASE_DELAY = 0.2
 _JITTER = 0.2
+_PATIENCE = 8
+"""One in so many keys is a patient one while others wait, too."""
 
 
 class Load(NamedTuple):
@@ -57,10 +59,12 @@ class WorkQueue(Generic[Key]):
         self, random_source: random.Random | None = None, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._ready: deque[Key] = deque()
+        self._patient: OrderedDict[Key, None] = OrderedDict()
+        self._taken = 0
         # Since when; both are in the order of time.
         self._queued: dict[Key, float] = {}
         self._active: dict[Key, float] = {}
-        self._again: set[Key] = set()
+        self._again: dict[Key, bool] = {}
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
         self._available = asyncio.Event()
@@ -71,13 +75,13 @@ class WorkQueue(Generic[Key]):
         self._now = now
 
     def __len__(self) -> int:
-        return len(self._ready)
+        return len(self._queued)
 
     def load(self) -> Load:
         """Return how much there is to do."""
         now = self._now()
         return Load(
-            waiting=len(self._ready),
+            waiting=len(self._queued),
             active=len(self._active),
             delayed=len(self._timers),
             failing=len(self._failures),
@@ -85,8 +89,11 @@ class WorkQueue(Generic[Key]):
             longest_active=now - next(iter(self._active.values()), now),
         )
 
-    def add(self, key: Key, delay: float = 0) -> None:
-        """Have a key worked on, now or after some seconds; the earliest of several times counts."""
+    def add(self, key: Key, delay: float = 0, *, patient: bool = False) -> None:
+        """Have a key worked on, now or after some seconds; the earliest of several times counts.
+
+        A patient one lets the others go first, all but every eighth.
+        """
         if self._is_closed:
             return
         if delay > 0:
@@ -99,11 +106,17 @@ class WorkQueue(Generic[Key]):
             # of a roll-out would put off by minutes what heals without an event.
             self._failures[key] = max(0, self._failures.get(key, 0) - 1)
         if key in self._active:
-            self._again.add(key)
+            self._again[key] = patient and self._again.get(key, True)
         elif key not in self._queued:
             self._queued[key] = self._now()
-            self._ready.append(key)
+            if patient:
+                self._patient[key] = None
+            else:
+                self._ready.append(key)
             self._available.set()
+        elif not patient and key in self._patient:
+            del self._patient[key]
+            self._ready.append(key)
 
     def retry(self, key: Key, limit: float) -> float:
         """Add a key after a failure, each time in a row after twice the time; return the seconds.
@@ -130,10 +143,10 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """Return the next key; it is active until :meth:`done`."""
-        while not self._ready:
+        while not self._queued:
             self._available.clear()
             await self._available.wait()
-        key = self._ready.popleft()
+        key = self._next()
         del self._queued[key]
         self._active[key] = self._now()
         return key
@@ -144,15 +157,15 @@ class WorkQueue(Generic[Key]):
         if not self._active:
             self._settled.set()
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self.add(key, patient=self._again.pop(key))
 
     def close(self) -> None:
         """Drop all keys but those that are worked on, and take no more until :meth:`open`."""
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
-        for kept in (self._timers, self._ready, self._queued, self._again, self._failures):
+        waiting = (self._ready, self._patient, self._queued, self._again)
+        for kept in (self._timers, self._failures, *waiting):
             kept.clear()
 
     def open(self) -> None:
@@ -164,6 +177,13 @@ class WorkQueue(Generic[Key]):
         while self._active:
             self._settled.clear()
             await self._settled.wait()
+
+    def _next(self) -> Key:
+        """Take the next of the keys that wait, of which there must be one."""
+        self._taken += 1
+        if self._patient and (not self._ready or self._taken % _PATIENCE == 0):
+            return self._patient.popitem(last=False)[0]
+        return self._ready.popleft()
 
     def _add_later(self, key: Key, delay: float) -> None:
         if key in self._queued or key in self._again:

@@ -127,7 +127,7 @@ class Triggers:
         """Have an instance looked at again after all that wait now; return False, without, if none do."""
         if not len(self._queue):
             return False
-        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name))
+        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), patient=True)
         return True
 
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
@@ -159,17 +159,13 @@ class Triggers:
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         # An autoscaler writes down what it measures every 15 seconds.
-        if (
-            kind in _WITHOUT_STATUS
-            and not deleted
-            and old is not None
-            and _without_status(old) == _without_status(obj)
-        ):
+        is_status = not deleted and old is not None and _without_status(old) == _without_status(obj)
+        if is_status and kind in _WITHOUT_STATUS:
             return
         # The version before, too: who edits a child may remove what tells whose it is.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
             if key is not None:
-                self._enqueue_instance(key)
+                self._enqueue_instance(key, patient=is_status)
 
     def _enqueue_instances(self, template: Object) -> None:
         for key in self._state.instances_of(template):
@@ -180,8 +176,8 @@ class Triggers:
         if kind.namespaced or not self._scope.namespaces:
             self._queue.add(Key(kind.kind, *key_of(template)), delay)
 
-    def _enqueue_instance(self, key: NamespacedName) -> None:
-        self._queue.add(Key(MODEL_INSTANCES.kind, *key))
+    def _enqueue_instance(self, key: NamespacedName, *, patient: bool = False) -> None:
+        self._queue.add(Key(MODEL_INSTANCES.kind, *key), patient=patient)
 
 
 def _uid(obj: Object) -> str:

@@ -339,6 +339,53 @@ def test_closed_it_takes_and_keeps_nothing_until_it_is_opened() -> None:
     run(main())
 
 
+def test_patient_keys_come_last_but_not_never() -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str]()
+        queue.add("p", patient=True)
+        queue.add("q", patient=True)
+        for number in range(10):
+            queue.add(str(number))
+        assert len(queue) == queue.load().waiting == 12
+        return [await queue.get() for _ in range(12)]
+
+    assert run(main()) == [*"0123456", "p", *"789", "q"]
+
+
+def test_a_patient_key_that_is_added_again_without_patience_comes_once_with_the_others() -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str]()
+        for key in "ab":
+            queue.add(key, patient=True)
+        queue.add("c")
+        queue.add("b")
+        queue.add("c", patient=True)
+        assert len(queue) == 3
+        return [await queue.get() for _ in range(len(queue))]
+
+    assert run(main()) == ["c", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("patient", "order"), [([True, True], "cab"), ([True, False], "cba"), ([False, True], "cba")]
+)
+def test_a_key_added_during_its_work_is_as_patient_as_the_least_patient_time(
+    patient: list[bool], order: str
+) -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str]()
+        queue.add("b")
+        assert await queue.get() == "b"
+        queue.add("a", patient=True)
+        queue.add("c")
+        for each in patient:
+            queue.add("b", patient=each)
+        queue.done("b")
+        return [await queue.get() for _ in range(3)]
+
+    assert "".join(run(main())) == order
+
+
 def test_settling_waits_for_what_is_worked_on() -> None:
     async def main() -> None:
         queue = WorkQueue[str]()

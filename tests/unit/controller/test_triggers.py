@@ -31,8 +31,8 @@ class RecordingQueue(WorkQueue[Key]):
         super().__init__()
         self.added: list[str] = []
 
-    def add(self, key: Key, delay: float = 0) -> None:
-        later = " later" if delay else ""
+    def add(self, key: Key, delay: float = 0, *, patient: bool = False) -> None:
+        later = " later" if delay else " patiently" if patient else ""
         self.added.append(f"{key.kind}/{key.namespace}/{key.name}{later}")
 
 
@@ -80,6 +80,19 @@ def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
     assert world.see({**child("demo", owner=demo, kind=kind), "status": {"currentReplicas": 2}}) == []
     assert world.see({**child("demo", owner=demo, kind=kind), "spec": {"maxReplicas": 9}}) == [DEMO]
     assert world.see(child("demo", owner=demo, kind=kind), "DELETED") == [DEMO]
+
+
+def test_what_a_child_says_of_itself_wakes_its_instance_after_those_with_more_to_do() -> None:
+    world = World()
+    demo = instance("demo")
+    world.see(demo, "ADDED")
+    before = {**child("demo", owner=demo), "status": {"replicas": 1}}
+    assert world.see(before, "ADDED") == [DEMO]
+
+    assert world.see({**child("demo", owner=demo), "status": {"replicas": 2}}) == [f"{DEMO} patiently"]
+    edited = {**child("demo", owner=demo), "status": {"replicas": 2}, "spec": {"replicas": 5}}
+    assert world.see(edited) == [DEMO]
+    assert world.see(child("demo", owner=demo), "DELETED") == [DEMO]
 
 
 def test_a_deleted_instance_has_its_template_count_anew() -> None:
