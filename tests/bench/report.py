@@ -41,8 +41,13 @@ def _per(counts: Mapping[str, int], of: int) -> str:
     return f"{sum(counts.values()) / of:.2f}"
 
 
+def _cpu(seconds: Mapping[str, float]) -> str:
+    return f"{seconds['kube-apiserver'] + seconds['etcd']:.1f}"
+
+
 _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("**Ceiling**: Service and Deployment, applied, s", lambda f: f"{f['ceiling']['apply_seconds']:.1f}"),
+    ("… the API server's and etcd's CPU for it, s", lambda f: _cpu(f["ceiling"]["apply_cpu_seconds"])),
     ("… the same by POST, s", lambda f: f"{f['ceiling']['post_seconds']:.1f}"),
     ("… ModelInstances by POST, s", lambda f: f"{f['ceiling']['instances_seconds']:.1f}"),
     ("… a later version of the Deployments, applied, s", lambda f: f"{f['ceiling']['edit_seconds']:.1f}"),
@@ -54,6 +59,7 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("… requests for each instance", lambda f: f"{requests_per_instance(f):.2f}"),
     ("… Events for each instance, apart", lambda f: _per(f["create"]["apart"], f["instances"])),
     ("… the operator's CPU for each, ms", lambda f: f"{cpu_per_instance_ms(f):.1f}"),
+    ("… the API server's and etcd's CPU until all Ready, s", lambda f: _cpu(f["create"]["cpu_seconds"])),
     ("… the operator's peak memory, MB", lambda f: f"{f['create']['peak_mb']:.0f}"),
     ("**Single create**: to the Deployment, p50 / p99, ms", lambda f: _both(f["single"]["to_deployment_ms"])),
     ("… to Ready, p50 / p99, ms", lambda f: _both(f["single"]["to_ready_ms"])),

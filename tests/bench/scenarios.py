@@ -151,7 +151,9 @@ class Bench:
         warm = objects.children(objects.names("warm", WARM_UP), CEILING_NAMESPACE)
         await self._send(map(objects.application, warm))
         await self._send(map(objects.deletion, warm))
-        figures = {"apply_seconds": await self._measure(map(objects.application, wanted))}
+        before = self._cpu_seconds()
+        figures: Figures = {"apply_seconds": await self._measure(map(objects.application, wanted))}
+        figures["apply_cpu_seconds"] = self._cpu_since(before)
         figures["edit_seconds"] = await self._measure(
             objects.application(obj, force=True) for obj in edited if obj["kind"] == "Deployment"
         )
@@ -312,10 +314,15 @@ class Bench:
         return {"writes": writes, "reads": reads, "apart": apart, "failures": failures}
 
     def _used(self, before: Mapping[str, float]) -> Figures:
-        now = self._cpu_seconds()
-        cpu = {name: round(seconds - before.get(name, 0.0), 2) for name, seconds in now.items()}
         assert self._operator is not None
-        return {"cpu_seconds": cpu, "peak_mb": round(usage(self._operator.pid).peak_mb, 1)}
+        return {
+            "cpu_seconds": self._cpu_since(before),
+            "peak_mb": round(usage(self._operator.pid).peak_mb, 1),
+        }
+
+    def _cpu_since(self, before: Mapping[str, float]) -> dict[str, float]:
+        now = self._cpu_seconds()
+        return {name: round(seconds - before.get(name, 0.0), 2) for name, seconds in now.items()}
 
     def _cpu_seconds(self) -> dict[str, float]:
         programs = {**({"operator": self._operator.pid} if self._operator else {}), **self._programs}
