@@ -13,6 +13,7 @@ from model_operator.controller.metrics.catalog import metrics_table
 from model_operator.controller.settings import LeaseSettings, OperatorSettings
 from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons import reasons_table, troubleshooting_table
+from tests.bench import report as performance
 from tests.gitops.argocd import CONFIG_MAP, config_map
 from tests.gitops.verdicts import instance_verdicts, template_verdicts
 
@@ -22,6 +23,7 @@ EVENTS = REPOSITORY / "docs" / "events.md"
 OPERATIONS = REPOSITORY / "docs" / "operations.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
 METRICS = REPOSITORY / "docs" / "metrics.md"
+PERFORMANCE = REPOSITORY / "docs" / "performance.md"
 TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 
 
@@ -54,6 +56,7 @@ PARTS = {
     README: {"reasons": reasons_table, "settings": settings_table},
     EVENTS: {"events": event_reasons_table},
     METRICS: {"metrics": metrics_table},
+    PERFORMANCE: {"figures": performance.document},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
     OPERATIONS: {"lease": lease_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},

@@ -148,6 +148,8 @@ def markdown(grid: Grid) -> str:
 
 def document() -> str:
     """Give the generated part of ``docs/performance.md``."""
+    if not RESULTS.exists():
+        return "Not measured yet."
     results = json.loads(RESULTS.read_text())
     tables = (aims(results), figures(results), requests(results), webhook(results))
     return "\n\n".join([machine(results), *map(markdown, tables)])
