@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds docs record-states lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs record-states record-upgrade-fixtures lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-tools: $(INSTALLED) ## Build the control plane's tools (4 to 8 minutes, once)
+tools: $(INSTALLED) ## Build the control plane's tools and Helm (5 to 10 minutes, once)
 	@$(BIN)/python -m tests.cluster tools
 
 real-node-tools: tools ## Build what real containers take (Linux, as root; 4 to 8 minutes, once)
@@ -91,6 +91,7 @@ check: $(INSTALLED) ## Check format, lint, types, imports and generated files
 	$(BIN)/mypy operator tests $(EXAMPLE)/embedding_server
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
+	$(BIN)/python -m tests.chart --check
 	$(BIN)/python -m tests.documents --check
 
 format: $(INSTALLED) ## Format the code and fix what the linter can fix
@@ -100,12 +101,18 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 crds: $(INSTALLED) ## Write crds/ from the models
 	$(BIN)/python -m model_operator.api.crd crds
 
+chart: $(INSTALLED) ## Write the Helm chart's templates from the manifests
+	$(BIN)/python -m tests.chart
+
 docs: $(INSTALLED) ## Write the generated parts of the documents
 	$(BIN)/python -m tests.documents
 
 record-states: tools ## Record objects in every state for the tests of Argo CD's health checks
 	MODEL_OPERATOR_RECORD=1 $(BIN)/pytest -n $(JOBS) tests/integration/gitops/test_states.py
 	$(BIN)/python -m tests.gitops.health_tests
+
+record-upgrade-fixtures: tools ## Record objects of this version for the tests of upgrades from it
+	@$(BIN)/python -m tests.upgrade.record
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock

@@ -19,7 +19,7 @@ from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import ProcessError, free_ports
 from tests.cluster.shown import DemoError
-from tests.cluster.toolset import ensure_tools
+from tests.cluster.toolset import ensure_helm, ensure_tools
 from tests.cluster.webhooks import (
     policy,
     webhook_configurations,
@@ -63,6 +63,12 @@ def dev() -> None:
             operator.check_running()
 
 
+def tools() -> None:
+    """Build what the tests on simulated nodes take."""
+    ensure_tools()
+    ensure_helm()
+
+
 def real_node_tools() -> None:
     """Get what the tests with real containers take, or say why they will be skipped."""
     try:
@@ -75,7 +81,7 @@ def real_node_tools() -> None:
 def main() -> int:
     """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
     commands = {
-        "tools": ensure_tools,
+        "tools": tools,
         "real-node-tools": real_node_tools,
         "dev": dev,
         "demo": demo,

@@ -21,7 +21,8 @@ def audit_events(log: Path) -> Iterator[dict[str, Any]]:
         ``user``, ``agent`` (the program), ``verb`` (``create``, ``update``, ``patch``, ``delete``,
         ``deletecollection``; where reads are logged, also ``get``, ``list``, ``watch``), ``group``,
         ``resource`` (with its subresource: ``modelinstances/status``), ``namespace``, ``name``, ``code`` (the
-        HTTP status), ``time`` and ``query`` (the part of the URL after ``?``). What does not apply is ``""``.
+        HTTP status), ``message`` (of an error), ``time`` and ``query`` (the part of the URL after ``?``).
+        What does not apply is ``""``.
     """
     with log.open() as lines:
         for line in lines:
@@ -44,6 +45,7 @@ def audit_event(line: str) -> dict[str, Any]:
         "namespace": target.get("namespace", ""),
         "name": target.get("name", ""),
         "code": event.get("responseStatus", {}).get("code", 0),
+        "message": event.get("responseStatus", {}).get("message", ""),
         "time": event["stageTimestamp"],
         "query": event["requestURI"].partition("?")[2],
     }

@@ -94,6 +94,7 @@ class Components:
         self._write_tokens()
         self._nodes.prepare(self._run, self._port)
         self._launch("etcd", self._etcd())
+        (self._directory / "etcd.url").write_text(f"http://127.0.0.1:{self._etcd_port}")
         server = self._launch("kube-apiserver", self._kube_apiserver())
         server.wait_until(self._serves, what="ready", seconds=START_SECONDS)
         for client in self._clients:

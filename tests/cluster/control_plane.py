@@ -50,6 +50,7 @@ class ControlPlane(Cluster):
         owner: int | None = None,
         real_node: bool = False,
         bare: bool = False,
+        audit_reads: bool = False,
     ) -> Self:
         """Start a control plane: three to five seconds once the tools are built.
 
@@ -65,6 +66,8 @@ class ControlPlane(Cluster):
             Whether its node is to run containers; see `tests.cluster.nodes.real`.
         bare
             Whether there are to be neither nodes nor controllers, and an audit log that has reads, too.
+        audit_reads
+            Whether the audit log is to have reads, too.
 
         Raises
         ------
@@ -88,6 +91,7 @@ class ControlPlane(Cluster):
             *([] if crds else ["--without-crds"]),
             *(["--real-node"] if real_node else []),
             *(["--bare"] if bare else []),
+            *(["--audit-reads"] if audit_reads else []),
         ]
         process = Process("the control plane", command, log=directory / "serve.log", owner=owner)
         try:
@@ -110,6 +114,11 @@ class ControlPlane(Cluster):
     def pid(self) -> int | None:
         """The id of the process to end, or None when this object does not hold it."""
         return self._process.pid if self._process else None
+
+    @property
+    def etcd_url(self) -> str:
+        """Where etcd listens."""
+        return (self.directory / "etcd.url").read_text()
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """Give every request logged so far, by default writes; see `tests.cluster.audit.audit_events`."""

@@ -121,6 +121,10 @@ class KubeApi:
         items: Objects = self.request("GET", self._resource(kind).path(self.namespace), query=query)["items"]
         return items
 
+    def api_version(self, kind: str) -> str:
+        """Give the ``apiVersion`` of a kind, which lists leave out of their items."""
+        return self._resource(kind).root.removeprefix("/apis/").removeprefix("/api/")
+
     def versions(self, kind: str, name: str, since: str) -> Objects:
         """Give each version that an object had after the resource version `since`, the oldest first.
 

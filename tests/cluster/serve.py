@@ -1,7 +1,7 @@
 """The process that holds one control plane: ``python -m tests.cluster.serve DIRECTORY [OPTION…]``.
 
 ``--without-crds`` leaves our CRDs out, ``--real-node`` gives it a node that runs containers, ``--bare``
-neither nodes nor controllers, and an audit log that has reads, too.
+neither nodes nor controllers, and an audit log that has reads, too; ``--audit-reads`` gives it that alone.
 
 It starts the components, makes the file ``ready`` when they are, and on SIGTERM stops them in order and
 removes DIRECTORY. Being a process of its own it does so even when the program that wanted
@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tests.cluster.components import CONFIG, Components
 from tests.cluster.kubectl import KubectlError
@@ -24,6 +24,9 @@ from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import ProcessError
 from tests.cluster.toolset import ensure_tools
 
+if TYPE_CHECKING:
+    from tests.cluster.nodes.kind import Nodes
+
 READY = "ready"
 
 
@@ -31,7 +34,7 @@ class _Stopped(Exception):  # noqa: N818 -- a request, not an error
     """SIGTERM has arrived."""
 
 
-def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool) -> int:
+def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool, audit_reads: bool) -> int:
     """Hold a control plane in `directory` until SIGTERM; give the exit status."""
 
     def stop(*_: object) -> NoReturn:
@@ -40,13 +43,13 @@ def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     tools = ensure_tools()
+    nodes: Nodes
     if bare:
-        components = Components(
-            directory, tools, NoNodes(), audit_policy=CONFIG / "audit-policy-with-reads.yaml"
-        )
+        nodes = NoNodes()
     else:
         nodes = RealNode(directory, tools) if real_node else SimulatedNodes(directory, tools)
-        components = Components(directory, tools, nodes)
+    policy = "audit-policy-with-reads.yaml" if bare or audit_reads else "audit-policy.yaml"
+    components = Components(directory, tools, nodes, audit_policy=CONFIG / policy)
     try:
         components.start(crds=crds)
         (directory / READY).touch()
@@ -64,9 +67,11 @@ def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool) -> int:
 
 if __name__ == "__main__":
     options = sys.argv[2:]
-    crds, real_node, bare = (
-        "--without-crds" not in options,
-        "--real-node" in options,
-        "--bare" in options,
+    status = serve(
+        Path(sys.argv[1]),
+        crds="--without-crds" not in options,
+        real_node="--real-node" in options,
+        bare="--bare" in options,
+        audit_reads="--audit-reads" in options,
     )
-    sys.exit(serve(Path(sys.argv[1]), crds=crds, real_node=real_node, bare=bare))
+    sys.exit(status)

@@ -56,6 +56,7 @@ class _Set:
 _CONTROL_PLANE = _Set(MODULE, NAMES, "the control plane's tools", "4 to 8", "5 GB")
 # A module of its own, since each of the two would otherwise decide on the other's dependencies.
 _DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "2 to 4", "3 GB")
+_HELM = _Set(MODULE / "helm", ("helm",), "Helm", "1 to 3", "1 GB")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,17 @@ def ensure_dns_server() -> Path:
 def has_dns_server() -> bool:
     """Whether the cache has CoreDNS."""
     return _directory(_DNS.module).exists()
+
+
+def ensure_helm() -> Path:
+    """Give Helm, which the tests of the chart take; built, kept and failing like `ensure_tools`."""
+    return _ensure(_HELM) / "helm"
+
+
+def cached_helm() -> Path | None:
+    """Give Helm if the cache has it, else None."""
+    directory = _directory(_HELM.module)
+    return directory / "helm" if directory.exists() else None
 
 
 def cached_tools() -> Tools | None:

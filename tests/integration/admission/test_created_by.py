@@ -199,7 +199,7 @@ class TestByTheApiServerAlone:
     @pytest.fixture
     def api(self, private_admission: Admission, cluster_api: KubeApi) -> Iterator[KubeApi]:
         """Give a namespace with both policies."""
-        text = (REPOSITORY / "manifests/overlays/mutating-admission-policy/policy.yaml").read_text()
+        text = (REPOSITORY / "manifests/overlays/admission-policy/policy.yaml").read_text()
         installed = private_admission
         objects = confined(yaml.safe_load_all(text), installed.name, installed.namespaces)
         for obj in objects:

@@ -1,0 +1,131 @@
+"""Each overlay installs all by one apply on an empty cluster, and a second apply changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.cluster.kube_api import KubeApi
+from tests.cluster.kubectl import KubectlError
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.processes import free_ports
+from tests.cluster.waiting import wait_for
+from tests.cluster.webhooks import LOOPBACK, write_certificate
+from tests.install.overlays import (
+    FOLDER,
+    OVERLAYS,
+    foreign_crds,
+    key,
+    objects,
+    operator_deployment,
+    variables,
+)
+from tests.integration.operator.examples import instance, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.control_plane import ControlPlane
+    from tests.cluster.kube_api import Object
+    from tests.cluster.kubectl import Kubectl
+    from tests.install.overlays import Key
+
+OWN_CERTIFICATE = ("admission-policy", "default", "kind", "openshift")
+
+
+def versions(kubectl: Kubectl, folder: Path) -> dict[Key, str]:
+    """Give the version of each object that a folder applies."""
+    shown = json.loads(kubectl("get", "-k", folder, "--output=json").stdout)["items"]
+    return {key(obj): obj["metadata"]["resourceVersion"] for obj in shown}
+
+
+def settled(kubectl: Kubectl, folder: Path) -> dict[Key, str]:
+    """Give the versions once the controllers have written their part."""
+    seen: list[dict[Key, str]] = []
+
+    def unchanged() -> bool:
+        seen.append(versions(kubectl, folder))
+        return len(seen) > 5 and all(each == seen[-1] for each in seen[-5:])
+
+    wait_for(unchanged, 60, "nothing changes any more")
+    return seen[-1]
+
+
+def started(cluster: ControlPlane, rendered: list[Object], directory: Path) -> OperatorProcess:
+    """Start an operator as the pod would be: with the overlay's variables, as its ServiceAccount."""
+    deployment = operator_deployment(rendered)
+    namespace = deployment["metadata"]["namespace"]
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    environment = {**variables(deployment), "POD_NAMESPACE": namespace}
+    if "MODEL_OPERATOR_ADMISSION__PORT" in environment:
+        (port,) = free_ports(1)
+        environment |= {
+            "MODEL_OPERATOR_ADMISSION__PORT": str(port),
+            "MODEL_OPERATOR_ADMISSION__HOST": LOOPBACK,
+        }
+    if "MODEL_OPERATOR_ADMISSION__CERT_DIR" in environment:
+        write_certificate(directory)
+        environment["MODEL_OPERATOR_ADMISSION__CERT_DIR"] = str(directory)
+    kubeconfig = cluster.service_account_kubeconfig(namespace, account)
+    return OperatorProcess.start(kubeconfig, log=directory / "operator.log", environment=environment)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_one_apply_installs_all_and_a_second_changes_nothing(
+    fresh: ControlPlane, administrator: KubeApi, overlay: str, tmp_path: Path
+) -> None:
+    folder = FOLDER / overlay
+    kubectl = fresh.kubectl
+    rendered = objects(kubectl("kustomize", folder).stdout)
+    if foreign := foreign_crds(rendered):
+        kubectl("apply", "-f", "-", input=yaml.safe_dump_all(foreign))
+        kubectl("wait", "--for=condition=Established", "crd", "--all")
+    namespace = operator_deployment(rendered)["metadata"]["namespace"]
+
+    done = kubectl("apply", "-k", folder)
+
+    assert done.stderr == "", "Pod Security and the API server warn of nothing"
+    assert len(done.stdout.splitlines()) == len(rendered)
+    # Pod Security and all else lets the pods be made, and the scheduler finds nodes for them.
+    kubectl("--namespace", namespace, "rollout", "status", "deployment/model-operator", "--timeout=60s")
+    with started(fresh, rendered, tmp_path) as operator:
+        bundled = [obj for obj in rendered if overlay in OWN_CERTIFICATE and "webhooks" in obj]
+        for configuration in bundled:
+            wait_for(lambda obj=configuration: _has_bundle(administrator, obj))  # type: ignore[misc]
+        before = settled(kubectl, folder)
+
+        kubectl("apply", "-k", folder)
+
+        assert versions(kubectl, folder) == before
+        for configuration in bundled:
+            assert _has_bundle(administrator, configuration)
+        models = administrator.in_namespace("models" if overlay == "single-namespace" else "default")
+        models.apply(template())
+        models.apply(instance())
+        models.wait_for_condition("ModelInstance", "minilm", "Ready", deadline=60)
+        operator.check_running()
+
+
+def _has_bundle(api: KubeApi, configuration: Object) -> bool:
+    live = api.get(configuration["kind"], configuration["metadata"]["name"])
+    return all(webhook["clientConfig"].get("caBundle") for webhook in live["webhooks"])
+
+
+def test_operator_s_namespace_takes_none_but_restricted_pods(fresh: ControlPlane) -> None:
+    fresh.kubectl("apply", "-k", FOLDER / "default")
+    with pytest.raises(KubectlError, match='violates PodSecurity "restricted'):
+        fresh.kubectl("--namespace", "model-operator", "run", "root", "--image=root", "--dry-run=server")
+
+
+def test_server_side_apply_installs_the_same(fresh: ControlPlane) -> None:
+    apply = ("apply", "--server-side", "-k", FOLDER / "default")
+    fresh.kubectl(*apply)
+    fresh.kubectl(
+        "--namespace", "model-operator", "rollout", "status", "deployment/model-operator", "--timeout=60s"
+    )
+    before = settled(fresh.kubectl, FOLDER / "default")
+    fresh.kubectl(*apply)
+    assert versions(fresh.kubectl, FOLDER / "default") == before

@@ -1,0 +1,165 @@
+"""The operator uses every right that it has, and asks for none that it has not.
+
+Its ServiceAccount is used with the shipped rights alone; what it asks for is read from the audit log.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_USER
+from tests.cluster.kube_api import KubeApi, KubeApiError
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.processes import free_ports
+from tests.cluster.waiting import wait_for
+from tests.cluster.webhooks import LOOPBACK, shipped
+from tests.install.overlays import DEFAULT
+from tests.install.rights import Right, granted, refused, unused
+from tests.integration.operator.examples import instance, template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.control_plane import ControlPlane
+    from tests.cluster.kube_api import Object
+
+EXCEPTIONS = {
+    Right("modeloperator.dev", "modelinstances/finalizers", "update"): (
+        "No request: the API server's admission looks for it when a child with blockOwnerDeletion is applied."
+    ),
+}
+FOREIGN: dict[str, dict[str, Any]] = {
+    "Service": {"spec": {"ports": [{"port": 80}]}},
+    "Deployment": {
+        "spec": {
+            "selector": {"matchLabels": {"app": "foreign"}},
+            "template": {
+                "metadata": {"labels": {"app": "foreign"}},
+                "spec": {"containers": [{"name": "main", "image": "foreign"}]},
+            },
+        }
+    },
+    "PodDisruptionBudget": {"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "foreign"}}}},
+    "HorizontalPodAutoscaler": {
+        "spec": {
+            "maxReplicas": 2,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"},
+        }
+    },
+}
+VERSIONS = {
+    "Service": "v1",
+    "Deployment": "apps/v1",
+    "PodDisruptionBudget": "policy/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+}
+
+
+def scaled(name: str, most: int = 3, kind: str = "ModelTemplate") -> Object:
+    """Give a template whose models have every kind of child."""
+    obj = template(name)
+    obj["kind"] = kind
+    obj["spec"]["vendor_configuration"]["endpoint_config"] |= {"min_workers": 1, "max_workers": most}
+    return obj
+
+
+def wrong(name: str, template_name: str) -> Object:
+    """Give an instance that does not fit its template."""
+    return instance(name, model_template_id=template_name, model_creation_parameters={"MODEL_NAME": 1})
+
+
+def is_denied(api: KubeApi, obj: Object) -> bool:
+    try:
+        api.apply(obj, dry_run=True)
+    except KubeApiError as error:
+        return "MODEL_NAME" in error.message
+    return False
+
+
+@pytest.fixture
+def story(fresh: ControlPlane, administrator: KubeApi, tmp_path: Path) -> Any:
+    """Give a client of a cluster on which an operator runs with the shipped rights, called by URL."""
+    fresh.kubectl("apply", "-k", DEFAULT)
+    (port,) = free_ports(1)
+    for configuration in [obj for obj in shipped("webhooks.yaml") if "webhooks" in obj]:
+        for webhook in configuration["webhooks"]:
+            path = webhook["clientConfig"]["service"]["path"]
+            webhook["clientConfig"] = {"url": f"https://{LOOPBACK}:{port}{path}"}
+        fresh.kubectl("replace", "-f", "-", input=yaml.safe_dump(configuration))
+    admission = {"PORT": str(port), "HOST": LOOPBACK, "NAMES": LOOPBACK}
+    environment = {f"MODEL_OPERATOR_ADMISSION__{name}": value for name, value in admission.items()}
+    kubeconfig = fresh.service_account_kubeconfig(OPERATOR_NAMESPACE, "model-operator")
+    with OperatorProcess.start(kubeconfig, log=tmp_path / "operator.log", environment=environment):
+        yield administrator
+
+
+def test_every_right_is_used_and_none_is_missing(fresh: ControlPlane, story: KubeApi) -> None:
+    api = story
+    # Templates, all kinds of children, and a template's word on instances.
+    api.apply(scaled("scaled"))
+    api.apply(scaled("shared", kind="ClusterModelTemplate"))
+    wait_for(lambda: is_denied(api, wrong("denied", "scaled")), message="the webhook denies")
+    wait_for(lambda: is_denied(api, wrong("denied", "shared")), message="the webhook denies")
+    api.apply(instance("adopted", model_template_id="shared"))
+    several = [{"name": "first"}, {"name": "second"}]
+    api.apply(instance("several", model_template_id="scaled", deployments=several))
+    for name in ("adopted", "several"):
+        api.wait_for_condition("ModelInstance", name, "Ready")
+    # Objects of others in the way.
+    for kind, parts in FOREIGN.items():
+        name = f"foreign-{kind.lower()[:10]}"
+        api.create({"apiVersion": VERSIONS[kind], "kind": kind, "metadata": {"name": name}, **parts})
+        api.apply(instance(name, model_template_id="scaled"))
+        api.wait_for_condition("ModelInstance", name, "Ready", "False", reason="NameConflict")
+    # Children without an owner, which are adopted.
+    api.delete("ModelInstance", "adopted", propagation="Orphan")
+    api.wait_until_gone("ModelInstance", "adopted")
+    api.apply(instance("adopted", model_template_id="shared"))
+    api.wait_for_condition("ModelInstance", "adopted", "Ready")
+    # What is no longer wanted goes, and what somebody deletes comes back, twice.
+    api.apply(instance("several", model_template_id="scaled", deployments=several[:1]))
+    for kind in FOREIGN:
+        api.wait_until_gone(kind, "several-second")
+    for _ in range(2):
+        uid = api.get("Service", "several-first")["metadata"]["uid"]
+        api.delete("Service", "several-first")
+        wait_for(lambda uid=uid: _uid(api, "Service", "several-first") not in ("", uid))  # type: ignore[misc]
+    # A roll-out that does not get on, for a reason that only events tell.
+    stuck = template("stuck")
+    stuck["spec"]["pod_template"] = {"metadata": {"labels": {"simulate.modeloperator.dev/failure": "volume"}}}
+    api.apply(stuck)
+    api.apply(instance("stuck", model_template_id="stuck"))
+    api.wait_for_condition("ModelInstance", "stuck", "Ready", "False", reason="VolumeNotReady")
+    # A certificate that somebody breaks.
+    own = api.in_namespace(OPERATOR_NAMESPACE)
+    secret = own.get("Secret", "model-operator-webhook-cert")
+    broken = {**secret, "data": {**secret["data"], "tls.crt": base64.b64encode(b"none").decode()}}
+    own.replace(broken)
+    wait_for(lambda: own.get("Secret", "model-operator-webhook-cert")["data"]["tls.crt"] not in _crt(broken))
+
+    rights = granted(shipped("rbac.yaml"))
+    assert set(EXCEPTIONS) <= rights
+
+    def every_right_was_used() -> bool:
+        requests = [each for each in fresh.audit_events(everything=True) if each["user"] == OPERATOR_USER]
+        assert refused(requests) == []
+        left = unused(rights - set(EXCEPTIONS), requests)
+        assert [str(right) for right in sorted(left)] == []
+        return True
+
+    # Repeats of an Event are told within ten seconds.
+    wait_for(every_right_was_used)
+
+
+def _uid(api: KubeApi, kind: str, name: str) -> str:
+    found = api.find(kind, name)
+    return found["metadata"]["uid"] if found else ""
+
+
+def _crt(secret: Object) -> str:
+    crt: str = secret["data"]["tls.crt"]
+    return crt
