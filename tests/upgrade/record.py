@@ -75,10 +75,8 @@ def _is_counted(api: KubeApi, kind: str, name: str) -> bool:
         and obj["status"]["template"]["kind"] == kind
     ]
     obj = api.get(kind, name)
-    status: Object = obj["status"]
-    return status["observedGeneration"] == obj["metadata"]["generation"] and status.get(
-        "instance_count"
-    ) == len(users)
+    current: bool = obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
+    return current and obj["status"].get("instance_count") == len(users)
 
 
 def record(api: KubeApi, folder: Path) -> None:

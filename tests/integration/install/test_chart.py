@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,14 @@ def rendered(
     return objects(run(helm, *words).stdout)
 
 
+def kustomized(folder: Path) -> list[Object]:
+    """Render a kustomization."""
+    tools = cached_tools()
+    assert tools
+    done = subprocess.run([tools["kubectl"], "kustomize", folder], capture_output=True, text=True, check=True)
+    return objects(done.stdout)
+
+
 def comparable(found: list[Object]) -> dict[Key, Object]:
     """Give objects by name, without what differs for a reason."""
     kept = [obj for obj in found if obj["kind"] != "Namespace"]
@@ -98,18 +107,24 @@ def test_every_overlay_is_a_value_or_left_to_kustomize() -> None:
 
 @pytest.mark.parametrize("overlay", sorted(set(OVERLAYS) & set(VALUES)))
 def test_chart_renders_what_the_overlay_does(helm: Path, overlay: str, tmp_path: Path) -> None:
-    tools = cached_tools()
-    assert tools
-    kustomized = subprocess.run(
-        [tools["kubectl"], "kustomize", FOLDER / overlay], capture_output=True, text=True, check=True
-    )
     namespace = "models" if overlay == "single-namespace" else "model-operator"
 
-    wanted = comparable(objects(kustomized.stdout))
+    wanted = comparable(kustomized(FOLDER / overlay))
     got = comparable(rendered(helm, VALUES[overlay], tmp_path, namespace))
 
     assert set(got) == set(wanted)
     assert got == wanted
+
+
+def test_another_namespace_and_image_by_a_kustomization_of_one_s_own(helm: Path, tmp_path: Path) -> None:
+    kustomization = {
+        "namespace": "elsewhere",
+        "resources": [os.path.relpath(FOLDER / "default", tmp_path)],
+        "images": [{"name": "model-operator", "newName": "registry.test/operator", "newTag": "9"}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    values = {"image": {"repository": "registry.test/operator", "tag": "9"}}
+    assert comparable(kustomized(tmp_path)) == comparable(rendered(helm, values, tmp_path, "elsewhere"))
 
 
 def test_chart_has_the_operator_s_version() -> None:

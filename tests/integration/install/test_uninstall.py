@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
+from tests.cluster.kubectl import CRDS
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
@@ -107,6 +108,13 @@ def test_orphaned_models_serve_on_without_crds_and_are_taken_up_again(
         assert owner["uid"] == obj["metadata"]["uid"]
         assert serving(api) == before, "adopted, not rolled"
     api.close()
+
+
+def test_cascade_orphan_on_the_crds_keeps_no_model(cluster: ControlPlane, models: KubeApi) -> None:
+    cluster.kubectl("delete", "-f", CRDS, "--cascade=orphan", "--timeout=60s", timeout=90)
+
+    for kind in ("Deployment", "Service"):
+        models.wait_until_gone(kind, "minilm", deadline=90)
 
 
 def test_with_its_crds_everything_goes(cluster: ControlPlane, models: KubeApi) -> None:
