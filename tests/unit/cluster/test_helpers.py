@@ -42,6 +42,7 @@ def test_audit_events_are_flat_and_a_half_written_line_is_left_for_later(tmp_pat
             "namespace": "team-a",
             "name": "bge",
             "code": 200,
+            "message": "",
             "time": "2026-01-01T00:00:00.000000Z",
             "query": "fieldManager=model-operator",
         }

@@ -55,9 +55,10 @@ def test_what_no_request_needed_is_left(requests: list[Any], left: set[Right]) -
     assert unused(RIGHTS, requests) == left
 
 
-def test_only_403_is_a_refusal() -> None:
-    denied = request("get", 403)
-    assert refused([request("get", 404), denied, request("patch", 409)]) == [denied]
+def test_only_403_is_a_refusal_and_not_pod_security_s() -> None:
+    denied = {**request("get", 403), "message": 'forbidden: User "a" cannot get resource "deployments"'}
+    unsafe = {**request("create", 403), "message": 'forbidden: violates PodSecurity "restricted:latest"'}
+    assert refused([request("get", 404), denied, unsafe, request("patch", 409)]) == [denied]
 
 
 def test_a_right_is_said_as_in_a_rule() -> None:
