@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
+from model_operator.cli.settings import read_settings
+from model_operator.cli.terminal import fail
 from model_operator.controller.errors import LeadershipLostError, StartupError
 from model_operator.controller.logs import configure_logging
 from model_operator.controller.operator import run_operator
-from model_operator.controller.settings import LogFormat, LogLevel, OperatorSettings
+from model_operator.controller.settings import LogFormat, LogLevel
 
 
 def run(
@@ -56,23 +56,11 @@ def run(
         "health_port": health_port,
         "admission": None if webhook_port is None else {"port": webhook_port},
     }
-    try:
-        settings = OperatorSettings(
-            **{name: value for name, value in given.items() if value not in (None, [])}
-        )
-    except ValidationError as error:
-        _fail("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()))
-    except SettingsError as error:
-        _fail(f"{error}: expected JSON, or variables MODEL_OPERATOR_<NAME>__<FIELD>")
+    settings = read_settings(1, **given)
     configure_logging(settings.log_format, settings.log_level)
     try:
         asyncio.run(run_operator(settings))
     except StartupError as error:
-        _fail(str(error))
+        fail(str(error), code=1)
     except LeadershipLostError as error:
         raise typer.Exit(code=1) from error
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"model-operator: error: {message}", err=True)
-    raise typer.Exit(code=1)

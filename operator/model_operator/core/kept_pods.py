@@ -12,14 +12,13 @@ revision proves that what is read back is what was applied, neither changed nor 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from model_operator.api import ModelInstance
 from model_operator.core.canonical import pod_revision
-from model_operator.core.ownership import MANAGER
+from model_operator.core.managed_fields import applied_fields
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.templates import CompiledTemplate
 
@@ -56,14 +55,10 @@ def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | Non
     revision
         What :func:`~model_operator.core.canonical.pod_revision` gave for what was applied.
     """
-    for entry in live["metadata"].get("managedFields") or []:
-        if (entry.get("manager"), entry.get("operation")) == (MANAGER, "Apply"):
-            fields = (entry.get("fieldsV1") or {}).get("f:spec", {}).get("f:template")
-            if fields is None:
-                continue
-            pods: dict[str, Any] = _owned(live["spec"]["template"], fields)
-            if pod_revision({"spec": {"template": pods}}) == revision:
-                return pods
+    for pods in applied_fields(live, "spec", "template"):
+        if pod_revision({"spec": {"template": pods}}) == revision:
+            found: dict[str, Any] = pods
+            return found
     return None
 
 
@@ -71,21 +66,3 @@ def with_pods(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> Rendered
     """Return a rendered deployment with another pod template."""
     spec = {**rendered.deployment["spec"], "template": dict(pods)}
     return replace(rendered, deployment={**rendered.deployment, "spec": spec})
-
-
-def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
-    """Return the part of a value that ``fieldsV1`` names: ``f:`` fields, ``k:`` and ``v:`` items of lists."""
-    if not fields:
-        return value
-    if isinstance(value, Mapping):
-        names = (key.removeprefix("f:") for key in fields if key.startswith("f:"))
-        return {name: _owned(value[name], fields[f"f:{name}"]) for name in names if name in value}
-    items = [
-        (key[:2], json.loads(key[2:]), inner) for key, inner in fields.items() if key[:2] in ("k:", "v:")
-    ]
-    return [
-        _owned(item, inner)
-        for item in value
-        for how, wanted, inner in items
-        if (item == wanted if how == "v:" else item.items() >= wanted.items())
-    ]

@@ -1,0 +1,62 @@
+"""``model-operator explain``: a template's parameters as a table."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from model_operator.cli.options import TemplateName, TemplatePath
+from model_operator.cli.template_input import read_template
+from model_operator.cli.terminal import has_colours, write
+from model_operator.core.offline.parameter_table import ParameterRow, parameter_rows
+
+_COLUMNS = ("NAME", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION")
+_GAP = 3
+
+
+def explain(template: TemplatePath, name: TemplateName = None) -> None:
+    """Show which parameters an instance of a template can set.
+
+    \b
+    Examples:
+      model-operator explain template.yaml
+      model-operator explain templates/ --name vllm-chat
+      kubectl get clustermodeltemplate vllm-chat -o yaml | model-operator explain -
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+    compiled = read_template(template, name)
+    resource = compiled.resource
+    write(f"{resource.kind} {resource.metadata.name}, {resource.spec.model_type.value}\n")
+    rows = parameter_rows(compiled.parameters)
+    if not rows:
+        write("It has no parameters.\n")
+    elif has_colours(sys.stdout):
+        _show_table(rows)
+    else:
+        write(_aligned(rows))
+
+
+def _texts(row: ParameterRow) -> tuple[str, ...]:
+    return (row.name, row.type, row.default, row.allowed, row.description)
+
+
+def _show_table(rows: list[ParameterRow]) -> None:
+    """Show a table as wide as the terminal."""
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column in _COLUMNS:
+        table.add_column(column, overflow="fold", no_wrap=column == "NAME")
+    for row in rows:
+        table.add_row(*map(Text, _texts(row)))
+    Console().print(table)
+
+
+def _aligned(rows: list[ParameterRow]) -> str:
+    """Return the table for other programs: one line for each row, however long."""
+    lines = [_COLUMNS, *map(_texts, rows)]
+    widths = [max(len(line[column]) for line in lines) + _GAP for column in range(len(_COLUMNS))]
+    return "".join(
+        "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in lines
+    )

@@ -1,0 +1,112 @@
+"""What a cluster has of the instances that are rendered: read once, never written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.connection import Connection, load_configuration
+from model_operator.controller.errors import ForbiddenError, NotFoundError
+from model_operator.controller.resources import (
+    CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
+from model_operator.controller.settings import OperatorSettings
+from model_operator.core.offline.collection import Collection
+from model_operator.core.offline.rendered import Identity
+
+
+@dataclass
+class Snapshot:
+    """Part of a cluster.
+
+    Attributes
+    ----------
+    instances
+        The instances, by kind, namespace and name.
+    templates
+        The templates that these may use.
+    children
+        The children of these instances.
+    """
+
+    instances: dict[Identity, Object] = field(default_factory=dict)
+    templates: list[Object] = field(default_factory=list)
+    children: list[Object] = field(default_factory=list)
+
+    def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the templates of files, with the uid of those that they are to replace, then all others."""
+        uids = {_identity(template): template["metadata"]["uid"] for template in self.templates}
+        for template in given:
+            uid = uids.get(_identity(template))
+            metadata = template["metadata"]
+            yield template if uid is None else {**template, "metadata": {**metadata, "uid": uid}}
+        yield from self.templates
+
+
+async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
+    """Return what a cluster has of the instances of a collection.
+
+    Parameters
+    ----------
+    settings
+        Which cluster, and as whom.
+    collection
+        The instances; what is in other namespaces than theirs is not read.
+
+    Raises
+    ------
+    StartupError
+        There is no usable kubeconfig.
+    ApiError
+        The cluster does not answer, or the instances or their children may not be read.
+    """
+    connection = Connection(
+        lambda: load_configuration(settings.kubeconfig, settings.context), settings.request_timeout_seconds
+    )
+    try:
+        return await _read(ApiClient(connection), collection)
+    finally:
+        await connection.close()
+
+
+async def _read(client: ApiClient, collection: Collection) -> Snapshot:
+    snapshot = Snapshot()
+    wanted = {manifest.identity for manifest in collection.instances}
+    namespaces = sorted({namespace for _, namespace, _ in wanted})
+    for namespace in namespaces:
+        async for instance in client.list(MODEL_INSTANCES, namespace):
+            if _identity(instance) in wanted:
+                snapshot.instances[_identity(instance)] = instance
+        snapshot.templates += await _readable(client, MODEL_TEMPLATES, namespace)
+    snapshot.templates += await _readable(client, CLUSTER_MODEL_TEMPLATES)
+    owners = {instance["metadata"]["uid"] for instance in snapshot.instances.values()}
+    for namespace in namespaces:
+        for kind in CHILD_KINDS:
+            async for child in client.list(kind, namespace):
+                if _owner(child) in owners:
+                    snapshot.children.append(child)
+    return snapshot
+
+
+async def _readable(client: ApiClient, kind: ResourceKind, namespace: str = "") -> list[Object]:
+    """Return templates; none where they may not be read, as the files may have all that are needed."""
+    try:
+        return [template async for template in client.list(kind, namespace)]
+    except (ForbiddenError, NotFoundError):
+        return []
+
+
+def _identity(obj: Mapping[str, Any]) -> Identity:
+    metadata = obj["metadata"]
+    return obj["kind"], metadata.get("namespace", ""), metadata.get("name", "")
+
+
+def _owner(child: Object) -> str:
+    owners = child["metadata"].get("ownerReferences", ())
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")

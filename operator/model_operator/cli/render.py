@@ -1,0 +1,108 @@
+"""``model-operator render``: the objects that the operator would apply, without a cluster or against one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from model_operator.cli.inputs import kubernetes_schemas, read_inputs
+from model_operator.cli.live import Snapshot, take_snapshot
+from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig, Namespace
+from model_operator.cli.settings import read_settings
+from model_operator.cli.terminal import UNUSABLE, fail, painted, write
+from model_operator.controller.errors import ApiError, StartupError
+from model_operator.controller.settings import OperatorSettings
+from model_operator.core.offline.checking import Checker
+from model_operator.core.offline.collection import Collection, FileTemplates, collect
+from model_operator.core.offline.comparison import as_applied, differences
+from model_operator.core.offline.findings import Finding, has_errors
+from model_operator.core.offline.rendered import rendered_children
+from model_operator.core.offline.yaml_dialect import to_yaml
+
+CLUSTER = "cluster"
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def render(
+    filename: Annotated[
+        list[str],
+        typer.Option(
+            "--filename", "-f", help="File or directory, - for standard input; may be repeated, in any order."
+        ),
+    ],
+    diff: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|cluster",
+            help="Show only what differs from an earlier output, or from what a cluster has.",
+        ),
+    ] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Write the Deployments, Services and so on that the operator would apply for the given instances.
+
+    The same files give the same output, byte for byte. The settings MODEL_OPERATOR_RENDERING__... count as
+    they do for the operator. Exit status: 0, or with --diff 1 when there are differences; 2 when something
+    cannot be rendered, and then nothing is written.
+
+    \b
+    Examples:
+      model-operator render -f template.yaml -f instance.yaml
+      kustomize build overlays/production | model-operator render -f - > rendered.yaml
+      model-operator render -f models/ --diff rendered.yaml
+      model-operator render -f models/ --diff cluster --context production
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+    settings = read_settings(UNUSABLE, kubeconfig=kubeconfig, context=context)
+    documents, _ = read_inputs(filename)
+    collection = collect(documents, namespace)
+    snapshot = _snapshot(settings, collection) if diff == CLUSTER else Snapshot()
+    templates = FileTemplates(snapshot.templates_over([each.obj for each in collection.templates]))
+    findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
+    if has_errors(findings):
+        _refuse(findings)
+    children, problems = rendered_children(collection, templates, settings.rendering, snapshot.instances)
+    if problems:
+        _refuse(problems)
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    if diff is None:
+        write(to_yaml(*children))
+        return
+    before = as_applied(snapshot.children, children) if diff == CLUSTER else _earlier(diff)
+    lines = list(differences(before, children))
+    write("".join(f"{painted(line, _COLOURS.get(line[:1], ''), sys.stdout)}\n" for line in lines))
+    raise typer.Exit(1 if lines else 0)
+
+
+def _refuse(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    raise typer.Exit(UNUSABLE)
+
+
+def _snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
+    try:
+        return asyncio.run(take_snapshot(settings, collection))
+    except (StartupError, ApiError) as error:
+        fail(str(error))
+
+
+def _earlier(path: str) -> list[Mapping[str, Any]]:
+    """Return the objects of an earlier output."""
+    documents, _ = read_inputs([path])
+    objects = []
+    for document in documents:
+        for fault in document.faults:
+            fail(f"{document.source}:{fault.position.line}:{fault.position.column}: {fault.message}")
+        value = document.value
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        if not isinstance(metadata, dict) or not {"name"} <= metadata.keys() or "kind" not in value:
+            fail(f"{document.source}:{document.start.line}: must be an object with kind and metadata.name")
+        objects.append(value)
+    return objects

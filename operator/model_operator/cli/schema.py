@@ -1,0 +1,42 @@
+"""``model-operator schema``: what an instance of a template looks like, for editors and forms."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from model_operator.cli.options import TemplateName, TemplatePath
+from model_operator.cli.template_input import read_template
+from model_operator.cli.terminal import write
+from model_operator.core.offline.instance_schema import instance_example, instance_schema
+
+
+def schema(
+    template: TemplatePath,
+    name: TemplateName = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Write an example of an instance instead, as YAML.")
+    ] = False,
+) -> None:
+    """Write the JSON Schema (2020-12) of an instance of a template.
+
+    \b
+    Examples:
+      model-operator schema template.yaml > instance.schema.json
+      model-operator schema templates/ --name vllm-chat --example > instance.yaml
+
+    Editors with yaml-language-server use it by a first line in the instance's file:
+      # yaml-language-server: $schema=instance.schema.json
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+    compiled = read_template(template, name)
+    if not example:
+        write(json.dumps(instance_schema(compiled), indent=2, ensure_ascii=False) + "\n")
+        return
+    text, missing = instance_example(compiled)
+    write(text)
+    if missing:
+        typer.echo(
+            f"no example was found for {', '.join(missing)}; the schema has no `examples` of it", err=True
+        )

@@ -1,0 +1,37 @@
+"""Finds the one template that a command is about."""
+
+from __future__ import annotations
+
+from model_operator.cli.inputs import read_inputs
+from model_operator.cli.terminal import fail
+from model_operator.core.offline.collection import collect
+from model_operator.core.offline.findings import has_errors
+from model_operator.core.parsing import parse_template
+from model_operator.core.templates import CompiledTemplate
+
+
+def read_template(path: str, name: str | None) -> CompiledTemplate:
+    """Return a template without violations, or end the program.
+
+    Parameters
+    ----------
+    path
+        File or directory; ``-`` for standard input.
+    name
+        Its name, where there are several.
+    """
+    documents, _ = read_inputs([path])
+    collection = collect(documents)
+    found = [each for each in collection.templates if name in (None, each.identity[2])]
+    if len(found) != 1:
+        if has_errors(collection.findings):
+            fail("; ".join(map(str, collection.findings)))
+        names = ", ".join(f"{each.kind} {each.identity[2]}" for each in found or collection.templates)
+        wanted = "one template" if name is None else f"one template named {name}"
+        hint = "; choose one with --name" if name is None and len(found) > 1 else ""
+        fail(f"{path}: expected {wanted}, got {names or 'none'}{hint}")
+    manifest = found[0]
+    compiled = parse_template(manifest.obj)
+    if compiled.violations:
+        fail("; ".join(str(manifest.finding(fault)) for fault in compiled.violations))
+    return compiled

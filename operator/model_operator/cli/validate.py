@@ -1,0 +1,68 @@
+"""``model-operator validate``: what would be refused, before anything is sent to a cluster."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from model_operator import __version__
+from model_operator.cli.inputs import kubernetes_schemas, read_inputs
+from model_operator.cli.options import DEFAULT_NAMESPACE, Namespace
+from model_operator.cli.settings import read_settings
+from model_operator.cli.terminal import UNUSABLE, painted, write
+from model_operator.core.offline.checking import Checker
+from model_operator.core.offline.collection import collect
+from model_operator.core.offline.findings import Severity
+from model_operator.core.offline.reports import Report, ReportFormat, written
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+def validate(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files and directories; - for standard input."),
+    ],
+    output: Annotated[
+        ReportFormat, typer.Option("--output", "-o", help="How to write what is found.")
+    ] = ReportFormat.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
+    namespace: Namespace = DEFAULT_NAMESPACE,
+) -> None:
+    """Check templates and instances as the API server, the webhooks and the operator would.
+
+    Templates and instances are looked up in all files together, in any order. Exit status: 0 when nothing is
+    refused, 1 when something is, 2 when the check could not be made.
+
+    \b
+    Examples:
+      model-operator validate models/
+      model-operator validate template.yaml instance.yaml --output github
+      kustomize build overlays/production | model-operator validate -
+      helm template chart | model-operator validate --strict -
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+    settings = read_settings(UNUSABLE)
+    schemas = kubernetes_schemas()
+    documents, count = read_inputs(paths)
+    collection = collect(documents, namespace)
+    report = Report(
+        findings=Checker(collection, settings.rendering, schemas).findings(),
+        files=count,
+        objects=len(collection.manifests) + collection.unusable,
+        others=collection.others,
+        version=__version__,
+        kubernetes=schemas.version,
+    )
+    text = written(report, output)
+    if output is ReportFormat.TEXT:
+        lines = zip(report.findings, text.splitlines(keepends=True), strict=True)
+        text = "".join(
+            line.replace(found.place, painted(found.place, _COLOURS[found.severity], sys.stdout), 1)
+            for found, line in lines
+        )
+        typer.echo(report.summary, err=True)
+    write(text)
+    refused = report.count(Severity.ERROR) or (strict and report.count(Severity.WARNING))
+    raise typer.Exit(1 if refused else 0)

@@ -1,0 +1,175 @@
+"""Everything that the webhook, the API server and the operator would find wrong with a set of files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model_operator.api import TemplateKind
+from model_operator.core.admission.change import Change
+from model_operator.core.admission.instance import Examination, examine_instance
+from model_operator.core.canonical import applicable
+from model_operator.core.dry_run import Trial, trial_deployment
+from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
+from model_operator.core.offline.findings import Finding, Severity, in_order
+from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
+from model_operator.core.offline.stored_form import unknown_field
+from model_operator.core.offline.wording import in_our_words
+from model_operator.core.parsing import parse_template
+from model_operator.core.plan import make_plan
+from model_operator.core.reasons import Reason
+from model_operator.core.render_settings import RenderSettings
+from model_operator.core.resolution import TemplateLookup
+from model_operator.core.templates import CompiledTemplate
+from model_operator.core.violations import Loc, Violation, format_loc
+
+
+class Checker:
+    """Checks the objects of a collection.
+
+    Parameters
+    ----------
+    collection
+        The objects.
+    settings
+        The cluster's conventions for rendering.
+    schemas
+        Kubernetes' schemas, for what is rendered.
+    templates
+        Where instances look for their templates; those of the collection when left out.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        settings: RenderSettings,
+        schemas: KubernetesSchemas,
+        templates: TemplateLookup | None = None,
+    ) -> None:
+        self._collection = collection
+        self._settings = settings
+        self._schemas = schemas
+        objects = (manifest.obj for manifest in collection.templates)
+        self._templates = FileTemplates(objects) if templates is None else templates
+        self._refused: dict[tuple[str, str, str], set[Violation]] = {}
+
+    def findings(self) -> list[Finding]:
+        """Return all that was found, by file and place."""
+        found = list(self._collection.findings)
+        for manifest in self._collection.manifests:
+            found += map(manifest.finding, self._metadata(manifest.obj["metadata"]))
+        for manifest in self._collection.templates:
+            found += self._template(manifest)
+        for manifest in self._collection.instances:
+            found += self._instance(manifest)
+        return in_order(found)
+
+    def _metadata(self, metadata: Mapping[str, Any]) -> list[Violation]:
+        known = self._schemas.metadata_fields()
+        return [unknown_field(("metadata", name), known) for name in metadata.keys() - known]
+
+    def _template(self, manifest: Manifest) -> list[Finding]:
+        compiled = parse_template(manifest.obj)
+        if compiled.violations:
+            return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in compiled.violations]
+        # A cluster template is tried in some namespace: its schema is the same in all of them.
+        namespace = manifest.identity[1] or "default"
+        trial = trial_deployment(compiled, namespace, self._settings)
+        if isinstance(trial, Trial):
+            note = Violation(
+                ("spec", "model_creation_parameters_schema"), _without_server(trial.note), "no_example"
+            )
+            return [manifest.finding(note, Severity.WARNING)]
+        refused = self._schemas.violations(trial)
+        self._refused[manifest.identity] = set(refused)
+        return [manifest.finding(_at_its_origin(fault, trial, manifest.obj)) for fault in refused]
+
+    def _instance(self, manifest: Manifest) -> list[Finding]:
+        examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
+        faults = examination.violations or examination.own
+        if faults:
+            return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in faults]
+        if examination.problem is not None:
+            return [manifest.finding(_unjudged(examination), Severity.WARNING)]
+        return self._rendered(manifest, examination)
+
+    def _rendered(self, manifest: Manifest, examination: Examination) -> list[Finding]:
+        """Hold what an instance renders against the schemas; its template's own faults excepted."""
+        template = examination.template
+        rendering = make_plan(examination.instance, template, self._settings).rendering
+        if template is None or rendering is None:
+            return []
+        known = self._refused.get(_identity(template), set())
+        found = []
+        for child in rendering.children:
+            for fault in self._schemas.violations(applicable(child)):
+                if fault not in known:
+                    message = f"renders a {child['kind']} that Kubernetes refuses: {fault}"
+                    loc: Loc = ("spec", "model_creation_parameters")
+                    found.append(manifest.finding(Violation(loc, message, f"kubernetes_{fault.type}")))
+        return found
+
+
+def _identity(template: CompiledTemplate) -> tuple[str, str, str]:
+    metadata = template.resource.metadata
+    return template.resource.kind, metadata.namespace, metadata.name
+
+
+def _unjudged(examination: Examination) -> Violation:
+    """Return what is said of an instance that its template keeps from being judged."""
+    problem, spec = examination.problem, examination.instance.spec
+    if problem is not None and problem.reason is Reason.TemplateNotFound:
+        kinds = spec.model_template_kind or " or ".join(TemplateKind)
+        message = f"must be the name of a {kinds}, got one that is not among the files; not judged against it"
+    else:
+        message = "must be the name of a valid template, got an invalid one; not judged against it"
+    return Violation(("spec", "model_template_id"), message, "template")
+
+
+def _without_server(note: str) -> str:
+    return note.replace("It was not tried on the API server", "not held against Kubernetes' schemas").rstrip(
+        "."
+    )
+
+
+def _at_its_origin(fault: Violation, rendered: Mapping[str, Any], template: Mapping[str, Any]) -> Violation:
+    """Return a fault of a rendered Deployment with the field of the template that it comes from."""
+    spec = template["spec"]
+    loc: Loc = ("spec",)
+    match fault.loc:
+        case ("spec", "template", *rest) if "pod_template" in spec:
+            inside = _same_place(tuple(rest), rendered["spec"]["template"], spec["pod_template"])
+            loc = ("spec", "pod_template", *inside)
+        case ("spec", "strategy", *rest) if "strategy" in spec:
+            loc = ("spec", "strategy", *rest)
+    if format_loc(loc).endswith(format_loc(fault.loc[-1:])):
+        return Violation(loc, fault.msg, f"kubernetes_{fault.type}")
+    message = f"renders a Deployment that Kubernetes refuses: {fault}"
+    return Violation(loc, message, f"kubernetes_{fault.type}")
+
+
+def _same_place(loc: Loc, rendered: Any, written: Any) -> Loc:
+    """Return how far a path of what is rendered can be followed in what is written, items by name."""
+    found: list[str | int] = []
+    for part in loc:
+        target: str | int = part
+        if isinstance(part, int):
+            name = rendered[part].get("name") if isinstance(rendered[part], Mapping) else None
+            if name is not None and isinstance(written, list):
+                named = (
+                    i
+                    for i, item in enumerate(written)
+                    if isinstance(item, Mapping) and item.get("name") == name
+                )
+                target = next(named, -1)
+        is_there = (
+            target in written
+            if isinstance(written, Mapping)
+            else isinstance(written, list) and isinstance(target, int) and 0 <= target < len(written)
+        )
+        if not is_there:
+            break
+        found.append(target)
+        written = written[target]
+        rendered = rendered[part] if not isinstance(rendered, Mapping) or part in rendered else None
+    return tuple(found)

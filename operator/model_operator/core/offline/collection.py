@@ -1,0 +1,234 @@
+"""The templates and instances of a set of files, in whatever order they came."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from model_operator.api import API_VERSION, GROUP, ModelInstance, ObjectMeta, TemplateKind
+from model_operator.core.json_values import noun
+from model_operator.core.offline.documents import Document
+from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.nodes import Position
+from model_operator.core.offline.stored_form import RESOURCES, stored_form
+from model_operator.core.offline.wording import in_our_words
+from model_operator.core.parsing import parse_template
+from model_operator.core.templates import CompiledTemplate
+from model_operator.core.violations import Loc, Violation, format_loc
+
+DEFAULT_NAMESPACE: Final = "default"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One object of a file.
+
+    Attributes
+    ----------
+    document, root
+        Where it stands: the document, and the path in it where the object is an item of a List.
+    obj
+        The object as the API server stores it, but for defaults; namespaced ones have their namespace.
+    """
+
+    document: Document
+    root: Loc
+    obj: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Kind of the object."""
+        return str(self.obj["kind"])
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """Kind, namespace and name; the namespace of a cluster template is empty."""
+        metadata = self.obj["metadata"]
+        return self.kind, metadata.get("namespace", ""), metadata.get("name", "")
+
+    def finding(self, violation: Violation, severity: Severity = Severity.ERROR) -> Finding:
+        """Return a violation with the place where its field stands."""
+        _, namespace, name = self.identity
+        name = name or f"{self.obj['metadata'].get('generateName', '')}…"
+        return Finding(
+            source=self.document.source,
+            position=self.document.position((*self.root, *violation.loc)),
+            path=format_loc(violation.loc),
+            message=violation.msg,
+            code=violation.type,
+            severity=severity,
+            subject=f"{self.kind} {namespace}/{name}" if namespace else f"{self.kind} {name}",
+        )
+
+
+@dataclass
+class Collection:
+    """What a set of files holds.
+
+    Attributes
+    ----------
+    manifests
+        Objects of our kinds that are complete enough to be judged.
+    findings
+        What is wrong with the others, and unknown fields.
+    others
+        Number of objects of other kinds, which are left alone.
+    unusable
+        Number of objects of our API group that are not complete enough.
+    """
+
+    manifests: list[Manifest] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    others: int = 0
+    unusable: int = 0
+
+    def of_kind(self, *kinds: str) -> list[Manifest]:
+        """Return the objects of some kinds, by namespace and name."""
+        chosen = [manifest for manifest in self.manifests if manifest.kind in kinds]
+        return sorted(chosen, key=lambda manifest: manifest.identity)
+
+    @property
+    def instances(self) -> list[Manifest]:
+        """The instances, by namespace and name."""
+        return self.of_kind(ModelInstance.__name__)
+
+    @property
+    def templates(self) -> list[Manifest]:
+        """The templates of both kinds, by kind, namespace and name."""
+        return self.of_kind(*TemplateKind)
+
+
+class FileTemplates:
+    """The templates that files offer; a :class:`~model_operator.core.resolution.TemplateLookup`.
+
+    Parameters
+    ----------
+    objects
+        Template objects. Of two that are the same, the first counts.
+    """
+
+    def __init__(self, objects: Iterable[Mapping[str, Any]]) -> None:
+        self._by_identity: dict[tuple[str, str, str], CompiledTemplate] = {}
+        for obj in objects:
+            metadata = obj["metadata"]
+            identity = (obj["kind"], metadata.get("namespace", ""), metadata.get("name", ""))
+            if identity not in self._by_identity:
+                self._by_identity[identity] = parse_template(obj)
+
+    def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
+        """Return the template of that kind and name."""
+        here = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
+        return self._by_identity.get((kind.value, here, name))
+
+    def by_uid(self, uid: str) -> CompiledTemplate | None:
+        """Return the template with that uid; files that were never in a cluster have none."""
+        known = self._by_identity.values()
+        return next((found for found in known if uid and found.resource.metadata.uid == uid), None)
+
+
+def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -> Collection:
+    """Sort documents into ours and others, and find what is wrong with them as objects.
+
+    Parameters
+    ----------
+    documents
+        The documents of all files.
+    namespace
+        Where objects are that do not say.
+    """
+    collection = Collection()
+    first: dict[tuple[str, str, str], Manifest] = {}
+    for document in documents:
+        collection.findings += [_fault(document, fault.position, fault.message) for fault in document.faults]
+        for root, obj in _objects(document.value, ()):
+            if not _is_ours(obj):
+                collection.others += 1
+                continue
+            manifest = Manifest(document, root, obj)
+            violations = [*_envelope_faults(obj)]
+            if not violations:
+                stored, violations = stored_form(obj)
+                manifest = replace(manifest, obj=_in_namespace(stored, namespace))
+                violations += _repetition(manifest, first)
+                collection.manifests.append(manifest)
+            else:
+                collection.unusable += 1
+                manifest = replace(manifest, obj=_presentable(obj))
+            collection.findings += map(manifest.finding, violations)
+    return collection
+
+
+def _objects(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """Yield the objects of a document, those inside a List one by one."""
+    if not isinstance(value, dict):
+        return
+    items = value.get("items")
+    if str(value.get("kind", "")).endswith("List") and isinstance(items, list):
+        for index, item in enumerate(items):
+            yield from _objects(item, (*root, "items", index))
+    else:
+        yield root, value
+
+
+def _is_ours(obj: Mapping[str, Any]) -> bool:
+    return str(obj.get("apiVersion", "")).partition("/")[0] == GROUP
+
+
+def _envelope_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what makes an object unfit to be judged at all: no known kind, no name."""
+    version, kind, metadata = obj["apiVersion"], obj.get("kind"), obj.get("metadata")
+    if version != API_VERSION:
+        yield Violation(("apiVersion",), f"must be {API_VERSION}, got another version of {GROUP}", "enum")
+    if not isinstance(kind, str) or kind not in RESOURCES:
+        near = difflib.get_close_matches(str(kind), RESOURCES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield Violation(("kind",), f"must be one of {', '.join(RESOURCES)}, got another kind{hint}", "enum")
+    if not isinstance(metadata, dict):
+        got = "required field is missing" if metadata is None else f"must be an object, got {noun(metadata)}"
+        yield Violation(("metadata",), got, "missing" if metadata is None else "dict_type")
+        return
+    try:
+        read = ObjectMeta.model_validate({key: item for key, item in metadata.items() if item is not None})
+    except ValidationError as error:
+        for entry in error.errors(include_url=False, include_input=False, include_context=False):
+            loc: Loc = ("metadata", *entry["loc"])
+            yield in_our_words(Violation(loc, entry["msg"], entry["type"]), obj)
+        return
+    if not read.name and not read.generateName:
+        yield Violation(("metadata", "name"), "required field is missing", "missing")
+
+
+def _in_namespace(obj: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    metadata = {key: item for key, item in obj["metadata"].items() if item is not None}
+    if RESOURCES[obj["kind"]].namespaced:
+        metadata["namespace"] = metadata.get("namespace") or namespace
+    else:
+        metadata.pop("namespace", None)
+    return {**obj, "metadata": metadata}
+
+
+def _presentable(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """Return enough of a malformed object to say which one it is."""
+    given = obj.get("metadata")
+    names = given if isinstance(given, dict) else {}
+    metadata = {key: names[key] for key in ("name", "namespace") if isinstance(names.get(key), str)}
+    return {"kind": str(obj.get("kind", "")), "metadata": metadata}
+
+
+def _repetition(manifest: Manifest, first: dict[tuple[str, str, str], Manifest]) -> list[Violation]:
+    if not manifest.identity[2]:
+        return []
+    earlier = first.setdefault(manifest.identity, manifest)
+    if earlier is manifest:
+        return []
+    line = earlier.document.position(earlier.root).line
+    message = f"must be given once, got it in {earlier.document.source}:{line} as well"
+    return [Violation(("metadata", "name"), message, "not_unique")]
+
+
+def _fault(document: Document, position: Position, message: str) -> Finding:
+    return Finding(document.source, position, "", message, "yaml")

@@ -1,0 +1,102 @@
+"""What is different between two sets of objects, as a unified diff."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from model_operator.core.canonical import is_applied
+from model_operator.core.managed_fields import applied_fields
+from model_operator.core.offline.yaml_dialect import to_yaml
+from model_operator.core.quantities import canonical_quantity
+
+Object = Mapping[str, Any]
+
+_QUANTITIES: Final = frozenset({"requests", "limits", "overhead", "sizeLimit", "divisor", "averageValue"})
+
+
+def differences(before: Iterable[Object], after: Iterable[Object]) -> Iterator[str]:
+    """Yield the lines of a diff, object by object in the order of their names; none when all are equal.
+
+    Parameters
+    ----------
+    before, after
+        Objects as they are and as they are to be.
+    """
+    old = {_identity(obj): obj for obj in before}
+    new = {_identity(obj): obj for obj in after}
+    for identity in sorted(old.keys() | new.keys()):
+        namespace, name, kind = identity
+        title = f"{kind} {namespace}/{name}"
+        yield from difflib.unified_diff(
+            _lines(old.get(identity)),
+            _lines(new.get(identity)),
+            f"before: {title}" if identity in old else "before: none",
+            f"after: {title}" if identity in new else "after: none",
+            lineterm="",
+        )
+
+
+def as_applied(live: Iterable[Object], wanted: Iterable[Object]) -> list[Object]:
+    """Return live objects reduced to what the operator has applied to them and still owns.
+
+    Parameters
+    ----------
+    live
+        Objects as a cluster has them, with ``metadata.managedFields``.
+    wanted
+        What is to be applied: an object that is live already comes out the same, and so does a quantity that
+        the server only spells otherwise.
+    """
+    by_identity = {_identity(obj): obj for obj in wanted}
+    result: list[Object] = []
+    for obj in live:
+        target = by_identity.get(_identity(obj))
+        if target is not None and is_applied(target, obj):
+            result.append(target)
+            continue
+        owned: Object = next(applied_fields(obj), {})
+        metadata = {key: obj["metadata"][key] for key in ("name", "namespace")} | owned.get("metadata", {})
+        reduced = {**owned, "apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
+        result.append(_spelled_alike(reduced, target) if target else reduced)
+    return result
+
+
+def _identity(obj: Object) -> tuple[str, str, str]:
+    metadata = obj["metadata"]
+    return metadata.get("namespace", ""), metadata["name"], obj["kind"]
+
+
+def _lines(obj: Object | None) -> list[str]:
+    return [] if obj is None else to_yaml(dict(obj)).splitlines()[1:]
+
+
+def _spelled_alike(value: Any, target: Any, field: str = "", *, quantity: bool = False) -> Any:
+    """Return a value with quantities in the spelling of the target, and named items in its order."""
+    if isinstance(value, Mapping) and isinstance(target, Mapping):
+        inner = field in _QUANTITIES
+        return {
+            key: _spelled_alike(item, target.get(key), key, quantity=inner) for key, item in value.items()
+        }
+    if isinstance(value, list) and isinstance(target, list):
+        named = {item["name"]: item for item in target if isinstance(item, Mapping) and "name" in item}
+        if not named:
+            return (
+                [_spelled_alike(item, None) for item in value]
+                if len(value) != len(target)
+                else [_spelled_alike(item, other) for item, other in zip(value, target, strict=True)]
+            )
+        order = list(named)
+        items = sorted(
+            value, key=lambda item: order.index(item["name"]) if item.get("name") in named else len(order)
+        )
+        return [_spelled_alike(item, named.get(item.get("name"))) for item in items]
+    return target if (quantity or field in _QUANTITIES) and _same_quantity(value, target) else value
+
+
+def _same_quantity(value: Any, target: Any) -> bool:
+    try:
+        return canonical_quantity(value) == canonical_quantity(target)
+    except ValueError:
+        return False

@@ -1,0 +1,225 @@
+"""The documents of a file, with the line and column of every field."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from model_operator.core.offline.nodes import (
+    MAX_DEPTH,
+    Mapping,
+    Node,
+    Position,
+    Scalar,
+    Sequence,
+    UnreadableError,
+    compose,
+)
+from model_operator.core.offline.yaml_dialect import TAG, plain_value
+from model_operator.core.violations import Loc
+
+_BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_CONTENT: Final = re.compile(r"^(?!---\s*(#.*)?$)(?!\.\.\.\s*$)(?!%)(?!\s*#)\s*\S", re.MULTILINE)
+_MAX_ELEMENTS: Final = 200_000
+"""Values of a document with its aliases written out; etcd takes no object with nearly as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What keeps a document from being read, or makes it mean something else to each reader."""
+
+    position: Position
+    message: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a file.
+
+    Attributes
+    ----------
+    source
+        Name of the file, for people.
+    text
+        The document as written.
+    value
+        What it holds, as JSON; None when it cannot be read.
+    faults
+        What is wrong with it as YAML, in the order of the text.
+    start
+        Where it begins.
+    node
+        What it holds as written, None when it cannot be read.
+    """
+
+    source: str
+    text: str
+    value: Any
+    faults: tuple[Fault, ...]
+    start: Position
+    node: Node | None
+
+    def position(self, loc: Loc) -> Position:
+        """Return where a field stands; for one that is not there, where what should have it stands."""
+        if self.node is None:
+            return self.start
+        node, found = self.node, self.node.position
+        for part in loc:
+            step = _step(node, part)
+            if step is None:
+                break
+            key, node = step
+            # What is wrong with a list or an object is best seen at its name.
+            found = node.position if isinstance(node, Scalar) and node.text else key
+        return found
+
+
+def read_documents(text: str, source: str) -> list[Document]:
+    """Return the documents of a YAML stream, those that cannot be read included; empty ones are left out.
+
+    Each is read by itself, as kubectl does: a mistake in one hides no other.
+
+    Parameters
+    ----------
+    text
+        YAML or JSON.
+    source
+        Name of the file, for people.
+    """
+    starts = [0, *(match.start() for match in _BOUNDARY.finditer(text) if match.start())]
+    documents: list[Document] = []
+    line = 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        part = text[start:end]
+        if _CONTENT.search(part):
+            documents += _read(part, source, line)
+        line += part.count("\n")
+    return documents
+
+
+def _read(text: str, source: str, first_line: int) -> list[Document]:
+    try:
+        roots = compose(text, first_line)
+    except UnreadableError as error:
+        fault = Fault(error.position, str(error))
+        return [Document(source, text, None, (fault,), Position(first_line + 1, 1), None)]
+    documents = []
+    for root in roots:
+        reader = _Reader()
+        value = reader.value(root)
+        faults = tuple(sorted(reader.faults, key=lambda fault: fault.position))
+        if reader.is_too_large:
+            value = None
+        documents.append(Document(source, text, value, faults, root.position, root))
+    return documents
+
+
+class _Reader:
+    """Turns nodes into JSON values, and finds what is wrong on the way."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.is_too_large = False
+        self._left = _MAX_ELEMENTS
+        self._depth = 0
+
+    def value(self, node: Node) -> Any:
+        self._left -= 1
+        # An alias inside of what its anchor names has no end, aliases of aliases have one that is far away.
+        if self._left < 0 or self._depth > MAX_DEPTH:
+            if not self.is_too_large:
+                message = "must be of a size that can be read with its aliases written out"
+                self.faults.append(Fault(node.position, message))
+            self.is_too_large = True
+            return None
+        self._depth += 1
+        value = self._value(node)
+        self._depth -= 1
+        return value
+
+    def _value(self, node: Node) -> Any:
+        match node:
+            case Scalar():
+                return self._scalar(node)
+            case Sequence():
+                return [self.value(item) for item in node.items]
+            case Mapping():
+                return self._mapping(node)
+
+    def _scalar(self, node: Scalar) -> Any:
+        if node.tag == f"{TAG}str" or (node.tag in (None, "!") and not node.plain):
+            return node.text
+        try:
+            return plain_value(node.text)
+        except ValueError as error:
+            self.faults.append(Fault(node.position, str(error)))
+            return None
+
+    def _mapping(self, node: Mapping) -> dict[str, Any]:
+        own: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key, value in node.pairs:
+            if _is_merge(key):
+                merged = {**self._merged(value), **merged}
+                continue
+            name = _key(key)
+            if name is None:
+                self.faults.append(Fault(key.position, "must be a key that is a string, got something else"))
+                continue
+            if name in own:
+                message = f"must be given once, got the key {name!r} again; remove one"
+                self.faults.append(Fault(key.position, message))
+            own[name] = self.value(value)
+        return {**merged, **own}
+
+    def _merged(self, node: Node) -> dict[str, Any]:
+        """Return what ``<<`` brings in: an object's fields, or those of a list of objects: the first wins."""
+        value = self.value(node)
+        parts = value if isinstance(value, list) else [value]
+        merged: dict[str, Any] = {}
+        for part in parts:
+            if not isinstance(part, dict):
+                self.faults.append(Fault(node.position, "must be an object, or a list of objects, beside <<"))
+                return merged
+            merged = {**part, **merged}
+        return merged
+
+
+def _is_merge(key: Node) -> bool:
+    return isinstance(key, Scalar) and key.plain and key.text == "<<"
+
+
+def _key(node: Node) -> str | None:
+    """Return a key as JSON has it: numbers and booleans become text."""
+    if not isinstance(node, Scalar):
+        return None
+    if not node.plain or node.tag == f"{TAG}str":
+        return node.text
+    try:
+        value = plain_value(node.text)
+    except ValueError:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _step(node: Node, part: str | int) -> tuple[Position, Node] | None:
+    """Return where a field or an item of a node begins, and what it is."""
+    if isinstance(node, Sequence):
+        if isinstance(part, int) and part < len(node.items):
+            return node.items[part].position, node.items[part]
+        return None
+    if not isinstance(node, Mapping):
+        return None
+    for key, value in reversed(node.pairs):
+        if not _is_merge(key) and _key(key) == part:
+            return key.position, value
+    for key, value in node.pairs:
+        if _is_merge(key):
+            for source in value.items if isinstance(value, Sequence) else [value]:
+                step = _step(source, part)
+                if step is not None:
+                    return step
+    return None

@@ -1,0 +1,128 @@
+"""JSON Schema of the instances of one template, for editors and forms, and an example of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+from model_operator.api import API_VERSION, ModelInstance
+from model_operator.api.rules import INT_OR_STRING, PRESERVE
+from model_operator.core.examples import example_parameters
+from model_operator.core.offline.stored_form import crd_schema
+from model_operator.core.offline.yaml_dialect import Dumper
+from model_operator.core.templates import CompiledTemplate
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_NAME: Final = {
+    "type": "string",
+    "maxLength": 40,
+    "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+    "not": {"const": "kubernetes"},
+    "description": "Name of the instance, which its Deployment and Service get.",
+}
+
+
+def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of an instance of a template.
+
+    It says what fields, types, parameters and bounds there are. Rules over several fields are left to
+    ``validate``.
+
+    Parameters
+    ----------
+    template
+        A template without violations.
+    """
+    resource, parameters = template.resource, template.parameters
+    schema = _plain(crd_schema(ModelInstance.__name__))
+    properties = schema["properties"]
+    del properties["status"]
+    properties["apiVersion"]["const"] = API_VERSION
+    properties["kind"]["const"] = ModelInstance.__name__
+    properties["metadata"] = {"type": "object", "properties": {"name": _NAME}, "required": ["name"]}
+    spec = properties["spec"]
+    fields = spec["properties"]
+    fields["model_template_id"]["const"] = resource.metadata.name
+    fields["model_template_kind"]["const"] = resource.kind
+    fields["model_type"] = {
+        "const": resource.spec.model_type.value,
+        "description": fields["model_type"]["description"],
+    }
+    # What an entry of `deployments` gives need not be given for all.
+    given = {key: value for key, value in parameters.schema.items() if key != "required"}
+    for owner in (fields, fields["deployments"]["items"]["properties"]):
+        description = owner["model_creation_parameters"]["description"]
+        owner["model_creation_parameters"] = {"description": description, **given}
+    spec["required"] = ["model_template_id"]
+    required = sorted(parameters.required - parameters.defaults.keys())
+    if required:
+        spec["if"] = {"not": {"required": ["deployments"]}}
+        spec["then"] = {
+            "required": ["model_creation_parameters"],
+            "properties": {"model_creation_parameters": {"required": required}},
+        }
+    return {
+        "$schema": _DIALECT,
+        "title": f"ModelInstance of {resource.kind} {resource.metadata.name}",
+        **schema,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+    }
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a structural schema in JSON Schema: unknown fields are refused, Kubernetes' keywords go."""
+    result = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
+    if schema.get(INT_OR_STRING):
+        result["type"] = ["integer", "string"]
+    if "properties" in schema:
+        result["properties"] = {name: _plain(part) for name, part in schema["properties"].items()}
+        if not schema.get(PRESERVE):
+            result["additionalProperties"] = False
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), Mapping):
+            result[keyword] = _plain(schema[keyword])
+    return result
+
+
+def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
+    """Return an example of an instance, as YAML with the parameters' descriptions as comments.
+
+    Parameters
+    ----------
+    template
+        A template without violations.
+
+    Returns
+    -------
+    tuple
+        The text; and the parameters for which no value was found, which are left out of it.
+    """
+    resource, parameters = template.resource, template.parameters
+    example = example_parameters(parameters)
+    head = {
+        "apiVersion": API_VERSION,
+        "kind": ModelInstance.__name__,
+        "metadata": {"name": _instance_name(resource.metadata.name)},
+        "spec": {"model_template_id": resource.metadata.name},
+    }
+    lines = _dumped(head).splitlines()
+    if example.values:
+        lines.append("  model_creation_parameters:")
+    for name, value in (example.values or {}).items():
+        schema = parameters.properties.get(name)
+        description = schema.get("description") if isinstance(schema, Mapping) else None
+        if description:
+            lines += [f"    # {line}".rstrip() for line in str(description).splitlines()]
+        lines += [f"    {line}" for line in _dumped({name: value}).splitlines()]
+    return "\n".join(lines) + "\n", () if example.values is not None else example.missing
+
+
+def _instance_name(template: str) -> str:
+    return f"my-{template}"[:40].rstrip("-")
+
+
+def _dumped(value: Any) -> str:
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text

@@ -1,0 +1,79 @@
+"""Holds rendered objects against Kubernetes' own schemas, as an API server publishes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from referencing import Registry
+
+from model_operator.core.json_values import noun, nouns, shown_list
+from model_operator.core.offline.stored_form import unknown_field
+from model_operator.core.violations import Violation, sort_violations
+
+
+class KubernetesSchemas:
+    """The schemas of the kinds that are rendered.
+
+    Parameters
+    ----------
+    captured
+        ``kubernetes``: the version; ``kinds``: ``<apiVersion> <kind>`` to the name of its schema; ``$defs``:
+        JSON Schemas in which unknown fields are refused.
+    """
+
+    def __init__(self, captured: Mapping[str, Any]) -> None:
+        self.version = str(captured["kubernetes"])
+        self._definitions = captured["$defs"]
+        self._validators = {
+            kind: Draft202012Validator(
+                {"$ref": f"#/$defs/{name}", "$defs": self._definitions}, registry=Registry()
+            )
+            for kind, name in captured["kinds"].items()
+        }
+
+    def violations(self, obj: Mapping[str, Any]) -> tuple[Violation, ...]:
+        """Return where an object breaks the schema of its kind.
+
+        Parameters
+        ----------
+        obj
+            A rendered child, as it is applied.
+        """
+        validator = self._validators[f"{obj['apiVersion']} {obj['kind']}"]
+        return sort_violations(
+            violation for error in validator.iter_errors(obj) for violation in _violations(error)
+        )
+
+    def metadata_fields(self) -> frozenset[str]:
+        """Return the fields that ``metadata`` of any object may have."""
+        return frozenset(self._definitions["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]["properties"])
+
+
+def _violations(error: ValidationError) -> Iterator[Violation]:
+    loc = tuple(error.absolute_path)
+    instance: Any = error.instance
+    wanted: Any = error.validator_value
+    got = f"got {noun(instance)}"
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
+            for name in instance.keys() - known.keys():
+                yield unknown_field((*loc, name), known)
+        case "required":
+            for name in wanted:
+                if name not in instance:
+                    yield Violation((*loc, name), "required field is missing", "missing")
+        case "type":
+            yield Violation(loc, f"must be {nouns({wanted})}, {got}", "type")
+        case "oneOf":
+            types = {branch["type"] for branch in wanted}
+            yield Violation(loc, f"must be {nouns(types)}, {got}", "type")
+        case "enum":
+            yield Violation(loc, f"must be one of {shown_list(wanted)}, {got} that is none", "enum")
+        case "minimum" | "maximum":
+            yield Violation(loc, "must be an integer of 32 bits, got a larger one", "range")
+        case _:
+            yield Violation(loc, f"must fit Kubernetes' schema ({error.validator}), {got}", "schema")

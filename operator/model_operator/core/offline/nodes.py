@@ -1,0 +1,144 @@
+"""YAML as a tree of nodes that know where they stand; made from a parser's events, without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+MAX_DEPTH: Final = 100
+"""Lists and objects within one another; a parser that recurses is brought down by a hundred thousand."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a text; lines and columns count from 1."""
+
+    line: int
+    column: int
+
+
+class UnreadableError(ValueError):
+    """A text is not YAML; the message says why.
+
+    Attributes
+    ----------
+    position
+        Where.
+    """
+
+    def __init__(self, message: str, position: Position) -> None:
+        self.position = position
+        super().__init__(message)
+
+
+@dataclass(eq=False, slots=True)
+class Scalar:
+    """A single value: `plain` without quotes, with its explicit `tag` if it has one."""
+
+    position: Position
+    text: str
+    plain: bool
+    tag: str | None
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """A list."""
+
+    position: Position
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Mapping:
+    """An object, as pairs in the order written, repeated keys included."""
+
+    position: Position
+    pairs: list[tuple[Node, Node]] = field(default_factory=list)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def compose(text: str, first_line: int) -> list[Node]:
+    """Return the roots of a YAML text; an alias is the very node that its anchor names.
+
+    Parameters
+    ----------
+    text
+        YAML or JSON.
+    first_line
+        Number of lines before the text in its file.
+
+    Raises
+    ------
+    UnreadableError
+        When it is no YAML, or nested too deeply.
+    """
+    try:
+        return list(_compose(text, first_line))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UnreadableError(
+            f"must be YAML: {error.problem or error.context}", _position(mark, first_line)
+        ) from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        position = Position(first_line + before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+        raise UnreadableError("must be YAML: it does not allow this character", position) from error
+
+
+def _compose(text: str, first_line: int) -> Iterator[Node]:
+    anchors: dict[str, Node] = {}
+    open_nodes: list[Sequence | Mapping] = []
+    keys: list[Node | None] = []
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        match event:
+            case yaml.DocumentStartEvent():
+                anchors.clear()
+                continue
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                open_nodes.pop()
+                keys.pop()
+                continue
+            case yaml.NodeEvent():
+                node = _node(event, anchors, first_line)
+            case _:
+                continue
+        if not open_nodes:
+            yield node
+        elif isinstance(parent := open_nodes[-1], Sequence):
+            parent.items.append(node)
+        elif (key := keys[-1]) is None:
+            keys[-1] = node
+        else:
+            parent.pairs.append((key, node))
+            keys[-1] = None
+        if isinstance(event, yaml.CollectionStartEvent) and not isinstance(node, Scalar):
+            open_nodes.append(node)
+            keys.append(None)
+            if len(open_nodes) > MAX_DEPTH:
+                message = f"must have at most {MAX_DEPTH} lists and objects within one another"
+                raise UnreadableError(message, node.position)
+
+
+def _node(event: Any, anchors: dict[str, Node], first_line: int) -> Node:
+    position = _position(event.start_mark, first_line)
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise UnreadableError(f"must be YAML: there is no anchor {event.anchor!r} before this", position)
+        return anchors[event.anchor]
+    if isinstance(event, yaml.ScalarEvent):
+        node: Node = Scalar(position, event.value, bool(event.implicit[0]), event.tag)
+    else:
+        node = Sequence(position) if isinstance(event, yaml.SequenceStartEvent) else Mapping(position)
+    if event.anchor is not None:
+        anchors[event.anchor] = node
+    return node
+
+
+def _position(mark: Any, first_line: int) -> Position:
+    return Position(first_line + mark.line + 1, mark.column + 1)

@@ -1,0 +1,102 @@
+"""A template's parameters for people to read: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from model_operator.core.json_values import JSON_TYPES, shown, shown_list
+from model_operator.core.parameters import ParameterSchema
+
+_BOUNDS: Final = {
+    "minimum": ">= {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "<= {}",
+    "exclusiveMaximum": "< {}",
+    "multipleOf": "multiple of {}",
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} items",
+    "maxItems": "at most {} items",
+    "pattern": "matches {}",
+    "format": "{}",
+}
+_COMPOUND: Final = ("allOf", "anyOf", "oneOf", "not", "contains", "dependentRequired", "propertyNames")
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRow:
+    """One parameter.
+
+    Attributes
+    ----------
+    name, type, default, allowed, description
+        Texts; empty where there is nothing to say. `default` is ``required`` where a value must be given.
+    """
+
+    name: str
+    type: str
+    default: str
+    allowed: str
+    description: str
+
+
+def parameter_rows(schema: ParameterSchema) -> list[ParameterRow]:
+    """Return the parameters, those that must be given first, then by name.
+
+    Parameters
+    ----------
+    schema
+        The parameters.
+    """
+    return sorted(
+        (_row(schema, name, each) for name, each in schema.properties.items()),
+        key=lambda row: (row.default != "required", row.name),
+    )
+
+
+def _row(schema: ParameterSchema, name: str, each: Any) -> ParameterRow:
+    keywords = each if isinstance(each, Mapping) else {}
+    default = ""
+    if name in schema.defaults:
+        default = shown(schema.defaults[name])
+    elif name in schema.required:
+        default = "required"
+    is_secret = schema.is_secret_ref(name)
+    return ParameterRow(
+        name=name,
+        type="secret {name, key}" if is_secret else _type(schema, name, keywords),
+        default=default,
+        allowed="" if is_secret and "enum" not in keywords else "; ".join(_allowed(keywords)),
+        description=" ".join(str(keywords.get("description", "")).split()),
+    )
+
+
+def _type(schema: ParameterSchema, name: str, keywords: Mapping[str, Any]) -> str:
+    types = set(schema.types(name))
+    if "number" in types:
+        types.discard("integer")
+    if types >= set(JSON_TYPES) - {"integer"}:
+        return "any"
+    words = [each for each in JSON_TYPES if each in types]
+    items = keywords.get("items")
+    if words == ["array"] and isinstance(items, Mapping) and isinstance(items.get("type"), str):
+        return f"array of {items['type']}"
+    return ", ".join(words)
+
+
+def _allowed(keywords: Mapping[str, Any]) -> Iterator[str]:
+    items = keywords.get("items")
+    for source, beginning in ((keywords, ""), (items if isinstance(items, Mapping) else {}, "items: ")):
+        if "const" in source:
+            yield f"{beginning}{shown(source['const'])}"
+        if "enum" in source:
+            yield f"{beginning}{shown_list(source['enum'])}"
+        for keyword, text in _BOUNDS.items():
+            if keyword in source:
+                yield beginning + text.format(source[keyword])
+        if any(keyword in source for keyword in _COMPOUND):
+            yield f"{beginning}further rules, see `model-operator schema`"
+    if keywords.get("uniqueItems"):
+        yield "no item twice"

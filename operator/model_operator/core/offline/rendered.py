@@ -1,0 +1,95 @@
+"""The children that the operator would apply for all instances of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from model_operator.core.canonical import APPLIED_HASH, applicable
+from model_operator.core.offline.collection import Collection, Manifest
+from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.parsing import parse_instance
+from model_operator.core.plan import make_plan
+from model_operator.core.reasons import Reason
+from model_operator.core.render_settings import RenderSettings
+from model_operator.core.resolution import TemplateLookup, resolve_template
+from model_operator.core.violations import Violation
+
+NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
+"""Stands for the uid of an instance that is not in a cluster, where a template refers to it."""
+
+Identity = tuple[str, str, str]
+
+
+def rendered_children(
+    collection: Collection,
+    templates: TemplateLookup,
+    settings: RenderSettings,
+    live: Mapping[Identity, Mapping[str, Any]] | None = None,
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Return the children of all instances, and why there are none for some.
+
+    Parameters
+    ----------
+    collection
+        Valid objects, see `model_operator.core.offline.checking`.
+    templates
+        Where instances look for their templates.
+    settings
+        The cluster's conventions for rendering.
+    live
+        Instances as a cluster has them, by identity: what is rendered then has their uid, and they stay with
+        the template that they are bound to.
+
+    Returns
+    -------
+    tuple
+        The children, by namespace and name of their instances, in the order in which they are applied. What
+        only a cluster gives, owner and hash, they have if the instance has a uid.
+    """
+    children: list[dict[str, Any]] = []
+    findings = []
+    for manifest in collection.instances:
+        found, problem = _children(manifest, templates, settings, (live or {}).get(manifest.identity))
+        children += found
+        if problem is not None:
+            findings.append(manifest.finding(problem, Severity.ERROR))
+    return children, findings
+
+
+def _children(
+    manifest: Manifest,
+    templates: TemplateLookup,
+    settings: RenderSettings,
+    live: Mapping[str, Any] | None,
+) -> tuple[list[dict[str, Any]], Violation | None]:
+    obj = manifest.obj
+    if not manifest.identity[2]:
+        return [], Violation(
+            ("metadata", "name"), "must be given to be rendered, got generateName", "missing"
+        )
+    if live is not None:
+        metadata = {**obj["metadata"], "uid": live["metadata"]["uid"]}
+        obj = {**obj, "metadata": metadata, "status": live.get("status", {})}
+    uid = obj["metadata"].get("uid")
+    instance, _ = parse_instance({**obj, "metadata": {**obj["metadata"], "uid": uid or NIL_UID}})
+    plan = make_plan(instance, resolve_template(instance, templates), settings)
+    if plan.rendering is None:
+        reason = None if plan.problem is None else plan.problem.reason
+        wanted = (
+            "the name of a template that is given, too"
+            if reason is Reason.TemplateNotFound
+            else "of a valid template"
+        )
+        return [], Violation(("spec", "model_template_id"), f"must be {wanted}, to be rendered", "template")
+    return [_as_applied(child, is_live=uid is not None) for child in plan.rendering.children], None
+
+
+def _as_applied(child: Mapping[str, Any], *, is_live: bool) -> dict[str, Any]:
+    """Return a child as it is applied; without owner and hash where there is no owner yet."""
+    applied = applicable(child)
+    if is_live:
+        return applied
+    metadata = {key: value for key, value in applied["metadata"].items() if key != "ownerReferences"}
+    annotations = {key: value for key, value in metadata.pop("annotations").items() if key != APPLIED_HASH}
+    return {**applied, "metadata": {**metadata, "annotations": annotations} if annotations else metadata}

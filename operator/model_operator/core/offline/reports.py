@@ -1,0 +1,175 @@
+"""Findings as text for people, as JSON, as SARIF for code scanners, and as GitHub's annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.stored_form import unevaluated_rules
+
+_SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class ReportFormat(StrEnum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcome of a check.
+
+    Attributes
+    ----------
+    findings
+        What was found, in order.
+    files, objects, others
+        Number of files, of objects of our kinds in them, and of objects of other kinds.
+    version
+        Version of the program.
+    kubernetes
+        Version of Kubernetes whose schemas were used.
+    """
+
+    findings: Sequence[Finding]
+    files: int
+    objects: int
+    others: int
+    version: str
+    kubernetes: str
+
+    def count(self, severity: Severity) -> int:
+        """Return the number of findings of a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        errors, warnings = self.count(Severity.ERROR), self.count(Severity.WARNING)
+        found = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
+        left = f"; {_number(self.others, 'object')} of other kinds left alone" if self.others else ""
+        return f"{_number(self.objects, 'object')} in {_number(self.files, 'file')}: {found}{left}"
+
+
+def written(report: Report, form: ReportFormat) -> str:
+    """Return a report as text that ends with a line break, or nothing.
+
+    Parameters
+    ----------
+    report
+        The outcome.
+    form
+        How to write it.
+    """
+    match form:
+        case ReportFormat.TEXT:
+            return "".join(f"{_one_line(str(finding))}\n" for finding in report.findings)
+        case ReportFormat.GITHUB:
+            return "".join(f"{_github(finding)}\n" for finding in report.findings)
+        case ReportFormat.JSON:
+            return _dumped(_json(report))
+        case ReportFormat.SARIF:
+            return _dumped(_sarif(report))
+
+
+def _json(report: Report) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "kubernetes": report.kubernetes,
+        "files": report.files,
+        "objects": report.objects,
+        "other_objects": report.others,
+        "findings": [
+            {
+                "file": found.source,
+                "line": found.position.line,
+                "column": found.position.column,
+                "severity": found.severity.value,
+                "object": found.subject,
+                "path": found.path,
+                "message": found.message,
+                "code": found.code,
+            }
+            for found in report.findings
+        ],
+        "not_evaluated": [
+            {"kind": kind, "path": path, "message": message} for kind, path, message in unevaluated_rules()
+        ],
+    }
+
+
+def _sarif(report: Report) -> dict[str, Any]:
+    codes = sorted({found.code for found in report.findings})
+    rules = [{"id": code, "shortDescription": {"text": code.replace("_", " ")}} for code in codes]
+    driver = {"name": "model-operator", "semanticVersion": report.version, "rules": rules}
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_sarif_result(found, codes) for found in report.findings],
+    }
+    return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _sarif_result(found: Finding, codes: list[str]) -> dict[str, Any]:
+    physical = {
+        "artifactLocation": {"uri": _uri(found.source)},
+        "region": {"startLine": found.position.line, "startColumn": found.position.column},
+    }
+    location: dict[str, Any] = {"physicalLocation": physical}
+    if found.subject:
+        location["logicalLocations"] = [{"fullyQualifiedName": found.subject, "kind": "object"}]
+    return {
+        "ruleId": found.code,
+        "ruleIndex": codes.index(found.code),
+        "level": found.severity.value,
+        "message": {"text": _told(found)},
+        "locations": [location],
+    }
+
+
+def _github(found: Finding) -> str:
+    """Return a workflow command; a text without its escapes could be taken for another command."""
+    properties = {
+        "file": found.source,
+        "line": str(found.position.line),
+        "col": str(found.position.column),
+        "title": found.subject or "YAML",
+    }
+    written_properties = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items())
+    return f"::{found.severity.value} {written_properties}::{_escaped(_told(found))}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for character in ("%", "\r", "\n", *more):
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
+def _told(found: Finding) -> str:
+    return f"{found.path}: {found.message}" if found.path else found.message
+
+
+def _uri(source: str) -> str:
+    # Not quoted by urllib, whose import is of no other use here: SARIF takes IRIs as they are but for these.
+    return source.replace("%", "%25").replace(" ", "%20").replace("#", "%23").replace("?", "%3F")
+
+
+def _one_line(text: str) -> str:
+    """Return a text for a terminal: keys that a user chose may hold anything."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,107 @@
+"""From an object as written to what the API server stores of it, and which of its fields it does not know."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
+from model_operator.api.crd import open_api_schema
+from model_operator.api.rules import PRESERVE
+from model_operator.core.violations import Loc, Violation
+
+RESOURCES: Final[Mapping[str, type[Resource]]] = {
+    resource.__name__: resource for resource in (ModelTemplate, ClusterModelTemplate, ModelInstance)
+}
+"""Our kinds by name."""
+
+_CHECKED_ELSEWHERE: Final = ("apiVersion", "kind", "metadata", "status")
+
+
+@cache
+def crd_schema(kind: str) -> dict[str, Any]:
+    """Return the structural schema of one of our kinds, as its CustomResourceDefinition has it."""
+    return open_api_schema(RESOURCES[kind])
+
+
+def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
+    """Return an object as it is stored, but for defaults, and its unknown fields.
+
+    The API server refuses unknown fields to ``kubectl apply`` and leaves them out otherwise. A null where
+    the schema allows none is the same as no field; in the open parts (parameters, ``pod_template``) it is a
+    value.
+
+    Parameters
+    ----------
+    obj
+        An object of one of our kinds, any JSON.
+    """
+    schema = crd_schema(obj["kind"])
+    known = {name: part for name, part in schema["properties"].items() if name not in _CHECKED_ELSEWHERE}
+    unknown: list[Violation] = []
+    stored = {name: obj[name] for name in _CHECKED_ELSEWHERE if obj.get(name) is not None}
+    for name, value in obj.items():
+        if name in known:
+            if value is not None:
+                stored[name] = _stored(value, known[name], (name,), unknown)
+        elif name not in _CHECKED_ELSEWHERE:
+            unknown.append(unknown_field((name,), schema["properties"]))
+    return stored, unknown
+
+
+def unknown_field(loc: Loc, known: Iterable[str]) -> Violation:
+    """Return the violation of a field that is not in the schema, with the name that was probably meant."""
+    near = difflib.get_close_matches(
+        _plain(str(loc[-1])), {_plain(name): name for name in known}, n=1, cutoff=0.7
+    )
+    names = {_plain(name): name for name in known}
+    hint = f"; did you mean {names[near[0]]}?" if near else ""
+    return Violation(loc, f"must be a field of the schema, got an unknown one{hint}", "unknown_field")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Violation]) -> Any:
+    if isinstance(value, list):
+        inner = schema.get("items", {})
+        return [_stored(item, inner, (*loc, index), unknown) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
+    is_open = schema.get(PRESERVE, False)
+    stored = {}
+    for name, item in value.items():
+        inner = properties.get(name, rest)
+        if inner is None and not is_open and schema.get("type") == "object":
+            unknown.append(unknown_field((*loc, name), properties))
+        elif not isinstance(inner, Mapping):
+            stored[name] = item
+        elif item is not None or name not in properties:
+            stored[name] = _stored(item, inner, (*loc, name), unknown)
+    return stored
+
+
+def unevaluated_rules() -> Iterator[tuple[str, str, str]]:
+    """Yield the CEL rules that only the API server can judge: kind, path of the object, message.
+
+    They compare with the previous version of the object. Every other rule has its equal in the models, by
+    which it is judged here.
+    """
+    for kind in RESOURCES:
+        for path, rule in _rules(crd_schema(kind), ""):
+            if "oldSelf" in rule["rule"]:
+                yield kind, f"{path}{rule.get('fieldPath', '')}", rule["message"]
+
+
+def _rules(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        yield path, rule
+    for name, inner in schema.get("properties", {}).items():
+        yield from _rules(inner, f"{path}.{name}" if path else name)
+    for keyword, mark in (("items", "[]"), ("additionalProperties", "{}")):
+        if isinstance(schema.get(keyword), Mapping):
+            yield from _rules(schema[keyword], f"{path}{mark}")

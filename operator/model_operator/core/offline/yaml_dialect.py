@@ -1,0 +1,91 @@
+"""YAML as kubectl reads it: which plain words are booleans, numbers, null, and which are strings.
+
+kubectl's parser follows YAML 1.1 with some of 1.2, and differs from PyYAML in words that matter in manifests:
+``y`` is a boolean, ``1e3`` a number, ``1:30`` and ``2026-01-31`` are strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+
+TAG: Final = "tag:yaml.org,2002:"
+_TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
+_FALSE: Final = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
+_NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_INTEGER: Final = re.compile(
+    r"[-+]?(0[bB][01_]*[01]_*|0[xX][0-9a-fA-F_]*[0-9a-fA-F]_*|0[oO]?[0-7_]*|[1-9][0-9_]*)", re.ASCII
+)
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
+_INT64: Final = 2**63
+_UINT64: Final = 2**64
+_JSON_INTEGER_DIGITS: Final = 1e21
+"""Below it, kubectl's JSON encoder writes a float without fraction in the form of an integer."""
+_BASES: Final[Mapping[str, int]] = {"0b": 2, "0x": 16, "0o": 8}
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what kubectl and PyYAML read alike: what either takes for something else is put in quotes."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write out what occurs twice: nobody wants anchors in a manifest."""
+        del data
+        return True
+
+
+Dumper.add_implicit_resolver(
+    f"{TAG}ambiguous",
+    re.compile(
+        f"^(?:{'|'.join(sorted(_TRUE | _FALSE))}|{_INTEGER.pattern}|[-+._0-9]*[0-9][-+._0-9eE]*)$", re.ASCII
+    ),
+    list("yYnNtTfFoO-+.0123456789"),
+)
+
+
+def to_yaml(*objects: Any) -> str:
+    """Return a YAML stream of objects; the same objects give the same text."""
+    text: str = yaml.dump_all(objects, Dumper=Dumper, width=110, allow_unicode=True, explicit_start=True)
+    return text
+
+
+def plain_value(text: str) -> Any:
+    """Return what a word without quotes stands for, as JSON has it.
+
+    Raises
+    ------
+    ValueError
+        For a number that JSON cannot hold.
+    """
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if text[0] not in "+-.0123456789":
+        return text
+    bare = text.replace("_", "")
+    if _INTEGER.fullmatch(text) and bare.strip("+-"):
+        number = _integer(bare)
+        if -_INT64 <= number < _UINT64:
+            return number
+    if _FLOAT.fullmatch(bare):
+        value = float(bare)
+        if value in (float("inf"), float("-inf")):
+            raise ValueError("must be a number that JSON can hold, got a larger one")
+        return int(value) if value.is_integer() and abs(value) < _JSON_INTEGER_DIGITS else value
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError("must be a number that JSON can hold, got infinity or no number")
+    return text
+
+
+def _integer(text: str) -> int:
+    digits = text.lstrip("+-")
+    base = _BASES.get(digits[:2].lower())
+    if base is not None:
+        number = int(digits[2:] or "0", base)
+    else:
+        number = int(digits, 8 if len(digits) > 1 and digits.startswith("0") else 10)
+    return -number if text.startswith("-") else number
