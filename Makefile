@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs record-states record-upgrade-fixtures lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs record-states kubernetes-schemas record-upgrade-fixtures lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ record-states: tools ## Record objects in every state for the tests of Argo CD's
 
 record-upgrade-fixtures: tools ## Record objects of this version for the tests of upgrades from it
 	@$(BIN)/python -m tests.upgrade.record
+
+kubernetes-schemas: tools ## Capture Kubernetes' schemas of what is rendered, for the command line
+	@$(BIN)/python -m tests.kubernetes_schemas
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from model_operator.controller.client import ApiClient, Object
@@ -18,35 +17,7 @@ from model_operator.controller.resources import (
 )
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.offline.collection import Collection
-from model_operator.core.offline.rendered import Identity
-
-
-@dataclass
-class Snapshot:
-    """Part of a cluster.
-
-    Attributes
-    ----------
-    instances
-        The instances, by kind, namespace and name.
-    templates
-        The templates that these may use.
-    children
-        The children of these instances.
-    """
-
-    instances: dict[Identity, Object] = field(default_factory=dict)
-    templates: list[Object] = field(default_factory=list)
-    children: list[Object] = field(default_factory=list)
-
-    def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """Yield the templates of files, with the uid of those that they are to replace, then all others."""
-        uids = {_identity(template): template["metadata"]["uid"] for template in self.templates}
-        for template in given:
-            uid = uids.get(_identity(template))
-            metadata = template["metadata"]
-            yield template if uid is None else {**template, "metadata": {**metadata, "uid": uid}}
-        yield from self.templates
+from model_operator.core.offline.rendered import Identity, Snapshot
 
 
 async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.live import Snapshot, take_snapshot
 from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig, Namespace
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, fail, painted, write
@@ -20,7 +19,7 @@ from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import Collection, FileTemplates, collect
 from model_operator.core.offline.comparison import as_applied, differences
 from model_operator.core.offline.findings import Finding, has_errors
-from model_operator.core.offline.rendered import rendered_children
+from model_operator.core.offline.rendered import Snapshot, rendered_children
 from model_operator.core.offline.yaml_dialect import to_yaml
 
 CLUSTER = "cluster"
@@ -87,6 +86,9 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 
 def _snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
+    # The client of the API server takes half a second to import, for which rendering is not to wait.
+    from model_operator.cli.live import take_snapshot  # noqa: PLC0415
+
     try:
         return asyncio.run(take_snapshot(settings, collection))
     except (StartupError, ApiError) as error:

@@ -11,8 +11,6 @@ import typer
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import fail
 from model_operator.controller.errors import LeadershipLostError, StartupError
-from model_operator.controller.logs import configure_logging
-from model_operator.controller.operator import run_operator
 from model_operator.controller.settings import LogFormat, LogLevel
 
 
@@ -46,6 +44,10 @@ def run(
     Each option, and every further setting, can also be given as an environment variable
     MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options win.
     """
+    # kopf and its like take a second to import, for which no other command is to wait.
+    from model_operator.controller.logs import configure_logging  # noqa: PLC0415
+    from model_operator.controller.operator import run_operator  # noqa: PLC0415
+
     given: dict[str, Any] = {
         "kubeconfig": kubeconfig,
         "context": context,

@@ -23,7 +23,7 @@ _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 def validate(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Files and directories; - for standard input."),
+        typer.Argument(metavar="PATH", help="Files and directories; - for standard input."),
     ],
     output: Annotated[
         ReportFormat, typer.Option("--output", "-o", help="How to write what is found.")
@@ -62,7 +62,8 @@ def validate(
             line.replace(found.place, painted(found.place, _COLOURS[found.severity], sys.stdout), 1)
             for found, line in lines
         )
-        typer.echo(report.summary, err=True)
     write(text)
+    if output is ReportFormat.TEXT:
+        typer.echo(report.summary, err=True)
     refused = report.count(Severity.ERROR) or (strict and report.count(Severity.WARNING))
     raise typer.Exit(1 if refused else 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from model_operator.core.canonical import APPLIED_HASH, applicable
@@ -19,6 +20,35 @@ NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
 """Stands for the uid of an instance that is not in a cluster, where a template refers to it."""
 
 Identity = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+@dataclass
+class Snapshot:
+    """Part of a cluster.
+
+    Attributes
+    ----------
+    instances
+        The instances, by kind, namespace and name.
+    templates
+        The templates that these may use.
+    children
+        The children of these instances.
+    """
+
+    instances: dict[Identity, dict[str, Any]] = field(default_factory=dict)
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    children: list[dict[str, Any]] = field(default_factory=list)
+
+    def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the templates of files, with the uid of those that they are to replace, then all others."""
+        uids = {_identity(template): template["metadata"]["uid"] for template in self.templates}
+        for template in given:
+            uid = uids.get(_identity(template))
+            metadata = template["metadata"]
+            yield template if uid is None else {**template, "metadata": {**metadata, "uid": uid}}
+        yield from self.templates
 
 
 def rendered_children(
@@ -93,3 +123,8 @@ def _as_applied(child: Mapping[str, Any], *, is_live: bool) -> dict[str, Any]:
     metadata = {key: value for key, value in applied["metadata"].items() if key != "ownerReferences"}
     annotations = {key: value for key, value in metadata.pop("annotations").items() if key != APPLIED_HASH}
     return {**applied, "metadata": {**metadata, "annotations": annotations} if annotations else metadata}
+
+
+def _identity(obj: Mapping[str, Any]) -> Identity:
+    metadata = obj["metadata"]
+    return obj["kind"], metadata.get("namespace", ""), metadata.get("name", "")

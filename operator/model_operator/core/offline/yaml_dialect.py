@@ -37,6 +37,15 @@ class Dumper(yaml.SafeDumper):
         return True
 
 
+_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
+
+
+def _represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    # Left as they are, these read as ends of lines or not at all; in double quotes they are escaped.
+    return dumper.represent_scalar(f"{TAG}str", text, style='"' if _LINE_ENDS.search(text) else None)
+
+
+Dumper.add_representer(str, _represent_text)
 Dumper.add_implicit_resolver(
     f"{TAG}ambiguous",
     re.compile(

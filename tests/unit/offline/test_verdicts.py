@@ -1,0 +1,129 @@
+"""``validate`` says of the examples what the API server and the webhooks say of them.
+
+The same files are sent to the API server by tests/integration/test_crds.py and
+tests/integration/admission/test_verdicts.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from model_operator.core.offline.checking import Checker
+from model_operator.core.offline.collection import collect
+from model_operator.core.offline.documents import read_documents
+from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.instance_schema import instance_example, instance_schema
+from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
+from model_operator.core.parsing import parse_template
+from model_operator.core.render_settings import RenderSettings
+from tests.integration.admission import cases as admission
+from tests.integration.crds import cases as crds
+from tests.kubernetes_schemas import packaged
+
+if TYPE_CHECKING:
+    from model_operator.core.templates import CompiledTemplate
+
+SCHEMAS = KubernetesSchemas(packaged())
+TEMPLATES = yaml.safe_dump_all(admission.templates())
+
+
+def check(*texts: str) -> list[Finding]:
+    documents = [
+        document for number, text in enumerate(texts) for document in read_documents(text, f"{number}.yaml")
+    ]
+    return Checker(collect(documents), RenderSettings(), SCHEMAS).findings()
+
+
+def errors(*texts: str) -> list[Finding]:
+    return [finding for finding in check(*texts) if finding.severity is Severity.ERROR]
+
+
+@pytest.mark.parametrize("case", crds.load("invalid"), ids=str)
+def test_what_the_definitions_refuse(case: crds.Case) -> None:
+    assert case.path in [finding.path for finding in errors(json.dumps(case.object))]
+
+
+@pytest.mark.parametrize("case", crds.load("valid"), ids=str)
+def test_what_the_definitions_accept(case: crds.Case) -> None:
+    # The API server knows nothing of references: these, the webhooks deny.
+    found = {finding.code for finding in errors(json.dumps(case.object))}
+
+    assert found <= {"undeclared_parameter"}
+
+
+@pytest.mark.parametrize("case", admission.load("invalid"), ids=str)
+def test_what_the_webhooks_deny(case: admission.Case) -> None:
+    found = errors(TEMPLATES, yaml.safe_dump(case.object))
+
+    told = [f"{finding.path}: {finding.message}" for finding in found]
+    if case.violations[-1].startswith("spec: and "):
+        # The webhook counts what it does not show.
+        assert f"spec: and {len(told) - 10} more" == case.violations[-1]
+    shown = [text for text in case.violations if not text.startswith("spec: and ")]
+    assert len(told) >= len(shown)
+    assert {in_words_of_the_check(text) for text in shown} <= set(told)
+    assert all(finding.source == "1.yaml" for finding in found)
+
+
+def in_words_of_the_check(violation: str) -> str:
+    return violation.replace("Field required", "required field is missing")
+
+
+@pytest.mark.parametrize("case", admission.load("valid"), ids=str)
+def test_what_the_webhooks_admit(case: admission.Case) -> None:
+    assert check(TEMPLATES, yaml.safe_dump(case.object)) == []
+
+
+def test_templates_of_the_examples() -> None:
+    assert errors(TEMPLATES) == []
+
+
+def compiled_templates() -> dict[str, CompiledTemplate]:
+    objects = collect(read_documents(TEMPLATES, "templates.yaml")).templates
+    return {manifest.identity[2]: parse_template(manifest.obj) for manifest in objects}
+
+
+COMPILED = compiled_templates()
+INSTANCES = [
+    (folder, case)
+    for folder in ("valid", "invalid")
+    for case in admission.load(folder)
+    if case.kind == "ModelInstance" and case.object["spec"].get("model_template_id") in COMPILED
+]
+BEYOND_A_SCHEMA = {
+    # rules over several fields, or over a value and where the template puts it
+    "deployment-that-cannot-start-from-zero",
+    "deployment-that-lacks-what-none-gives",
+    "deployment-with-fewer-workers-than-least",
+    "deployment-with-more-workers-than-most",
+    "image-tag-that-is-none",
+    # formats, which few validators assert
+    "string-off-the-format",
+}
+
+
+@pytest.mark.parametrize(("folder", "case"), INSTANCES, ids=str)
+def test_schema_of_an_instance_says_the_same(folder: str, case: admission.Case) -> None:
+    template = COMPILED[case.object["spec"]["model_template_id"]]
+
+    is_valid = Draft202012Validator(instance_schema(template)).is_valid(case.object)
+
+    assert is_valid == (folder == "valid" or str(case) in BEYOND_A_SCHEMA)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_schema_and_example_of_a_template(name: str) -> None:
+    Draft202012Validator.check_schema(instance_schema(COMPILED[name]))
+
+    text, missing = instance_example(COMPILED[name])
+
+    assert missing == ()
+    found = check(TEMPLATES, text)
+    assert found == []
+    example: Any = yaml.safe_load(text)
+    assert Draft202012Validator(instance_schema(COMPILED[name])).is_valid(example)
