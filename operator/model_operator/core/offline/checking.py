@@ -21,7 +21,7 @@ from model_operator.core.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.violations import Loc, Violation, format_loc
+from model_operator.core.violations import Loc, Violation
 
 
 class Checker:
@@ -134,18 +134,17 @@ def _without_server(note: str) -> str:
 
 def _at_its_origin(fault: Violation, rendered: Mapping[str, Any], template: Mapping[str, Any]) -> Violation:
     """Return a fault of a rendered Deployment with the field of the template that it comes from."""
-    spec = template["spec"]
+    spec, code = template["spec"], f"kubernetes_{fault.type}"
     loc: Loc = ("spec",)
     match fault.loc:
         case ("spec", "template", *rest) if "pod_template" in spec:
             inside = _same_place(tuple(rest), rendered["spec"]["template"], spec["pod_template"])
             loc = ("spec", "pod_template", *inside)
+            if len(inside) == len(rest):
+                return Violation(loc, fault.msg, code)
         case ("spec", "strategy", *rest) if "strategy" in spec:
-            loc = ("spec", "strategy", *rest)
-    if format_loc(loc).endswith(format_loc(fault.loc[-1:])):
-        return Violation(loc, fault.msg, f"kubernetes_{fault.type}")
-    message = f"renders a Deployment that Kubernetes refuses: {fault}"
-    return Violation(loc, message, f"kubernetes_{fault.type}")
+            return Violation(("spec", "strategy", *rest), fault.msg, code)
+    return Violation(loc, f"renders a Deployment that Kubernetes refuses: {fault}", code)
 
 
 def _same_place(loc: Loc, rendered: Any, written: Any) -> Loc:

@@ -41,8 +41,6 @@ class Document:
     ----------
     source
         Name of the file, for people.
-    text
-        The document as written.
     value
         What it holds, as JSON; None when it cannot be read.
     faults
@@ -54,7 +52,6 @@ class Document:
     """
 
     source: str
-    text: str
     value: Any
     faults: tuple[Fault, ...]
     start: Position
@@ -103,7 +100,7 @@ def _read(text: str, source: str, first_line: int) -> list[Document]:
         roots = compose(text, first_line)
     except UnreadableError as error:
         fault = Fault(error.position, str(error))
-        return [Document(source, text, None, (fault,), Position(first_line + 1, 1), None)]
+        return [Document(source, None, (fault,), Position(first_line + 1, 1), None)]
     documents = []
     for root in roots:
         reader = _Reader()
@@ -111,7 +108,7 @@ def _read(text: str, source: str, first_line: int) -> list[Document]:
         faults = tuple(sorted(reader.faults, key=lambda fault: fault.position))
         if reader.is_too_large:
             value = None
-        documents.append(Document(source, text, value, faults, root.position, root))
+        documents.append(Document(source, value, faults, root.position, root))
     return documents
 
 

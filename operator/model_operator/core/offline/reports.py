@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.stored_form import unevaluated_rules
@@ -120,7 +121,7 @@ def _sarif(report: Report) -> dict[str, Any]:
 
 def _sarif_result(found: Finding, codes: list[str]) -> dict[str, Any]:
     physical = {
-        "artifactLocation": {"uri": _uri(found.source)},
+        "artifactLocation": {"uri": quote(found.source)},
         "region": {"startLine": found.position.line, "startColumn": found.position.column},
     }
     location: dict[str, Any] = {"physicalLocation": physical}
@@ -155,11 +156,6 @@ def _escaped(text: str, more: str = "") -> str:
 
 def _told(found: Finding) -> str:
     return f"{found.path}: {found.message}" if found.path else found.message
-
-
-def _uri(source: str) -> str:
-    # Not quoted by urllib, whose import is of no other use here: SARIF takes IRIs as they are but for these.
-    return source.replace("%", "%25").replace(" ", "%20").replace("#", "%23").replace("?", "%3F")
 
 
 def _one_line(text: str) -> str:

@@ -53,10 +53,8 @@ def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]
 
 def unknown_field(loc: Loc, known: Iterable[str]) -> Violation:
     """Return the violation of a field that is not in the schema, with the name that was probably meant."""
-    near = difflib.get_close_matches(
-        _plain(str(loc[-1])), {_plain(name): name for name in known}, n=1, cutoff=0.7
-    )
     names = {_plain(name): name for name in known}
+    near = difflib.get_close_matches(_plain(str(loc[-1])), names, n=1, cutoff=0.7)
     hint = f"; did you mean {names[near[0]]}?" if near else ""
     return Violation(loc, f"must be a field of the schema, got an unknown one{hint}", "unknown_field")
 
