@@ -34,7 +34,7 @@ spec:
   model_type: GENERIC
   vendor_configuration:
     bundle_config: {registry: registry.test, image: server, tag: v1, env: {EMPTY: "", ID: $(instance.id)}}
-    endpoint_config: {cpus: 0.5, memory: 1073741824, storage: 1Gi, min_workers: 1, max_workers: 3}
+    endpoint_config: {cpus: "0.5", memory: 1073741824, storage: 1Gi, min_workers: 1, max_workers: 3}
 ---
 apiVersion: modeloperator.dev/v1alpha1
 kind: ModelInstance
@@ -93,10 +93,13 @@ def without_cluster(child: Object) -> Object:
     return {**child, "metadata": {**metadata, **({"annotations": annotations} if annotations else {})}}
 
 
-def comparable(value: Any, field: str = "") -> Any:
-    """Give a value with lists of named items in one order, and quantities as the server spells them."""
+def comparable(value: Any) -> Any:
+    """Give a value with lists of named items in one order, and quantities as the server spells them.
+
+    Of ``paused: false`` the server stores nothing, not even whose field it is.
+    """
     if isinstance(value, dict):
-        return {key: comparable(item, key) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items() if (key, item) != ("paused", False)}
     if isinstance(value, list):
         items = [comparable(item) for item in value]
         if items and all(isinstance(item, dict) and "name" in item for item in items):

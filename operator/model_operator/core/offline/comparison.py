@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from model_operator.core.canonical import is_applied
+from model_operator.core.canonical import APPLIED_HASH, is_applied
 from model_operator.core.managed_fields import applied_fields
 from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.quantities import canonical_quantity
@@ -59,7 +59,7 @@ def as_applied(live: Iterable[Object], wanted: Iterable[Object]) -> list[Object]
         owned: Object = next(applied_fields(obj), {})
         metadata = {key: obj["metadata"][key] for key in ("name", "namespace")} | owned.get("metadata", {})
         reduced = {**owned, "apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
-        result.append(_spelled_alike(reduced, target) if target else reduced)
+        result.append(_spelled_alike(reduced, target, obj) if target else reduced)
     return result
 
 
@@ -72,27 +72,42 @@ def _lines(obj: Object | None) -> list[str]:
     return [] if obj is None else to_yaml(dict(obj)).splitlines()[1:]
 
 
-def _spelled_alike(value: Any, target: Any, field: str = "", *, quantity: bool = False) -> Any:
-    """Return a value with quantities in the spelling of the target, and named items in its order."""
-    if isinstance(value, Mapping) and isinstance(target, Mapping):
+def _spelled_alike(owned: Any, target: Any, live: Any, field: str = "", *, quantity: bool = False) -> Any:
+    """Return what is owned as it was sent: quantities in their spelling, named items in their order.
+
+    Fields come back, too, of which the server stores nothing when they are false, 0 or empty, and which
+    nobody else has set.
+    """
+    if isinstance(owned, Mapping) and isinstance(target, Mapping):
         inner = field in _QUANTITIES
-        return {
-            key: _spelled_alike(item, target.get(key), key, quantity=inner) for key, item in value.items()
+        alike = {
+            key: _spelled_alike(item, target.get(key), live.get(key), key, quantity=inner)
+            for key, item in owned.items()
         }
-    if isinstance(value, list) and isinstance(target, list):
-        named = {item["name"]: item for item in target if isinstance(item, Mapping) and "name" in item}
-        if not named:
-            return (
-                [_spelled_alike(item, None) for item in value]
-                if len(value) != len(target)
-                else [_spelled_alike(item, other) for item, other in zip(value, target, strict=True)]
-            )
-        order = list(named)
-        items = sorted(
-            value, key=lambda item: order.index(item["name"]) if item.get("name") in named else len(order)
-        )
-        return [_spelled_alike(item, named.get(item.get("name"))) for item in items]
-    return target if (quantity or field in _QUANTITIES) and _same_quantity(value, target) else value
+        unstored = {
+            key: item for key, item in target.items() if key not in live and _is_not_stored(key, item)
+        }
+        return {**alike, **unstored}
+    if isinstance(owned, list) and isinstance(target, list) and isinstance(live, list):
+        by_name, of_live = _named(target), _named(live)
+        if by_name:
+            order = list(by_name)
+            items = sorted(owned, key=lambda item: order.index(item["name"]) if item["name"] in order else -1)
+            return [_spelled_alike(item, by_name.get(item["name"]), of_live[item["name"]]) for item in items]
+        if len(owned) == len(target) == len(live):
+            return list(map(_spelled_alike, owned, target, live))
+    return target if (quantity or field in _QUANTITIES) and _same_quantity(owned, target) else owned
+
+
+def _named(items: list[Any]) -> dict[str, Any]:
+    """Return items by name; none unless all have one of their own."""
+    named = {item["name"]: item for item in items if isinstance(item, Mapping) and "name" in item}
+    return named if len(named) == len(items) else {}
+
+
+def _is_not_stored(field: str, value: Any) -> bool:
+    empty = {"metadata": {"annotations": {APPLIED_HASH: ""}}}
+    return is_applied({**empty, field: value}, empty)
 
 
 def _same_quantity(value: Any, target: Any) -> bool:
