@@ -75,8 +75,16 @@ def _is_counted(api: KubeApi, kind: str, name: str) -> bool:
         and obj["status"]["template"]["kind"] == kind
     ]
     obj = api.get(kind, name)
-    current: bool = obj["status"]["observedGeneration"] == obj["metadata"]["generation"]
-    return current and obj["status"].get("instance_count") == len(users)
+    status = obj["status"]
+    arrived = [user for user in users if _is_ready(user)]
+    current: bool = status["observedGeneration"] == obj["metadata"]["generation"]
+    counts = (status.get("instance_count", 0), status.get("updated_instance_count", 0))
+    return current and counts == (len(users), len(arrived))
+
+
+def _is_ready(obj: Object) -> bool:
+    """Whether an instance is Ready."""
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in obj["status"]["conditions"])
 
 
 def record(api: KubeApi, folder: Path) -> None:

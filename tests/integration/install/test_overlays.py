@@ -47,7 +47,7 @@ def stored(kubectl: Kubectl, folder: Path) -> dict[Key, Object]:
         metadata = obj["metadata"]
         del metadata["resourceVersion"]
         metadata["managedFields"] = [
-            each for each in metadata["managedFields"] if each.get("subresource") != "status"
+            each for each in metadata.get("managedFields", []) if each.get("subresource") != "status"
         ]
     return {key(obj): obj for obj in shown}
 
