@@ -156,13 +156,8 @@ def _rbac() -> str:
             _OWN_CERTIFICATE,
             r"^  # The authority of the webhooks.*\n" + _RULE.format(r"\[admissionregistration\.k8s\.io\]"),
         )
-        .under(
-            _OWN_CERTIFICATE,
-            r"(^  # `create` cannot be bound.*\n)?^" + _RULE.format(r"\[\"\"\]\n    resources: \[secrets\]"),
-            count=2,
-        )
     )
-    account, role, binding, *rest = re.split(r"^---\n", source.text, flags=re.MULTILINE)
+    account, role, binding, *own = re.split(r"^---\n", source.text, flags=re.MULTILINE)
     head, rules = role.split("rules:\n")
     _, subjects = binding.split("roleRef:\n")
     define = f'{{{{- define "model-operator.rules" -}}}}\nrules:\n{rules}{{{{- end }}}}\n'
@@ -175,10 +170,15 @@ def _rbac() -> str:
     namespaced = namespaced.replace(
         "kind: ClusterRole\n  name: model-operator\n", "kind: Role\n  name: model-operator-models\n"
     ).replace("{{ .Release", "{{ $.Release")
+    # Of the two Roles in the operator's namespace, the one of its own name is for the certificate.
+    in_its_namespace = "".join(
+        _when(_OWN_CERTIFICATE, f"---\n{part}") if "  name: model-operator\n  n" in part else f"---\n{part}"
+        for part in own
+    )
     return (
         f"{define}{account}"
         f"{_when(_EVERYWHERE, cluster)}"
-        f"{{{{- range .Values.namespaces }}}}\n---\n{namespaced}{{{{- end }}}}\n---\n" + "---\n".join(rest)
+        f"{{{{- range .Values.namespaces }}}}\n---\n{namespaced}{{{{- end }}}}\n{in_its_namespace}"
     )
 
 

@@ -69,7 +69,7 @@ def started(cluster: ControlPlane, rendered: list[Object], directory: Path) -> O
     deployment = operator_deployment(rendered)
     namespace = deployment["metadata"]["namespace"]
     account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
-    environment = {**variables(deployment), "POD_NAMESPACE": namespace}
+    environment = {**variables(deployment), "MODEL_OPERATOR_LEADER_ELECTION": "on"}
     if "MODEL_OPERATOR_ADMISSION__PORT" in environment:
         (port,) = free_ports(1)
         environment |= {

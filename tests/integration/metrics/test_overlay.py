@@ -21,7 +21,7 @@ def _build(cluster: Cluster, folder: str) -> Objects:
 
 
 def test_it_adds_three_objects_and_changes_nothing(cluster: Cluster) -> None:
-    base, overlay = (_build(cluster, folder) for folder in ("base", "overlays/prometheus"))
+    base, overlay = (_build(cluster, folder) for folder in ("overlays/default", "overlays/prometheus"))
     added = {key: overlay.pop(key) for key in overlay.keys() - base.keys()}
 
     assert overlay == base

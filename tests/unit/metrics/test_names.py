@@ -126,9 +126,9 @@ def test_pod_monitor_finds_the_operator_and_its_port() -> None:
     assert endpoint["path"] == "/metrics"
 
 
-def test_overlay_adds_to_the_base() -> None:
+def test_overlay_adds_to_the_default_one() -> None:
     kustomization = manifest("kustomization.yaml")
-    assert kustomization["resources"] == ["../../base", "podmonitor.yaml", "rules.yaml"]
+    assert kustomization["resources"] == ["../default", "podmonitor.yaml", "rules.yaml"]
     assert kustomization["namespace"] == OPERATOR_NAMESPACE
     (generated,) = kustomization["configMapGenerator"]
     (file,) = generated["files"]
