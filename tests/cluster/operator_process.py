@@ -159,6 +159,10 @@ class OperatorProcess:
         """Stop it as a node would, with SIGTERM, and give its exit status."""
         return self._process.stop(GRACE_SECONDS)
 
+    def wait(self) -> int:
+        """Wait until it has ended as it was asked to, and give its exit status."""
+        return self._process.wait(GRACE_SECONDS)
+
     def kill(self) -> int:
         """End it at once, as losing its node would, and give its exit status."""
         return self._process.kill()

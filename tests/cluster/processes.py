@@ -115,6 +115,10 @@ class Process:
     def stop(self, grace_seconds: float) -> int:
         """Ask the process to end, kill it when it has not after `grace_seconds`, and give its exit status."""
         self.ask_to_end()
+        return self.wait(grace_seconds)
+
+    def wait(self, grace_seconds: float) -> int:
+        """Wait for the end of a process that was asked to, or kill it, and give its exit status."""
         try:
             return self._popen.wait(grace_seconds)
         except subprocess.TimeoutExpired:

@@ -148,7 +148,7 @@ def test_sigterm_of_the_leader(
     took = time.monotonic() - begin
     print(f"SIGTERM of the leader to work by the other: {took:.2f} s")
     assert took < 5, "without its release, the Lease would have to run out"
-    assert first.stop() == 0
+    assert first.wait() == 0
     assert "the lease is released" in first.log.read_text()
 
     # What had converged is not touched: the other knew it all along.
