@@ -7,6 +7,8 @@
 `private_api`          `private_operator`: for restarts, crashes and settings
 `kubectl`              the real kubectl, as administrator
 `control_plane`        the embedded control plane: audit log, simulated failures
+`admission`            webhooks and policy with an operator that serves them
+`private_admission`    the same with an operator that the test starts and stops
 =====================  ============================================================================
 
 With ``MODEL_OPERATOR_TEST_CLUSTER=existing`` and ``KUBECONFIG`` set they use that cluster, and tests that
@@ -23,6 +25,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.operator_process import OperatorProcess
+from tests.integration.admission.fixtures import admission, private_admission
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.kubectl import Kubectl
     from tests.cluster.shared_run import SharedRun
+
+__all__ = ["admission", "private_admission"]
 
 LOGS = pytest.StashKey[dict["Path", int]]()
 

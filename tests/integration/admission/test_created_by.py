@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 ALICE = {CREATED_BY_USER: "alice", CREATED_BY_TYPE: "user"}
 MALLORY = {CREATED_BY_USER: "mallory", CREATED_BY_TYPE: "user"}

@@ -13,7 +13,7 @@ from tests.integration.operator.examples import instance
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 EDITOR = "editor"
 

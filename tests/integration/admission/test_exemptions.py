@@ -15,7 +15,7 @@ from tests.integration.operator.examples import instance, ready, template
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 
 def _batch_size(**keywords: Any) -> Object:

@@ -15,7 +15,7 @@ from tests.integration.operator.examples import environment, instance, template
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object, Objects
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 
 def _commit(name: str, *, new: bool) -> Objects:

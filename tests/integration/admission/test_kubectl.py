@@ -13,7 +13,7 @@ from tests.integration.admission.people import FLUX, Writer
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 FOLDER = Path(__file__).parent / "kubectl"
 USERS = {"person": "alice", "flux": FLUX}

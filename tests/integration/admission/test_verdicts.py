@@ -13,7 +13,7 @@ from tests.integration.admission.cases import Case, load, templates
 from tests.integration.operator.examples import ready
 
 if TYPE_CHECKING:
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 
 @pytest.mark.parametrize("case", load("invalid"), ids=str)

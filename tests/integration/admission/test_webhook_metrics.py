@@ -13,7 +13,7 @@ from tests.integration.metrics.scrape import by, number
 from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 
 def test_decisions_and_certificate(private_admission: Admission) -> None:

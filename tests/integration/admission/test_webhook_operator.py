@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.shared_run import SharedRun
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
 
 def _error(shared_run: SharedRun, *arguments: str, **environment: str) -> str:

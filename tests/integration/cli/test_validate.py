@@ -24,9 +24,8 @@ from tests.kubernetes_schemas import capture, packaged
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.conftest import Admission
+    from tests.integration.admission.fixtures import Admission
 
-pytest_plugins = ["tests.integration.admission.conftest"]
 
 HERE = Path(__file__).parent
 WORDS = HERE.parents[1] / "unit" / "offline" / "words.yaml"

@@ -58,6 +58,16 @@ def _without_bookkeeping(obj: Object) -> Object:
     return {**obj, "metadata": metadata}
 
 
+def _wait_until_in_sync(api: KubeApi, obj: Object) -> None:
+    """Wait until nothing differs; what does at first is a status that is being written."""
+
+    def same() -> bool:
+        live = api.get(obj["kind"], obj["metadata"]["name"])
+        return _predicted(api, obj) == _without_bookkeeping(live)
+
+    wait_for(same, message="nothing differs")
+
+
 def _run(api: KubeApi, action: str) -> Object:
     """Run an action on the instance as Argo CD's server does; give the patch that it sent."""
     live = api.get("ModelInstance", "minilm")
@@ -132,12 +142,7 @@ def test_nothing_differs_after_a_sync(api: KubeApi) -> None:
     wait_for(lambda: api.list("Pod"))
 
     for obj in git:
-
-        def same(obj: Object = obj) -> bool:
-            live = api.get(obj["kind"], obj["metadata"]["name"])
-            return _predicted(api, obj) == _without_bookkeeping(live)
-
-        wait_for(same, message="nothing differs, but for a status that is being written")
+        _wait_until_in_sync(api, obj)
 
 
 def test_number_of_workers_is_not_git_s_where_git_has_none(api: KubeApi, kubectl: Kubectl) -> None:
@@ -176,7 +181,7 @@ def test_pausing_and_resuming_do_not_fight_git(api: KubeApi) -> None:
     assert _run(api, "pause") == {"spec": {"replicas": 0}}
     paused = api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="ScaledToZero")
     assert available_actions(discovery_script("ModelInstance"), paused) == {"resume"}
-    assert _predicted(api, _in_git()) == _without_bookkeeping(paused)
+    _wait_until_in_sync(api, _in_git())
     _sync(api, _in_git())
     assert api.get("ModelInstance", "minilm")["spec"]["replicas"] == 0
 
