@@ -8,12 +8,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLE := examples/embedding-server
+SITE := .cache/docs-site
 UV := .cache/uv/bin/uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs record-states kubernetes-schemas record-upgrade-fixtures lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,14 +86,15 @@ chaos-short: tools ## Run the operator under faults, in the short form (five min
 chaos: tools ## Run the operator under faults, in its long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-check: $(INSTALLED) ## Check format, lint, types, imports and generated files
+check: $(INSTALLED) ## Check format, lint, types, imports, generated files and links
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy operator tests $(EXAMPLE)/embedding_server
+	$(BIN)/mypy operator tests $(EXAMPLE)/embedding_server docs/conf.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
 	$(BIN)/python -m tests.chart --check
 	$(BIN)/python -m tests.documents --check
+	@$(MAKE) --no-print-directory docs-site
 
 format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix-only
@@ -106,6 +108,10 @@ chart: $(INSTALLED) ## Write the Helm chart's templates from the manifests
 
 docs: $(INSTALLED) ## Write the generated parts of the documents
 	$(BIN)/python -m tests.documents
+
+docs-site: $(INSTALLED) ## Make a site of the documents; a link that leads nowhere is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs . $(SITE)
+	@echo "The documents: $(SITE)/docs/index.html"
 
 record-states: tools ## Record objects in every state for the tests of Argo CD's health checks
 	MODEL_OPERATOR_RECORD=1 $(BIN)/pytest -n $(JOBS) tests/integration/gitops/test_states.py

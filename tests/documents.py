@@ -14,11 +14,13 @@ from model_operator.controller.settings import LeaseSettings, OperatorSettings
 from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons import reasons_table, troubleshooting_table
 from tests.bench import report as performance
+from tests.docs.api_reference import instance_reference, template_reference
 from tests.gitops.argocd import CONFIG_MAP, config_map
 from tests.gitops.verdicts import instance_verdicts, template_verdicts
 
 REPOSITORY = Path(__file__).parent.parent
 README = REPOSITORY / "README.md"
+API = REPOSITORY / "docs" / "api.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
 OPERATIONS = REPOSITORY / "docs" / "operations.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
@@ -53,6 +55,7 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 
 
 PARTS = {
+    API: {"template": template_reference, "instance": instance_reference},
     README: {"reasons": reasons_table, "settings": settings_table},
     EVENTS: {"events": event_reasons_table},
     METRICS: {"metrics": metrics_table},
