@@ -1,4 +1,4 @@
-"""Runs the examples of a document: its files, its commands, and what the commands write."""
+"""Runs the examples of a document: its commands, and what they write."""
 
 from __future__ import annotations
 
@@ -6,43 +6,26 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.docs import blocks as documents
+from tests.docs.blocks import Block, commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-BLOCK = re.compile(
-    r"^(?:<!-- (?:file: (?P<file>[\w.-]+)|(?P<mark>[\w ]+)) -->\n)?"
-    r"```(?P<language>yaml|console)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
+__all__ = ["Block", "blocks", "commands", "matches", "run"]
+
 COMMANDS = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block of a document: a file to write, or commands to run and what they write."""
-
-    file: str
-    mark: str
-    text: str
-    start: int
-    end: int
+_AGE = re.compile(r"\b(\d+d)?(\d+h)?(\d+m)?(\d+s)?(?=\s|$)")
 
 
 def blocks(document: str) -> Iterator[Block]:
     """Yield the files and the commands of a document, in order; other blocks are left out."""
-    for match in BLOCK.finditer(document):
-        if match["file"] or match["language"] == "console":
-            start, end = match.span("text")
-            yield Block(match["file"] or "", match["mark"] or "", match["text"], start, end)
-
-
-def commands(block: Block) -> list[str]:
-    """Give the commands of a block."""
-    return [line.removeprefix("$ ") for line in block.text.splitlines() if line.startswith("$ ")]
+    for block in documents.blocks(document):
+        if block.file or block.mark in documents.COMMANDS:
+            yield block
 
 
 def run(block: Block, folder: Path, environment: Mapping[str, str] | None = None) -> str:
@@ -64,6 +47,26 @@ def run(block: Block, folder: Path, environment: Mapping[str, str] | None = None
         check=False,
     )
     return done.stdout
+
+
+def matches(shown: str, written: str) -> bool:
+    """Tell whether a document shows what was written, but for what differs each time.
+
+    That are ages, as in kubectl's tables, and the width of columns. `…` stands for anything within a line;
+    alone in a line, for any lines.
+    """
+    pattern = "".join(
+        r"(?:.*\n)*?"
+        if line.strip() == "…"
+        else r"[^\n]*?".join(map(re.escape, _without_ages(line).split("…"))) + r"\n"
+        for line in shown.splitlines()
+    )
+    plain = "".join(f"{_without_ages(line)}\n" for line in written.splitlines())
+    return re.fullmatch(pattern, plain) is not None
+
+
+def _without_ages(line: str) -> str:
+    return re.sub(" {2,}", "  ", _AGE.sub(lambda age: "AGE" if age[0] else "", line)).rstrip()
 
 
 def _quoted(text: str) -> str:
