@@ -1,24 +1,18 @@
-"""docs/parameters.md is true: its examples render as it says, its tables are those of the code."""
+"""The tables of docs/parameters.md are those of the code; test_examples.py has its examples."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pytest
 import yaml
 
-from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.json_values import MAX_INTEGER
 from model_operator.core.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from model_operator.core.parameter_list import schema_of_list
 from model_operator.core.pod import MAX_VALUES
 from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS
 from model_operator.core.references import INSTANCE_FIELDS
-from model_operator.core.rendering import render
 from model_operator.core.schemas.dialect import MAX_ALTERNATIVES, MAX_DEPTH, MAX_PROPERTIES
 from model_operator.core.schemas.formats import FORMATS
 from model_operator.core.schemas.vocabulary import (
@@ -28,105 +22,19 @@ from model_operator.core.schemas.vocabulary import (
     SUBSCHEMA_MAP,
     instead_of,
 )
-from model_operator.core.templates import MAX_EXPRESSIONS, compile_template
+from model_operator.core.templates import MAX_EXPRESSIONS
+from tests.docs.examples import examples
 from tests.unit.rendering.test_rendering_properties import kubelet_expand
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "parameters.md"
-BASE_TEMPLATE = yaml.safe_load("""
-apiVersion: modeloperator.dev/v1alpha1
-kind: ModelTemplate
-metadata: {name: example, namespace: team-a}
-spec:
-  model_type: GENERIC
-  vendor_configuration:
-    bundle_config: {registry: registry.test, image: server, tag: v1}
-""")
-BASE_INSTANCE = yaml.safe_load("""
-apiVersion: modeloperator.dev/v1alpha1
-kind: ModelInstance
-metadata: {name: example, namespace: team-a}
-spec: {model_template_id: example}
-""")
-_BLOCK = re.compile(
-    r"^<!-- (example|result): ([a-z-]+) -->\n```(yaml|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
-_DOCUMENT_START = re.compile(r"^---\n", re.MULTILINE)
-_POD_TEMPLATE = {"metadata", "spec"}
-
-
-@dataclass(frozen=True)
-class Example:
-    """A template and an instance as the document has them, and what it says about them."""
-
-    template: Mapping[str, Any]
-    instance: Mapping[str, Any] | None
-    result: str
-    is_text: bool
 
 
 def text() -> str:
     return DOCUMENT.read_text(encoding="utf-8")
 
 
-def examples() -> dict[str, Example]:
-    blocks = {(kind, name): (language, body) for kind, name, language, body in _BLOCK.findall(text())}
-    found: dict[str, Example] = {}
-    template: Mapping[str, Any] = {}
-    for (kind, name), (_, body) in blocks.items():
-        if kind == "result":
-            continue
-        documents = {
-            each.split("\n")[0]: yaml.safe_load(each)
-            for each in re.split(r"^---\n", body, flags=re.MULTILINE)
-        }
-        # An example without a template of its own goes on with the one before.
-        template = documents.get("# ModelTemplate", template)
-        language, result = blocks["result", name]
-        found[name] = Example(template, documents.get("# ModelInstance"), result, language == "text")
-    return found
-
-
-def overlaid(base: Any, part: Any) -> Any:
-    if isinstance(base, Mapping) and isinstance(part, Mapping):
-        return {**base, **{key: overlaid(base.get(key), value) for key, value in part.items()}}
-    return part
-
-
-def shown(whole: Any, part: Any, key: str = "") -> Any:
-    """Give what `part` shows of `whole`: its keys of objects, and its containers; other lists as they are."""
-    if isinstance(part, Mapping) and isinstance(whole, Mapping):
-        return {name: shown(whole.get(name), value, name) for name, value in part.items()}
-    if key == "containers":
-        named = {each["name"]: each for each in whole}
-        return [shown(named.get(each["name"]), each) for each in part]
-    return whole
-
-
-@pytest.mark.parametrize("name", examples())
-def test_example(name: str) -> None:
-    example = examples()[name]
-    compiled = compile_template(ModelTemplate.model_validate(overlaid(BASE_TEMPLATE, example.template)))
-    if example.instance is None:
-        assert example.is_text
-        assert [str(violation) for violation in compiled.violations] == example.result.splitlines()
-        return
-    assert compiled.violations == ()
-
-    rendering = render(compiled, ModelInstance.model_validate(overlaid(BASE_INSTANCE, example.instance)))
-
-    if example.is_text:
-        assert [str(violation) for violation in rendering.violations] == example.result.splitlines()
-        return
-    assert rendering.violations == ()
-    expected = yaml.safe_load(example.result)
-    pod = rendering.deployments[0].deployment["spec"]["template"]
-    (model,) = (each for each in pod["spec"]["containers"] if each["name"] == "model")
-    whole = pod if expected.keys() <= _POD_TEMPLATE else model
-    assert shown(whole, expected) == expected
-
-
 def test_the_kubelet_makes_of_it_what_the_document_says() -> None:
-    result = yaml.safe_load(examples()["escaping"].result)
+    result = yaml.safe_load(examples(text())["escaping"].result)
     (model,) = result["spec"]["containers"]
     variables: dict[str, str] = {}
     for variable in model["env"]:
@@ -134,15 +42,9 @@ def test_the_kubelet_makes_of_it_what_the_document_says() -> None:
     (argument,) = model["args"]
 
     assert f"The kubelet makes `{kubelet_expand(argument, variables)}` of it." in text()
-    instance = examples()["escaping"].instance
+    instance = examples(text())["escaping"].instance
     assert instance is not None
     assert variables["model"] == instance["spec"]["model_creation_parameters"]["model"]
-
-
-def test_every_block_is_an_example_or_a_result() -> None:
-    assert text().count("\n```") == 2 * len(_BLOCK.findall(text()))
-    results = {name for kind, name, _, _ in _BLOCK.findall(text()) if kind == "result"}
-    assert results == set(examples())
 
 
 def rows(table: str) -> list[tuple[str, str]]:
@@ -216,16 +118,3 @@ def test_the_types_of_the_list_are_all_of_them() -> None:
 
 def test_every_field_of_the_instance_is_named() -> None:
     assert [field for field in INSTANCE_FIELDS if f"`$(instance.{field})`" not in text()] == []
-
-
-def test_links_lead_somewhere() -> None:
-    headings = {
-        re.sub(r"[^\w -]", "", line.lstrip("# ")).strip().lower().replace(" ", "-")
-        for line in text().splitlines()
-        if line.startswith("#")
-    }
-    for link in re.findall(r"\]\(([^)]+)\)", text()):
-        if link.startswith("#"):
-            assert link[1:] in headings
-        elif "://" not in link:
-            assert (DOCUMENT.parent / link).exists(), link
