@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import time
+from pathlib import Path
 
 import yaml
 
@@ -28,6 +29,7 @@ from tests.cluster.webhooks import (
 )
 
 INTERRUPTED = 130
+COMMANDS = Path(sys.executable).parent
 
 
 def dev() -> None:
@@ -47,7 +49,7 @@ def dev() -> None:
                 "The nodes are simulated: pods become Ready, but no container runs.\n\n"
                 "In another terminal:\n\n"
                 f"export KUBECONFIG={cluster.kubeconfig}\n"
-                f"export PATH={cluster.tools.directory}:$PATH   # for kubectl\n\n"
+                f"export PATH={cluster.tools.directory}:{COMMANDS}:$PATH   # kubectl, model-operator\n\n"
                 "kubectl apply -k manifests/samples\n"
                 "kubectl get models\n\n"
                 f"The operator's log: {log}\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -27,19 +29,24 @@ TEMPLATES = {
     if obj["kind"] == "ModelTemplate"
 }
 MINILM = "all-MiniLM-L6-v2"
+README = (MANIFESTS.parent / "README.md").read_text()
+ASKED = re.findall(r"^curl http://([\w-]+)/predict -d '(.*)'$", README, re.MULTILINE)
 GOOD = {
     "EMBEDDING": [
         {"texts": ["a", "b"]},
         {"texts": []},
         {"texts": ["a"], "model_request_parameters": {"bindings": {"normalize": False}}},
         {"texts": ["a"], "model_request_parameters": {"bindings": {}}},
+        *(json.loads(body) for name, body in ASKED if name == "minilm"),
     ],
     "RERANKING": [
         {"query": "dogs", "chunks": ["a cat", "a dog"]},
         {"query": "", "chunks": []},
         {"query": "a", "chunks": ["b"], "model_request_parameters": {"bindings": {}}},
+        *(json.loads(body) for name, body in ASKED if name == "minilm-reranker"),
     ],
 }
+assert len(ASKED) == 2, "the README of the example asks both"
 BAD: list[tuple[str, Any, list[Any], str]] = [
     ("EMBEDDING", {}, ["body", "texts"], "missing"),
     ("EMBEDDING", {"texts": "a"}, ["body", "texts"], "list_type"),
