@@ -110,6 +110,7 @@ docs: $(INSTALLED) ## Write the generated parts of the documents
 	$(BIN)/python -m tests.documents
 
 docs-site: $(INSTALLED) ## Make a site of the documents; a link that leads nowhere is an error
+	@rm -rf $(SITE)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs . $(SITE)
 	@echo "The documents: $(SITE)/docs/index.html"
 
