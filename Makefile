@@ -3,6 +3,9 @@
 PYTHON ?= python3
 JOBS ?= 2
 WALKS ?= 20
+IMAGE ?= model-operator:0.1.0
+TAG ?=
+AUDIT ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +17,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +136,18 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 $(UV):
 	@$(PYTHON) -m venv .cache/uv
 	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+audit: $(INSTALLED) ## Look for known vulnerabilities in the image's packages (AUDIT=--required: no skipping)
+	@$(BIN)/python -m tests.project.audit $(AUDIT)
+
+sbom: $(INSTALLED) ## Write the image's bill of materials, dist/sbom.cdx.json
+	@$(BIN)/python -m tests.project.sbom dist/sbom.cdx.json
+
+dist: tools ## Make what a release has: wheel, manifests and chart for IMAGE, bill of materials, checksums
+	@$(BIN)/python -m tests.project.release files --image '$(IMAGE)'
+
+release-notes: $(INSTALLED) ## Write the changelog's part of the version, dist/release-notes.md; TAG has to be its name
+	@$(BIN)/python -m tests.project.release notes --tag '$(TAG)'
 
 clean: ## Remove what was made in this folder; the tools stay in their cache
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,142 @@
+"""The workflows and forms of .github: what can be told of them without running them there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).parents[3]
+GITHUB = REPOSITORY / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
+NAMES = [path.name for path in WORKFLOWS]
+COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+TAG = re.compile(r"[\w.-]+/[\w./-]+@v[\w.]+ # tag, .{10,}")
+"""Where the commit is not known: the comment has to say so."""
+USES = re.compile(r"^\s*(?:- )?uses: (.*)$", re.MULTILINE)
+TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+MAKE = re.compile(r"\bmake ((?:[a-z][a-z-]* ?)+)")
+EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
+
+
+def jobs(path: Path) -> dict[str, dict[str, Any]]:
+    content: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text())["jobs"]
+    return content
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    for job in jobs(path).values():
+        yield from job["steps"]
+
+
+def targets(text: str) -> set[str]:
+    """Give the targets of make that a shell text names."""
+    return {word for match in MAKE.finditer(text) for word in match[1].split()}
+
+
+def test_there_are_workflows() -> None:
+    assert {"ci.yaml", "release.yaml"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_actions_are_pinned(path: Path) -> None:
+    used = [text for text in USES.findall(path.read_text()) if not text.startswith("./")]
+    assert used
+    assert [text for text in used if not COMMIT.fullmatch(text) and not TAG.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_permissions_are_stated_and_nobody_may_write_by_default(path: Path) -> None:
+    stated = yaml.safe_load(path.read_text())["permissions"]
+    assert stated in ({}, {"contents": "read"})
+    for name, job in jobs(path).items():
+        assert stated or "permissions" in job, f"{name} has no permissions"
+        assert isinstance(job.get("permissions", {}), dict), f"{name}: neither read-all nor write-all"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_credentials_of_a_checkout_do_not_stay(path: Path) -> None:
+    checkouts = [step for step in steps(path) if step.get("uses", "").startswith("actions/checkout@")]
+    assert [step for step in checkouts if step.get("with", {}).get("persist-credentials") is not False] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_every_job_ends_in_time(path: Path) -> None:
+    assert [name for name, job in jobs(path).items() if "timeout-minutes" not in job] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_what_make_is_asked_for_is_there(path: Path) -> None:
+    known = set(TARGET.findall((REPOSITORY / "Makefile").read_text()))
+    assert {target for step in steps(path) for target in targets(step.get("run", ""))} <= known
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_no_expression_is_put_into_a_shell(path: Path) -> None:
+    """A name of a branch or a title of somebody's would be run; variables are not."""
+    scripts = [step["run"] for step in steps(path) if "run" in step]
+    assert [script for script in scripts if EXPRESSION.search(script)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_scripts_are_valid_shell(path: Path) -> None:
+    for step in steps(path):
+        script = step.get("run", "true")
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, script + done.stderr
+
+
+def test_what_passes_there_is_what_passes_here() -> None:
+    ci = [step.get("run", "") for step in steps(GITHUB / "workflows" / "ci.yaml")]
+    assert "bash .ci/run" in ci
+    assert "make audit AUDIT=--required" in ci
+    commands = (REPOSITORY / ".ci" / "run").read_text()
+    assert targets(commands) <= set(TARGET.findall((REPOSITORY / "Makefile").read_text()))
+
+
+def test_only_the_release_s_last_job_writes_the_repository_and_runs_nothing_of_it() -> None:
+    release = jobs(GITHUB / "workflows" / "release.yaml")
+    writers = [name for name, job in release.items() if job["permissions"].get("contents") == "write"]
+    assert writers == ["release"]
+    uses = [step.get("uses", "") for step in release["release"]["steps"]]
+    assert not [text for text in uses if text.startswith("actions/checkout@")]
+    installers = [
+        name for name, job in release.items() if any(targets(step.get("run", "")) for step in job["steps"])
+    ]
+    assert installers == ["check", "files"]
+    for name in installers:
+        assert release[name]["permissions"] == {"contents": "read"}
+
+
+def test_image_has_its_tag_only_when_it_is_signed() -> None:
+    image = jobs(GITHUB / "workflows" / "release.yaml")["image"]["steps"]
+    (build,) = [step for step in image if step.get("id") == "build"]
+    places = [
+        next(i for i, step in enumerate(image) if word in step.get("run", step.get("uses", "")))
+        for word in ("build-push-action", "cosign sign", "attest-build-provenance", "imagetools create")
+    ]
+    assert places == sorted(places)
+    assert "tags" not in build["with"]
+    assert "push-by-digest=true" in build["with"]["outputs"]
+    assert build["with"]["platforms"] == "linux/amd64,linux/arm64"
+
+
+def test_issue_forms_are_forms() -> None:
+    forms = sorted((GITHUB / "ISSUE_TEMPLATE").glob("*.yaml"))
+    assert forms
+    for path in forms:
+        form = yaml.safe_load(path.read_text())
+        assert form["name"]
+        assert form["description"]
+        for field in form["body"]:
+            assert field["type"] in {"markdown", "textarea", "input", "dropdown", "checkboxes"}
+            assert field["type"] == "markdown" or field["attributes"]["label"]
+        named = [field["id"] for field in form["body"] if field["type"] != "markdown"]
+        assert len(named) == len(set(named)) >= 1
