@@ -4,7 +4,7 @@ WORKDIR /src
 COPY requirements.lock requirements-runtime.lock ./
 RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
  && python -m venv /app && /app/bin/pip install --no-cache-dir --require-hashes -r requirements-runtime.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /app/bin/pip install --no-cache-dir --no-deps /wheels/*.whl

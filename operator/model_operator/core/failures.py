@@ -61,7 +61,8 @@ def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failu
         What was attempted, for example ``apply Deployment demo``.
 
     """
-    message = _PREAMBLE.sub("", " ".join(str(status.get("message", "")).split()))[:_MAX_MESSAGE]
+    message = _PREAMBLE.sub("", " ".join(str(status.get("message", "")).split()))
+    message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
     detail = f"Cannot {attempt}: {message}." if message else f"Cannot {attempt}: HTTP {code}."
     if is_quota(code, status):
         return Failure(Reason.QuotaExceeded, detail)

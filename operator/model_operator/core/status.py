@@ -22,6 +22,7 @@ from model_operator.core.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.service import service_url
+from model_operator.core.undisclosed import Undisclosed
 
 _SHOWN = 3
 _LATE = "It has made no progress within startup_timeout_seconds."
@@ -111,7 +112,9 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
     that something serves, of whatever revision.
     """
     instance, current, plan = observation.instance, observation.current, observation.plan
-    rollouts = {name: assess_rollout(live) for name, live in observation.deployments.items()}
+    observation, rollouts = _discreet(
+        observation, {name: assess_rollout(live) for name, live in observation.deployments.items()}
+    )
     entries, verdicts = _entries(observation, rollouts)
     verdict = _overall(observation, verdicts)
     conditions = kstatus_conditions(
@@ -143,6 +146,24 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
         "ready_replicas": sum(rollout.ready for rollout in rollouts.values()),
         "selector": f"{INSTANCE_LABEL}={instance.metadata.name}",
     }
+
+
+def _discreet(
+    observation: Observation, rollouts: Mapping[str, Rollout]
+) -> tuple[Observation, Mapping[str, Rollout]]:
+    """Take the instance's parameters out of what others say, which may quote them."""
+    told = any(rollout.message for rollout in rollouts.values())
+    if not (told or observation.failures or observation.causes):
+        return observation, rollouts
+    plan = observation.plan
+    values = Undisclosed(observation.instance, plan.template if plan else None)
+    hide = values.removed_from
+    discreet = replace(
+        observation,
+        failures={k: replace(each, detail=hide(each.detail)) for k, each in observation.failures.items()},
+        causes={k: replace(each, detail=hide(each.detail)) for k, each in observation.causes.items()},
+    )
+    return discreet, {k: replace(each, message=hide(each.message)) for k, each in rollouts.items()}
 
 
 def _entries(
