@@ -154,6 +154,9 @@ class Connection:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Add the credentials; the kubernetes package reads a rotated token file again when it is due."""
+        if request.url.origin() != URL(self.server).origin():
+            # kopf follows redirects, and each hop passes here: nobody else gets them.
+            return await handler(request)
         # Some kubeconfigs reach the server under another name than its certificate has.
         request.server_hostname = self._configuration.tls_server_name or request.server_hostname
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")

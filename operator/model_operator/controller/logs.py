@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from typing import TextIO
 
 import structlog
 
@@ -28,13 +30,15 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     ]
     renderer: list[structlog.typing.Processor]
     if log_format is LogFormat.JSON:
-        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(sort_keys=True)]
+        renderer = [
+            structlog.processors.ExceptionRenderer(traceback_without_words),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ]
     else:
         renderer = [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
-                # Not the one that shows local variables: they hold what users gave.
-                exception_formatter=structlog.dev.plain_traceback,
+                exception_formatter=_write_traceback,
             )
         ]
     structlog.configure(
@@ -58,6 +62,38 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     # kopf reports there each event of each object and each probe; what matters we log ourselves.
     for noisy in ("kopf.objects", "kopf.activities", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def traceback_without_words(exc_info: structlog.typing.ExcInfo) -> str:
+    """Return where an exception comes from, without its message and without local variables.
+
+    Both may hold what users gave: a conversion that fails quotes its input, as a schema's check does.
+
+    Parameters
+    ----------
+    exc_info
+        What `sys.exc_info` gives.
+    """
+    lines: list[str] = []
+    open_errors: list[tuple[BaseException | None, str]] = [(exc_info[1], "")]
+    seen: set[int] = set()
+    while open_errors:
+        error, relation = open_errors.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
+        lines += [relation] if relation else []
+        lines += [line.rstrip() for line in traceback.format_tb(error.__traceback__)]
+        lines.append(f"{type(error).__module__}.{type(error).__qualname__} (its message is left out)")
+        if error.__cause__ is not None or not error.__suppress_context__:
+            open_errors.append((error.__cause__ or error.__context__, "caused by, or while handling:"))
+        if isinstance(error, BaseExceptionGroup):
+            open_errors += [(each, "one of its exceptions:") for each in reversed(error.exceptions)]
+    return "\n".join(lines)
+
+
+def _write_traceback(file: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    file.write(f"\n{traceback_without_words(exc_info)}")
 
 
 def _without_kopf_tracebacks(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""The operator uses every right that it has, and asks for none that it has not.
+"""The operator uses every right that it has, asks for none that it has not, and reads no Secret but its own.
 
 Its ServiceAccount is used with the shipped rights alone; what it asks for is read from the audit log.
 """
@@ -136,6 +136,14 @@ def test_every_right_is_used_and_none_is_missing(audited: ControlPlane, tmp_path
         wait_for(lambda: used({right for right in rights if right.verb != "watch"}))
     # Watches are in the log when they have ended.
     wait_for(lambda: used(rights))
+    # A list or a watch has no name in the log, so it would show here, too.
+    secrets = {
+        (each["namespace"], each["name"], each["verb"])
+        for each in audited.audit_events()
+        if each["user"] == OPERATOR_USER and each["resource"] == "secrets"
+    }
+    own = (OPERATOR_NAMESPACE, "model-operator-webhook-cert")
+    assert secrets == {(*own, "get"), (*own, "update"), (*own, "create")}
 
 
 def live(api: KubeApi) -> None:
@@ -150,6 +158,18 @@ def live(api: KubeApi) -> None:
     api.apply(instance("several", model_template_id="scaled", deployments=several))
     for name in ("adopted", "several"):
         api.wait_for_condition("ModelInstance", name, "Ready")
+    # A parameter that names a key of a Secret, which is there; and one of the operator's own Secret's name.
+    secret_user = template("secret-user")
+    secret_user["spec"]["model_creation_parameters_schema"]["properties"]["TOKEN"] = {"x-secret-ref": True}
+    api.apply(secret_user)
+    for name in ("hugging-face", "model-operator-webhook-cert"):
+        api.create(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"token": "t"}}
+        )
+        parameters = {"MODEL_NAME": "m", "TOKEN": {"name": name, "key": "token"}}
+        user = f"user-of-{name}"
+        api.apply(instance(user, model_template_id="secret-user", model_creation_parameters=parameters))
+        api.wait_for_condition("ModelInstance", user, "Ready")
     # Objects of others in the way.
     for kind, parts in FOREIGN.items():
         name = f"foreign-{kind.lower()[:10]}"

@@ -1,0 +1,99 @@
+"""What the shipped rights must never have, whatever the operator comes to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.webhooks import shipped
+from tests.install.overlays import FOLDER
+from tests.install.rights import Right, granted
+
+RBAC = shipped("rbac.yaml")
+OWN_SECRET = "model-operator-webhook-cert"
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+FORBIDDEN_GROUPS = {
+    "apiextensions.k8s.io",
+    "authentication.k8s.io",
+    "certificates.k8s.io",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+}
+FORBIDDEN_RESOURCES = {"configmaps", "namespaces", "nodes", "serviceaccounts", "persistentvolumes"}
+FORBIDDEN_VERBS = {"bind", "escalate", "impersonate", "deletecollection", "approve", "sign"}
+
+
+def forbidden(right: Right) -> bool:
+    """Whether a right is one that the operator must not have."""
+    resource, _, subresource = right.resource.partition("/")
+    return (
+        right.group in FORBIDDEN_GROUPS
+        or right.verb in FORBIDDEN_VERBS
+        or (right.group == "" and resource in FORBIDDEN_RESOURCES)
+        or (
+            right.group == ""
+            and resource == "pods"
+            and (right.verb not in {"create", "list"} or bool(subresource))
+        )
+        or (
+            right.group == ""
+            and resource == "secrets"
+            and right.name != OWN_SECRET
+            and right.verb != "create"
+        )
+        # What people write is read; only its status is written.
+        or (right.group == "modeloperator.dev" and not subresource and right.verb in WRITES)
+        or (right.group == "admissionregistration.k8s.io" and right.name != "model-operator")
+    )
+
+
+def test_what_the_operator_may_never_do() -> None:
+    assert [str(right) for right in sorted(granted(RBAC)) if forbidden(right)] == []
+
+
+def test_secrets_are_a_matter_of_its_own_namespace() -> None:
+    for obj in RBAC:
+        resources = {resource for rule in obj.get("rules", []) for resource in rule["resources"]}
+        if resources & {"secrets", "leases"}:
+            assert (obj["kind"], obj["metadata"]["namespace"]) == ("Role", "model-operator")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"resources": ["secrets"], "verbs": ["list"]},
+        {"resources": ["secrets"], "verbs": ["get"], "resourceNames": ["another"]},
+        {"resources": ["pods/exec"], "verbs": ["create"]},
+        {"resources": ["pods"], "verbs": ["delete"]},
+        {"resources": ["configmaps"], "verbs": ["get"]},
+        {"resources": ["serviceaccounts/token"], "verbs": ["create"]},
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get"]},
+        {"apiGroups": ["modeloperator.dev"], "resources": ["modelinstances"], "verbs": ["patch"]},
+        {"resources": ["users"], "verbs": ["impersonate"]},
+        {
+            "apiGroups": ["admissionregistration.k8s.io"],
+            "resources": ["mutatingwebhookconfigurations"],
+            "verbs": ["patch"],
+        },
+    ],
+)
+def test_such_a_right_would_be_found(rule: dict[str, Any]) -> None:
+    (right,) = granted([{"kind": "ClusterRole", "rules": [{"apiGroups": [""], **rule}]}])
+    assert forbidden(right)
+
+
+def test_operator_of_one_namespace_has_nothing_of_the_cluster() -> None:
+    text = (FOLDER / "single-namespace" / "operator" / "rbac.yaml").read_text()
+    roles = [obj for obj in yaml.safe_load_all(text) if obj]
+    assert {obj["kind"] for obj in roles} == {"Role", "RoleBinding"}
+    rights = granted(roles)
+    assert [str(right) for right in sorted(rights) if forbidden(right)] == []
+    touched = {right.resource.partition("/")[0] for right in rights}
+    assert not touched & {"secrets", "clustermodeltemplates", "mutatingwebhookconfigurations"}
+    patches = yaml.safe_load((FOLDER / "single-namespace" / "operator" / "kustomization.yaml").read_text())[
+        "patches"
+    ]
+    removed = [patch["target"]["kind"] for patch in patches if "$patch: delete" in patch.get("patch", "")]
+    assert any("ClusterRole" in kind for kind in removed)
