@@ -3,9 +3,6 @@
 PYTHON ?= python3
 JOBS ?= 2
 WALKS ?= 20
-IMAGE ?= model-operator:0.1.0
-TAG ?=
-AUDIT ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -144,7 +141,7 @@ sbom: $(INSTALLED) ## Write the image's bill of materials, dist/sbom.cdx.json
 	@$(BIN)/python -m tests.project.sbom dist/sbom.cdx.json
 
 dist: tools ## Make what a release has: wheel, manifests and chart for IMAGE, bill of materials, checksums
-	@$(BIN)/python -m tests.project.release files --image '$(IMAGE)'
+	@$(BIN)/python -m tests.project.release files $(if $(IMAGE),--image '$(IMAGE)')
 
 release-notes: $(INSTALLED) ## Write the changelog's part of the version, dist/release-notes.md; TAG has to be its name
 	@$(BIN)/python -m tests.project.release notes --tag '$(TAG)'

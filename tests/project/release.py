@@ -137,7 +137,7 @@ def main(arguments: list[str]) -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m tests.project.release")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("files").add_argument("--image", required=True)
+    commands.add_parser("files").add_argument("--image", default=f"model-operator:{__version__}")
     commands.add_parser("notes").add_argument("--tag", required=True)
     options = parser.parse_args(arguments)
     try:

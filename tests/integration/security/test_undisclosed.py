@@ -1,7 +1,7 @@
 """No value of a parameter leaves the objects that it is for: a marker goes the whole way, and is looked for.
 
-It is given as a string, within an object and in a list, rightly and wrongly, and put where the API server and
-nodes refuse it and quote it. Then it must be in the children, and in nothing else: not in the operator's log
+It is given as a string, within an object and in a list, rightly and wrongly, and put where Kubernetes refuses
+it and quotes it. Then it must be in the children, and in nothing else: not in the operator's log
 at its most talkative, its metrics, Events, statuses, or the answers of its webhooks.
 """
 
@@ -73,7 +73,7 @@ def quoting(name: str, pod_template: Object | None = None, **bundle: Any) -> Obj
     return obj
 
 
-# Who quotes it: the API server of a label and of a claim's name; a node of an image.
+# Who quotes it: the API server of a label, the scheduler of a claim, a node of an image.
 REFUSED = {
     "label": (
         quoting("label", {"metadata": {"labels": {"team": "$(parameters.VALUE)"}}}),
@@ -91,8 +91,8 @@ REFUSED = {
                 }
             },
         ),
-        f"{MARKER.lower()}_no_name",
-        "DeploymentRejected",
+        f"{MARKER.lower()}-claim",
+        "VolumeNotReady",
     ),
     "image": (
         quoting(
@@ -165,7 +165,7 @@ def test_marker_is_in_the_children_and_nowhere_else(talkative: Admission, kubect
     told = warned.wait_for_condition("ModelInstance", "wrong", "Ready", "False", reason="InvalidParameters")
     assert len(told["status"]["validation_errors"]) == len(WRONG)
 
-    # Refused by the API server or by a node, which quote it.
+    # Refused by the API server, the scheduler, or a node, which quote it.
     for name, (made_of, value, reason) in REFUSED.items():
         api.apply(made_of)
         api.create(instance(name, model_template_id=name, model_creation_parameters={"VALUE": value}))
