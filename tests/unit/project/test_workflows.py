@@ -23,7 +23,8 @@ TAG = re.compile(r"[\w.-]+/[\w./-]+@v[\w.]+ # tag, .{10,}")
 USES = re.compile(r"^\s*(?:- )?uses: (.*)$", re.MULTILINE)
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 MAKE = re.compile(r"\bmake ((?:[a-z][a-z-]* ?)+)")
-EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
+# What the matrix of a workflow says, the workflow says itself.
+EXPRESSION = re.compile(r"\$\{\{(?! matrix\.\w+ \}\}).*?\}\}")
 
 
 def jobs(path: Path) -> dict[str, dict[str, Any]]:
