@@ -20,6 +20,7 @@ HIDDEN: Final = "…"
 """Stands for what was taken out, as for what was cut off."""
 _LEAST: Final = 4
 """Shorter texts are in every sentence, and no secrets."""
+_WORD: Final = 8
 _PART: Final = 16
 """So many characters of a longer value are taken out also where the rest of it does not follow."""
 _COMMON: Final = "Deployment Service HorizontalPodAutoscaler PodDisruptionBudget container model image"
@@ -90,10 +91,8 @@ class Undisclosed:
                 continue
             while start >= 0:
                 end = start + len(value)
-                # A short one inside of a word is a part of the word.
-                if len(value) >= _PART or not (
-                    _is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])
-                ):
+                beside = text[start - 1 : start] + text[end : end + 1]
+                if not _is_common(value) or not any(map(str.isalnum, beside)):
                     yield start, end
                 start = text.find(value, start + 1)
         for start in range(len(text) - _PART + 1):
@@ -148,5 +147,6 @@ def _forms(text: str) -> Iterator[str]:
         yield json.dumps(form, ensure_ascii=False)[1:-1]
 
 
-def _is_word(character: str) -> bool:
-    return character.isalnum()
+def _is_common(text: str) -> bool:
+    """Whether a text inside of a word is likely to be a part of just that word: `fail` of `failed`."""
+    return len(text) < _WORD and text.isalpha()
