@@ -10,7 +10,7 @@ from rich.text import Text
 
 from model_operator.cli.options import TemplateName, TemplatePath
 from model_operator.cli.template_input import read_template
-from model_operator.cli.terminal import has_colours, write
+from model_operator.cli.terminal import columns, has_colours, write
 from model_operator.core.offline.parameter_table import ParameterRow, parameter_rows
 
 _COLUMNS = ("NAME", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION")
@@ -35,7 +35,7 @@ def explain(template: TemplatePath, name: TemplateName = None) -> None:
     elif has_colours(sys.stdout):
         _show_table(rows)
     else:
-        write(_aligned(rows))
+        write("".join(f"{line}\n" for line in columns([_COLUMNS, *map(_texts, rows)])))
 
 
 def _texts(row: ParameterRow) -> tuple[str, ...]:
@@ -50,13 +50,3 @@ def _show_table(rows: list[ParameterRow]) -> None:
     for row in rows:
         table.add_row(*map(Text, _texts(row)))
     Console().print(table)
-
-
-def _aligned(rows: list[ParameterRow]) -> str:
-    """Return the table for other programs: one line for each row, however long."""
-    lines = [_COLUMNS, *map(_texts, rows)]
-    widths = [max(len(line[column]) for line in lines) + _GAP for column in range(len(_COLUMNS))]
-    return "".join(
-        "".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() + "\n"
-        for line in lines
-    )

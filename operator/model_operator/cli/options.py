@@ -7,16 +7,32 @@ from typing import Annotated
 
 import typer
 
+from model_operator.cli.plugin.completion import instance_names, names_of_contexts, namespace_names
 from model_operator.core.offline.collection import DEFAULT_NAMESPACE
 
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", help="Namespace of objects that do not say theirs.")
 ]
+NamespaceOfContext = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="Namespace; by default that of the context.",
+        autocompletion=namespace_names,
+    ),
+]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
+InstanceName = Annotated[
+    str, typer.Argument(metavar="INSTANCE", help="Name of the instance.", autocompletion=instance_names)
+]
 Kubeconfig = Annotated[
     Path | None,
     typer.Option(help="Kubeconfig; by default $KUBECONFIG, ~/.kube/config, then the pod's ServiceAccount."),
 ]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig.")]
+Context = Annotated[
+    str | None, typer.Option(help="Context of the kubeconfig.", autocompletion=names_of_contexts)
+]
 TemplatePath = Annotated[
     str, typer.Argument(metavar="TEMPLATE", help="File or directory with the template; - for standard input.")
 ]
@@ -24,4 +40,14 @@ TemplateName = Annotated[
     str | None, typer.Option("--name", help="Name of the template, where there are several.")
 ]
 
-__all__ = ["DEFAULT_NAMESPACE", "Context", "Kubeconfig", "Namespace", "TemplateName", "TemplatePath"]
+__all__ = [
+    "DEFAULT_NAMESPACE",
+    "AllNamespaces",
+    "Context",
+    "InstanceName",
+    "Kubeconfig",
+    "Namespace",
+    "NamespaceOfContext",
+    "TemplateName",
+    "TemplatePath",
+]

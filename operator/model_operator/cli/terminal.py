@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 import click
 import typer
 
+_GAP = 3
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 UNUSABLE = 2
 """Exit status when a command could not do its work: wrong options, files that cannot be read."""
 
@@ -23,8 +28,13 @@ def fail(message: str, code: int = UNUSABLE) -> NoReturn:
     code
         Exit status.
     """
-    typer.echo(f"model-operator: error: {message}", err=True)
+    typer.echo(f"{program()}: error: {message}", err=True)
     raise typer.Exit(code=code)
+
+
+def program() -> str:
+    """Return what the program was called as: kubectl runs ``kubectl-model`` for ``kubectl model``."""
+    return "kubectl model" if Path(sys.argv[0]).name.startswith("kubectl") else "model-operator"
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -35,6 +45,19 @@ def has_colours(stream: TextIO) -> bool:
 def painted(text: str, colour: str, stream: TextIO) -> str:
     """Return a text in a colour, where a stream takes colours."""
     return click.style(text, fg=colour) if has_colours(stream) else text
+
+
+def printable(text: str) -> str:
+    """Return a text from a cluster without what would steer the terminal: all in one line, and no escapes."""
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], " ".join(text.split()))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines whose columns stand below each other, however long they get."""
+    widths = [max(map(len, column)) + _GAP for column in zip(*rows, strict=True)]
+    return [
+        "".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def write(text: str) -> None:

@@ -28,6 +28,7 @@ from cryptography import x509
 
 from model_operator.controller.client import ApiClient, Object
 from model_operator.controller.clock import Clock, utc_now
+from model_operator.controller.connection import NAMESPACE_FILE
 from model_operator.controller.errors import (
     ApiError,
     ConflictError,
@@ -68,7 +69,6 @@ _PERIOD = 10.0
 _ATTEMPTS = 5
 """Tries within one look; each failed one means that a replica or a person was quicker."""
 _NAMESPACE_VARIABLE = "POD_NAMESPACE"
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def own_namespace(configured: str | None = None) -> str:
@@ -88,7 +88,7 @@ def own_namespace(configured: str | None = None) -> str:
     if namespace:
         return namespace
     try:
-        return _NAMESPACE_FILE.read_text().strip()
+        return NAMESPACE_FILE.read_text().strip()
     except OSError as error:
         raise StartupError(
             f"the operator's own namespace is unknown: set {_NAMESPACE_VARIABLE}, as this is no pod with a "

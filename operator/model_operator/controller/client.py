@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,11 @@ _ONLY_CREATE = "1"
 """A resource version that no object has: the API server ignores it when it creates, and answers 409 when the
 object exists."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_METADATA_ONE_BY_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_WATCH_SECONDS = 240
+_WATCH_GRACE_SECONDS = 10
+_LARGEST_OBJECT = 4 * 1024 * 1024
+"""A line of a watch is read in one piece: an object of up to the 1.5 MiB that etcd takes, as JSON."""
 Object = dict[str, Any]
 """An object as the API server sends it."""
 
@@ -86,15 +91,90 @@ class ApiClient:
         labels, fields
             Selectors of those to list; by default the kind's label selector.
         """
-        selectors = {"labelSelector": labels or kind.label_selector, "fieldSelector": fields}
-        params = {"limit": str(_PAGE), **{key: value for key, value in selectors.items() if value}}
+        selectors = _selectors(kind, labels, fields)
+        async for page in self._pages(kind, namespace, selectors, metadata_only=metadata_only):
+            for item in _items(kind, page):
+                yield item
+
+    async def list_to_watch(
+        self,
+        kind: ResourceKind,
+        namespace: str = "",
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
+    ) -> tuple[Sequence[Object], str]:
+        """Return the objects of a kind, and the version of the list, after which :meth:`watch` begins.
+
+        The arguments are those of :meth:`list`.
+        """
+        found = []
+        version = ""
+        selectors = _selectors(kind, labels, fields)
+        async for page in self._pages(kind, namespace, selectors, metadata_only=metadata_only):
+            found += _items(kind, page)
+            version = page["metadata"]["resourceVersion"]
+        return found, version
+
+    async def watch(
+        self,
+        kind: ResourceKind,
+        namespace: str,
+        resource_version: str,
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[tuple[str, Object]]:
+        """Yield the changes after a version: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object.
+
+        It ends when the server ends it, which it does every few minutes. The other arguments are those of
+        :meth:`list`.
+
+        Raises
+        ------
+        ApiError
+            Of code 410 when the version is too old, so that a new list is needed.
+        """
+        path = kind.path(namespace)
+        params = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+            **_selectors(kind, labels, fields),
+        }
+        attempt = f"watch {path}"
+        try:
+            async with self._connection.session.get(
+                self._connection.server + path,
+                params=params,
+                headers={"Accept": _METADATA_ONE_BY_ONE if metadata_only else "application/json"},
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=_WATCH_SECONDS + _WATCH_GRACE_SECONDS),
+                read_bufsize=_LARGEST_OBJECT,
+            ) as response:
+                if response.status >= HTTPStatus.BAD_REQUEST:
+                    raise error_for(response.status, _parse(await response.read()), attempt)
+                async for line in response.content:
+                    event = _parse(line)
+                    changed = event.get("object") or {}
+                    if event.get("type") == "ERROR":
+                        code = changed.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR
+                        raise error_for(code, changed, attempt)
+                    yield event["type"], {**changed, "apiVersion": kind.api_version, "kind": kind.kind}
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            cause = str(error) or type(error).__name__
+            raise ApiUnavailableError(0, {"message": cause}, attempt) from error
+
+    async def _pages(
+        self, kind: ResourceKind, namespace: str, selectors: Mapping[str, str], *, metadata_only: bool
+    ) -> AsyncIterator[Object]:
+        params = {"limit": str(_PAGE), **selectors}
         headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
         while True:
             page = await self._request("GET", kind.path(namespace), params=params, headers=headers)
-            # A list of metadata alone has null for no items.
-            for item in page["items"] or []:
-                # Items of a list come without their kind.
-                yield {**item, "apiVersion": kind.api_version, "kind": kind.kind}
+            yield page
             params["continue"] = page.get("metadata", {}).get("continue", "")
             if not params["continue"]:
                 return
@@ -296,6 +376,17 @@ class ApiClient:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise error_for(response.status, answer, attempt)
         return answer
+
+
+def _selectors(kind: ResourceKind, labels: str, fields: str) -> dict[str, str]:
+    selectors = {"labelSelector": labels or kind.label_selector, "fieldSelector": fields}
+    return {key: value for key, value in selectors.items() if value}
+
+
+def _items(kind: ResourceKind, page: Object) -> list[Object]:
+    """Return the items of a list, which come without their kind."""
+    # A list of metadata alone has null for no items.
+    return [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page["items"] or []]
 
 
 def _dry_run(dry_run: bool) -> dict[str, str]:

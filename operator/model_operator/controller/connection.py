@@ -6,8 +6,9 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
@@ -21,6 +22,10 @@ from yarl import URL
 
 from model_operator import __version__
 from model_operator.controller.errors import StartupError
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a pod with a ServiceAccount finds its namespace."""
+_DEFAULT_NAMESPACE = "default"
 
 
 def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
@@ -46,7 +51,10 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     try:
         if _exists(location):
             load_kube_config(  # type: ignore[no-untyped-call]
-                location, context=context, client_configuration=configuration, persist_config=False
+                location,
+                context=context or _current_context(location),
+                client_configuration=configuration,
+                persist_config=False,
             )
         elif is_pods_own(kubeconfig, context):
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -62,6 +70,38 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     return configuration
 
 
+def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
+    """Return the namespace of the context that :func:`load_configuration` uses, as kubectl understands it.
+
+    Raises
+    ------
+    StartupError
+        When the kubeconfig cannot be used.
+    """
+    location = _location(kubeconfig)
+    if is_pods_own(kubeconfig, context):
+        try:
+            return NAMESPACE_FILE.read_text(encoding="utf-8").strip() or _DEFAULT_NAMESPACE
+        except OSError:
+            return _DEFAULT_NAMESPACE
+    wanted = context or _current_context(location)
+    for found in _contexts(location):
+        if found.get("name") == wanted:
+            return str((found.get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
+    return _DEFAULT_NAMESPACE
+
+
+def context_names(kubeconfig: Path | None) -> list[str]:
+    """Return the names of a kubeconfig's contexts.
+
+    Raises
+    ------
+    StartupError
+        When the kubeconfig cannot be read.
+    """
+    return [str(found["name"]) for found in _contexts(_location(kubeconfig)) if found.get("name")]
+
+
 def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
     """Tell whether :func:`load_configuration` uses the ServiceAccount of the pod that this runs in."""
     is_asked_for = kubeconfig is not None or context is not None
@@ -70,6 +110,32 @@ def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
 
 def _location(kubeconfig: Path | None) -> str:
     return str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
+
+
+def _files(location: str) -> list[Mapping[str, Any]]:
+    """Return the content of the files that a location names, as far as they exist."""
+    paths = [Path(part).expanduser() for part in location.split(":") if part]
+    try:
+        held = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise StartupError(f"cannot read the kubeconfig {location}: {error}") from error
+    return [each for each in held if isinstance(each, Mapping)]
+
+
+def _current_context(location: str) -> str | None:
+    """Return the current context of the first file that says one, as kubectl does.
+
+    The kubernetes package takes the last one's.
+    """
+    return next(
+        (str(each["current-context"]) for each in _files(location) if each.get("current-context")), None
+    )
+
+
+def _contexts(location: str) -> list[Mapping[str, Any]]:
+    """Return the contexts of all files; of two with a name, the first is the one that counts."""
+    lists = [each.get("contexts") for each in _files(location)]
+    return [found for each in lists if isinstance(each, list) for found in each if isinstance(found, Mapping)]
 
 
 def _exists(location: str) -> bool:

@@ -74,6 +74,7 @@ AUTOSCALERS = ResourceKind(
 REPLICA_SETS = ResourceKind("apps", "v1", "replicasets", "ReplicaSet")
 PODS = ResourceKind("", "v1", "pods", "Pod")
 POD_EVENTS = ResourceKind("", "v1", "events", "Event")
+NAMESPACES = ResourceKind("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
 LEASES = ResourceKind("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")

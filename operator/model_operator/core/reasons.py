@@ -5,6 +5,7 @@ The order decides which one is reported when several hold. The documentation's t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import NamedTuple
@@ -248,6 +249,27 @@ POD_REASONS = frozenset(
     }
 )
 """The reasons that only pods can tell."""
+
+
+_ADDRESSED = re.compile(rf"^(.*) For the ({'|'.join(Actor)}): (.*)$", re.DOTALL)
+
+
+def read_message(reason: str, message: str) -> tuple[str, Advice | None]:
+    """Return what a condition's message says is the case, and the advice at its end, if there is one.
+
+    Parameters
+    ----------
+    reason, message
+        Of a condition that was made by :meth:`Advice.sentence`.
+    """
+    addressed = _ADDRESSED.match(message)
+    if addressed:
+        detail, actor, next_step = addressed.groups()
+        return detail, Advice(Actor(actor), next_step)
+    known = Reason.__members__.get(reason)
+    if known is not None and known.value.next_step and message.endswith(f" {known.value.next_step}"):
+        return message.removesuffix(f" {known.value.next_step}"), known.value.advice
+    return message, None
 
 
 def reasons_table() -> str:

@@ -15,7 +15,7 @@ from model_operator.controller.errors import StartupError
 
 def test_own_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "namespace"
-    monkeypatch.setattr("model_operator.controller.certificates._NAMESPACE_FILE", file)
+    monkeypatch.setattr("model_operator.controller.certificates.NAMESPACE_FILE", file)
     monkeypatch.delenv("POD_NAMESPACE", raising=False)
     with pytest.raises(StartupError, match="own namespace is unknown: set POD_NAMESPACE"):
         own_namespace()

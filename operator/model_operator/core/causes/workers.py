@@ -71,7 +71,7 @@ class Workers:
         -----
         Of several causes the first in the order of precedence is told, in the words that most workers share.
         """
-        causes = [cause for pod in self.waiting if (cause := self._judge(pod, events)) is not None]
+        causes = [cause for pod in self.waiting if (cause := self.cause_of(pod, events)) is not None]
         if not any(cause.is_failure for cause in causes):
             ended = self._cause_of_end()
             causes = causes if ended is None else [ended]
@@ -89,7 +89,16 @@ class Workers:
         number = f"at least {len(alike)}" if unread else f"{len(alike)}"
         return replace(cause, detail=f"{number} of {total} workers: {detail}")
 
-    def _judge(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+    def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+        """Return why one of those that wait is not ready; None when nothing is known to be wrong.
+
+        Parameters
+        ----------
+        pod
+            One of `waiting`.
+        events
+            The events of pods by uid, as far as they were read.
+        """
         cause = judge_pod(pod, events.get(_uid(pod))).cause
         if cause is None or cause.reason is not Reason.Unschedulable:
             return cause

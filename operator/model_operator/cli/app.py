@@ -1,0 +1,69 @@
+"""What the commands ``model-operator`` and ``kubectl model`` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from inspect import getdoc
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from model_operator import __version__
+
+PROGRAM = "model-operator"
+
+
+def new_app(
+    name: str,
+    summary: str,
+    commands: Iterable[Callable[..., Any]],
+    shown_name: str = PROGRAM,
+    group: type[TyperGroup] = TyperGroup,
+) -> typer.Typer:
+    """Return a command line.
+
+    Parameters
+    ----------
+    name
+        Of the program's file.
+    summary
+        What it does, in a sentence.
+    commands
+        The functions that are its commands.
+    shown_name
+        How people call it; the examples in the commands' help say it.
+    group
+        What makes the program of the commands.
+    """
+    app = typer.Typer(
+        name=name,
+        help=summary,
+        cls=group,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help keeps the lines of examples, and is the same in a pipe
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in commands:
+        text = (getdoc(command) or "").replace(
+            f"{PROGRAM} {command.__name__}", f"{shown_name} {command.__name__}"
+        )
+        app.command(help=text)(command)
+    app.callback(help=summary)(_options)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take what stands before the command."""

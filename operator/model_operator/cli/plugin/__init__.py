@@ -1,0 +1,1 @@
+"""``kubectl model``: what a cluster has of instances and templates, for people."""

@@ -1,0 +1,215 @@
+"""Questions to a cluster: each a few reads, and what refuses one is told in words that help."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from model_operator.api import TemplateKind
+from model_operator.cli.plugin.asking import QuestionError
+from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.errors import (
+    ApiError,
+    ApiUnavailableError,
+    ForbiddenError,
+    NotFoundError,
+)
+from model_operator.controller.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    DEPLOYMENTS,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    POD_EVENTS,
+    PODS,
+    REPLICA_SETS,
+    ResourceKind,
+)
+from model_operator.core.causes.workers import workers_of
+from model_operator.core.inspection.facts import Facts, name_of
+from model_operator.core.inspection.listings import TemplateReference
+from model_operator.core.ownership import INSTANCE_LABEL
+
+_UNAUTHENTICATED = 401
+_EVENTS_OF = 5
+"""Pods whose events are read, however many do not say why they are not ready; the operator reads as many."""
+_NAMES_SHOWN = 5
+_USER = re.compile(r'User "([^"]+)"')
+_KIND = {
+    TemplateKind.MODEL_TEMPLATE: MODEL_TEMPLATES,
+    TemplateKind.CLUSTER_MODEL_TEMPLATE: CLUSTER_MODEL_TEMPLATES,
+}
+
+
+class Cluster:
+    """What commands ask of an API server. All methods raise :class:`QuestionError`.
+
+    Parameters
+    ----------
+    client
+        Requests; it only reads.
+    namespace
+        Where to look.
+    server
+        Its URL, to name it.
+    """
+
+    def __init__(self, client: ApiClient, namespace: str, server: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self._server = server
+
+    @contextmanager
+    def asking(self, verb: str, kind: ResourceKind, namespace: str = "") -> Iterator[None]:
+        """Tell what becomes of a request as a person wants to know it.
+
+        Parameters
+        ----------
+        verb, kind, namespace
+            The right that it takes; without a namespace, in the whole cluster.
+        """
+        try:
+            yield
+        except ForbiddenError as error:
+            raise QuestionError(_missing_right(error, verb, kind, namespace)) from error
+        except NotFoundError as error:
+            raise QuestionError(_not_found(error, kind)) from error
+        except ApiUnavailableError as error:
+            said = error.status.get("message") or f"HTTP {error.code}"
+            raise QuestionError(f"the cluster at {self._server} does not answer: {said}") from error
+        except ApiError as error:
+            raise QuestionError(f"the cluster at {self._server} refuses: {error}") from error
+
+    async def all(self, kind: ResourceKind, namespace: str = "", **selection: Any) -> list[Object]:
+        """Return the objects of a kind; without a namespace, of all."""
+        with self.asking("list", kind, namespace if kind.namespaced else ""):
+            return [each async for each in self.client.list(kind, namespace, **selection)]
+
+    async def instance(self, name: str) -> Object:
+        """Return an instance; when there is none, the error names those that may be meant."""
+        try:
+            with self.asking("get", MODEL_INSTANCES, self.namespace):
+                found = await self.client.get(MODEL_INSTANCES, self.namespace, name)
+        except QuestionError as error:
+            if isinstance(error.__cause__, NotFoundError) and _is_about_object(error.__cause__):
+                raise QuestionError(await self.no_instance(name)) from error
+            raise
+        return found
+
+    async def no_instance(self, name: str) -> str:
+        """Return that there is no such instance, and which there are."""
+        told = f"there is no ModelInstance {name} in namespace {self.namespace}"
+        try:
+            names = [
+                name_of(each) for each in await self.all(MODEL_INSTANCES, self.namespace, metadata_only=True)
+            ]
+            told += _instead(name, names)
+            fields = f"metadata.name={name}"
+            elsewhere = await self.all(MODEL_INSTANCES, metadata_only=True, fields=fields)
+        except QuestionError:
+            return told
+        places = sorted(each["metadata"]["namespace"] for each in elsewhere)
+        if places:
+            told += f"; there is one in namespace {', '.join(places[:_NAMES_SHOWN])}"
+        return told
+
+    def no_template(self, reference: TemplateReference, known: Sequence[Object]) -> str:
+        """Return that there is no such template, and which there are."""
+        return f"there is no {reference}" + _instead(
+            reference.name, sorted({name_of(each) for each in known})
+        )
+
+    async def template_of(self, instance: Mapping[str, Any]) -> Object | None:
+        """Return the template of the name and kind that an instance is bound to, if it is there to be read."""
+        bound = (instance.get("status") or {}).get("template")
+        if not bound:
+            return None
+        kind = _KIND[TemplateKind(bound["kind"])]
+        try:
+            with self.asking("get", kind, self.namespace):
+                return await self.client.get(kind, self.namespace if kind.namespaced else "", bound["name"])
+        except QuestionError as error:
+            if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
+                return None
+            raise
+
+    async def templates(self, namespace: str) -> tuple[list[Object], str]:
+        """Return all templates that can be read, and why those of the cluster cannot, if so.
+
+        Parameters
+        ----------
+        namespace
+            That of the ModelTemplates; empty means all.
+        """
+        found = await self.all(MODEL_TEMPLATES, namespace)
+        try:
+            return found + await self.all(CLUSTER_MODEL_TEMPLATES), ""
+        except QuestionError as error:
+            if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
+                return found, str(error)
+            raise
+
+    async def facts(self, name: str) -> Facts:
+        """Return all that there is to know of an instance."""
+        instance = await self.instance(name)
+        labels = of_instance(name)
+        deployments, sets, pods = await asyncio.gather(
+            self.all(DEPLOYMENTS, self.namespace, labels=labels),
+            self.all(REPLICA_SETS, self.namespace, labels=labels, metadata_only=True),
+            self.all(PODS, self.namespace, labels=labels),
+        )
+        return await self.completed(Facts(instance, deployments, sets, pods))
+
+    async def completed(self, facts: Facts) -> Facts:
+        """Add the template, and the events of pods that do not say by themselves what they lack."""
+        unclear = [
+            uid
+            for deployment in facts.own_deployments()
+            for uid in workers_of(deployment, facts.replica_sets, facts.pods).unclear
+        ]
+        events: dict[str, list[Object]] = {}
+        for uid in unclear[:_EVENTS_OF]:
+            events[uid] = await self.all(POD_EVENTS, self.namespace, fields=f"involvedObject.uid={uid}")
+        template = await self.template_of(facts.instance)
+        return Facts(facts.instance, facts.deployments, facts.replica_sets, facts.pods, events, template)
+
+
+def of_instance(name: str) -> str:
+    """Return the label selector of all that belongs to an instance."""
+    return f"{INSTANCE_LABEL}={name}"
+
+
+def _missing_right(error: ForbiddenError, verb: str, kind: ResourceKind, namespace: str) -> str:
+    if error.code == _UNAUTHENTICATED:
+        return (
+            "the cluster does not accept the credentials of the kubeconfig (401 Unauthorized): log in again"
+        )
+    user = _USER.search(str(error.status.get("message") or ""))
+    who = f"user {user[1]}" if user else "you"
+    where = f"in namespace {namespace}" if namespace else "in the whole cluster"
+    role = "view" if kind is not CLUSTER_MODEL_TEMPLATES else "model-operator-cluster-templates-view"
+    return f"{who} may not {verb} {kind} {where}; the ClusterRole {role} has that right"
+
+
+def _not_found(error: NotFoundError, kind: ResourceKind) -> str:
+    if _is_about_object(error):
+        return str(error)
+    return f"the cluster has no {kind}: the CRDs of model-operator are not installed there, or not yet served"
+
+
+def _is_about_object(error: NotFoundError) -> bool:
+    """Tell whether an object is missing, rather than the whole kind: only then does the server name it."""
+    return bool((error.status.get("details") or {}).get("name"))
+
+
+def _instead(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    if not names:
+        return "; there are none"
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return f"; there are {', '.join(names[:_NAMES_SHOWN])}{more}"

@@ -1,0 +1,81 @@
+"""What the shell offers on the tab key, from the cluster: nothing, where that does not answer soon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from model_operator.cli.plugin.asking import QuestionError, Target, answer
+from model_operator.controller.errors import StartupError
+from model_operator.controller.resources import MODEL_INSTANCES, NAMESPACES
+from model_operator.core.inspection.facts import condition_of, name_of
+
+if TYPE_CHECKING:
+    from model_operator.cli.plugin.cluster import Cluster
+
+_SECONDS = 3.0
+"""For how long a shell may stand still."""
+Choice = tuple[str, str]
+"""A word, and what is said of it."""
+
+
+def instance_names(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the instances of the namespace, with their reasons."""
+
+    async def question(cluster: Cluster) -> list[Choice]:
+        found = await cluster.all(MODEL_INSTANCES, cluster.namespace)
+        return [(name_of(each), str(condition_of(each, "Ready").get("reason", ""))) for each in found]
+
+    return _beginning(_asked(context, question), incomplete)
+
+
+def template_names(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the templates that the namespace can use, with their kinds."""
+
+    async def question(cluster: Cluster) -> list[Choice]:
+        found, _ = await cluster.templates(cluster.namespace)
+        return [(name_of(each), each["kind"]) for each in found]
+
+    return _beginning(_asked(context, question), incomplete)
+
+
+def namespace_names(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the namespaces, for those who may list them."""
+
+    async def question(cluster: Cluster) -> list[Choice]:
+        return [(name_of(each), "") for each in await cluster.all(NAMESPACES, metadata_only=True)]
+
+    return _beginning(_asked(context, question), incomplete)
+
+
+def names_of_contexts(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the contexts of the kubeconfig."""
+    # The package that reads kubeconfigs takes long to import, for which no other command is to wait.
+    from model_operator.controller.connection import context_names  # noqa: PLC0415
+
+    try:
+        return _beginning(((name, "") for name in context_names(_kubeconfig(context))), incomplete)
+    except StartupError:
+        return []
+
+
+def _asked(context: typer.Context, question: Callable[[Cluster], Awaitable[list[Choice]]]) -> list[Choice]:
+    given = context.params
+    target = Target(_kubeconfig(context), given.get("context"), given.get("namespace"))
+    try:
+        return asyncio.run(answer(target, question, _SECONDS))
+    except (StartupError, QuestionError):
+        return []
+
+
+def _kubeconfig(context: typer.Context) -> Path | None:
+    given = context.params.get("kubeconfig")
+    return Path(given) if given else None
+
+
+def _beginning(choices: Iterable[Choice], incomplete: str) -> list[Choice]:
+    return sorted(choice for choice in choices if choice[0].startswith(incomplete))

@@ -1,0 +1,149 @@
+"""Follows an instance and all that runs for it, by watches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Any
+
+from model_operator.cli.plugin.asking import QuestionError
+from model_operator.cli.plugin.cluster import Cluster, of_instance
+from model_operator.controller.client import Object
+from model_operator.controller.errors import ApiUnavailableError
+from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
+from model_operator.core.inspection.facts import Facts
+
+_TOGETHER_SECONDS = 0.1
+"""Changes that come within this time are told as one: a roll-out changes many objects at once."""
+_PAUSE_SECONDS = 2.0
+
+
+class Mirror:
+    """The objects of one kind that a selector finds, kept as the cluster has them.
+
+    Parameters
+    ----------
+    cluster, kind
+        Where, and what.
+    changed
+        Set with every change.
+    selection
+        Of all objects of the namespace, those to keep.
+    """
+
+    def __init__(
+        self, cluster: Cluster, kind: ResourceKind, changed: asyncio.Event, **selection: Any
+    ) -> None:
+        self._cluster = cluster
+        self._kind = kind
+        self._changed = changed
+        self._selection = selection
+        self._objects: dict[str, Object] = {}
+        self.is_filled = False
+
+    @property
+    def objects(self) -> list[Object]:
+        """The objects as they are now."""
+        return list(self._objects.values())
+
+    async def run(self) -> None:
+        """Keep them, until it is cancelled; a cluster that does not answer is asked again."""
+        client, namespace = self._cluster.client, self._cluster.namespace
+        while True:
+            try:
+                with self._cluster.asking("list", self._kind, namespace):
+                    found, version = await client.list_to_watch(self._kind, namespace, **self._selection)
+                self._fill({each["metadata"]["uid"]: each for each in found})
+                with self._cluster.asking("watch", self._kind, namespace):
+                    async for event, obj in client.watch(self._kind, namespace, version, **self._selection):
+                        self._take(event, obj)
+            except QuestionError as error:
+                if not self.is_filled or not _passes(error):
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _fill(self, objects: Mapping[str, Object]) -> None:
+        self._objects = dict(objects)
+        self.is_filled = True
+        self._changed.set()
+
+    def _take(self, event: str, obj: Object) -> None:
+        uid = obj["metadata"]["uid"]
+        if event == "DELETED":
+            self._objects.pop(uid, None)
+        else:
+            self._objects[uid] = obj
+        self._changed.set()
+
+
+async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
+    """Yield what there is to know of an instance, now and after each change, until it is gone.
+
+    Raises
+    ------
+    QuestionError
+        When there is no such instance, or it may not be watched.
+    """
+    await cluster.instance(name)
+    changed = asyncio.Event()
+    labels = of_instance(name)
+    instances = Mirror(cluster, MODEL_INSTANCES, changed, fields=f"metadata.name={name}")
+    deployments = Mirror(cluster, DEPLOYMENTS, changed, labels=labels)
+    sets = Mirror(cluster, REPLICA_SETS, changed, labels=labels, metadata_only=True)
+    pods = Mirror(cluster, PODS, changed, labels=labels)
+    async with aclosing(_changes(changed, instances, deployments, sets, pods)) as changes:
+        async for _ in changes:
+            if not instances.objects:
+                return
+            facts = Facts(instances.objects[0], deployments.objects, sets.objects, pods.objects)
+            yield await cluster.completed(facts)
+
+
+async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | None]:
+    """Yield an instance as it is, now and after each change, without end; None while there is none.
+
+    Raises
+    ------
+    QuestionError
+        When it may not be watched.
+    """
+    changed = asyncio.Event()
+    mirror = Mirror(cluster, MODEL_INSTANCES, changed, fields=f"metadata.name={name}")
+    async with aclosing(_changes(changed, mirror)) as changes:
+        async for _ in changes:
+            yield next(iter(mirror.objects), None)
+
+
+async def _changes(changed: asyncio.Event, *mirrors: Mirror) -> AsyncGenerator[None]:
+    """Run mirrors, and yield when all are filled, and after each change from then on."""
+    tasks = [asyncio.create_task(mirror.run()) for mirror in mirrors]
+    try:
+        while True:
+            await _next(changed, tasks)
+            await asyncio.sleep(_TOGETHER_SECONDS)
+            changed.clear()
+            if all(mirror.is_filled for mirror in mirrors):
+                yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _next(changed: asyncio.Event, tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Wait for a change; raise what has ended a mirror."""
+    waiting = asyncio.create_task(changed.wait())
+    try:
+        done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for task in done:
+        task.result()
+
+
+def _passes(error: QuestionError) -> bool:
+    """Tell whether what ended a watch passes: no answer, or a version that is too old."""
+    cause = error.__cause__
+    return isinstance(cause, ApiUnavailableError) or getattr(cause, "code", 0) == HTTPStatus.GONE

@@ -1,0 +1,81 @@
+"""``kubectl model instances``: the instances of a template, or all."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
+from model_operator.cli.plugin.asking import QuestionError, Target, ask
+from model_operator.cli.plugin.completion import template_names
+from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.controller.resources import MODEL_INSTANCES
+from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
+
+if TYPE_CHECKING:
+    from model_operator.cli.plugin.cluster import Cluster
+
+
+def _reference(text: str) -> TemplateReference:
+    try:
+        return TemplateReference.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def instances(
+    template: Annotated[
+        TemplateReference | None,
+        typer.Option(
+            "--template",
+            "-t",
+            parser=_reference,
+            metavar="TEMPLATE",
+            help="Only those of this template: its name or id, or mt/NAME or cmt/NAME to say its kind.",
+            autocompletion=template_names,
+        ),
+    ] = None,
+    namespace: NamespaceOfContext = None,
+    all_namespaces: AllNamespaces = False,
+    output: Output = ListFormat.TABLE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the instances of a template, or all.
+
+    An instance counts to the template that it is bound to, as its status says; before it has any status, to
+    the one that it names.
+
+    \b
+    Examples:
+      kubectl model instances --template encoder
+      kubectl model instances -A --template cmt/vllm-chat -o wide
+      kubectl model instances --template encoder -o name | xargs -n 1 kubectl model wait
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+
+    async def question(cluster: Cluster) -> tuple[list[dict[str, Any]], str]:
+        where = "" if all_namespaces else cluster.namespace
+        found = await cluster.all(MODEL_INSTANCES, where)
+        if template is not None:
+            found = [each for each in found if template.is_used_by(each)]
+            if not found:
+                known, unreadable = await cluster.templates(where)
+                if not unreadable and not any(map(template.means, known)):
+                    raise QuestionError(cluster.no_template(template, known))
+        return found, cluster.namespace
+
+    found, where = ask(Target(kubeconfig, context, namespace), question)
+    if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
+        typer.echo(
+            "no instances found"
+            + (f" of {template}" if template else "")
+            + ("" if all_namespaces else f" in namespace {where}"),
+            err=True,
+        )
+        return
+    found = in_order(found)
+    now = datetime.datetime.now(datetime.UTC)
+    table = instance_table(found, now, namespaces=all_namespaces, wide=output is ListFormat.WIDE)
+    write_list(found, table, output)

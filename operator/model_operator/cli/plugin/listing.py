@@ -1,0 +1,50 @@
+"""How ``kubectl model`` writes lists: as tables, as names, or as the objects themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from model_operator.cli.terminal import columns, printable, write
+from model_operator.core.inspection.listings import Table, as_list, full_names
+from model_operator.core.offline.yaml_dialect import to_yaml
+
+
+class ListFormat(StrEnum):
+    """How to write a list, in kubectl's words."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    NAME = "name"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Output = Annotated[ListFormat, typer.Option("--output", "-o", help="How to write what is found.")]
+
+
+def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListFormat) -> None:
+    """Write objects.
+
+    Parameters
+    ----------
+    objects
+        The objects, in the order of the table.
+    table
+        What to write of them for people.
+    output
+        How to write them.
+    """
+    if output is ListFormat.JSON:
+        write(json.dumps(as_list(objects), indent=4, ensure_ascii=False) + "\n")
+    elif output is ListFormat.YAML:
+        write(to_yaml(as_list(objects)))
+    elif output is ListFormat.NAME:
+        write("".join(f"{name}\n" for name in full_names(objects)))
+    else:
+        rows = [tuple(map(printable, row)) for row in table.rows]
+        write("".join(f"{line}\n" for line in columns([table.columns, *rows])))

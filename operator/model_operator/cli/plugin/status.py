@@ -1,0 +1,94 @@
+"""``kubectl model status``: an instance with its Deployments and pods, as a tree."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
+from model_operator.cli.plugin.asking import Target, ask, instance_name
+from model_operator.cli.terminal import columns, painted, printable, write
+from model_operator.core.inspection.facts import Facts
+from model_operator.core.inspection.tree import COLUMNS, Line, Tone, closing_words, instance_tree
+
+if TYPE_CHECKING:
+    from model_operator.cli.plugin.cluster import Cluster
+
+_AGE = COLUMNS.index("AGE")
+_COLOURS = {Tone.GOOD: "green", Tone.BUSY: "yellow", Tone.BAD: "red", Tone.PLAIN: ""}
+
+
+def status(
+    instance: InstanceName,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on, and show each change, until Ctrl-C.")
+    ] = False,
+    namespace: NamespaceOfContext = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show an instance, its Deployments and their pods, and why those that are not ready are not.
+
+    On a terminal, --watch draws anew in place; in a pipe, it writes the whole once more after each change,
+    with an empty line before it. It ends when the instance is gone.
+
+    \b
+    Examples:
+      kubectl model status minilm
+      kubectl model status minilm --namespace team-a --watch
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+    name = instance_name(instance)
+    target = Target(kubeconfig, context, namespace)
+    if watch:
+        ask(target, lambda cluster: _watch(cluster, name))
+    else:
+        write(_text(ask(target, lambda cluster: cluster.facts(name))))
+
+
+async def _watch(cluster: Cluster, name: str) -> None:
+    # The client of the API server takes half a second to import, for which no other command is to wait.
+    from model_operator.cli.plugin.following import follow  # noqa: PLC0415
+
+    if sys.stdout.isatty():
+        with Live(console=Console(highlight=False), auto_refresh=False) as live:
+            async for facts in follow(cluster, name):
+                live.update(Text.from_ansi(_text(facts).rstrip("\n")), refresh=True)
+    else:
+        shown: list[tuple[str, ...]] = []
+        async for facts in follow(cluster, name):
+            tree = [line.texts[:_AGE] + line.texts[_AGE + 1 :] for line in _tree(facts)]
+            # Nothing but ages may be different, or what is not shown.
+            if tree != shown:
+                write(("\n" if shown else "") + _text(facts))
+                shown = tree
+    typer.echo(f"ModelInstance {cluster.namespace}/{name} is gone", err=True)
+
+
+def _tree(facts: Facts) -> list[Line]:
+    return instance_tree(facts, datetime.datetime.now(datetime.UTC))
+
+
+def _text(facts: Facts) -> str:
+    """Return the tree with what is to be said below it."""
+    tree = _tree(facts)
+    rows = [tuple(map(printable, line.texts)) for line in tree]
+    title, *lines = columns([COLUMNS, *rows])
+    coloured = [
+        _with_colour(text, row, _COLOURS[line.tone])
+        for text, row, line in zip(lines, rows, tree, strict=True)
+    ]
+    words = [printable(each) for each in closing_words(facts)]
+    return "\n".join([title, *coloured, *([""] if words else []), *words]) + "\n"
+
+
+def _with_colour(text: str, row: tuple[str, ...], colour: str) -> str:
+    """Return a line with its status in a colour."""
+    name, state, *_ = row
+    start = text.index(state, len(name))
+    return text[:start] + painted(state, colour, sys.stdout) + text[start + len(state) :] if colour else text

@@ -1,0 +1,48 @@
+"""``kubectl model templates``: the templates that a namespace can use."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
+from model_operator.cli.plugin.asking import Target, ask
+from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.core.inspection.listings import in_order, template_table
+
+if TYPE_CHECKING:
+    from model_operator.cli.plugin.cluster import Cluster
+
+
+def templates(
+    namespace: NamespaceOfContext = None,
+    all_namespaces: AllNamespaces = False,
+    output: Output = ListFormat.TABLE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the templates that instances of a namespace can use: its own and those of the cluster.
+
+    INSTANCES are those that use the template; for a ClusterModelTemplate, in all namespaces.
+
+    \b
+    Examples:
+      kubectl model templates
+      kubectl model templates --all-namespaces -o wide
+    """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
+
+    async def question(cluster: Cluster) -> tuple[list[dict[str, Any]], str, str]:
+        return *await cluster.templates("" if all_namespaces else cluster.namespace), cluster.namespace
+
+    found, unreadable, where = ask(Target(kubeconfig, context, namespace), question)
+    if unreadable:
+        typer.echo(f"without ClusterModelTemplates: {unreadable}", err=True)
+    if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
+        typer.echo("no templates found" + ("" if all_namespaces else f" for namespace {where}"), err=True)
+        return
+    found = in_order(found)
+    now = datetime.datetime.now(datetime.UTC)
+    table = template_table(found, now, namespaces=all_namespaces, wide=output is ListFormat.WIDE)
+    write_list(found, table, output)

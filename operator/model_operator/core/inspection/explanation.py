@@ -1,0 +1,141 @@
+"""Why an instance is not Ready, in full: what is the case, where, who must act and what the next step is.
+
+All of it is read from the status, from the pods, by the same functions as the operator's, and from the table
+of reasons.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model_operator.api import DeploymentState
+from model_operator.core.causes.workers import workers_of
+from model_operator.core.inspection.ages import age
+from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
+from model_operator.core.inspection.readiness import Outlook, Prospect, outlook
+from model_operator.core.reasons import Actor, Advice, Reason, read_message
+from model_operator.core.violations import format_loc
+
+_UNJUDGED = Advice(
+    Actor.OPERATOR,
+    "Nothing to do at first; if this lasts, see whether the operator runs and serves this namespace.",
+)
+_PODS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What there is to say of an instance.
+
+    Attributes
+    ----------
+    title
+        One sentence.
+    is_healthy
+        Whether the instance is Ready, with its present generation and that of its template.
+    parts
+        What follows: a word, and the lines that it introduces.
+    """
+
+    title: str
+    is_healthy: bool
+    parts: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def explain(facts: Facts, now: datetime.datetime) -> Explanation:
+    """Return what there is to say of an instance.
+
+    Parameters
+    ----------
+    facts
+        What the cluster has of it.
+    now
+        The present, to tell since when.
+    """
+    metadata = facts.instance["metadata"]
+    name = f"ModelInstance {metadata['namespace']}/{metadata['name']}"
+    view = outlook(facts.instance, facts.template)
+    if view.prospect is Prospect.UNJUDGED:
+        return _unjudged(name, view)
+    ready = condition_of(facts.instance, "Ready")
+    reason = ready.get("reason", "")
+    if view.prospect is Prospect.READY:
+        since = age(ready.get("lastTransitionTime"), now)
+        what = (("What", (ready["message"],)),)
+        return Explanation(f"{name} has been Ready for {since}: {reason}", True, what)
+    title = f"{name} has not been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
+    detail, advice = read_message(reason, ready.get("message", ""))
+    if view.prospect is Prospect.LEAVING:
+        reason, info = Reason.Terminating.name, Reason.Terminating.value
+        detail, advice = info.meaning, info.advice
+        title = f"{name} has been on its way out for {age(metadata['deletionTimestamp'], now)}"
+    parts = [
+        ("What", (detail,)),
+        ("Meaning", _meaning(reason) if view.prospect is not Prospect.LEAVING else ()),
+        ("Where", tuple(dict.fromkeys(_places(facts, reason, detail)))),
+        ("Who", (advice.actor.value,) if advice else ()),
+        ("Next", (advice.next_step,) if advice else ()),
+        ("State", _state(facts.instance)),
+        ("Serves", _serves(facts.instance)),
+    ]
+    return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
+
+
+def _unjudged(name: str, view: Outlook) -> Explanation:
+    parts = (("What", (view.told,)), ("Who", (_UNJUDGED.actor.value,)), ("Next", (_UNJUDGED.next_step,)))
+    return Explanation(f"{name} is not known to be Ready", False, parts)
+
+
+def _meaning(reason: str) -> tuple[str, ...]:
+    known = Reason.__members__.get(reason)
+    return (known.value.meaning,) if known else ()
+
+
+def _state(instance: Object) -> tuple[str, ...]:
+    if is_true(instance, "Stalled"):
+        return ("Stalled: it stays so until somebody acts.",)
+    return ("Reconciling: the operator goes on with it.",) if is_true(instance, "Reconciling") else ()
+
+
+def _serves(instance: Object) -> tuple[str, ...]:
+    available = condition_of(instance, "Available")
+    if not available:
+        return ()
+    return (f"{'yes' if available['status'] == 'True' else 'no'}: {available['message']}",)
+
+
+def _places(facts: Facts, reason: str, told: str) -> Iterator[str]:
+    """Yield where the trouble is: fields, the template, Deployments, pods, finalizers."""
+    for each in facts.status.get("validation_errors") or ():
+        yield f"{format_loc(tuple(each['loc']))}: {each['msg']}"
+    if reason == Reason.Terminating.name:
+        for finalizer in facts.instance["metadata"].get("finalizers") or ():
+            yield f"metadata.finalizers: {finalizer}"
+    if facts.template is not None and is_true(facts.template, "Stalled"):
+        ready = condition_of(facts.template, "Ready")
+        template = f"{facts.template['kind']} {name_of(facts.template)}"
+        yield f"{template}: {ready['reason']}: {ready['message']}"
+    live = {name_of(each): each for each in facts.own_deployments()}
+    for entry in facts.status.get("deployments") or ():
+        if entry["status"] == DeploymentState.READY:
+            continue
+        pods = list(_pods(facts, live[entry["name"]])) if entry["name"] in live else []
+        yield from pods
+        message = entry.get("message") or ""
+        detail, _ = read_message("", message)
+        name = f"Deployment {entry['name']}"
+        own = "" if detail in told else f": {message.removeprefix(f'{name}: ')}"
+        if own or not pods:
+            yield f"{name} ({entry['status']}){own}"
+
+
+def _pods(facts: Facts, deployment: Object) -> Iterator[str]:
+    workers = workers_of(deployment, facts.replica_sets, facts.pods)
+    causes = [(pod, workers.cause_of(pod, facts.events)) for pod in workers.waiting]
+    failing = [(pod, cause) for pod, cause in causes if cause is not None and cause.is_failure]
+    for pod, cause in failing[:_PODS_SHOWN]:
+        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)}: {cause.detail}"
+    if len(failing) > _PODS_SHOWN:
+        yield f"and {len(failing) - _PODS_SHOWN} more pods of Deployment {name_of(deployment)}"

@@ -1,0 +1,112 @@
+"""What a cluster has of one instance, and whether its status is about the present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_operator.core.causes.events import Event
+from model_operator.core.causes.workers import REVISION
+from model_operator.core.ownership import controller_of
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a cluster has of one instance, as far as it was read.
+
+    Attributes
+    ----------
+    instance
+        The ModelInstance.
+    deployments, replica_sets, pods
+        Those with its label, whoever they belong to. Of ReplicaSets, the metadata suffices.
+    events
+        Events (``v1``) by the pod's uid, of the pods that do not say by themselves what they lack.
+    template
+        The one of the name and kind that the instance is bound to; None when there is none, or it may not be
+        read.
+    """
+
+    instance: Object
+    deployments: Sequence[Object] = ()
+    replica_sets: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+    events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    template: Object | None = None
+
+    @property
+    def status(self) -> Object:
+        """The instance's status."""
+        return self.instance.get("status") or {}
+
+    def own_deployments(self) -> list[Object]:
+        """Return the Deployments that the instance controls, in the order of its status, then by name."""
+        uid = self.instance["metadata"]["uid"]
+        order = [entry["name"] for entry in self.status.get("deployments") or ()]
+        own = [each for each in self.deployments if (controller_of(each) or {}).get("uid") == uid]
+        return sorted(own, key=lambda each: ([*order, name_of(each)].index(name_of(each)), name_of(each)))
+
+    def pods_of(self, deployment: Object) -> Iterator[tuple[Object, bool]]:
+        """Yield the pods of a Deployment, those of its present revision first, and whether they are of it."""
+        revisions = {
+            each["metadata"]["uid"]: _revision(each)
+            for each in self.replica_sets
+            if (controller_of(each) or {}).get("uid") == deployment["metadata"]["uid"]
+        }
+        present = _revision(deployment)
+        own = [
+            (pod, revisions[owner] == present)
+            for pod in self.pods
+            if (owner := (controller_of(pod) or {}).get("uid")) in revisions
+        ]
+        yield from sorted(
+            own, key=lambda pair: (not pair[1], pair[0]["metadata"]["creationTimestamp"], name_of(pair[0]))
+        )
+
+
+def name_of(obj: Object) -> str:
+    """Return the name of an object."""
+    return str(obj["metadata"]["name"])
+
+
+def condition_of(obj: Object, kind: str) -> Object:
+    """Return a condition of an object, empty when it has none of that type."""
+    conditions: Sequence[Object] = (obj.get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == kind), {})
+
+
+def is_true(obj: Object, kind: str) -> bool:
+    """Tell whether a condition of an object is True."""
+    return bool(condition_of(obj, kind).get("status") == "True")
+
+
+def is_judged(instance: Object) -> bool:
+    """Tell whether an instance's status is about its present generation."""
+    observed = (instance.get("status") or {}).get("observedGeneration", -1)
+    return bool(observed >= instance["metadata"].get("generation", 0))
+
+
+def lags_behind(instance: Object, template: Object | None) -> bool:
+    """Tell whether an instance's status is about another template, or an earlier generation of it.
+
+    Parameters
+    ----------
+    instance
+        The ModelInstance.
+    template
+        The one of the name and kind that it is bound to; None when that is not known, and then it does not
+        count.
+    """
+    bound = (instance.get("status") or {}).get("template") or {}
+    if template is None or not bound:
+        return False
+    metadata = template["metadata"]
+    return bool(bound["uid"] != metadata["uid"] or bound["generation"] < metadata["generation"])
+
+
+def _revision(obj: Object) -> str | None:
+    revision: str | None = (obj["metadata"].get("annotations") or {}).get(REVISION)
+    return revision

@@ -1,0 +1,183 @@
+"""The templates that a namespace can use, and the instances of a template, as the rows of tables."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model_operator.api import GROUP, TemplateKind
+from model_operator.core.inspection.ages import age
+from model_operator.core.inspection.facts import Object, condition_of, name_of
+
+_NONE = "<none>"
+_SHORT = {
+    name: kind
+    for kind, names in {
+        TemplateKind.MODEL_TEMPLATE: ("mt", "modeltemplate", "modeltemplates"),
+        TemplateKind.CLUSTER_MODEL_TEMPLATE: ("cmt", "clustermodeltemplate", "clustermodeltemplates"),
+    }.items()
+    for name in names
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns with their titles, and the rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateReference:
+    """A template as somebody names it: by name or id, perhaps with its kind before a slash."""
+
+    name: str
+    kind: TemplateKind | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> TemplateReference:
+        """Read ``encoder``, ``cmt/encoder`` or ``ClusterModelTemplate/encoder``.
+
+        Raises
+        ------
+        ValueError
+            When there is no template of that kind, or no name.
+        """
+        kind, slash, name = text.rpartition("/")
+        found = _SHORT.get(kind.lower())
+        if not name or (slash and found is None):
+            raise ValueError(f"must be NAME, mt/NAME or cmt/NAME, got {text!r}")
+        return cls(name, found)
+
+    def means(self, template: Object) -> bool:
+        """Tell whether it names a template."""
+        metadata = template["metadata"]
+        return self.kind in (None, template["kind"]) and self.name in (metadata["name"], metadata["uid"])
+
+    def is_used_by(self, instance: Object) -> bool:
+        """Tell whether an instance is bound to such a template; or, if it is bound to none, names it."""
+        bound = (instance.get("status") or {}).get("template")
+        if bound:
+            return self.kind in (None, bound["kind"]) and self.name in (bound["name"], bound["uid"])
+        spec = instance["spec"]
+        kind = spec.get("model_template_kind")
+        return spec.get("model_template_id") == self.name and (None in (kind, self.kind) or kind == self.kind)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" if self.kind else f"template {self.name}"
+
+
+def template_table(
+    templates: Iterable[Object], now: datetime.datetime, *, namespaces: bool, wide: bool
+) -> Table:
+    """Return a table of templates.
+
+    Parameters
+    ----------
+    templates
+        ModelTemplates and ClusterModelTemplates.
+    now
+        The present, to tell ages.
+    namespaces
+        Whether to tell their namespaces.
+    wide
+        Whether to tell the image, the endpoint type, and why they are not ready.
+    """
+    columns: tuple[str, ...] = ("KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "AGE")
+    rows: list[tuple[str, ...]] = []
+    for each in templates:
+        spec, status, ready = each["spec"], each.get("status") or {}, condition_of(each, "Ready")
+        row: tuple[str, ...] = (
+            each["kind"],
+            name_of(each),
+            ready.get("status", "Unknown"),
+            ready.get("reason", _NONE),
+            spec["model_type"],
+            _text(status.get("instance_count")),
+            age(each["metadata"].get("creationTimestamp"), now),
+        )
+        if namespaces:
+            row = (_namespace(each) or _NONE, *row)
+        if wide:
+            row += (spec.get("endpoint_type") or "SYNC", _image(spec), _told(ready))
+        rows.append(row)
+    columns = ("NAMESPACE", *columns) if namespaces else columns
+    return Table((*columns, "ENDPOINT", "IMAGE", "MESSAGE") if wide else columns, rows)
+
+
+def instance_table(
+    instances: Iterable[Object], now: datetime.datetime, *, namespaces: bool, wide: bool
+) -> Table:
+    """Return a table of instances.
+
+    Parameters
+    ----------
+    instances
+        ModelInstances.
+    now
+        The present, to tell ages.
+    namespaces
+        Whether to tell their namespaces.
+    wide
+        Whether to tell their generation of the template, and why they are not ready.
+    """
+    columns: tuple[str, ...] = ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
+    rows = []
+    for each in instances:
+        status, ready = each.get("status") or {}, condition_of(each, "Ready")
+        bound = status.get("template") or {}
+        row: tuple[str, ...] = (
+            name_of(each),
+            ready.get("status", "Unknown"),
+            ready.get("reason", _NONE),
+            bound.get("name") or each["spec"].get("model_template_id") or _NONE,
+            _text(status.get("ready_replicas")),
+            _text(status.get("replicas")),
+            status.get("url") or _NONE,
+            age(each["metadata"].get("creationTimestamp"), now),
+        )
+        if namespaces:
+            row = (_namespace(each), *row)
+        if wide:
+            row += (bound.get("kind", _NONE), _text(bound.get("generation")), _told(ready))
+        rows.append(row)
+    columns = ("NAMESPACE", *columns) if namespaces else columns
+    return Table((*columns, "KIND", "GENERATION", "MESSAGE") if wide else columns, rows)
+
+
+def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return objects by namespace and name, those of no namespace last."""
+    return sorted(objects, key=lambda each: (not _namespace(each), _namespace(each), name_of(each)))
+
+
+def full_names(objects: Iterable[Object]) -> list[str]:
+    """Return objects as ``-o name`` writes them, which kubectl takes as arguments."""
+    return [f"{each['kind'].lower()}.{GROUP}/{name_of(each)}" for each in objects]
+
+
+def as_list(objects: Sequence[Object]) -> dict[str, Any]:
+    """Return objects as the ``List`` that kubectl writes."""
+    return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": list(objects)}
+
+
+def _namespace(obj: Object) -> str:
+    return str(obj["metadata"].get("namespace") or "")
+
+
+def _text(value: Any) -> str:
+    return _NONE if value is None else str(value)
+
+
+def _told(ready: Mapping[str, Any]) -> str:
+    return "" if ready.get("status") == "True" else str(ready.get("message", ""))
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    bundle = (spec.get("vendor_configuration") or {}).get("bundle_config") or {}
+    if not bundle.get("image"):
+        return _NONE
+    version = f"@{bundle['digest']}" if bundle.get("digest") else f":{bundle.get('tag', '')}"
+    return f"{bundle.get('registry', '')}/{bundle['image']}{version}"

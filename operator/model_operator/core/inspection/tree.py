@@ -1,0 +1,206 @@
+"""An instance with its Deployments and their pods, as the lines of a tree."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from model_operator.api import DeploymentState
+from model_operator.core.causes.pod import has_ended, is_ready
+from model_operator.core.causes.workers import Workers, workers_of
+from model_operator.core.inspection.ages import age
+from model_operator.core.inspection.facts import (
+    Facts,
+    Object,
+    condition_of,
+    is_true,
+    name_of,
+)
+from model_operator.core.inspection.readiness import Prospect, outlook
+from model_operator.core.reasons import Reason, read_message
+from model_operator.core.rollout import assess_rollout
+
+COLUMNS = ("NAME", "STATUS", "READY", "AGE", "DETAIL")
+_BRANCHES = (("├─ ", "│  "), ("└─ ", "   "))
+_NO_COUNT = "-"
+
+
+class Tone(Enum):
+    """How good or bad it is what a line says."""
+
+    GOOD = "good"
+    BUSY = "busy"
+    BAD = "bad"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a tree.
+
+    Attributes
+    ----------
+    name, status, ready, age, detail
+        What stands in its columns; the name with the branch that it hangs on.
+    tone
+        How good the status is.
+    """
+
+    name: str
+    status: str
+    ready: str
+    age: str
+    detail: str
+    tone: Tone
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns."""
+        return (self.name, self.status, self.ready, self.age, self.detail)
+
+
+def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
+    """Return an instance with all that runs for it, each below what it belongs to.
+
+    Parameters
+    ----------
+    facts
+        What the cluster has of it.
+    now
+        The present, to tell ages.
+    """
+    live = {name_of(each): each for each in facts.own_deployments()}
+    entries = {entry["name"]: entry for entry in facts.status.get("deployments") or ()}
+    names = list(dict.fromkeys([*entries, *live]))
+    lines = [_instance_line(facts, list(live.values()), now)]
+    for index, name in enumerate(names):
+        branch, trunk = _BRANCHES[index == len(names) - 1]
+        pods = list(_pod_lines(facts, live[name], now)) if name in live else []
+        lines.append(_deployment_line(name, branch, entries.get(name, {}), live.get(name), pods, now))
+        for number, pod in enumerate(pods):
+            inner, _ = _BRANCHES[number == len(pods) - 1]
+            lines.append(_hung(pod, trunk + inner))
+    return lines
+
+
+def closing_words(facts: Facts) -> list[str]:
+    """Return what is to be said below a tree: why an instance is not Ready, and who acts; else nothing."""
+    view = outlook(facts.instance, facts.template)
+    if view.prospect is Prospect.READY:
+        return []
+    ready = condition_of(facts.instance, "Ready")
+    if view.prospect is Prospect.UNJUDGED or not ready:
+        return [view.told]
+    detail, advice = read_message(ready["reason"], ready["message"])
+    words = [f"{ready['reason']}: {detail}"]
+    return words if advice is None else [*words, advice.sentence("").strip()]
+
+
+def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.datetime) -> Line:
+    metadata, ready = facts.instance["metadata"], condition_of(facts.instance, "Ready")
+    status = ready.get("reason", "NotJudged")
+    template = facts.status.get("template") or {}
+    detail = f"{template['kind']} {template['name']}" if template else ""
+    tone = tone_of(facts.instance)
+    if outlook(facts.instance, facts.template).prospect is Prospect.UNJUDGED:
+        tone = Tone.BUSY
+        detail = f"{detail}; the status is of before the last change" if ready else detail
+    return Line(
+        f"ModelInstance/{metadata['name']}",
+        status,
+        _counted(deployments),
+        age(metadata.get("creationTimestamp"), now),
+        detail,
+        tone,
+    )
+
+
+def tone_of(instance: Object) -> Tone:
+    """Return how good it is what an instance's Ready condition says."""
+    ready = condition_of(instance, "Ready")
+    if ready.get("status") == "True":
+        return Tone.GOOD
+    under_way = {Reason.Deploying.name, Reason.Terminating.name, None}
+    is_bad = is_true(instance, "Stalled") or ready.get("reason") not in under_way
+    return Tone.BAD if is_bad else Tone.BUSY
+
+
+def _deployment_line(
+    name: str,
+    branch: str,
+    entry: Mapping[str, Any],
+    live: Object | None,
+    pods: Sequence[Line],
+    now: datetime.datetime,
+) -> Line:
+    """Return the line of a Deployment; what one of its pods tells is not told twice."""
+    state = entry.get("status")
+    tones = {
+        DeploymentState.READY: Tone.GOOD,
+        DeploymentState.UPDATE_FAILED: Tone.BAD,
+        None: Tone.PLAIN,
+    }
+    message, _ = read_message("", entry.get("message") or "")
+    is_told = any(pod.tone is Tone.BAD for pod in pods)
+    detail = entry.get("url") or ""
+    if message and not is_told:
+        detail = message.removeprefix(f"Deployment {name}: ")
+    return Line(
+        f"{branch}Deployment/{name}",
+        state or _NO_COUNT,
+        _counted([live] if live else []),
+        age(live["metadata"]["creationTimestamp"], now) if live else _NO_COUNT,
+        detail,
+        tones.get(state, Tone.BUSY),
+    )
+
+
+def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iterator[Line]:
+    workers = workers_of(deployment, facts.replica_sets, facts.pods)
+    waiting = {each["metadata"]["uid"] for each in workers.waiting}
+    for pod, is_present in facts.pods_of(deployment):
+        status, detail, tone = _judged(pod, facts, workers if pod["metadata"]["uid"] in waiting else None)
+        notes = [detail] if detail else []
+        if not is_present:
+            notes.append("of an earlier revision")
+        containers = (pod.get("status") or {}).get("containerStatuses") or ()
+        ready = sum(bool(each.get("ready")) for each in containers)
+        yield Line(
+            f"Pod/{name_of(pod)}",
+            status,
+            f"{ready}/{len(pod['spec'].get('containers') or ())}",
+            age(pod["metadata"]["creationTimestamp"], now),
+            "; ".join(notes),
+            tone if is_present else Tone.PLAIN,
+        )
+
+
+def _judged(pod: Object, facts: Facts, workers: Workers | None) -> tuple[str, str, Tone]:
+    """Return a pod's state in one word, why it is in it, and how good that is."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return "Terminating", "", Tone.BUSY
+    if has_ended(pod):
+        status = pod["status"]
+        return status.get("reason") or status["phase"], status.get("message") or "", Tone.PLAIN
+    if workers is None:
+        return ("Ready", "", Tone.GOOD) if is_ready(pod) else ("NotReady", "", Tone.BUSY)
+    cause = workers.cause_of(pod, facts.events)
+    if cause is None:
+        return "Starting", "", Tone.BUSY
+    detail = cause.detail
+    return (cause.reason.name, detail, Tone.BAD) if cause.is_failure else ("Starting", detail, Tone.BUSY)
+
+
+def _counted(deployments: Sequence[Object]) -> str:
+    """Return how many workers of Deployments are ready, and how many are to be."""
+    if not deployments:
+        return _NO_COUNT
+    rollouts = [assess_rollout(each) for each in deployments]
+    return f"{sum(each.ready for each in rollouts)}/{sum(each.wanted for each in rollouts)}"
+
+
+def _hung(line: Line, branch: str) -> Line:
+    return Line(f"{branch}{line.name}", line.status, line.ready, line.age, line.detail, line.tone)
