@@ -118,12 +118,11 @@ class Cluster:
 
     def no_template(self, reference: TemplateReference, known: Sequence[Object]) -> str:
         """Return that there is no such template, and which there are."""
-        return f"there is no {reference}" + _instead(
-            reference.name, sorted({name_of(each) for each in known})
-        )
+        names = sorted({name_of(each) for each in known})
+        return f"there is no {reference}{_instead(reference.name, names)}"
 
     async def template_of(self, instance: Mapping[str, Any]) -> Object | None:
-        """Return the template of the name and kind that an instance is bound to, if it is there to be read."""
+        """Return the template of the name and kind that an instance is bound to, where it can be read."""
         bound = (instance.get("status") or {}).get("template")
         if not bound:
             return None

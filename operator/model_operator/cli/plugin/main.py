@@ -24,7 +24,7 @@ FILE = "kubectl-model"
 NAME = "kubectl model"
 _OF_FILES = frozenset({"render", "validate"})
 _NO_FILES, _FILES = ":4", ":0"
-"""Directives of cobra's completion, which is kubectl's: whether files are to be offered where nothing else is."""
+"""Directives of cobra, kubectl's library for this: whether files are offered where nothing else is."""
 
 
 class _Context(typer.Context):
