@@ -13,6 +13,7 @@ import click
 import typer
 
 _GAP = 3
+_BREAKS = re.compile(r"\s*[\r\n\t]\s*")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 UNUSABLE = 2
 """Exit status when a command could not do its work: wrong options, files that cannot be read."""
@@ -49,7 +50,7 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
 
 def printable(text: str) -> str:
     """Return a text from a cluster without what would steer the terminal: all in one line, and no escapes."""
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], " ".join(text.split()))
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], _BREAKS.sub(" ", text))
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

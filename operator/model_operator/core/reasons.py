@@ -254,21 +254,15 @@ POD_REASONS = frozenset(
 _ADDRESSED = re.compile(rf"^(.*) For the ({'|'.join(Actor)}): (.*)$", re.DOTALL)
 
 
-def read_message(reason: str, message: str) -> tuple[str, Advice | None]:
-    """Return what a condition's message says is the case, and the advice at its end, if there is one.
-
-    Parameters
-    ----------
-    reason, message
-        Of a condition that was made by :meth:`Advice.sentence`.
-    """
+def read_message(message: str) -> tuple[str, Advice | None]:
+    """Return what a message that :meth:`Advice.sentence` made says is the case, and the advice at its end."""
     addressed = _ADDRESSED.match(message)
     if addressed:
         detail, actor, next_step = addressed.groups()
         return detail, Advice(Actor(actor), next_step)
-    known = Reason.__members__.get(reason)
-    if known is not None and known.value.next_step and message.endswith(f" {known.value.next_step}"):
-        return message.removesuffix(f" {known.value.next_step}"), known.value.advice
+    for advice in (reason.value.advice for reason in Reason):
+        if advice.actor is Actor.NOBODY and advice.next_step and message.endswith(f" {advice.next_step}"):
+            return message.removesuffix(f" {advice.next_step}"), advice
     return message, None
 
 

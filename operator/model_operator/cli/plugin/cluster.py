@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from model_operator.api import TemplateKind
@@ -102,18 +102,15 @@ class Cluster:
     async def no_instance(self, name: str) -> str:
         """Return that there is no such instance, and which there are."""
         told = f"there is no ModelInstance {name} in namespace {self.namespace}"
-        try:
-            names = [
-                name_of(each) for each in await self.all(MODEL_INSTANCES, self.namespace, metadata_only=True)
-            ]
-            told += _instead(name, names)
+        with suppress(QuestionError):
             fields = f"metadata.name={name}"
             elsewhere = await self.all(MODEL_INSTANCES, metadata_only=True, fields=fields)
-        except QuestionError:
-            return told
-        places = sorted(each["metadata"]["namespace"] for each in elsewhere)
-        if places:
-            told += f"; there is one in namespace {', '.join(places[:_NAMES_SHOWN])}"
+            places = sorted(each["metadata"]["namespace"] for each in elsewhere)
+            if places:
+                return f"{told}; there is one in namespace {' and in '.join(places[:_NAMES_SHOWN])}"
+        with suppress(QuestionError):
+            known = await self.all(MODEL_INSTANCES, self.namespace, metadata_only=True)
+            told += _instead(name, sorted(map(name_of, known)))
         return told
 
     def no_template(self, reference: TemplateReference, known: Sequence[Object]) -> str:

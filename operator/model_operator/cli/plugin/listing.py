@@ -42,7 +42,7 @@ def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListForm
     if output is ListFormat.JSON:
         write(json.dumps(as_list(objects), indent=4, ensure_ascii=False) + "\n")
     elif output is ListFormat.YAML:
-        write(to_yaml(as_list(objects)))
+        write(to_yaml(as_list(objects)).removeprefix("---\n"))
     elif output is ListFormat.NAME:
         write("".join(f"{name}\n" for name in full_names(objects)))
     else:

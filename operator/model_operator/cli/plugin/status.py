@@ -15,7 +15,7 @@ from model_operator.cli.options import Context, InstanceName, Kubeconfig, Namesp
 from model_operator.cli.plugin.asking import Target, ask, instance_name
 from model_operator.cli.terminal import columns, painted, printable, write
 from model_operator.core.inspection.facts import Facts
-from model_operator.core.inspection.tree import COLUMNS, Line, Tone, closing_words, instance_tree
+from model_operator.core.inspection.tree import COLUMNS, Tone, closing_words, instance_tree
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -48,7 +48,7 @@ def status(
     if watch:
         ask(target, lambda cluster: _watch(cluster, name))
     else:
-        write(_text(ask(target, lambda cluster: cluster.facts(name))))
+        write(status_text(ask(target, lambda cluster: cluster.facts(name)), _now()))
 
 
 async def _watch(cluster: Cluster, name: str) -> None:
@@ -58,25 +58,35 @@ async def _watch(cluster: Cluster, name: str) -> None:
     if sys.stdout.isatty():
         with Live(console=Console(highlight=False), auto_refresh=False) as live:
             async for facts in follow(cluster, name):
-                live.update(Text.from_ansi(_text(facts).rstrip("\n")), refresh=True)
+                live.update(Text.from_ansi(status_text(facts, _now()).rstrip("\n")), refresh=True)
     else:
         shown: list[tuple[str, ...]] = []
         async for facts in follow(cluster, name):
-            tree = [line.texts[:_AGE] + line.texts[_AGE + 1 :] for line in _tree(facts)]
+            now = _now()
+            lines = [line.texts for line in instance_tree(facts, now)]
             # Nothing but ages may be different, or what is not shown.
+            tree = [(*texts[:_AGE], *texts[_AGE + 1 :]) for texts in lines] + [tuple(closing_words(facts))]
             if tree != shown:
-                write(("\n" if shown else "") + _text(facts))
+                write(("\n" if shown else "") + status_text(facts, now))
                 shown = tree
     typer.echo(f"ModelInstance {cluster.namespace}/{name} is gone", err=True)
 
 
-def _tree(facts: Facts) -> list[Line]:
-    return instance_tree(facts, datetime.datetime.now(datetime.UTC))
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
-def _text(facts: Facts) -> str:
-    """Return the tree with what is to be said below it."""
-    tree = _tree(facts)
+def status_text(facts: Facts, now: datetime.datetime) -> str:
+    """Return an instance's tree, with what is to be said below it.
+
+    Parameters
+    ----------
+    facts
+        What the cluster has of it.
+    now
+        The present, to tell ages.
+    """
+    tree = instance_tree(facts, now)
     rows = [tuple(map(printable, line.texts)) for line in tree]
     title, *lines = columns([COLUMNS, *rows])
     coloured = [

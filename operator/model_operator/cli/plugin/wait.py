@@ -90,9 +90,8 @@ class _Wait:
             async with asyncio.timeout(seconds or None):
                 return await (self._ready() if goal is Goal.READY else self._gone())
         except TimeoutError:
-            last = f"; last was: {self._told}" if self._told else ""
             what = "Ready" if goal is Goal.READY else "gone"
-            typer.echo(f"{self._shown} is not {what} after {seconds:g} seconds{last}", err=True)
+            typer.echo(f"{self._shown} is not {what} after {seconds:g} seconds", err=True)
             return Outcome.TIMED_OUT
 
     async def _ready(self) -> Outcome:

@@ -10,7 +10,7 @@ import typer
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.asking import Target, ask, instance_name
 from model_operator.cli.terminal import painted, printable, write
-from model_operator.core.inspection.explanation import explain
+from model_operator.core.inspection.explanation import Explanation, explain
 
 _WIDTH = 9
 
@@ -34,10 +34,15 @@ def why(
     name = instance_name(instance)
     facts = ask(Target(kubeconfig, context, namespace), lambda cluster: cluster.facts(name))
     found = explain(facts, datetime.datetime.now(datetime.UTC))
+    write(why_text(found))
+    raise typer.Exit(0 if found.is_healthy else 1)
+
+
+def why_text(found: Explanation) -> str:
+    """Return an explanation as it is written."""
     lines = [painted(printable(found.title), "green" if found.is_healthy else "red", sys.stdout)]
     for word, texts in found.parts:
         lines += [
             f"{word if number == 0 else '':{_WIDTH}}{printable(text)}" for number, text in enumerate(texts)
         ]
-    write("".join(f"{line}\n" for line in lines))
-    raise typer.Exit(0 if found.is_healthy else 1)
+    return "".join(f"{line}\n" for line in lines)

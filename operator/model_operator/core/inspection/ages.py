@@ -23,7 +23,7 @@ _STEPS: Final = (
     (8 * _YEAR, _YEAR, "y", _DAY, "d"),
 )
 """Up to how many seconds an age is told in which unit, and in which smaller one beside it."""
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": _MINUTE, "h": _HOUR}
 
 

@@ -66,7 +66,7 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
         what = (("What", (ready["message"],)),)
         return Explanation(f"{name} has been Ready for {since}: {reason}", True, what)
     title = f"{name} has not been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
-    detail, advice = read_message(reason, ready.get("message", ""))
+    detail, advice = read_message(ready.get("message", ""))
     if view.prospect is Prospect.LEAVING:
         reason, info = Reason.Terminating.name, Reason.Terminating.value
         detail, advice = info.meaning, info.advice
@@ -74,10 +74,13 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     parts = [
         ("What", (detail,)),
         ("Meaning", _meaning(reason) if view.prospect is not Prospect.LEAVING else ()),
-        ("Where", tuple(dict.fromkeys(_places(facts, reason, detail)))),
+        (
+            "Where",
+            tuple(each for each in dict.fromkeys(_places(facts, reason, detail)) if f"{each}." != detail),
+        ),
         ("Who", (advice.actor.value,) if advice else ()),
         ("Next", (advice.next_step,) if advice else ()),
-        ("State", _state(facts.instance)),
+        ("State", _state(facts.instance) if view.prospect is not Prospect.LEAVING else ()),
         ("Serves", _serves(facts.instance)),
     ]
     return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
@@ -124,9 +127,9 @@ def _places(facts: Facts, reason: str, told: str) -> Iterator[str]:
         pods = list(_pods(facts, live[entry["name"]])) if entry["name"] in live else []
         yield from pods
         message = entry.get("message") or ""
-        detail, _ = read_message("", message)
+        detail, _ = read_message(message)
         name = f"Deployment {entry['name']}"
-        own = "" if detail in told else f": {message.removeprefix(f'{name}: ')}"
+        own = "" if detail in told else f": {detail.removeprefix(f'{name}: ')}"
         if own or not pods:
             yield f"{name} ({entry['status']}){own}"
 
@@ -139,3 +142,8 @@ def _pods(facts: Facts, deployment: Object) -> Iterator[str]:
         yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)}: {cause.detail}"
     if len(failing) > _PODS_SHOWN:
         yield f"and {len(failing) - _PODS_SHOWN} more pods of Deployment {name_of(deployment)}"
+    if not failing and workers.ended:
+        pod, *_ = workers.ended
+        status = pod["status"]
+        why = status.get("reason") or status["phase"]
+        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)} has ended: {why}"

@@ -159,8 +159,13 @@ def full_names(objects: Iterable[Object]) -> list[str]:
 
 
 def as_list(objects: Sequence[Object]) -> dict[str, Any]:
-    """Return objects as the ``List`` that kubectl writes."""
-    return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": list(objects)}
+    """Return objects as the ``List`` that kubectl writes: without ``managedFields``."""
+    items = [{**each, "metadata": _without_managers(each["metadata"])} for each in objects]
+    return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items}
+
+
+def _without_managers(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key != "managedFields"}
 
 
 def _namespace(obj: Object) -> str:

@@ -94,7 +94,7 @@ def closing_words(facts: Facts) -> list[str]:
     ready = condition_of(facts.instance, "Ready")
     if view.prospect is Prospect.UNJUDGED or not ready:
         return [view.told]
-    detail, advice = read_message(ready["reason"], ready["message"])
+    detail, advice = read_message(ready["message"])
     words = [f"{ready['reason']}: {detail}"]
     return words if advice is None else [*words, advice.sentence("").strip()]
 
@@ -143,7 +143,7 @@ def _deployment_line(
         DeploymentState.UPDATE_FAILED: Tone.BAD,
         None: Tone.PLAIN,
     }
-    message, _ = read_message("", entry.get("message") or "")
+    message, _ = read_message(entry.get("message") or "")
     is_told = any(pod.tone is Tone.BAD for pod in pods)
     detail = entry.get("url") or ""
     if message and not is_told:

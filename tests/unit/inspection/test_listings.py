@@ -1,0 +1,111 @@
+"""Which instances count to a template, and what the tables say of both."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.core.inspection.listings import (
+    TemplateReference,
+    as_list,
+    full_names,
+    in_order,
+    instance_table,
+    template_table,
+)
+from tests.gitops.argocd import CUSTOMIZATIONS
+
+NOW = datetime.datetime(2026, 1, 1, 0, 5, tzinfo=datetime.UTC)
+
+
+def recorded(kind: str, name: str) -> dict[str, Any]:
+    obj: dict[str, Any] = yaml.safe_load(
+        Path(CUSTOMIZATIONS / kind / "testdata" / f"{name}.yaml").read_text(encoding="utf-8")
+    )
+    return obj
+
+
+def bound(kind: str, name: str, uid: str = "t1") -> dict[str, Any]:
+    return {
+        "spec": {"model_template_id": "another"},
+        "status": {"template": {"kind": kind, "name": name, "uid": uid}},
+    }
+
+
+def naming(name: str, kind: str | None = None) -> dict[str, Any]:
+    return {"spec": {"model_template_id": name} | ({"model_template_kind": kind} if kind else {})}
+
+
+@pytest.mark.parametrize(
+    ("reference", "instance", "expected"),
+    [
+        ("encoder", bound("ModelTemplate", "encoder"), True),
+        ("t1", bound("ModelTemplate", "encoder"), True),
+        ("another", bound("ModelTemplate", "encoder"), False),
+        ("mt/encoder", bound("ModelTemplate", "encoder"), True),
+        ("cmt/encoder", bound("ModelTemplate", "encoder"), False),
+        ("ClusterModelTemplate/encoder", bound("ClusterModelTemplate", "encoder"), True),
+        ("encoder", naming("encoder"), True),
+        ("cmt/encoder", naming("encoder"), True),
+        ("cmt/encoder", naming("encoder", "ClusterModelTemplate"), True),
+        ("mt/encoder", naming("encoder", "ClusterModelTemplate"), False),
+        ("other", naming("encoder"), False),
+        ("other", {"spec": {}}, False),
+    ],
+)
+def test_instances_of_a_template(reference: str, instance: dict[str, Any], expected: bool) -> None:
+    assert TemplateReference.parse(reference).is_used_by(instance) is expected
+
+
+@pytest.mark.parametrize("text", ["", "/", "mt/", "deployment/encoder", "/encoder"])
+def test_no_reference(text: str) -> None:
+    with pytest.raises(ValueError, match="must be NAME, mt/NAME or cmt/NAME, got"):
+        TemplateReference.parse(text)
+
+
+def test_table_of_templates() -> None:
+    valid = recorded("ModelTemplate", "template-valid")
+    cluster = recorded("ClusterModelTemplate", "template-invalid")
+    fresh = {**valid, "metadata": {**valid["metadata"], "name": "fresh"}, "status": {}}
+
+    table = template_table(in_order([cluster, fresh, valid]), NOW, namespaces=True, wide=True)
+
+    assert table.columns == (
+        *("NAMESPACE", "KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "AGE"),
+        *("ENDPOINT", "IMAGE", "MESSAGE"),
+    )
+    name, unknown, invalid = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert (name["NAMESPACE"], name["KIND"], name["READY"]) == ("team-a", "ModelTemplate", "True")
+    assert name["IMAGE"].count(":") == 1
+    assert name["MESSAGE"] == ""
+    assert (unknown["READY"], unknown["REASON"], unknown["INSTANCES"]) == ("Unknown", "<none>", "<none>")
+    assert (invalid["NAMESPACE"], invalid["KIND"]) == ("<none>", "ClusterModelTemplate")
+    assert invalid["REASON"] == "TemplateInvalid"
+    assert invalid["MESSAGE"].endswith("For the template owner: Correct the listed fields.")
+
+
+def test_table_of_instances() -> None:
+    found = in_order([recorded("ModelInstance", name) for name in ("rolled-out", "no-status")])
+
+    table = instance_table(found, NOW, namespaces=False, wide=False)
+
+    assert table.columns == ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
+    assert table.rows == [
+        ("minilm", "True", "RolledOut", "encoder", "1", "1", "http://minilm.team-a.svc", "5m"),
+        ("minilm", "Unknown", "<none>", "encoder", "<none>", "<none>", "<none>", "5m"),
+    ]
+
+
+def test_objects_for_other_programs() -> None:
+    obj = recorded("ModelInstance", "rolled-out")
+    obj["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+
+    assert full_names([obj]) == ["modelinstance.modeloperator.dev/minilm"]
+    listed = as_list([obj])
+    assert (listed["kind"], listed["apiVersion"]) == ("List", "v1")
+    assert "managedFields" not in listed["items"][0]["metadata"]
+    assert listed["items"][0]["status"] == obj["status"]

@@ -1,0 +1,64 @@
+"""When a wait is over, and what counts as news: only a status about the present generations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.core.inspection.readiness import outlook
+
+UNJUDGED = "The operator has not judged generation 2 of the instance yet."
+BEHIND = "The operator has not judged the present generation of the template yet."
+
+
+def instance(
+    observed: int = 2, *, ready: bool = True, stalled: bool = False, leaving: bool = False
+) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": str(ready), "reason": "Because", "message": "So it is."}]
+    if stalled:
+        conditions.append({**conditions[0], "type": "Stalled", "status": "True"})
+    metadata: dict[str, Any] = {"name": "minilm", "generation": 2}
+    if leaving:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    bound = {"kind": "ModelTemplate", "name": "encoder", "uid": "t1", "generation": 3}
+    status = {"observedGeneration": observed, "conditions": conditions, "template": bound}
+    return {"metadata": metadata, "spec": {}, "status": status}
+
+
+def template(generation: int, uid: str = "t1") -> dict[str, Any]:
+    return {"metadata": {"name": "encoder", "uid": uid, "generation": generation}}
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "prospect", "told"),
+    [
+        (instance(), None, "ready", "Because: So it is."),
+        (instance(), template(3), "ready", "Because: So it is."),
+        (instance(1), template(3), "unjudged", UNJUDGED),
+        (instance(-1, ready=False), None, "unjudged", UNJUDGED),
+        (instance(), template(4), "unjudged", BEHIND),
+        (instance(), template(1, "t2"), "unjudged", BEHIND),
+        (instance(ready=False), template(3), "open", "Because: So it is."),
+        (instance(ready=False, stalled=True), template(3), "stalled", "Because: So it is."),
+        (instance(1, ready=False, stalled=True), template(3), "unjudged", UNJUDGED),
+        (instance(ready=False, stalled=True), template(4), "unjudged", BEHIND),
+        (instance(1, leaving=True), template(4), "leaving", "Because: So it is."),
+    ],
+)
+def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, prospect: str, told: str) -> None:
+    found = outlook(given, known)
+
+    assert (found.prospect.value, found.told) == (prospect, told)
+
+
+def test_without_any_status() -> None:
+    given = {"metadata": {"name": "minilm", "generation": 2}, "spec": {}}
+
+    assert outlook(given, None).told == UNJUDGED
+
+
+def test_without_a_condition() -> None:
+    given = {"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 2}}
+
+    assert outlook(given, None).told == "It has no Ready condition."

@@ -1,0 +1,141 @@
+"""What hangs below what, and how the lines differ by what is live, old, leaving or somebody else's."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from model_operator.cli.terminal import columns
+from model_operator.core.inspection.explanation import explain
+from model_operator.core.inspection.facts import Facts
+from model_operator.core.inspection.tree import Tone, instance_tree
+
+NOW = datetime.datetime(2026, 1, 1, 0, 1, tzinfo=datetime.UTC)
+TIME = "2026-01-01T00:00:00Z"
+REVISION = "deployment.kubernetes.io/revision"
+
+
+def obj(name: str, owner: str = "", revision: str = "", **parts: Any) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "namespace": "team-a", "uid": name, "creationTimestamp": TIME}
+    if owner:
+        metadata["ownerReferences"] = [{"uid": owner, "controller": True}]
+    if revision:
+        metadata["annotations"] = {REVISION: revision}
+    return {"metadata": metadata, **parts}
+
+
+def deployment(name: str, owner: str = "minilm", *, revision: str = "2", ready: int = 1) -> dict[str, Any]:
+    spec = {"replicas": 2}
+    return obj(name, owner, revision, spec=spec, status={"readyReplicas": ready, "observedGeneration": 1})
+
+
+def pod(name: str, owner: str, *, ready: bool = True, **status: Any) -> dict[str, Any]:
+    conditions = [{"type": kind, "status": str(ready)} for kind in ("Ready", "ContainersReady")]
+    conditions.append({"type": "PodScheduled", "status": "True"})
+    containers = [{"name": "model", "ready": ready, "state": {"running": {"startedAt": TIME}}}]
+    held = {"conditions": conditions, "containerStatuses": containers, **status}
+    return obj(name, owner, spec={"nodeName": "node", "containers": [{"name": "model"}]}, status=held)
+
+
+def leaving(given: dict[str, Any]) -> dict[str, Any]:
+    return {**given, "metadata": {**given["metadata"], "deletionTimestamp": TIME}}
+
+
+def instance(*entries: dict[str, Any], ready: bool = False, reason: str = "Deploying") -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": str(ready), "reason": reason, "message": "So it is."}]
+    bound = {"kind": "ClusterModelTemplate", "name": "encoder", "uid": "t", "generation": 1}
+    status = {
+        "observedGeneration": 0,
+        "conditions": conditions,
+        "deployments": list(entries),
+        "template": bound,
+    }
+    return obj("minilm", spec={}, status=status)
+
+
+def drawn(facts: Facts) -> list[str]:
+    return columns([line.texts for line in instance_tree(facts, NOW)])
+
+
+def test_revisions_and_pods_that_come_and_go() -> None:
+    entry = {"name": "minilm", "status": "UPDATE_IN_PROGRESS", "url": "http://minilm.team-a.svc"}
+    facts = Facts(
+        instance(entry),
+        [deployment("minilm")],
+        [obj("old", "minilm", "1"), obj("new", "minilm", "2"), obj("other", "somebody", "2")],
+        [
+            pod("old-a", "old"),
+            leaving(pod("old-b", "old")),
+            pod("new-a", "new", ready=False),
+            pod("new-b", "new"),
+            pod("stray", "other"),
+        ],
+    )
+
+    assert drawn(facts) == [
+        "ModelInstance/minilm   Deploying            1/2   60s   ClusterModelTemplate encoder",
+        "└─ Deployment/minilm   UPDATE_IN_PROGRESS   1/2   60s   http://minilm.team-a.svc",
+        "   ├─ Pod/new-a        Starting             0/1   60s",
+        "   ├─ Pod/new-b        Ready                1/1   60s",
+        "   ├─ Pod/old-a        Ready                1/1   60s   of an earlier revision",
+        "   └─ Pod/old-b        Terminating          1/1   60s   of an earlier revision",
+    ]
+
+
+def test_several_deployments_in_the_order_of_the_status() -> None:
+    entries = [
+        {"name": "minilm-b", "status": "READY", "url": "http://minilm-b.team-a.svc"},
+        {"name": "minilm-a", "status": "UPDATE_PENDING", "message": "Deployment minilm-a is being created."},
+    ]
+    facts = Facts(
+        instance(*entries),
+        [deployment("minilm-z"), deployment("minilm-b"), deployment("minilm-y", owner="somebody")],
+        [obj("set", "minilm-b", "2")],
+        [pod("worker", "set")],
+    )
+
+    lines = instance_tree(facts, NOW)
+
+    assert [line.name for line in lines] == [
+        "ModelInstance/minilm",
+        "├─ Deployment/minilm-b",
+        "│  └─ Pod/worker",
+        "├─ Deployment/minilm-a",
+        "└─ Deployment/minilm-z",
+    ]
+    assert [line.tone for line in lines] == [Tone.BUSY, Tone.GOOD, Tone.GOOD, Tone.BUSY, Tone.PLAIN]
+    assert lines[3].texts[1:] == ("UPDATE_PENDING", "-", "-", "Deployment minilm-a is being created.")
+
+
+def test_a_pod_without_status() -> None:
+    bare = obj("worker", "set", spec={"containers": [{"name": "model"}]})
+    facts = Facts(instance(), [deployment("minilm")], [obj("set", "minilm", "2")], [bare])
+
+    assert instance_tree(facts, NOW)[-1].texts == ("   └─ Pod/worker", "Starting", "0/1", "60s", "")
+
+
+def test_why_says_what_is_wrong_with_the_template() -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "TemplateInvalid", "message": "No image."}
+    stalled = {**ready, "type": "Stalled", "status": "True"}
+    template = obj("encoder", status={"conditions": [ready, stalled]})
+    template |= {"kind": "ClusterModelTemplate"}
+    template["metadata"] |= {"uid": "t", "generation": 1}
+
+    found = explain(Facts(instance(reason="TemplateInvalid"), template=template), NOW)
+
+    assert dict(found.parts)["Where"] == ("ClusterModelTemplate encoder: TemplateInvalid: No image.",)
+
+
+def test_why_shows_some_of_many_pods() -> None:
+    waiting = {"name": "model", "ready": False, "state": {"waiting": {"reason": "ErrImagePull"}}}
+    pods = [pod(f"worker-{n}", "set", ready=False, containerStatuses=[waiting]) for n in range(7)]
+    entry = {"name": "minilm", "status": "UPDATE_FAILED", "message": "So it is."}
+    facts = Facts(
+        instance(entry, reason="ImagePullFailed"), [deployment("minilm")], [obj("set", "minilm", "2")], pods
+    )
+
+    where = dict(explain(facts, NOW).parts)["Where"]
+
+    assert len(where) == 6
+    assert where[0].startswith("Pod worker-0 of Deployment minilm: image")
+    assert where[-1] == "and 2 more pods of Deployment minilm"
