@@ -300,3 +300,50 @@ def test_whose_credentials_are_used(
 
     assert subject.is_pods_own(None, context) is expected
     assert subject.is_pods_own(path, context) is False
+
+
+def contexts(path: Path, *names: str, current: str | None = None, **context: str) -> str:
+    """Write a kubeconfig of contexts for one and the same server."""
+    parts = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://server.test"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u", **context}} for name in names],
+    }
+    path.write_text(yaml.safe_dump(parts | ({"current-context": current} if current else {})))
+    return str(path)
+
+
+@pytest.mark.parametrize("first", [None, "a"])
+def test_of_several_kubeconfigs_the_first_with_a_current_context_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str | None
+) -> None:
+    """As ``kubectl config current-context`` says it."""
+    parts = [
+        contexts(tmp_path / "1", "a", current=first, namespace="of-a"),
+        str(tmp_path / "missing"),
+        contexts(tmp_path / "2", "b", "a", current="b", namespace="of-b"),
+        contexts(tmp_path / "3", "c", current="c", namespace="of-c"),
+    ]
+    monkeypatch.setattr(subject, "KUBE_CONFIG_DEFAULT_LOCATION", ":".join(parts))
+
+    assert load_configuration(None, None).host == "https://server.test"
+    assert subject.default_namespace(None, None) == f"of-{first or 'b'}"
+    assert subject.default_namespace(None, "c") == "of-c"
+    assert subject.default_namespace(None, "a") == "of-a"
+    assert subject.context_names(None) == ["a", "b", "a", "c"]
+
+
+def test_a_context_without_namespace(tmp_path: Path) -> None:
+    contexts(tmp_path / "config", "a", current="a")
+
+    assert subject.default_namespace(tmp_path / "config", None) == "default"
+
+
+def test_the_namespace_of_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setattr(subject, "NAMESPACE_FILE", tmp_path / "namespace")
+
+    assert subject.default_namespace(None, None) == "default"
+    (tmp_path / "namespace").write_text("team-a\n")
+    assert subject.default_namespace(None, None) == "team-a"

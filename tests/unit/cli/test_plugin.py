@@ -1,0 +1,110 @@
+"""The plugin without a cluster: its help, its words for kubectl's completion, and what it does to texts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from model_operator.cli.main import app as operator_app
+from model_operator.cli.plugin.main import app
+from model_operator.cli.terminal import columns, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = Path(sys.executable).parent
+SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
+NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate"]
+
+
+def complete(*typed: str) -> list[str]:
+    done = subprocess.run(
+        [COMMANDS / "kubectl_complete-model", *typed],
+        env={"PATH": os.environ["PATH"], "KUBECONFIG": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_has_examples(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+
+    assert "\n  Examples:\n    " in shown
+    assert f"kubectl model {name} " in shown
+    assert "model-operator" not in shown
+    assert "kubectl-model" not in shown
+
+
+def test_help_of_all() -> None:
+    shown = CliRunner().invoke(app, ["--help"], prog_name="kubectl-model").stdout
+
+    assert shown.startswith("Usage: kubectl model [OPTIONS] COMMAND")
+    assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == NAMES
+
+
+def test_commands_without_a_cluster_are_those_of_the_operator() -> None:
+    for words in (["render", "-f", str(SAMPLES)], ["validate", str(SAMPLES)]):
+        ours, theirs = (CliRunner().invoke(each, words) for each in (app, operator_app))
+        assert (ours.exit_code, ours.stdout) == (theirs.exit_code, theirs.stdout)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ([""], [*NAMES, ":4"]),
+        (["w"], ["why", "wait", ":4"]),
+        (["wait", "--for", ""], ["ready", "delete", ":4"]),
+        (["wait", "--for=de"], ["delete", ":4"]),
+        (["instances", "-o", "n"], ["name", ":4"]),
+        (["validate", ""], [":0"]),
+        (["render", "-f", "it's"], [":0"]),
+        (["status", ""], [":4"]),
+        (["status", "it's $(not) a name"], [":4"]),
+        ([], [*NAMES, ":4"]),
+    ],
+)
+def test_completion(typed: Sequence[str], expected: list[str]) -> None:
+    assert [line.partition("\t")[0] for line in complete(*typed)] == expected
+
+
+def test_descriptions_of_completion_are_in_one_line() -> None:
+    *options, _ = complete("status", "--")
+
+    assert [line.partition("\t")[0] for line in options] == [
+        "--watch",
+        "--namespace",
+        "--context",
+        "--kubeconfig",
+        "--help",
+    ]
+    assert all(line.partition("\t")[2] for line in options)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plaín text…", "plaín text…"),
+        ("  └─ Pod", "  └─ Pod"),
+        ("two\nlines\r\n of it", "two lines of it"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\x9b2J", "\\x9b2J"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+def test_columns() -> None:
+    assert columns([("A", "B"), ("long", ""), ("x", "y")]) == ["A      B", "long", "x      y"]
