@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig, Namespace
+from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, fail, painted, write
 from model_operator.controller.errors import ApiError, StartupError
@@ -42,7 +42,15 @@ def render(
     ] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    namespace: Namespace = DEFAULT_NAMESPACE,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            help="Namespace of objects that do not say theirs; by default that of the context with "
+            "--diff cluster, else default.",
+        ),
+    ] = None,
 ) -> None:
     """Write the Deployments, Services and so on that the operator would apply for the given instances.
 
@@ -59,7 +67,7 @@ def render(
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     settings = read_settings(UNUSABLE, kubeconfig=kubeconfig, context=context)
     documents, _ = read_inputs(filename)
-    collection = collect(documents, namespace)
+    collection = collect(documents, namespace or _default_namespace(settings, diff))
     snapshot = _snapshot(settings, collection) if diff == CLUSTER else Snapshot()
     templates = FileTemplates(snapshot.templates_over([each.obj for each in collection.templates]))
     findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
@@ -83,6 +91,19 @@ def _refuse(findings: Iterable[Finding]) -> None:
     for finding in findings:
         typer.echo(str(finding), err=True)
     raise typer.Exit(UNUSABLE)
+
+
+def _default_namespace(settings: OperatorSettings, diff: str | None) -> str:
+    """Return where kubectl would apply what does not say its namespace, if a cluster is to be asked."""
+    if diff != CLUSTER:
+        return DEFAULT_NAMESPACE
+    # As for _snapshot.
+    from model_operator.controller.connection import default_namespace  # noqa: PLC0415
+
+    try:
+        return default_namespace(settings.kubeconfig, settings.context)
+    except StartupError as error:
+        fail(str(error))
 
 
 def _snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:

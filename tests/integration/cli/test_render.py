@@ -12,6 +12,7 @@ import yaml
 
 from model_operator.controller.resources import CHILD_KINDS
 from model_operator.core.managed_fields import applied_fields
+from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.unit.docs.console import blocks, commands, run
@@ -184,6 +185,21 @@ def test_templates_may_be_the_cluster_s(api: KubeApi, model_operator: ModelOpera
 
     assert (done.returncode, done.stderr) == (1, "")
     assert "after: Deployment" in done.stdout
+
+
+def test_against_a_cluster_the_namespace_is_the_context_s(
+    cluster: Cluster, api: KubeApi, model_operator: ModelOperator, tmp_path: Path
+) -> None:
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = api.namespace
+    write_kubeconfig(tmp_path / "config", config)
+
+    done = model_operator(
+        "render", "-f", "-", "--diff", "cluster", "--kubeconfig", tmp_path / "config", given=AUTOSCALED
+    )
+
+    assert done.returncode == 1
+    assert f"+++ after: Deployment {api.namespace}/autoscaled-a\n" in done.stdout
 
 
 def test_an_unreachable_cluster_is_told_in_one_line(model_operator: ModelOperator, tmp_path: Path) -> None:
