@@ -6,11 +6,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import typer
+
 from model_operator.cli.terminal import fail
-from model_operator.controller.errors import StartupError
+from model_operator.controller.errors import ApiUnavailableError, StartupError
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -21,8 +24,18 @@ _PREFIXES = frozenset({"mi", "modelinstance", "modelinstances"})
 Answer = TypeVar("Answer")
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as of a program that the signal has ended."""
+
+
 class QuestionError(Exception):
     """A question cannot be answered; the message says what is missing, and what to do."""
+
+    @property
+    def passes(self) -> bool:
+        """Whether it may be answered later: the cluster did not answer, or has forgotten that version."""
+        cause = self.__cause__
+        return isinstance(cause, ApiUnavailableError) or getattr(cause, "code", 0) == HTTPStatus.GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ def ask(target: Target, question: Callable[[Cluster], Awaitable[Answer]]) -> Ans
         return asyncio.run(answer(target, question))
     except (StartupError, QuestionError) as error:
         fail(str(error))
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INTERRUPTED) from error
 
 
 async def answer(

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import Any
 
 from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster, of_instance
 from model_operator.controller.client import Object
-from model_operator.controller.errors import ApiUnavailableError
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.inspection.facts import Facts
 
 _TOGETHER_SECONDS = 0.1
 """Changes that come within this time are told as one: a roll-out changes many objects at once."""
-_PAUSE_SECONDS = 2.0
+_PAUSE_SECONDS = 1.0
+"""Time after the end of a watch, or a question that was not answered, until the next try."""
 
 
 class Mirror:
@@ -60,9 +59,9 @@ class Mirror:
                     async for event, obj in client.watch(self._kind, namespace, version, **self._selection):
                         self._take(event, obj)
             except QuestionError as error:
-                if not self.is_filled or not _passes(error):
+                if not self.is_filled or not error.passes:
                     raise
-                await asyncio.sleep(_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _fill(self, objects: Mapping[str, Object]) -> None:
         self._objects = dict(objects)
@@ -98,7 +97,12 @@ async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
             if not instances.objects:
                 return
             facts = Facts(instances.objects[0], deployments.objects, sets.objects, pods.objects)
-            yield await cluster.completed(facts)
+            try:
+                yield await cluster.completed(facts)
+            except QuestionError as error:
+                if not error.passes:
+                    raise
+                yield facts
 
 
 async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | None]:
@@ -141,9 +145,3 @@ async def _next(changed: asyncio.Event, tasks: Iterable[asyncio.Task[None]]) -> 
         waiting.cancel()
     for task in done:
         task.result()
-
-
-def _passes(error: QuestionError) -> bool:
-    """Tell whether what ended a watch passes: no answer, or a version that is too old."""
-    cause = error.__cause__
-    return isinstance(cause, ApiUnavailableError) or getattr(cause, "code", 0) == HTTPStatus.GONE

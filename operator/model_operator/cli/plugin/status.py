@@ -55,8 +55,9 @@ async def _watch(cluster: Cluster, name: str) -> None:
     # The client of the API server takes half a second to import, for which no other command is to wait.
     from model_operator.cli.plugin.following import follow  # noqa: PLC0415
 
-    if sys.stdout.isatty():
-        with Live(console=Console(highlight=False), auto_refresh=False) as live:
+    console = Console(highlight=False)
+    if sys.stdout.isatty() and not console.is_dumb_terminal:
+        with Live(console=console, auto_refresh=False) as live:
             async for facts in follow(cluster, name):
                 live.update(Text.from_ansi(status_text(facts, _now()).rstrip("\n")), refresh=True)
     else:

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import Target, ask, instance_name
+from model_operator.cli.plugin.asking import QuestionError, Target, ask, instance_name
 from model_operator.cli.terminal import printable, write
 from model_operator.core.inspection.ages import parse_duration
 from model_operator.core.inspection.readiness import Prospect, outlook
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
+
+
+_PAUSE_SECONDS = 1.0
+"""Time until a question that the cluster did not answer is asked again."""
 
 
 class Goal(StrEnum):
@@ -104,7 +108,7 @@ class _Wait:
                 if view.prospect in (Prospect.READY, Prospect.STALLED):
                     # Whether that is about the template as it is now, only the template tells. If it is not,
                     # the operator is about to write another status.
-                    view = outlook(obj, await self._cluster.template_of(obj))
+                    view = outlook(obj, await self._template_of(obj))
                 if view.prospect is Prospect.READY:
                     write(f"{self._shown} is Ready: {printable(view.told)}\n")
                     return Outcome.REACHED
@@ -125,6 +129,15 @@ class _Wait:
                     return Outcome.REACHED
                 uid = obj["metadata"]["uid"]
         raise AssertionError("states come without end")
+
+    async def _template_of(self, obj: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        while True:
+            try:
+                return await self._cluster.template_of(obj)
+            except QuestionError as error:
+                if not error.passes:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     def _states(self) -> AsyncGenerator[Mapping[str, Any] | None]:
         # The client of the API server takes half a second to import, for which no other command is to wait.
