@@ -10,14 +10,20 @@ INSTALLED := $(VENV)/installed
 EXAMPLE := examples/embedding-server
 SITE := .cache/docs-site
 UV := .cache/uv/bin/uv
+KIND ?= kind
+KIND_IMAGE ?=
+KIND_CLUSTER := model-operator
+KIND_KUBECONFIG := .cache/kind/kubeconfig
+OPERATOR_IMAGE := docker.io/library/model-operator:0.1.0
+MODEL_IMAGE := docker.io/modeloperator/embedding-server:0.1.0
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
 
@@ -86,6 +92,31 @@ chaos-short: tools ## Run the operator under faults, in the short form (five min
 chaos: tools ## Run the operator under faults, in its long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
+e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 6 minutes)
+	$(BIN)/pytest -n 0 tests/e2e
+
+e2e-tools: real-node-tools ## Build the operator's image without an engine (about 2 minutes, once)
+	@$(BIN)/python -m tests.cluster operator-image
+
+e2e-existing: $(INSTALLED) ## Run the end-to-end tests in the cluster of KUBECONFIG, which has the images
+	MODEL_OPERATOR_TEST_CLUSTER=existing $(BIN)/pytest -n 0 tests/e2e
+
+kind-up: ## Create a kind cluster for the end-to-end tests (KIND_IMAGE=kindest/node:… for another Kubernetes)
+	@mkdir -p $(dir $(KIND_KUBECONFIG))
+	$(KIND) create cluster --name $(KIND_CLUSTER) --kubeconfig $(KIND_KUBECONFIG) --wait 180s \
+	    $(if $(KIND_IMAGE),--image $(KIND_IMAGE))
+
+kind-load: ## Build both images with docker and load them into the kind cluster
+	docker build --tag $(OPERATOR_IMAGE) .
+	docker build --tag $(MODEL_IMAGE) $(EXAMPLE)
+	$(KIND) load docker-image --name $(KIND_CLUSTER) $(OPERATOR_IMAGE) $(MODEL_IMAGE)
+
+kind-test: ## Run the end-to-end tests in the kind cluster
+	@KUBECONFIG=$(abspath $(KIND_KUBECONFIG)) $(MAKE) --no-print-directory e2e-existing
+
+kind-down: ## Delete the kind cluster
+	$(KIND) delete cluster --name $(KIND_CLUSTER) --kubeconfig $(KIND_KUBECONFIG)
+
 check: $(INSTALLED) ## Check format, lint, types, imports, generated files and links
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -127,6 +158,7 @@ kubernetes-schemas: tools ## Capture Kubernetes' schemas of what is rendered, fo
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	echo hatchling | $(LOCK) - -c requirements.lock -o requirements-build.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
 	    -o $(EXAMPLE)/requirements.lock
 

@@ -17,6 +17,7 @@ from tests.cluster.embedding import ensure_image
 from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
+from tests.cluster.operator_image import ensure_operator_image
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import ProcessError, free_ports
 from tests.cluster.shown import DemoError
@@ -80,11 +81,22 @@ def real_node_tools() -> None:
         print(f"NO REAL NODE: the tests with real containers will be skipped: {error}", file=sys.stderr)
 
 
+def operator_image() -> None:
+    """Build the operator's image, or say why it cannot be built here."""
+    try:
+        ensure_real_node()
+    except ToolsError as error:
+        print(f"NO REAL NODE: the end-to-end tests will be skipped: {error}", file=sys.stderr)
+        return
+    ensure_operator_image()
+
+
 def main() -> int:
     """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
     commands = {
         "tools": tools,
         "real-node-tools": real_node_tools,
+        "operator-image": operator_image,
         "dev": dev,
         "demo": demo,
         "demo-real": demo_real,

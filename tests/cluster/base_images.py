@@ -19,7 +19,7 @@ ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF
 CMD ["python3"]
 """
 BASES = {
-    "python:3.13-slim": (
+    "python:3.13-slim-trixie": (
         "trixie",
         (
             "base-files",

@@ -66,7 +66,7 @@ def _show(kubectl: Kubectl) -> None:
 def _show_answers(kubectl: Kubectl) -> None:
     say("One template, and two models of it that differ by the parameter MODEL_NAME:")
     run_shown(kubectl, "apply", "-k", embedding.MANIFESTS)
-    run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects())
+    run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects(embedding.image()))
     wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
     wait(kubectl, f"pod/{embedding.CLIENT}", "--for=condition=Ready")
     run_shown(kubectl, "get", "modelinstances,deployments,services,pods")

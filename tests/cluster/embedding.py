@@ -56,13 +56,13 @@ def load_image(cluster: ControlPlane) -> None:
     import_image(cluster.directory, ensure_image())
 
 
-def client_objects() -> list[dict[str, Any]]:
+def client_objects(image: str) -> list[dict[str, Any]]:
     """Give a pod that can ask models from inside the cluster: it has the image's Python and our scripts."""
     folder = REPOSITORY / "tests" / "cluster" / "client"
     scripts = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
     container = {
         "name": CLIENT,
-        "image": image(),
+        "image": image,
         "command": ["sleep", "infinity"],
         "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
     }
@@ -113,10 +113,13 @@ class Load:
         Of the cluster that has the client.
     url
         The model's.
+    namespace
+        The client's.
     """
 
-    def __init__(self, kubectl: Kubectl, url: str) -> None:
-        command = ("exec", "--stdin", CLIENT, "--", "python", "/scripts/load.py", url)
+    def __init__(self, kubectl: Kubectl, url: str, namespace: str = "default") -> None:
+        where = ("--namespace", namespace, "--stdin", CLIENT)
+        command = ("exec", *where, "--", "python", "/scripts/load.py", url)
         self._process = subprocess.Popen(
             [kubectl.binary, *command],
             env=kubectl.environment,

@@ -15,11 +15,11 @@ import pytest
 from tests.cluster.images import build_image
 
 DOCKERFILE = """\
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 RUN python -m venv /app && /app/bin/pip --version > /app/pip-version
 RUN cp /etc/pip.conf /app/settings
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 COPY --from=build /app /app
 COPY greet.py /app/
 RUN /app/bin/python /app/greet.py > /app/greeting && python --version >> /app/greeting && pip --version

@@ -13,13 +13,13 @@ from tests.cluster.pip_settings import authorities, effective_settings, pip_conf
 from tests.cluster.processes import REPOSITORY
 
 DOCKERFILE = """\
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 COPY requirements.lock \\
      settings.toml ./
 RUN pip install -r requirements.lock
 COPY --chown=1:1 package package
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 COPY --from=build /app /app
 """
 LISTED = """\
@@ -62,13 +62,15 @@ def test_an_image_has_another_name_when_what_it_is_made_of_changes(context: Path
 
 @pytest.mark.parametrize("folder", [".", "examples/embedding-server"])
 def test_our_own_dockerfiles_build_on_what_there_is_a_stand_in_for(folder: str) -> None:
-    assert base_of(REPOSITORY / folder) == "python:3.13-slim"
+    assert base_of(REPOSITORY / folder) == "python:3.13-slim-trixie"
 
 
 def test_another_base_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM alpine:3\n")
 
-    with pytest.raises(ToolsError, match=r"Dockerfile: expected FROM python:3\.13-slim, got alpine:3\.$"):
+    with pytest.raises(
+        ToolsError, match=r"Dockerfile: expected FROM python:3\.13-slim-trixie, got alpine:3\.$"
+    ):
         base_of(tmp_path)
 
 
