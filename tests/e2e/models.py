@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 API_VERSION = "modeloperator.dev/v1alpha1"
 READY_SECONDS = 180.0
-SMALL = {"cpus": "100m", "memory": "512Mi"}
-"""Several of them fit on two CPUs."""
 MODEL_NAME = "wordllama-l2-supercat-256"
 """The one of the two models in the image that is loaded at once."""
 
@@ -29,9 +27,8 @@ def template(image: str, name: str = embedding.TEMPLATE) -> Object:
     obj["metadata"]["name"] = name
     path, _, tag = image.rpartition(":")
     registry, _, repository = path.rpartition("/")
-    configuration = obj["spec"]["vendor_configuration"]
-    configuration["bundle_config"] |= {"registry": registry, "image": repository, "tag": tag}
-    configuration["endpoint_config"] |= SMALL
+    fields = {"registry": registry, "image": repository, "tag": tag}
+    obj["spec"]["vendor_configuration"]["bundle_config"] |= fields
     return obj
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 SCALE_SECONDS = 150.0
 """Ten rounds of the autoscaler, whose default is one in 15 s."""
-# 100m are asked for, of which 80 % are to be used; ten requests a worker are the template's default.
+# 250m are asked for, of which 80 % are to be used; ten requests a worker are the template's default.
 FIGURES: dict[str, tuple[dict[str, Any], str, int, int]] = {
-    "cpu": ({}, "cpu", 120, 40),
+    "cpu": ({}, "cpu", 300, 100),
     "requests": ({"scaling_metric": "requests_in_flight"}, "requests_in_flight", 15_000, 4_000),
 }
 

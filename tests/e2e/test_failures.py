@@ -53,7 +53,7 @@ def faulty(models: Models) -> Iterator[Models]:
         broken = template(models.image, name)
         configuration = broken["spec"]["vendor_configuration"]
         # Too little for all of them beside the model is not what these are to show.
-        configuration["endpoint_config"] |= {"cpus": "20m"}
+        configuration["endpoint_config"] |= {"cpus": "50m"}
         for part, fields in fault.items():
             configuration[part] |= fields
         if name == "no-secret":

@@ -54,7 +54,7 @@ def test_the_operator_is_rolled_out_and_refuses_all_the_while(whole: Installatio
 
     with models.load(SERVING) as load:
         whole.own("rollout", "restart", DEPLOYMENT)
-        while whole.pod_names() & old or len(whole.pod_names()) < len(old):
+        while old & {pod["metadata"]["name"] for pod in whole.pods()}:
             answers.append(models.refusal(wrong))
         status, output = load.stop()
 
