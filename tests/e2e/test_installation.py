@@ -21,7 +21,8 @@ REFUSED = (
 )
 UNDECLARED = (
     'The ModelTemplate "wrong" is invalid: '
-    "spec.vendor_configuration.bundle_config.tag: $(parameters.VERSION) is not a declared parameter\n"
+    "spec.vendor_configuration.bundle_config.tag: $(parameters.VERSION) refers to a parameter that is not "
+    "declared; declare it in model_creation_parameters_schema\n"
 )
 PROBE = """
 import json, os, pathlib

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import kopf
 import structlog
@@ -102,6 +102,9 @@ async def run_operator(settings: OperatorSettings) -> None:
         try:
             await kopf.operator(
                 registry=operator.registry,
+                # Only peering uses it, and is off. Without it kopf asks for the user's name, and ends where
+                # there is none, as in a container.
+                identity=cast(Any, "model-operator"),
                 settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
                 clusterwide=not scope.namespaces,
                 namespaces=scope.namespaces,

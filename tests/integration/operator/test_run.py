@@ -212,6 +212,11 @@ def test_second_operator_leaves_excluded_namespaces_alone(
     assert "alone" not in operator.log.read_text()
 
 
+def test_it_runs_as_a_user_without_a_name(private_api: KubeApi, private_operator: PrivateOperator) -> None:
+    private_operator(module="tests.integration.operator.nameless_user")
+    deploy(private_api)
+
+
 def test_a_watcher_that_is_gone_makes_it_unhealthy(private_operator: PrivateOperator) -> None:
     operator = private_operator(module="tests.integration.operator.lost_watcher")
     assert operator.healthy()
