@@ -6,6 +6,8 @@ other image than the embedding server's, so that they can be tried on any cluste
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,33 +18,81 @@ from tests.e2e.models import READY_SECONDS, instance, template
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.cluster.kube_api import Object
     from tests.e2e.models import Models
 
-Fault = dict[str, dict[str, Any]]
+SECRET_KEY = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "token"}}}
 
-FAULTS: dict[str, Fault] = {
-    "no-image": {"bundle_config": {"tag": "no-such-tag"}},
-    "crashing": {"bundle_config": {"env": {"PORT": "http"}}},
-    "small-memory": {"endpoint_config": {"memory": "40Mi"}},
-    "wrong-route": {"bundle_config": {"healthcheck_route": "/no-such-route"}},
-    "too-large": {"endpoint_config": {"cpus": 1000}},
-    "no-secret": {},
-}
-NO_SECRET = {
-    "containers": [
-        {
-            "name": "model",
-            "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "none", "key": "token"}}}],
-        }
-    ]
-}
-TOLD = {
-    "no-image": ("ImagePullFailed", "x"),
-    "crashing": ("CrashLooping", "x"),
-    "small-memory": ("OOMKilled", "x"),
-    "wrong-route": ("ProbeFailing", "x"),
-    "too-large": ("Unschedulable", "x"),
-    "no-secret": ("ContainerConfigError", "x"),
+
+@dataclass(frozen=True)
+class Fault:
+    """A template with one fault.
+
+    Attributes
+    ----------
+    reason, message
+        Of the instance's Ready condition; the message, which names the Deployment before, as a pattern.
+    bundle, endpoint, pod
+        Fields of ``bundle_config``, ``endpoint_config`` and ``pod_template.spec``.
+    """
+
+    reason: str
+    message: str
+    bundle: dict[str, Any] = field(default_factory=dict)
+    endpoint: dict[str, Any] = field(default_factory=dict)
+    pod: dict[str, Any] = field(default_factory=dict)
+
+    def template(self, image: str, name: str) -> Object:
+        """Give the template under a name."""
+        broken = template(image, name)
+        configuration = broken["spec"]["vendor_configuration"]
+        configuration["bundle_config"] |= self.bundle
+        # Too little for all of them beside the model is not what these are to show.
+        configuration["endpoint_config"] |= {"cpus": "50m", **self.endpoint}
+        broken["spec"]["pod_template"]["spec"] |= self.pod
+        return broken
+
+
+FAULTS = {
+    "no-image": Fault(
+        "ImagePullFailed",
+        # Why is the registry's to say.
+        r'image "\S+:no-such-tag" of container model cannot be pulled: .+\. For the template owner: Correct '
+        r"registry, image, tag, digest or image_pull_secrets; it is tried again\.",
+        bundle={"tag": "no-such-tag"},
+    ),
+    "crashing": Fault(
+        "CrashLooping",
+        r"container model keeps ending, with exit code 1\. For the template owner: Read its last words with "
+        r"kubectl logs --previous; correct image, command, resources or parameters\.",
+        bundle={"env": {"PORT": "http"}},
+    ),
+    "small-memory": Fault(
+        "OOMKilled",
+        r"container model was killed as it used more memory than its limit of 40Mi\. For the template owner: "
+        r"Raise memory in endpoint_config, or have the model use less\.",
+        endpoint={"memory": "40Mi"},
+    ),
+    "too-large": Fault(
+        "Unschedulable",
+        # What else keeps a pod off a node is each cluster's own.
+        r"no node takes the pod: .*Insufficient cpu.*\. For the cluster administrator: Add or free a node of "
+        r"that kind, or have the template ask for less; it is tried again\.",
+        endpoint={"cpus": 1000},
+    ),
+    "no-secret": Fault(
+        "ContainerConfigError",
+        r'container model cannot be created: secret "no-such-secret" not found\. For the template owner: '
+        r"Create what is named here or correct the template; it is tried again\.",
+        pod={"containers": [{"name": "model", "env": [SECRET_KEY]}]},
+    ),
+    "no-account": Fault(
+        "PodsRejected",
+        r'pods are refused: pods "no-account-\S+" is forbidden: error looking up service account '
+        r'\S+/no-such-account: serviceaccount "no-such-account" not found\. For the template owner: Correct '
+        r"pod_template or have the cluster allow it; it is tried again\.",
+        pod={"serviceAccountName": "no-such-account"},
+    ),
 }
 
 
@@ -50,25 +100,17 @@ TOLD = {
 def faulty(models: Models) -> Iterator[Models]:
     """Give the models with an instance for each fault."""
     for name, fault in FAULTS.items():
-        broken = template(models.image, name)
-        configuration = broken["spec"]["vendor_configuration"]
-        # Too little for all of them beside the model is not what these are to show.
-        configuration["endpoint_config"] |= {"cpus": "50m"}
-        for part, fields in fault.items():
-            configuration[part] |= fields
-        if name == "no-secret":
-            broken["spec"]["pod_template"] = {"spec": NO_SECRET}
-        models.apply(broken, instance(name, name))
+        models.apply(fault.template(models.image, name), instance(name, name))
     yield models
     models.kubectl("delete", "modelinstances,modeltemplates", *FAULTS, "--timeout=60s", timeout=70)
 
 
 def test_failures_of_pods_are_told(faulty: Models) -> None:
-    for name, (reason, message) in TOLD.items():
+    for name, fault in FAULTS.items():
         obj = faulty.api.wait_for_condition(
-            "ModelInstance", name, "Ready", "False", reason=reason, deadline=READY_SECONDS
+            "ModelInstance", name, "Ready", "False", reason=fault.reason, deadline=READY_SECONDS
         )
         (said,) = [each["message"] for each in obj["status"]["conditions"] if each["type"] == "Ready"]
-        print(repr(said))
-    assert "256 dimensions" in faulty.ask(SERVING)
+        assert re.fullmatch(f"Deployment {name}: {fault.message}", said), said
     assert faulty.condition(SERVING)["status"] == "True"
+    assert "256 dimensions" in faulty.ask(SERVING)
