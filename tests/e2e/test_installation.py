@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REFUSED = (
     'The ModelInstance "wrong" is invalid: '
-    "spec.model_creation_parameters.BATCH_SIZE: must be at most 16, got 99\n"
+    "spec.model_creation_parameters.BATCH_SIZE: must be <= 16, got a larger number\n"
 )
 UNDECLARED = (
     'The ModelTemplate "wrong" is invalid: '
