@@ -90,6 +90,10 @@ class Installation:
         """Install it by the one command of the documents."""
         return self.kubectl("apply", "-k", self._folder)
 
+    def differences(self) -> str:
+        """Give what applying it would change, as kubectl shows it."""
+        return self.kubectl("diff", "-k", self._folder, check=False).stdout
+
     def wait_until_rolled_out(self) -> None:
         """Wait as people do."""
         self.own(
