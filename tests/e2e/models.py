@@ -116,6 +116,11 @@ class Models:
         found = self.api.list("Pod", labels=f"modeloperator.dev/instance={name}")
         return {pod["metadata"]["name"]: pod for pod in found}
 
+    def workers(self, name: str) -> set[str]:
+        """Give the names of a model's pods that are to stay."""
+        pods = self.pods(name).items()
+        return {pod for pod, obj in pods if "deletionTimestamp" not in obj["metadata"]}
+
     def condition(self, name: str, condition: str = "Ready") -> Mapping[str, Any]:
         """Give a condition of an instance."""
         return self.api.condition("ModelInstance", name, condition)

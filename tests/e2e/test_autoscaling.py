@@ -70,8 +70,7 @@ def workers(models: Models, name: str) -> tuple[int, int]:
     status = obj["status"]
     if ready(obj).get("status") != "True":
         pytest.fail(f"expected {name} to stay Ready, got {ready(obj)}")
-    pods = [pod for pod in models.pods(name).values() if "deletionTimestamp" not in pod["metadata"]]
-    return status["ready_replicas"], len(pods)
+    return status["ready_replicas"], len(models.workers(name))
 
 
 def wait_until_measured(models: Models, name: str) -> None:

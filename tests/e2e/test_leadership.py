@@ -48,7 +48,7 @@ def test_the_leader_s_container_is_killed(whole: Installation, models: Models) -
 
 
 def test_the_operator_is_rolled_out_and_refuses_all_the_while(whole: Installation, models: Models) -> None:
-    old, pods = whole.pod_names(), models.pods(SERVING)
+    old, pods = whole.pod_names(), models.workers(SERVING)
     wrong = instance("wrong", BATCH_SIZE=99)
     answers = []
 
@@ -61,7 +61,7 @@ def test_the_operator_is_rolled_out_and_refuses_all_the_while(whole: Installatio
     assert answers
     assert set(answers) == {answers[0]}
     assert status == 0, output
-    assert models.pods(SERVING).keys() == pods.keys()
+    assert models.workers(SERVING) == pods
     edit_arrives(models)
 
 

@@ -12,7 +12,7 @@ import urllib.request
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 PORT = 6443
 CERTIFICATE = "/certificate/tls.pem"
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         url = urlsplit(self.path)
-        found = answer(url.path, parse_qs(url.query))
+        found = answer(unquote(url.path), parse_qs(url.query))
         body = json.dumps(found if found is not None else {"kind": "Status", "code": 404}).encode()
         self.send_response(404 if found is None else 200)
         self.send_header("Content-Type", "application/json")
