@@ -60,7 +60,7 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def pictures() -> Images:
+def cluster_images() -> Images:
     """Give the images that the cluster can run."""
     return images()
 
@@ -92,14 +92,14 @@ def cluster_api(cluster: Cluster) -> Iterator[KubeApi]:
 
 @pytest.fixture(scope="session")
 def installation(
-    cluster: Cluster, cluster_api: KubeApi, pictures: Images, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster, cluster_api: KubeApi, cluster_images: Images, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """Give the operator in the cluster, with all its replicas ready."""
-    operator = Installation(cluster, tmp_path_factory.mktemp("overlay"), pictures.operator)
+    operator = Installation(cluster, tmp_path_factory.mktemp("overlay"), cluster_images.operator)
     operator.require_none()
     with contextmanager(fresh_namespace)(cluster_api, "mo-e2e-first") as namespace:
         try:
-            operator.install(namespace, [template(pictures.model), instance("wrong", BATCH_SIZE=99)])
+            operator.install(namespace, [template(cluster_images.model), instance("wrong", BATCH_SIZE=99)])
             yield operator
         finally:
             operator.remove()
@@ -107,12 +107,12 @@ def installation(
 
 @pytest.fixture(scope="session")
 def models(
-    installation: Installation, cluster: Cluster, cluster_api: KubeApi, pictures: Images
+    installation: Installation, cluster: Cluster, cluster_api: KubeApi, cluster_images: Images
 ) -> Iterator[Models]:
     """Give a namespace with the template, the client's pod, and the model `SERVING`, which is Ready."""
     with contextmanager(fresh_namespace)(cluster_api, "mo-e2e") as namespace:
-        found = Models(cluster_api.in_namespace(namespace), cluster.kubectl, pictures.model)
-        found.apply(template(pictures.model), instance(SERVING))
+        found = Models(cluster_api.in_namespace(namespace), cluster.kubectl, cluster_images.model)
+        found.apply(template(cluster_images.model), instance(SERVING))
         found.start_client()
         found.wait_until_ready(SERVING)
         yield found

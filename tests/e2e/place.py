@@ -1,10 +1,10 @@
 """The cluster of the end-to-end tests: one with a real node that is made here, or one that the user names.
 
-=======================================  ===============================================================
+========================================  ===============================================================
 ``MODEL_OPERATOR_TEST_CLUSTER=existing``  use the cluster of ``KUBECONFIG``; it must have no model-operator
 ``MODEL_OPERATOR_TEST_IMAGE``             the operator's image there
 ``MODEL_OPERATOR_TEST_MODEL_IMAGE``       the image of ``examples/embedding-server`` there
-=======================================  ===============================================================
+========================================  ===============================================================
 
 Without the latter two the images are as ``make kind-load`` names them.
 """
