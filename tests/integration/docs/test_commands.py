@@ -18,12 +18,13 @@ from tests.unit.docs.console import matches, run
 if TYPE_CHECKING:
     from tests.integration.docs.conftest import Reader
 
-CLI = REPOSITORY / "docs" / "cli.md"
-"""Its commands go with those that need no cluster: tests/integration/cli has tests of their own."""
+WITH_TESTS_OF_THEIR_OWN = {REPOSITORY / "docs" / name for name in ("cli.md", "kubectl-plugin.md")}
+"""In tests/integration/cli and tests/integration/plugin."""
 DOCUMENTS = [
     path
     for path in documents()
-    if path != CLI and any(block.mark == ON_A_CLUSTER for block in blocks(path.read_text(encoding="utf-8")))
+    if path not in WITH_TESTS_OF_THEIR_OWN
+    and any(block.mark == ON_A_CLUSTER for block in blocks(path.read_text(encoding="utf-8")))
 ]
 
 

@@ -21,8 +21,8 @@ COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 TAG = re.compile(r"[\w.-]+/[\w./-]+@v[\w.]+ # tag, .{10,}")
 """Where the commit is not known: the comment has to say so."""
 USES = re.compile(r"^\s*(?:- )?uses: (.*)$", re.MULTILINE)
-TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
-MAKE = re.compile(r"\bmake ((?:[a-z][a-z-]* ?)+)")
+TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
+MAKE = re.compile(r"\bmake ((?:[a-z][a-z0-9-]* ?)+)")
 # What the matrix of a workflow says, the workflow says itself.
 EXPRESSION = re.compile(r"\$\{\{(?! matrix\.\w+ \}\}).*?\}\}")
 
