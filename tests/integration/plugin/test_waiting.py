@@ -148,14 +148,14 @@ def test_wait_for_what_cannot_come(api: KubeApi, viewer: Person, started: Start)
     waiting = started("wait", "late", "--timeout", "1m")
     assert waiting.wait(WITHIN) == 2
 
-    api.apply(instance(model_template_id="none", model_creation_parameters={}))
-    waiting = started("wait", "minilm", "--timeout", "1m")
+    api.apply(instance("early", model_template_id="none"))
+    waiting = started("wait", "early", "--timeout", "1m")
     assert waiting.stderr is not None
     while "TemplateNotFound" not in waiting.stderr.readline():
         assert waiting.poll() is None
-    api.delete("ModelInstance", "minilm")
+    api.delete("ModelInstance", "early")
     assert waiting.wait(WITHIN) == 1
-    assert waiting.stderr.read() == f"ModelInstance {api.namespace}/minilm is gone\n"
+    assert waiting.stderr.read() == f"ModelInstance {api.namespace}/early is gone\n"
 
 
 def test_wait_counts_only_what_is_about_the_present(private_api: KubeApi, invite: Invite) -> None:

@@ -113,11 +113,6 @@ class Cluster:
             told += _instead(name, sorted(map(name_of, known)))
         return told
 
-    def no_template(self, reference: TemplateReference, known: Sequence[Object]) -> str:
-        """Return that there is no such template, and which there are."""
-        names = sorted({name_of(each) for each in known})
-        return f"there is no {reference}{_instead(reference.name, names)}"
-
     async def template_of(self, instance: Mapping[str, Any]) -> Object | None:
         """Return the template of the name and kind that an instance is bound to, where it can be read."""
         bound = (instance.get("status") or {}).get("template")
@@ -171,6 +166,12 @@ class Cluster:
             events[uid] = await self.all(POD_EVENTS, self.namespace, fields=f"involvedObject.uid={uid}")
         template = await self.template_of(facts.instance)
         return Facts(facts.instance, facts.deployments, facts.replica_sets, facts.pods, events, template)
+
+
+def no_template(reference: TemplateReference, readable: Sequence[Object]) -> str:
+    """Return that no such template is among those that can be read, and which are."""
+    names = sorted({name_of(each) for each in readable})
+    return f"there is no {reference}{_instead(reference.name, names)}"
 
 
 def of_instance(name: str) -> str:

@@ -60,22 +60,34 @@ def instances(
         found = await cluster.all(MODEL_INSTANCES, where)
         if template is not None:
             found = [each for each in found if template.is_used_by(each)]
-            if not found:
-                known, unreadable = await cluster.templates(where)
-                if not unreadable and not any(map(template.means, known)):
-                    raise QuestionError(cluster.no_template(template, known))
-        return found, cluster.namespace
+        told = "no instances found" + (f" of {template}" if template else "")
+        told += f" in namespace {where}" if where else ""
+        return found, told if found or template is None else told + await _doubt(cluster, where, template)
 
-    found, where = ask(Target(kubeconfig, context, namespace), question)
+    found, told = ask(Target(kubeconfig, context, namespace), question)
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
-        typer.echo(
-            "no instances found"
-            + (f" of {template}" if template else "")
-            + ("" if all_namespaces else f" in namespace {where}"),
-            err=True,
-        )
+        typer.echo(told, err=True)
         return
     found = in_order(found)
     now = datetime.datetime.now(datetime.UTC)
     table = instance_table(found, now, namespaces=all_namespaces, wide=output is ListFormat.WIDE)
     write_list(found, table, output)
+
+
+async def _doubt(cluster: Cluster, namespace: str, template: TemplateReference) -> str:
+    """Return what to add, if anything, where a template has no instances: there may be no such template.
+
+    Raises
+    ------
+    QuestionError
+        When there surely is none.
+    """
+    # The client of the API server takes half a second to import, for which no other command is to wait.
+    from model_operator.cli.plugin.cluster import no_template  # noqa: PLC0415
+
+    readable, unreadable = await cluster.templates(namespace)
+    if any(map(template.means, readable)):
+        return ""
+    if unreadable:
+        return f"; as far as templates can be read, {no_template(template, readable)}"
+    raise QuestionError(no_template(template, readable))
