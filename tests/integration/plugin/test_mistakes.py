@@ -42,7 +42,7 @@ def test_names_of_nothing(api: KubeApi, viewer: Person) -> None:
         assert told(viewer(*command)) == f"{missing}; did you mean minilm-2?"
     api.delete("ModelInstance", "minilm-2")
     api.wait_until_gone("ModelInstance", "minilm-2")
-    assert told(viewer("why", "minilm")) == f"{missing}; there are other"
+    assert told(viewer("why", "minilm")) == f"{missing}; known: other"
 
 
 @pytest.mark.usefixtures("operator")

@@ -209,4 +209,4 @@ def _instead(name: str, names: Sequence[str]) -> str:
     if not names:
         return "; there are none"
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return f"; there are {', '.join(names[:_NAMES_SHOWN])}{more}"
+    return f"; known: {', '.join(names[:_NAMES_SHOWN])}{more}"
