@@ -29,7 +29,7 @@ def fail(message: str, code: int = UNUSABLE) -> NoReturn:
     code
         Exit status.
     """
-    typer.echo(f"{program()}: error: {message}", err=True)
+    typer.echo(f"{program()}: error: {printable(message)}", err=True)
     raise typer.Exit(code=code)
 
 
