@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.e2e.installation import Installation
     from tests.e2e.models import Models
 
-SLACK_SECONDS = 10
+SLACK_SECONDS = 20
 """For the API server, kubectl and a busy machine."""
 # No signal from inside kills a container's first process. The kernel does when it has used more of the
 # processor than it may, and another process of the same user may say how much that is.
