@@ -92,10 +92,10 @@ chaos-short: tools ## Run the operator under faults, in the short form (five min
 chaos: tools ## Run the operator under faults, in its long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 6 minutes)
+e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 5 minutes)
 	$(BIN)/pytest -n 0 tests/e2e
 
-e2e-tools: real-node-tools ## Build the operator's image without an engine (about 2 minutes, once)
+e2e-tools: real-node-tools ## Build the operator's image without an engine (1 to 3 minutes, once)
 	@$(BIN)/python -m tests.cluster operator-image
 
 e2e-existing: $(INSTALLED) ## Run the end-to-end tests in the cluster of KUBECONFIG, which has the images
