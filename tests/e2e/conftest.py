@@ -12,6 +12,7 @@ The tests of one run share one cluster and one operator, so they run one after t
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +42,7 @@ TIMEOUT = pytest.mark.timeout(600)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give these tests more time than those without containers."""
     for item in items:
-        if "e2e" in item.path.parts:
+        if Path(__file__).parent in item.path.parents:
             item.add_marker(TIMEOUT)
 
 
