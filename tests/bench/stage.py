@@ -47,15 +47,23 @@ class Watch:
     async def run(self) -> None:
         """List and follow until cancelled.
 
+        The API server ends a watch that takes events more slowly than they come; it goes on where it ended.
+
         Raises
         ------
         BenchError
-            When the watch ends by itself.
+            When the API server no longer has the events since then.
         """
         listed = json.loads(await self._client.send(Request("GET", self._path, "application/json", "")))
         for item in listed["items"] or []:
             self._take("ADDED", item)
-        query = f"?watch=true&resourceVersion={listed['metadata']['resourceVersion']}&timeoutSeconds=86400"
+        version = listed["metadata"]["resourceVersion"]
+        while True:
+            version = await self._follow(version)
+
+    async def _follow(self, version: str) -> str:
+        """Follow from a version until the API server ends that; return the version that was reached."""
+        query = f"?watch=true&resourceVersion={version}&timeoutSeconds=86400"
         async with self._client.session.get(
             self._client.server + self._path + query,
             timeout=aiohttp.ClientTimeout(total=None),
@@ -64,9 +72,10 @@ class Watch:
             async for line in response.content:
                 event = json.loads(line)
                 if event["type"] == "ERROR":
-                    break
+                    raise BenchError(f"the watch of {self._path} has ended: {event['object'].get('message')}")
                 self._take(event["type"], event["object"])
-        raise BenchError(f"the watch of {self._path} has ended")
+                version = event["object"]["metadata"]["resourceVersion"]
+        return version
 
     def expect(self, names: Iterable[str], met: Callable[[str, Object], bool]) -> None:
         """Begin to note when objects of these names first meet a condition.
