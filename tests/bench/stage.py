@@ -40,6 +40,7 @@ class Watch:
         self._met: Callable[[str, Object], bool] = lambda _type, _obj: False
         self._left: set[str] = set()
         self._done = asyncio.Event()
+        self.has_begun = asyncio.Event()
         self.newest: dict[str, Object] = {}
         self.times: dict[str, float] = {}
         self.listeners: list[Callable[[Object], None]] = []
@@ -58,6 +59,7 @@ class Watch:
         for item in listed["items"] or []:
             self._take("ADDED", item)
         version = listed["metadata"]["resourceVersion"]
+        self.has_begun.set()
         while True:
             version = await self._follow(version)
 
