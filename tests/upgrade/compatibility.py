@@ -17,8 +17,8 @@ RULES = "x-kubernetes-validations"
 OPEN = "x-kubernetes-preserve-unknown-fields"
 AT_MOST = ("maxLength", "maxItems", "maxProperties", "maximum")
 AT_LEAST = ("minLength", "minItems", "minProperties", "minimum")
-AS_IT_WAS = (
-    "type",
+# Of these, absence takes nothing away: without the keyword, more is let in.
+LOOSENED_WITHOUT = (
     "format",
     "pattern",
     "multipleOf",
@@ -29,26 +29,15 @@ AS_IT_WAS = (
     "allOf",
     "anyOf",
     "oneOf",
+)
+AS_IT_WAS = (
+    "type",
+    *LOOSENED_WITHOUT,
     "x-kubernetes-int-or-string",
     "x-kubernetes-embedded-resource",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-map-type",
-)
-# Of these, absence takes nothing away: without the keyword, more is let in.
-LOOSENED_WITHOUT = frozenset(
-    {
-        "format",
-        "pattern",
-        "multipleOf",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "uniqueItems",
-        "not",
-        "allOf",
-        "anyOf",
-        "oneOf",
-    }
 )
 
 
