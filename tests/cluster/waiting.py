@@ -19,7 +19,8 @@ def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str
     Parameters
     ----------
     check
-        Gives a true value when done. An `AssertionError` in it counts as "not yet", so it may use `assert`.
+        Gives a true value when done. An `AssertionError` or a `LookupError` in it counts as "not yet",
+        so it may use `assert`, and look for what is not there yet.
     deadline
         In seconds.
     message
@@ -35,7 +36,7 @@ def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str
     while True:
         try:
             value = check()
-        except AssertionError as error:
+        except (AssertionError, LookupError) as error:
             seen = f"the last try: {error}"
         else:
             if value:

@@ -100,7 +100,7 @@ def test_each_kind_is_watched_once_and_its_changes_are_counted(
     private_api.apply(template())
 
     def heard() -> bool:
-        assert by(operator, "watch_events_total", "type", resource="modeltemplates")["ADDED"] == 1
+        assert by(operator, "watch_events_total", "type", resource="modeltemplates").get("ADDED") == 1
         return True
 
     wait_for(heard)
