@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -58,16 +59,10 @@ class ApiClient:
 
     async def next_change(self, kind: ResourceKind, namespace: str, name: str, resource_version: str) -> None:
         """Wait until an object is no longer the version that was read, or the server is tired of waiting."""
-        params = {
-            "watch": "true",
-            "fieldSelector": f"metadata.name={name}",
-            "resourceVersion": resource_version,
-        }
-        path = kind.path(namespace)
-        event = await self._request("GET", path, params=params, first_line=True)
-        if event.get("type") == "ERROR":
-            status = event["object"]
-            raise error_for(status.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR, status, f"watch {path}")
+        changes = self.watch(kind, namespace, resource_version, fields=f"metadata.name={name}")
+        async with contextlib.aclosing(changes):
+            async for _ in changes:
+                return
 
     async def list(
         self,
@@ -126,7 +121,7 @@ class ApiClient:
         metadata_only: bool = False,
         labels: str = "",
         fields: str = "",
-    ) -> AsyncIterator[tuple[str, Object]]:
+    ) -> AsyncGenerator[tuple[str, Object], None]:
         """Yield the changes after a version: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object.
 
         It ends when the server ends it, which it does every few minutes. The other arguments are those of
@@ -162,6 +157,8 @@ class ApiClient:
                     if event.get("type") == "ERROR":
                         code = changed.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR
                         raise error_for(code, changed, attempt)
+                    if "type" not in event:
+                        raise ApiUnavailableError(0, {"message": "it ended within an event"}, attempt)
                     yield event["type"], {**changed, "apiVersion": kind.api_version, "kind": kind.kind}
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
@@ -347,9 +344,8 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-        first_line: bool = False,
     ) -> Object:
-        """Send one request; return the answer's body, or only its first line, of a body without end."""
+        """Send one request; return the answer's body."""
         attempt = f"{method} {path}"
         seconds = None if method == "GET" or self._permit is None else self._permit()
         all_headers = {"Accept": "application/json", **(headers or {})}
@@ -368,7 +364,7 @@ class ApiClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                content = await (response.content.readline() if first_line else response.read())
+                content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error

@@ -157,6 +157,18 @@ async def until(check: Callable[[], Any], within: float) -> float:
     return now() - begin
 
 
+@contextlib.asynccontextmanager
+async def leader_and_waiting(
+    server: Server, *, wrong_by: float = 0
+) -> AsyncIterator[tuple[Replica, Replica, asyncio.Task[None]]]:
+    """Give a replica that leads, one that waits for it to end, and the task of the first."""
+    first, second = Replica(server, "first", wrong_by=wrong_by), Replica(server, "second")
+    async with running(first) as (task,):
+        await until(lambda: first.may_write, within=1)
+        async with running(second):
+            yield first, second, task
+
+
 def test_one_leads_and_stays_the_leader() -> None:
     async def main() -> None:
         server = Server()
@@ -174,15 +186,11 @@ def test_one_leads_and_stays_the_leader() -> None:
 
 def test_released_it_is_taken_over_at_once() -> None:
     async def main() -> None:
-        server = Server()
-        first, second = Replica(server, "first"), Replica(server, "second")
-        async with running(first):
-            await until(lambda: first.may_write, within=1)
-            async with running(second):
-                await asyncio.sleep(7)
-                await first.lease.release()
-                assert not first.may_write
-                assert await until(lambda: second.may_write, within=1) < 0.2
+        async with leader_and_waiting(Server()) as (first, second, _):
+            await asyncio.sleep(7)
+            await first.lease.release()
+            assert not first.may_write
+            assert await until(lambda: second.may_write, within=1) < 0.2
 
     run(main())
 
@@ -190,14 +198,10 @@ def test_released_it_is_taken_over_at_once() -> None:
 @pytest.mark.parametrize("wrong_by", [0.0, -1e6, 1e6])
 def test_killed_it_is_taken_over_within_the_duration_whatever_the_clocks_say(wrong_by: float) -> None:
     async def main() -> None:
-        server = Server()
-        first, second = Replica(server, "first", wrong_by=wrong_by), Replica(server, "second")
-        async with running(first) as (task,):
-            await until(lambda: first.may_write, within=1)
-            async with running(second):
-                await asyncio.sleep(31)
-                task.cancel()
-                assert 10 < await until(lambda: second.may_write, within=16) <= 15.1
+        async with leader_and_waiting(Server(), wrong_by=wrong_by) as (_, second, task):
+            await asyncio.sleep(31)
+            task.cancel()
+            assert 10 < await until(lambda: second.may_write, within=16) <= 15.1
 
     run(main())
 
@@ -205,19 +209,15 @@ def test_killed_it_is_taken_over_within_the_duration_whatever_the_clocks_say(wro
 @pytest.mark.parametrize("how", ["down", "broken"])
 def test_cut_off_the_leader_ends_before_another_begins(how: str) -> None:
     async def main() -> None:
-        server = Server()
-        first, second = Replica(server, "first"), Replica(server, "second")
-        async with running(first) as (task,):
-            await until(lambda: first.may_write, within=1)
-            async with running(second):
-                await asyncio.sleep(31)
-                setattr(first.line, how, True)
-                cut = now()
-                await until(task.done, within=11)
-                assert first.lost_at is not None
-                assert 7.9 < first.lost_at - cut <= 10
-                assert not second.may_write
-                await until(lambda: second.may_write, within=8)
+        async with leader_and_waiting(Server()) as (first, second, task):
+            await asyncio.sleep(31)
+            setattr(first.line, how, True)
+            cut = now()
+            await until(task.done, within=11)
+            assert first.lost_at is not None
+            assert 7.9 < first.lost_at - cut <= 10
+            assert not second.may_write
+            await until(lambda: second.may_write, within=8)
 
     run(main())
 
@@ -258,22 +258,19 @@ def test_a_leader_that_sees_another_holder_ends_at_once() -> None:
 def test_a_lease_that_somebody_edits_or_deletes_is_kept() -> None:
     async def main() -> None:
         server = Server()
-        first, second = Replica(server, "first"), Replica(server, "second")
-        async with running(first):
-            await until(lambda: first.may_write, within=1)
-            async with running(second):
-                await asyncio.sleep(5)
-                assert server.lease is not None
-                server.lease["metadata"]["annotations"] = {"by": "somebody"}
-                await server.store(server.lease)
-                await asyncio.sleep(5)
-                assert server.lease["metadata"]["annotations"] == {"by": "somebody"}
-                await server.store(None)
-                for _ in range(100):
-                    await asyncio.sleep(0.5)
-                    assert first.may_write
-                    assert not second.may_write
-                assert server.holder == "first"
+        async with leader_and_waiting(server) as (first, second, _):
+            await asyncio.sleep(5)
+            assert server.lease is not None
+            server.lease["metadata"]["annotations"] = {"by": "somebody"}
+            await server.store(server.lease)
+            await asyncio.sleep(5)
+            assert server.lease["metadata"]["annotations"] == {"by": "somebody"}
+            await server.store(None)
+            for _ in range(100):
+                await asyncio.sleep(0.5)
+                assert first.may_write
+                assert not second.may_write
+            assert server.holder == "first"
 
     run(main())
 
@@ -295,14 +292,10 @@ def test_trouble_is_told_once() -> None:
 
 def test_waiting_asks_seldom() -> None:
     async def main() -> float:
-        server = Server()
-        first, second = Replica(server, "first"), Replica(server, "second")
-        async with running(first):
-            await until(lambda: first.may_write, within=1)
-            async with running(second):
-                before = second.line.requests
-                await asyncio.sleep(100)
-                return (second.line.requests - before) / 100
+        async with leader_and_waiting(Server()) as (_, second, _):
+            before = second.line.requests
+            await asyncio.sleep(100)
+            return (second.line.requests - before) / 100
 
     assert run(main()) <= 1.1, "a look and a wait for each renewal"
 

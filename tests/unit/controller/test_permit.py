@@ -30,12 +30,13 @@ WRITES: dict[str, Callable[[ApiClient], Awaitable[object]]] = {
 
 
 class Server:
-    """Notes the methods of requests; `lines` is the beginning of an answer that does not end."""
+    """Notes the methods of requests; `lines` begin an answer that does not end, unless it is cut."""
 
     def __init__(self) -> None:
         self.methods: list[str] = []
         self.stalls = asyncio.Event()
         self.lines = b""
+        self.is_cut = False
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.methods.append(request.method)
@@ -43,7 +44,8 @@ class Server:
             stream = web.StreamResponse()
             await stream.prepare(request)
             await stream.write(self.lines)
-            await self.stalls.wait()
+            if not self.is_cut:
+                await self.stalls.wait()
             return stream
         if request.path.endswith("/events"):
             await self.stalls.wait()
@@ -120,6 +122,13 @@ async def test_a_watch_that_fails_says_so() -> None:
     async with world(None) as (server, client):
         server.lines = b'{"type": "ERROR", "object": {"code": 410, "message": "too old"}}\n'
         with pytest.raises(ApiError, match="too old"):
+            await client.next_change(LEASES, "system", "model-operator", "1")
+
+
+async def test_a_watch_that_ends_within_an_event_says_so() -> None:
+    async with world(None) as (server, client):
+        server.lines, server.is_cut = b'{"type": "MODIFIED", "obj', True
+        with pytest.raises(ApiUnavailableError, match="ended within an event"):
             await client.next_change(LEASES, "system", "model-operator", "1")
 
 
