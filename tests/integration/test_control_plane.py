@@ -44,6 +44,20 @@ def test_a_simulated_pod_is_scheduled_and_becomes_ready(control_plane: ControlPl
     api.wait_until_gone("Pod", "fine")
 
 
+def test_a_pod_that_the_node_controller_took_for_unready_is_ready_again(
+    control_plane: ControlPlane, api: KubeApi
+) -> None:
+    """After an outage, in which it has heard nothing of the nodes."""
+    api.create(pod("lost"))
+    conditions = api.wait_for_condition("Pod", "lost", "Ready")["status"]["conditions"]
+    unready = [{**each, "status": "False"} if each["type"] == "Ready" else each for each in conditions]
+
+    patched = api.patch("Pod", "lost", {"status": {"conditions": unready}}, subresource="status")
+
+    assert patched["status"]["conditions"] == unready
+    api.wait_for_condition("Pod", "lost", "Ready")
+
+
 @pytest.mark.parametrize(
     ("failure", "phase", "state"),
     [
