@@ -33,8 +33,9 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "error: $(PYTHON) lacks the module venv; on Debian: apt install python3-venv." >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV)…"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	    -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	    -r $(EXAMPLE)/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -156,7 +157,7 @@ kubernetes-schemas: tools ## Capture Kubernetes' schemas of what is rendered, fo
 	@$(BIN)/python -m tests.kubernetes_schemas
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
-	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --group dev pyproject.toml --overrides requirements-overrides.txt -o requirements.lock
 	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
 	echo hatchling | $(LOCK) - -c requirements.lock -o requirements-build.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \

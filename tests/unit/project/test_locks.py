@@ -1,0 +1,40 @@
+"""The operator under test is the one of the image: it loads the same packages."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+from tests.project.sbom import LOCK
+
+LOADED = """
+import json, sys
+from importlib.metadata import packages_distributions
+import model_operator.cli.main, model_operator.controller.operator
+known = packages_distributions()
+print(json.dumps([name for module in sys.modules for name in known.get(module.partition(".")[0], ())]))
+"""
+OURS = {"model-operator", "editables"}
+HARMLESS = {
+    "chardet",  # of cyclonedx-bom; requests takes it for its own
+    "setuptools",  # of the virtual environment, up to Python 3.11
+}
+
+
+def normal(name: str) -> str:
+    """Give a package's name as locks write it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_only_packages_of_the_image_are_loaded() -> None:
+    """Libraries load what they find, as jsonschema does, and are slower or judge differently then."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = {normal(name) for name in json.loads(done.stdout)}
+    locked = {normal(name) for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)}
+
+    assert {"jsonschema", "kopf", "pydantic"} <= loaded
+    assert loaded - OURS - HARMLESS - locked == set()
