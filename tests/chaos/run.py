@@ -50,7 +50,7 @@ class Extent:
     window_seconds: float
 
 
-SHORT = Extent(instances=40, rate=8, seconds=8, settle_seconds=60, quiet_seconds=2, window_seconds=3)
+SHORT = Extent(instances=40, rate=8, seconds=12, settle_seconds=120, quiet_seconds=2, window_seconds=3)
 LONG = Extent(instances=200, rate=12, seconds=60, settle_seconds=180, quiet_seconds=4, window_seconds=15)
 
 
@@ -138,6 +138,7 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
     finally:
         world.proxy.choice = None
         world.churn.end()
+    world.revive_nodes()
     world.churn.check()
     ended = time.monotonic()
     outcome.operations = world.churn.counts - operations

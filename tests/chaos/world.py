@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FIXED = {"MODEL_OPERATOR_REQUEST_TIMEOUT_SECONDS": "3"}
 READY_SECONDS = 60.0
 LEASE = "model-operator"
+NODE_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 class World:
@@ -110,6 +111,16 @@ class World:
         self.tend()
         while not self.are_ready and time.monotonic() < end:
             self.tend_for(0.2)
+
+    def revive_nodes(self) -> None:
+        """Start the simulated nodes anew, so that they look at all pods again.
+
+        kwok does not try again what an API server without etcd has answered with 500; a kubelet does.
+        """
+        self.components.kill("kwok")
+        # They name a process that is no more, and would have to run out.
+        self.api.request("DELETE", NODE_LEASES)
+        self.components.revive("kwok")
 
     @property
     def are_ready(self) -> bool:
