@@ -46,6 +46,7 @@ def _cpu(seconds: Mapping[str, float]) -> str:
 
 
 _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    ("measured on", lambda f: f["time"]),
     ("**Ceiling**: Service and Deployment, applied, s", lambda f: f"{f['ceiling']['apply_seconds']:.1f}"),
     ("… the API server's and etcd's CPU for it, s", lambda f: _cpu(f["ceiling"]["apply_cpu_seconds"])),
     ("… the same by POST, s", lambda f: f"{f['ceiling']['post_seconds']:.1f}"),

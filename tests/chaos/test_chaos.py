@@ -13,7 +13,7 @@ from tests.cluster.processes import REPOSITORY, orphaned
 SECONDS = 600
 """It takes about three minutes; on a machine that is busy otherwise it may take longer."""
 SEED = "test"
-"""The same for each run of the tests, so that what fails is likely to fail again. `make chaos-short` takes others."""
+"""The same each time, so that what fails is likely to fail again. `make chaos-short` takes others."""
 
 
 @pytest.mark.timeout(SECONDS + 60)

@@ -65,7 +65,7 @@ def test_children_that_are_gone_are_made_once_and_those_of_deleted_instances_nev
 
 def test_the_figures_can_be_shown(figures: dict[str, Any]) -> None:
     results = {
-        "sizes": {str(COUNT): figures},
+        "sizes": {str(COUNT): {"time": "2026-01-01", **figures}},
         "machine": machine(),
         "kubernetes": "v1",
         "version": "1",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench import report
 from tests.bench.aims import AIMS, verdicts
 from tests.bench.requests import split
+from tests.bench.run import merged
 from tests.bench.scenarios import percentiles
 
 GOOD: dict[str, Any] = {
@@ -105,3 +109,19 @@ def test_counts_are_split_into_writes_reads_and_what_is_apart() -> None:
 
 def test_percentiles_are_of_the_values_themselves_in_milliseconds() -> None:
     assert percentiles(number / 1000 for number in range(1, 101)) == {"p50": 50.0, "p99": 99.0}
+
+
+def test_what_was_recorded_before_is_judged_with_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded = results()
+    recorded["sizes"]["1000"]["single"]["to_deployment_ms"]["p50"] = 50.0
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "performance.json")
+    now = {"sizes": {"1000": copy.deepcopy(GOOD)}, "time": "today"}
+    assert merged(now) == now
+
+    report.RESULTS.write_text(json.dumps(recorded))
+
+    assert missed(recorded) != []
+    assert [verdict.word for verdict in verdicts(merged(now))] == ["met"] * len(AIMS)
+    assert merged(now)["time"] == "today"
