@@ -160,5 +160,8 @@ def _judge(aim: Aim, results: Mapping[str, Any]) -> Verdict:
     given = [sizes.get(str(size)) for size in wanted] if wanted else [results.get("webhook")]
     if not all(given):
         return Verdict(aim, None, None)
-    value = round(aim.value(*given), 3)
+    try:
+        value = round(aim.value(*given), 3)
+    except KeyError:  # of a step that was left out
+        return Verdict(aim, None, None)
     return Verdict(aim, value, value >= aim.limit if aim.least else value <= aim.limit)

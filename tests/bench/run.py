@@ -20,7 +20,7 @@ from model_operator import __version__
 from tests.bench import report
 from tests.bench.aims import verdicts
 from tests.bench.client import BenchError
-from tests.bench.scenarios import Bench
+from tests.bench.scenarios import STEPS, Bench
 from tests.bench.usage import machine
 from tests.bench.webhook import measure_all
 from tests.cluster.processes import ProcessError
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-async def measure(sizes: Sequence[int], *, webhook: bool) -> dict[str, Any]:
-    """Measure all sizes, and the webhooks; give the results as they are written."""
+async def measure(sizes: Sequence[int], steps: Sequence[str], *, webhook: bool) -> dict[str, Any]:
+    """Measure all sizes, step by step, and the webhooks; give the results as they are written."""
     begin = time.monotonic()
     results: dict[str, Any] = {
         "time": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -46,7 +46,7 @@ async def measure(sizes: Sequence[int], *, webhook: bool) -> dict[str, Any]:
             print(f"{time.monotonic() - begin:6.0f} s  {size:,} instances: {what}", flush=True)
 
         async with Bench(size) as bench:
-            results["sizes"][str(size)] = {"time": results["time"], **await bench.run(tell)}
+            results["sizes"][str(size)] = {"time": results["time"], **await bench.run(tell, steps)}
     if webhook:
         print(f"{time.monotonic() - begin:6.0f} s  webhooks", flush=True)
         results["webhook"] = await asyncio.to_thread(measure_all)
@@ -73,11 +73,16 @@ def main() -> int:
     parser.add_argument("sizes", type=int, nargs="+", help="numbers of instances")
     parser.add_argument("--record", action="store_true", help="write docs/performance.json")
     parser.add_argument("--without-webhooks", action="store_true", help="leave the webhooks out")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="measure only these")
     arguments = parser.parse_args()
+    if "create" not in arguments.steps and set(arguments.steps) - {"ceiling"}:
+        parser.error("every step but ceiling needs create.")
     # A SIGTERM unwinds like Ctrl-C, so that everything is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        results = asyncio.run(measure(arguments.sizes, webhook=not arguments.without_webhooks))
+        results = asyncio.run(
+            measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks)
+        )
     except ExceptionGroup as group:
         failed, defects = group.split((BenchError, ProcessError))
         if failed is None or defects is not None:

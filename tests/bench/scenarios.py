@@ -28,7 +28,7 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from tests.bench.client import Request
     from tests.bench.objects import Object
@@ -42,6 +42,8 @@ QUIET_SECONDS = 2.0
 SETTLED_QUIET_SECONDS = 12.0
 """Ten seconds after its start the operator compares its caches with the API server: part of a restart."""
 _DRIFTED_SURGE = 3
+STEPS = ("ceiling", "create", "single", "edit", "drift", "restart", "rebuild", "delete")
+"""What is measured, in this order."""
 
 Figures = dict[str, Any]
 
@@ -104,13 +106,15 @@ class Bench:
         """Stop everything."""
         await self._stack.aclose()
 
-    async def run(self, tell: Callable[[str], None]) -> Figures:
-        """Measure everything.
+    async def run(self, tell: Callable[[str], None], wanted: Collection[str] = STEPS) -> Figures:
+        """Measure.
 
         Parameters
         ----------
         tell
             Called with what is measured next.
+        wanted
+            The steps to go through; all but ``ceiling`` need ``create``.
 
         Raises
         ------
@@ -118,15 +122,10 @@ class Bench:
             When something does not come to pass within its time, or is refused.
         """
         figures: Figures = {"instances": self._count, "concurrency": CONCURRENCY}
+        if "single" not in wanted:
+            self._singles = []
         steps: dict[str, Callable[[], Awaitable[Figures]]] = {
-            "ceiling": self._ceiling,
-            "create": self._create,
-            "single": self._single,
-            "edit": self._edit,
-            "drift": self._drift,
-            "restart": self._restart,
-            "rebuild": self._rebuild,
-            "delete": self._delete,
+            step: getattr(self, f"_{step}") for step in STEPS if step in wanted
         }
 
         async def measure() -> None:

@@ -75,3 +75,4 @@ def test_the_figures_can_be_shown(figures: dict[str, Any]) -> None:
     for grid in (report.figures(results), report.requests(results), report.aims(results)):
         assert all(len(row) == len(grid.head) for row in grid.rows)
         assert report.markdown(grid).count("\n") == len(grid.rows) + 1
+    assert all(all(row) for row in report.figures(results).rows), "nothing is left out"

@@ -111,6 +111,20 @@ def test_percentiles_are_of_the_values_themselves_in_milliseconds() -> None:
     assert percentiles(number / 1000 for number in range(1, 101)) == {"p50": 50.0, "p99": 99.0}
 
 
+def test_a_step_that_was_left_out_has_no_verdict() -> None:
+    given = results()
+    del given["sizes"]["10000"]["restart"], given["sizes"]["1000"]["edit"]
+
+    open_ = [verdict.aim.text for verdict in verdicts(given) if verdict.met is None]
+
+    assert open_ == [
+        "a template's edit in all Deployments, over the ceiling",
+        "writes after a restart with nothing to do",
+        "CPU seconds of such a restart",
+        "peak memory after such a restart in MB",
+    ]
+
+
 def test_what_was_recorded_before_is_judged_with_what_was_measured(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
