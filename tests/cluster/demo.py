@@ -86,8 +86,9 @@ def _show_roll_out(kubectl: Kubectl, subject: Subject) -> None:
 
 def _show_wrong_parameter(kubectl: Kubectl, subject: Subject) -> None:
     say(
-        "Somebody sets a parameter that the template does not have. What serves keeps\n"
-        "serving, and the status says what is wrong:"
+        "Somebody sets a parameter that the template does not have. Webhooks would refuse\n"
+        "that; here there are none. What serves keeps serving, and the status says what is\n"
+        "wrong:"
     )
     deployment, instance = f"deployment/{subject.deployment}", f"modelinstance/{subject.instance}"
     patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": "x"}})

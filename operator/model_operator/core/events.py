@@ -34,7 +34,7 @@ class EventReason(Enum):
     ChildUpdated = "One was changed; the note says because of what."
     ChildDeleted = "One that is no longer wanted was deleted, after its replacement had been rolled out."
     NotServing = "The last worker that served is gone, and none was to go."
-    RollOutStarted = "A template was edited; its instances follow."
+    TemplateEdited = "A template was edited; its instances follow it as far as they fit it."
 
 
 class Verb(StrEnum):
@@ -142,8 +142,10 @@ def template_events(
     concerned = after.get("instance_count")
     if 0 < seen < generation and concerned and _condition(after, "Ready").get("status") == "True":
         instances = "1 instance" if concerned == 1 else f"{concerned} instances"
-        note = f"Generation {generation} is being rolled out to {instances}."
-        yield Event(regarding, EventType.NORMAL, EventReason.RollOutStarted.name, "RollingOut", note)
+        note = (
+            f"Generation {generation} is for {instances}; the condition RolledOut tells how far it has got."
+        )
+        yield Event(regarding, EventType.NORMAL, EventReason.TemplateEdited.name, "Editing", note)
 
 
 def child_event(
@@ -224,7 +226,7 @@ def event_reasons_table() -> str:
     rows += [_row(one.name, _type_of(one.value), "template", one.value.meaning) for one in TemplateReason]
     for one in EventReason:
         kind = EventType.WARNING if one is EventReason.NotServing else EventType.NORMAL
-        on = "template" if one is EventReason.RollOutStarted else "instance"
+        on = "template" if one is EventReason.TemplateEdited else "instance"
         rows.append(_row(one.name, kind, on, one.value))
     return "\n".join(rows)
 

@@ -84,8 +84,9 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     edit_bundle(api, tag="v2")
     life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
-    happened(api, "TemplateValid", "RollOutStarted", name="encoder", kind="ModelTemplate")
-    rolled_out = ("Normal", "RollOutStarted", source, "Generation 2 is being rolled out to 1 instance.")
+    happened(api, "TemplateValid", "TemplateEdited", name="encoder", kind="ModelTemplate")
+    note = "Generation 2 is for 1 instance; the condition RolledOut tells how far it has got."
+    rolled_out = ("Normal", "TemplateEdited", source, note)
     assert rolled_out in described(kubectl, api, "modeltemplate/encoder")
     note = "Updated Deployment minilm for generation 2 of ModelTemplate encoder."
     (updated,) = [event for event in events(api) if event["reason"] == "ChildUpdated"]

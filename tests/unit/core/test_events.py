@@ -88,7 +88,8 @@ def test_instance(before: dict[str, Any], after: dict[str, Any], expected: list[
 
 AND_INSTANCE = "and generation 2 of the instance."
 VALIDATED = ("Validating", "so it is")
-ROLLING = ("Normal", "RollOutStarted", "RollingOut")
+NOTE = "Generation 2 is for {}; the condition RolledOut tells how far it has got."
+EDITED = ("Normal", "TemplateEdited", "Editing")
 
 
 @pytest.mark.parametrize(
@@ -107,14 +108,14 @@ ROLLING = ("Normal", "RollOutStarted", "RollingOut")
         (
             status("TemplateValid", observedGeneration=1),
             status("TemplateValid", observedGeneration=2, instance_count=2),
-            [(*ROLLING, "Generation 2 is being rolled out to 2 instances.")],
+            [(*EDITED, NOTE.format("2 instances"))],
         ),
         (
             status("TemplateInvalid", observedGeneration=1),
             status("TemplateValid", observedGeneration=2, instance_count=1),
             [
                 ("Normal", "TemplateValid", *VALIDATED),
-                (*ROLLING, "Generation 2 is being rolled out to 1 instance."),
+                (*EDITED, NOTE.format("1 instance")),
             ],
         ),
         (

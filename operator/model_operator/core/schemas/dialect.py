@@ -41,6 +41,15 @@ MAX_PROGRAM: Final = 16_000
 
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 _BELOW: Final = {"root": "parameter", "parameter": "field", "field": "field"}
+_BOUNDS: Final = (
+    ("minimum", "maximum", False),
+    ("minimum", "exclusiveMaximum", True),
+    ("exclusiveMinimum", "maximum", True),
+    ("exclusiveMinimum", "exclusiveMaximum", True),
+    ("minLength", "maxLength", False),
+    ("minItems", "maxItems", False),
+)
+"""Two keywords that bound the same, and whether a value may not be both bounds."""
 _YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
@@ -63,7 +72,7 @@ def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
     tuple of Violation
         ``keyword_forbidden``, ``keyword_unknown``, ``keyword_value``, ``schema_too_deep``, ``too_long``,
         ``parameter_name``, ``pattern_syntax``, ``unique_items``, ``unused_default``, ``undeclared``,
-        ``secret_ref``.
+        ``no_value``, ``secret_ref``.
     """
     checker = _Checker()
     with suppress(_EnoughError):
@@ -176,6 +185,11 @@ class _Checker:
         if schema.get("uniqueItems") and not possible_item_types(schema) <= SCALAR_TYPES:
             message = "needs items of scalar types; say which, as in items: {type: string}"
             self.refuse((*loc, "uniqueItems"), message, "unique_items")
+        for lower, upper, is_open in _BOUNDS:
+            least, most = schema.get(lower), schema.get(upper)
+            if least is not None and most is not None and (least > most or (is_open and least == most)):
+                message = f"with {upper} {most} no value could be valid"
+                self.refuse((*loc, lower), message, "no_value")
         if schema.get("additionalProperties") is False:
             for index, name in enumerate(schema.get("required", ())):
                 if name not in schema.get("properties", {}):
