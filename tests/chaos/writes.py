@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections import defaultdict, deque
@@ -32,14 +33,11 @@ class Writes:
     ----------
     operators
         How many writes of operators took effect.
-    handovers
-        Those of them that were by another operator than the one before; they differ by their user agents.
     """
 
     def __init__(self, log: Path) -> None:
         self.operators = 0
-        self.handovers: list[str] = []
-        self._writer = ""
+        self._writers: list[tuple[str, str, str]] = []
         self._log = log
         self._file: TextIOWrapper | None = None
         self._rest = ""
@@ -58,9 +56,7 @@ class Writes:
             self._histories[event["namespace"], event["name"]].append(told)
             if _counts(event):
                 lines.append(told)
-                if self._writer not in ("", event["agent"]):
-                    self.handovers.append(f"{told} by {event['agent']}")
-                self._writer = event["agent"]
+                self._writers.append((event["received"], event["agent"], told))
         if lines:
             self.operators += len(lines)
             self._last = time.monotonic()
@@ -69,7 +65,21 @@ class Writes:
     def start_over(self) -> None:
         """Take whoever writes next for the first one."""
         self.read()
-        self._writer, self.handovers = "", []
+        self._writers.clear()
+
+    @property
+    def handovers(self) -> list[str]:
+        """The writes that were by another operator than the one before; they differ by their user agents.
+
+        They are in the order in which the API server took them in: what it has, it may carry out much later.
+        Under faults it has created Services twelve seconds after it was asked to.
+        """
+        sent = itertools.pairwise(sorted(self._writers))
+        return [
+            f"{told}, taken in at {received}, by {agent}"
+            for (_, before, _), (received, agent, told) in sent
+            if agent != before
+        ]
 
     def quiet_seconds(self) -> float:
         """Give for how long no operator has written anything."""

@@ -21,7 +21,8 @@ def audit_events(log: Path) -> Iterator[dict[str, Any]]:
         ``user``, ``agent`` (the program), ``verb`` (``create``, ``update``, ``patch``, ``delete``,
         ``deletecollection``; where reads are logged, also ``get``, ``list``, ``watch``), ``group``,
         ``resource`` (with its subresource: ``modelinstances/status``), ``namespace``, ``name``, ``code`` (the
-        HTTP status), ``message`` (of an error), ``time`` and ``query`` (the part of the URL after ``?``).
+        HTTP status), ``message`` (of an error), ``received`` (when the API server took it in), ``time`` (when
+        it was done with it) and ``query`` (the part of the URL after ``?``).
         What does not apply is ``""``.
     """
     with log.open() as lines:
@@ -46,6 +47,7 @@ def audit_event(line: str) -> dict[str, Any]:
         "name": target.get("name", ""),
         "code": event.get("responseStatus", {}).get("code", 0),
         "message": event.get("responseStatus", {}).get("message", ""),
+        "received": event["requestReceivedTimestamp"],
         "time": event["stageTimestamp"],
         "query": event["requestURI"].partition("?")[2],
     }

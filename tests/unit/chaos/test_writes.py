@@ -19,6 +19,7 @@ def line(name: str, **changes: Any) -> str:
         "verb": "patch",
         "objectRef": {"resource": changes.get("resource", "deployments"), "namespace": "a", "name": name},
         "responseStatus": {"code": changes.get("code", 200)},
+        "requestReceivedTimestamp": changes.get("received", "2026-01-01T00:00:00Z"),
         "stageTimestamp": "2026-01-01T00:00:00Z",
         "requestURI": "/apis?" + changes.get("query", ""),
     }
@@ -90,8 +91,20 @@ def test_quiet_ends_with_a_write_of_an_operator(tmp_path: Path, monkeypatch: pyt
 
 def test_who_writes_changes(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
-    log.write_text("".join(line("m", agent=agent) for agent in "aabba"))
+    log.write_text("".join(line("m", agent=agent, received=str(n)) for n, agent in enumerate("aabba")))
     writes = Writes(log)
     assert len(writes.read()) == 5
     assert [told.split()[-1] for told in writes.handovers] == ["b", "a"]
+    writes.start_over()
+    assert writes.handovers == []
+    writes.close()
+
+
+def test_what_the_api_server_carries_out_late_was_written_when_it_took_it_in(tmp_path: Path) -> None:
+    log = tmp_path / "audit.log"
+    carried_out = [("1", "a"), ("3", "b"), ("2", "a"), ("4", "b")]
+    log.write_text("".join(line("m", agent=agent, received=received) for received, agent in carried_out))
+    writes = Writes(log)
+    writes.read()
+    assert [told.split()[-1] for told in writes.handovers] == ["b"]
     writes.close()

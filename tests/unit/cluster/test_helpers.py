@@ -26,7 +26,8 @@ def test_audit_events_are_flat_and_a_half_written_line_is_left_for_later(tmp_pat
             "name": "bge",
         },
         "responseStatus": {"code": 200},
-        "stageTimestamp": "2026-01-01T00:00:00.000000Z",
+        "requestReceivedTimestamp": "2026-01-01T00:00:00.000000Z",
+        "stageTimestamp": "2026-01-01T00:00:01.000000Z",
         "requestURI": "/apis/…/status?fieldManager=model-operator",
     }
     log = tmp_path / "audit.log"
@@ -43,7 +44,8 @@ def test_audit_events_are_flat_and_a_half_written_line_is_left_for_later(tmp_pat
             "name": "bge",
             "code": 200,
             "message": "",
-            "time": "2026-01-01T00:00:00.000000Z",
+            "received": "2026-01-01T00:00:00.000000Z",
+            "time": "2026-01-01T00:00:01.000000Z",
             "query": "fieldManager=model-operator",
         }
     ]
