@@ -72,10 +72,10 @@ test-unit: $(INSTALLED) ## Run the tests that need no control plane
 record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record
 
-bench: tools ## Measure 200 to 5,000 instances against the API server's own limit (about 15 minutes)
+bench: tools ## Measure 200 to 5,000 instances against the API server's own limit (half an hour to an hour)
 	@$(BIN)/python -m tests.bench.run --record 200 1000 5000
 
-bench-large: tools ## The same with 1,000 and 10,000 instances (about 15 minutes)
+bench-large: tools ## The same with 1,000 and 10,000 instances (an hour or more)
 	@$(BIN)/python -m tests.bench.run --record --without-webhooks 1000 10000
 
 bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take

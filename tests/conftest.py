@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin the run, or, in an xdist worker, join the controller's."""
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker is None:
+        # A shell has what it starts in the background ignore Ctrl-C, and whatever that starts inherits it.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         config.stash[RUN] = SharedRun.begin()
     else:
         config.stash[RUN] = SharedRun(Path(worker["run_directory"]), worker["run_owner"])

@@ -348,7 +348,9 @@ class Bench:
     async def _start_operator(self) -> None:
         log = self.folder / "operator.log"
         # In a thread, since the stage and the watches go on.
-        self._operator = await asyncio.to_thread(OperatorProcess.start, self._as_operator, log=log)
+        self._operator = await asyncio.to_thread(
+            OperatorProcess.start, self._as_operator, log=log, seconds=self._limit
+        )
 
     def _stop_operator(self) -> None:
         if self._operator is not None:

@@ -42,6 +42,7 @@ class OperatorProcess:
         owner: int | None = None,
         environment: Mapping[str, str] | None = None,
         module: str = "model_operator",
+        seconds: float = START_SECONDS,
     ) -> Self:
         """Start an operator and wait until it is ready: its caches are complete, its webhooks served.
 
@@ -59,6 +60,8 @@ class OperatorProcess:
             Variables laid over ours.
         module
             What is run: the operator, or a module that changes something of it before it runs it.
+        seconds
+            How long it may take; the more objects there are to list, the longer.
 
         Raises
         ------
@@ -69,7 +72,7 @@ class OperatorProcess:
             kubeconfig, *arguments, log=log, owner=owner, environment=environment, module=module
         )
         try:
-            operator._process.wait_until(operator.ready, what="ready", seconds=START_SECONDS)
+            operator._process.wait_until(operator.ready, what="ready", seconds=seconds)
         except BaseException:
             operator._process.stop(GRACE_SECONDS)
             raise
