@@ -8,6 +8,7 @@ and that all of it is what the operator depends on.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from model_operator import __version__
 
 REPOSITORY = Path(__file__).parents[2]
 LOCK = REPOSITORY / "requirements-runtime.lock"
+PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+"""Name and version of each package of a lock."""
 
 
 def bill(lock: Path = LOCK, version: str = __version__) -> str:

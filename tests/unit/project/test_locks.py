@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 
-from tests.project.sbom import LOCK
+from packaging.utils import canonicalize_name
+
+from tests.project.sbom import LOCK, PINNED
 
 LOADED = """
 import json, sys
@@ -23,18 +24,13 @@ HARMLESS = {
 }
 
 
-def normal(name: str) -> str:
-    """Give a package's name as locks write it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def test_only_packages_of_the_image_are_loaded() -> None:
     """Libraries load what they find, as jsonschema does, and are slower or judge differently then."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, timeout=120
     )
-    loaded = {normal(name) for name in json.loads(done.stdout)}
-    locked = {normal(name) for name in re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)}
+    loaded = {canonicalize_name(name) for name in json.loads(done.stdout)}
+    locked = {canonicalize_name(name) for name, _ in PINNED.findall(LOCK.read_text())}
 
     assert {"jsonschema", "kopf", "pydantic"} <= loaded
     assert loaded - OURS - HARMLESS - locked == set()

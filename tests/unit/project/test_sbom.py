@@ -11,9 +11,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from model_operator import __version__
-from tests.project.sbom import LOCK, bill
-
-PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
+from tests.project.sbom import LOCK, PINNED, bill
 
 
 @pytest.fixture(scope="module")
