@@ -17,7 +17,8 @@ from model_operator.controller.resources import ResourceKind
 from model_operator.core.json_values import wire_json
 from model_operator.core.ownership import MANAGER
 
-_PAGE = 500
+PAGE = 500
+"""Objects that are asked for at once in a list."""
 _ONLY_CREATE = "1"
 """A resource version that no object has: the API server ignores it when it creates, and answers 409 when the
 object exists."""
@@ -86,10 +87,32 @@ class ApiClient:
         labels, fields
             Selectors of those to list; by default the kind's label selector.
         """
-        selectors = _selectors(kind, labels, fields)
-        async for page in self._pages(kind, namespace, selectors, metadata_only=metadata_only):
-            for item in _items(kind, page):
+        pages = self.pages(kind, namespace, metadata_only=metadata_only, labels=labels, fields=fields)
+        async for items, _ in pages:
+            for item in items:
                 yield item
+
+    async def pages(
+        self,
+        kind: ResourceKind,
+        namespace: str = "",
+        *,
+        metadata_only: bool = False,
+        labels: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[tuple[Sequence[Object], str]]:
+        """Yield the objects of a kind, page by page, and with each page the version of the whole list.
+
+        The arguments are those of :meth:`list`.
+        """
+        params = {"limit": str(PAGE), **_selectors(kind, labels, fields)}
+        headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
+        while True:
+            page = await self._request("GET", kind.path(namespace), params=params, headers=headers)
+            params["continue"] = page["metadata"].get("continue", "")
+            yield _items(kind, page), page["metadata"]["resourceVersion"]
+            if not params["continue"]:
+                return
 
     async def list_to_watch(
         self,
@@ -104,12 +127,12 @@ class ApiClient:
 
         The arguments are those of :meth:`list`.
         """
-        found = []
+        found: list[Object] = []
         version = ""
-        selectors = _selectors(kind, labels, fields)
-        async for page in self._pages(kind, namespace, selectors, metadata_only=metadata_only):
-            found += _items(kind, page)
-            version = page["metadata"]["resourceVersion"]
+        pages = self.pages(kind, namespace, metadata_only=metadata_only, labels=labels, fields=fields)
+        async for items, listed in pages:
+            found += items
+            version = listed
         return found, version
 
     async def watch(
@@ -163,18 +186,6 @@ class ApiClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error
-
-    async def _pages(
-        self, kind: ResourceKind, namespace: str, selectors: Mapping[str, str], *, metadata_only: bool
-    ) -> AsyncIterator[Object]:
-        params = {"limit": str(_PAGE), **selectors}
-        headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
-        while True:
-            page = await self._request("GET", kind.path(namespace), params=params, headers=headers)
-            yield page
-            params["continue"] = page.get("metadata", {}).get("continue", "")
-            if not params["continue"]:
-                return
 
     async def apply(
         self,

@@ -26,6 +26,9 @@ from model_operator.controller.errors import StartupError
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod with a ServiceAccount finds its namespace."""
 _DEFAULT_NAMESPACE = "default"
+_UNCOMPRESSED = "identity"
+"""Compressing a list takes the API server several times as long as writing it (kubernetes/kubernetes#112296),
+and only a cluster's own network is between it and us."""
 
 
 def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
@@ -143,7 +146,7 @@ def _exists(location: str) -> bool:
 
 
 class Connection:
-    """An open session with the API server; kopf and :class:`ApiClient` share it.
+    """Open connections with the API server; kopf and :class:`ApiClient` share them.
 
     Parameters
     ----------
@@ -180,10 +183,20 @@ class Connection:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The session; opened anew after kopf has closed one on a refused login."""
+        """The session."""
         if self._session is None or self._session.closed:
-            self._session = self._open()
+            self._session = self._open(self._new_connector())
         return self._session
+
+    def share(self, middleware: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
+        """Return another session over the same connections, to be closed by whom it is for.
+
+        Parameters
+        ----------
+        middleware
+            What each of its requests is to pass.
+        """
+        return self._open(self.session.connector, middleware)
 
     async def renew(self) -> None:
         """Read the credentials again and open a new session with them."""
@@ -197,16 +210,22 @@ class Connection:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(
+        self, connector: aiohttp.BaseConnector | None, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
         proxy = self._configuration.proxy or get_environ_proxies(self.server).get(URL(self.server).scheme)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context(), socket_factory=self._new_socket),
-            headers={"User-Agent": f"model-operator/{__version__}"},
+            connector=connector,
+            connector_owner=not middlewares,
+            headers={"User-Agent": f"model-operator/{__version__}", "Accept-Encoding": _UNCOMPRESSED},
             timeout=aiohttp.ClientTimeout(total=self._timeout),
-            middlewares=(self._authenticate,),
+            middlewares=(*middlewares, self._authenticate),
             trace_configs=self._traces,
             proxy=URL(proxy) if proxy else None,
         )
+
+    def _new_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=0, ssl=self._ssl_context(), socket_factory=self._new_socket)
 
     def _new_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, *_ = address

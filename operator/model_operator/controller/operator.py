@@ -39,6 +39,7 @@ from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateTrials, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.vitals import WATCHER, Vitals
+from model_operator.controller.watch_start import WatchStart
 from model_operator.controller.watching import kopf_settings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
@@ -181,6 +182,7 @@ class Operator:
         self._triggers = Triggers(self._state, self._queue, scope)
         self._vitals = Vitals(kinds, scope, settings.resync_seconds)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._vitals.sign)
+        self._watch_start = WatchStart(connection.server, kinds, scope, self._resync.relisted)
         self._events = EventRecorder(writer, metrics, is_busy=lambda: len(self._queue) > 0)
         self._workers = Workers(
             self._queue,
@@ -216,7 +218,7 @@ class Operator:
         metrics.leader.set_function(lambda: self.is_leading)
         metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None
-        self._is_filled = False
+        self._filled = asyncio.Event()
         self._is_leading = False
         self._logged_in_at: float | None = None
         self.failed = False
@@ -235,7 +237,9 @@ class Operator:
             await self._webhooks.prepare()
 
     def close(self) -> None:
-        """Give back what :meth:`prepare` has taken."""
+        """Give back what :meth:`prepare` has taken, and end a start that was stopped half-way."""
+        if self._task is not None:
+            self._task.cancel()
         if self._webhooks is not None:
             self._webhooks.close()
 
@@ -245,7 +249,7 @@ class Operator:
             return None
         if self._task.done():
             return "the workers have ended"
-        if not self._is_filled:
+        if not self._filled.is_set():
             return None
         if self._resync.silent is not None:
             return f"the watch of {self._resync.silent} has fallen silent"
@@ -258,7 +262,7 @@ class Operator:
 
     def ready(self) -> str | None:
         """Return what the operator still lacks to do its work: as leader, or as the one that stands by."""
-        if not self._is_filled:
+        if not self._filled.is_set():
             return "the caches are not filled yet"
         if self._webhooks is not None and not self._webhooks.is_serving:
             return "the webhooks are not served"
@@ -281,8 +285,6 @@ class Operator:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             self._metrics.watch_events.labels(kind.plural, event["type"] or "LISTED").inc()
             self._vitals.sign()
-            if event["type"] is None:
-                self._resync.relisted(kind)
             self._triggers.observe(kind, event["type"], event["object"])
 
         return on_event
@@ -300,10 +302,14 @@ class Operator:
             log.warning("the API server refuses the credentials; reading them again")
             await self._connection.renew()
         self._logged_in_at = now
-        return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=self._connection.session)
+        session = self._connection.share(self._watch_start)
+        return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
+        """Begin to work, and let kopf watch only when the caches are filled."""
         self._task = asyncio.create_task(self._run(), name="reconciling")
+        filling = asyncio.create_task(self._filled.wait())
+        await asyncio.wait((self._task, filling), return_when=asyncio.FIRST_COMPLETED)
 
     async def _stop(self, **_: Any) -> None:
         # When one watcher ends by an error, kopf would wait for the others for five seconds.
@@ -353,13 +359,14 @@ class Operator:
         """Fill the caches, and only then lead: a half-filled cache looks like missing templates."""
         while True:
             try:
-                await self._resync.fill()
+                versions = await self._resync.fill()
                 break
             except ApiError as error:
                 log.warning("cannot list yet", error=str(error))
                 await asyncio.sleep(_FILL_RETRY_SECONDS)
-        self._is_filled = True
+        self._watch_start.begin_at(versions)
         self._vitals.sign()
+        self._filled.set()
         log.info("caches are filled", instances=len(self._state.instances))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lead(), name="leading")

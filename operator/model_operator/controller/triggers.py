@@ -56,6 +56,10 @@ class Scope:
         self.namespaces = namespaces
         self._excluded = excluded
 
+    def namespaces_of(self, kind: ResourceKind) -> list[str]:
+        """Return where to list and to watch a kind; an empty name means everywhere."""
+        return self.namespaces if kind.namespaced and self.namespaces else [""]
+
     def covers(self, namespace: str) -> bool:
         """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
         if not namespace:

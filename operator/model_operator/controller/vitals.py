@@ -34,9 +34,7 @@ class Vitals:
         resync_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._watchers = {
-            kind: len(scope.namespaces) if kind.namespaced and scope.namespaces else 1 for kind in kinds
-        }
+        self._watchers = {kind: len(scope.namespaces_of(kind)) for kind in kinds}
         # Two comparisons may fail while the API server is being upgraded; a third is a reason to start anew.
         self._limit = _RESYNCS * resync_seconds + _GRACE_SECONDS
         self._clock = clock

@@ -9,6 +9,7 @@ from typing import Any
 
 import kopf
 
+from model_operator.controller.client import PAGE
 from model_operator.controller.resources import ResourceKind
 from model_operator.controller.triggers import Scope
 
@@ -32,6 +33,7 @@ def kopf_settings(
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.peering.clusterwide = not scope.namespaces
+    settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = random.randint(120, 240)  # noqa: S311 -- so that replicas differ
     settings.watching.client_timeout = settings.watching.server_timeout + 10
     # Shorter, it may fire in the consumer and end a watcher silently; the probe and resync stand in.

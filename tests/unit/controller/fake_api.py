@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from model_operator.controller.client import ApiClient, Object
@@ -62,7 +62,7 @@ class FakeApi(ApiClient):
             raise error_for(404, {"message": "not found"}, f"GET {name}")
         return found
 
-    async def list(
+    async def pages(
         self,
         kind: ResourceKind,
         namespace: str = "",
@@ -70,12 +70,19 @@ class FakeApi(ApiClient):
         metadata_only: bool = False,
         labels: str = "",
         fields: str = "",
-    ) -> AsyncIterator[Object]:
+    ) -> AsyncIterator[tuple[Sequence[Object], str]]:
         assert not labels + fields
         self._judge(f"list {kind.kind}")
-        for (found, place, _), obj in list(self._objects.items()):
-            if found == kind.kind and namespace in ("", place):
-                yield {"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj)
+        version = str(next(self._versions))
+        found = [
+            obj
+            for (known, place, _), obj in self._objects.items()
+            if known == kind.kind and namespace in ("", place)
+        ]
+        # Each on a page of its own.
+        for obj in found:
+            yield [{"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj)], version
+        yield [], version
 
     async def apply(
         self,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.controller.cache import ObjectCache
+from model_operator.controller.cache import ObjectCache, shared
 
 
 def obj(name: str, version: int, *, uid: str = "", color: str = "", **rest: Any) -> dict[str, Any]:
@@ -164,3 +167,58 @@ def test_property_whatever_the_order_of_arrival_the_newest_version_wins(
         wanted = sorted(one["metadata"]["name"] for one in expected if color in one["color"].split())
         assert names(cache.find("color", color)) == wanted
     assert all(cache.by_uid(one["metadata"]["uid"]) == one for one in expected)
+
+
+SCALARS = st.sampled_from([None, True, False, 0, 1, 2, 0.0, 1.0, -0.0, "", "a", "1"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES, VALUES)
+def test_sharing_changes_nothing(new: Any, known: Any) -> None:
+    before = json.dumps([new, known])
+
+    assert json.dumps(shared(new, known)) == json.dumps(new)
+    assert json.dumps([new, known]) == before
+
+
+@given(VALUES)
+def test_what_is_the_same_is_kept_once(value: Any) -> None:
+    assert shared(copy.deepcopy(value), value) is value
+
+
+def test_parts_are_shared_beside_others_that_differ() -> None:
+    known = {"spec": {"image": "one", "ports": [{"port": 80}, {"port": 81}]}, "name": "a"}
+    new = {"spec": {"image": "two", "ports": [{"port": 80}, {"port": True}, {"port": 82}]}, "name": "b"}
+    found = shared(new, known)
+
+    assert found == new
+    assert found["spec"]["ports"][0] is known["spec"]["ports"][0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("depth", [100, 5_000])
+def test_objects_nested_deeply_are_no_trouble(depth: int) -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(40_000)
+    try:
+        one, same, other = ("[" * depth + leaf + "]" * depth for leaf in ("1", "1", "2"))
+        new, known = json.loads(same), json.loads(one)
+        assert json.dumps(shared(new, known)) == one
+        assert json.dumps(shared(json.loads(other), known)) == other
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_what_a_cache_holds_is_made_of_what_it_held_before() -> None:
+    cache = ObjectCache()
+    cache.put(obj("a", 1, template={"spec": {"image": "one"}}))
+    cache.put(obj("b", 2, template={"spec": {"image": "one"}}))
+    a, b = cache.get("team", "a"), cache.get("team", "b")
+
+    assert a is not None
+    assert b is not None
+    assert a["template"] is b["template"]
+    assert b == obj("b", 2, template={"spec": {"image": "one"}})

@@ -98,6 +98,26 @@ def test_filling_from_some_namespaces() -> None:
     assert world.cached() == ["ModelInstance/demo", "ModelInstance/demo", "ClusterModelTemplate/base"]
 
 
+def test_filling_tells_the_version_of_each_list() -> None:
+    world = World("team", "other")
+    world.api.put(DEMO)
+
+    versions = asyncio.run(world.resync.fill())
+
+    assert [(listed.kind.kind, listed.namespace) for listed in versions] == [
+        ("ModelInstance", "team"),
+        ("ModelInstance", "other"),
+        ("ModelTemplate", "team"),
+        ("ModelTemplate", "other"),
+        ("ClusterModelTemplate", ""),
+        ("Deployment", "team"),
+        ("Deployment", "other"),
+        ("Service", "team"),
+        ("Service", "other"),
+    ]
+    assert list(versions.values()) == sorted(versions.values(), key=int)
+
+
 def test_caches_are_not_taken_for_full_when_a_list_cannot_be_read() -> None:
     world = World()
     world.api.refusals["list Service"] = (403, {"message": "may not"})
@@ -186,7 +206,7 @@ def test_again_and_again() -> None:
     with pytest.raises(TimeoutError):
         virtual_clock.run(main())
 
-    assert listed == [10, 610, 1210, 1810]
+    assert listed == [600, 1200, 1800]
     assert world.told() == {"ModelInstance/demo"}
 
 
@@ -198,21 +218,21 @@ def test_what_could_not_be_listed_is_compared_again_before_long_and_nothing_else
 
     def note(kind: str) -> None:
         listed.append((kind, asyncio.get_running_loop().time()))
-        if listed[-1][1] > 20:
+        if listed[-1][1] > 610:
             world.api.refusals.clear()
 
     world.api.before["list Deployment"] = lambda: note("Deployment")
     world.api.before["list Service"] = lambda: note("Service")
     world.api.refusals["list Deployment"] = (503, {})
     with capture_logs():
-        world.run(500)
+        world.run(700)
 
     assert listed == [
-        ("Deployment", 10),
-        ("Service", 10),
-        ("Deployment", 12),
-        ("Deployment", 16),
-        ("Deployment", 24),
+        ("Deployment", 600),
+        ("Service", 600),
+        ("Deployment", 602),
+        ("Deployment", 606),
+        ("Deployment", 614),
     ]
     assert world.cached() == ["ModelInstance/demo", "Service/demo"]
 
@@ -226,8 +246,6 @@ def test_what_a_watch_has_listed_anew_is_compared_at_once_and_nothing_else() -> 
         loop = asyncio.get_running_loop()
         world.api.before["list Deployment"] = lambda: listed.append(("Deployment", loop.time()))
         world.api.before["list Service"] = lambda: listed.append(("Service", loop.time()))
-        # At the start every watch lists, which the first comparison is there for.
-        loop.call_at(5, world.resync.relisted, SERVICES)
         for time in (100, 100.5, 101):
             loop.call_at(time, world.resync.relisted, DEPLOYMENTS)
         loop.call_at(100, world.api.remove, DEPLOYMENT)
@@ -237,7 +255,7 @@ def test_what_a_watch_has_listed_anew_is_compared_at_once_and_nothing_else() -> 
     with pytest.raises(TimeoutError):
         virtual_clock.run(main())
 
-    assert listed == [("Deployment", 10), ("Service", 10), ("Deployment", 102)]
+    assert listed == [("Deployment", 102)]
     assert world.cached() == ["ModelInstance/demo", "Service/demo"]
 
 

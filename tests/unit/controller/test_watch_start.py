@@ -1,0 +1,142 @@
+"""Where kopf's watches begin, and which lists tell of a gap."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+from kubernetes.client import Configuration
+
+from model_operator.controller.connection import Connection
+from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
+from model_operator.controller.triggers import Scope
+from model_operator.controller.watch_start import Listed, WatchStart
+
+LISTED = Listed(DEPLOYMENTS, "team")
+SELECTOR = {"labelSelector": DEPLOYMENTS.label_selector}
+EXACTLY = {"resourceVersion": "42", "resourceVersionMatch": "Exact"}
+
+
+@dataclass
+class Server:
+    """Notes what is asked for, and answers as it is told to."""
+
+    statuses: list[int] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    url: str = ""
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(dict(request.query))
+        self.headers.append(dict(request.headers))
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200, text=json.dumps({}))
+
+
+class World:
+    """A server below a path, and a session as kopf has it."""
+
+    def __init__(self, server: Server, connection: Connection) -> None:
+        self.server = server
+        self.gaps: list[ResourceKind] = []
+        kinds = (DEPLOYMENTS, CLUSTER_MODEL_TEMPLATES)
+        self.start = WatchStart(server.url, kinds, Scope(["team", "other"], []), self.gaps.append)
+        self.session = connection.share(self.start)
+
+    async def get(self, path: str = DEPLOYMENTS.path("team"), **query: str) -> int:
+        async with self.session.get(self.server.url + path, params={**SELECTOR, **query}) as response:
+            return response.status
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    server = Server()
+    runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
+    async with contextlib.AsyncExitStack() as stack:
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/clusters/one"
+        configuration = Configuration()
+        configuration.host, configuration.proxy = server.url, None
+        configuration.api_key["authorization"] = "token"
+        connection = Connection(lambda: configuration, timeout=10)
+        stack.push_async_callback(connection.close)
+        found = World(server, connection)
+        stack.push_async_callback(found.session.close)
+        yield found
+
+
+async def test_the_first_list_is_of_no_objects_at_the_version_that_is_known(world: World) -> None:
+    world.start.begin_at({LISTED: "42"})
+    await world.get(limit="500")
+
+    (asked,) = world.server.asked
+    selector = asked.pop("fieldSelector")
+    assert asked == {**SELECTOR, **EXACTLY, "limit": "500"}
+    name, other = selector.split(",")
+    assert name.replace("=", "!=") == other, "no object can be both"
+    assert world.gaps == []
+    assert world.server.headers[0]["Authorization"] == "token"
+
+
+async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(world: World) -> None:
+    world.start.begin_at({LISTED: "42"})
+    await world.get()
+    await world.get()
+
+    assert world.server.asked[1] == SELECTOR
+    assert world.gaps == [DEPLOYMENTS]
+
+
+@pytest.mark.parametrize("status", [410, 504])
+async def test_a_version_that_the_server_has_not_is_forgotten(world: World, status: int) -> None:
+    world.start.begin_at({LISTED: "42"})
+    world.server.statuses.append(status)
+
+    assert await world.get() == 200
+    assert world.server.asked[1] == SELECTOR
+    assert world.gaps == [DEPLOYMENTS]
+
+
+async def test_a_list_that_fails_otherwise_is_kopf_s_to_repeat(world: World) -> None:
+    world.server.statuses += [500]
+
+    assert await world.get() == 500
+    assert world.gaps == [DEPLOYMENTS]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda world: world.get(watch="true", resourceVersion="42"),
+        lambda world: world.get(**{"continue": "token"}),
+        lambda world: world.get("/version"),
+        lambda world: world.get(DEPLOYMENTS.path("elsewhere")),
+        lambda world: world.get(DEPLOYMENTS.path("team", "demo")),
+    ],
+    ids=["a watch", "the rest of a list", "no list", "another namespace", "one object"],
+)
+async def test_everything_else_passes(world: World, ask: Callable[[World], Awaitable[int]]) -> None:
+    world.start.begin_at({LISTED: "42"})
+    await ask(world)
+
+    assert "resourceVersionMatch" not in world.server.asked[0]
+    assert world.gaps == []
+
+
+async def test_each_namespace_has_a_version_of_its_own(world: World) -> None:
+    everywhere = Listed(CLUSTER_MODEL_TEMPLATES, "")
+    world.start.begin_at({LISTED: "42", Listed(DEPLOYMENTS, "other"): "43", everywhere: "44"})
+    for path in (DEPLOYMENTS.path("other"), DEPLOYMENTS.path("team"), CLUSTER_MODEL_TEMPLATES.path()):
+        await world.get(path)
+
+    assert [asked["resourceVersion"] for asked in world.server.asked] == ["43", "42", "44"]
+
+
+async def test_nothing_is_to_be_compressed(world: World) -> None:
+    await world.get()
+    assert world.server.headers[0]["Accept-Encoding"] == "identity"
