@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import marshal
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _SHARED_LEVELS = 12
 """How deep objects are compared for parts that they share: a probe's port is nine levels deep."""
-_WITHOUT_REFERENCES = 2
-"""Version of marshal's format that writes a value the same however its parts came to be."""
 _REMEMBERED = 10_000
 """Deletions that are remembered: far more than there are while an answer of the server is under way."""
 
@@ -123,7 +120,8 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS) -> Any:
     if kind is not type(known):
         return new
     if new == known:
-        is_same = (kind is not dict and kind is not list) or _tells_the_same(new, known)
+        # To Python, True and 1.0 within them equal 1.
+        is_same = (kind is not dict and kind is not list) or repr(new) == repr(known)
         return known if is_same else new
     if not levels:
         return new
@@ -136,16 +134,6 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS) -> Any:
         same = [shared(value, other, levels - 1) for value, other in zip(new, known, strict=False)]
         return same + new[len(known) :]
     return new
-
-
-def _tells_the_same(new: Any, known: Any) -> bool:
-    """Tell whether equal values are the same in JSON, too: to Python, True and 1.0 equal 1."""
-    try:
-        # Only as it is quicker than any way to write them as text.
-        return marshal.dumps(new, _WITHOUT_REFERENCES) == marshal.dumps(known, _WITHOUT_REFERENCES)
-    except ValueError:
-        # Nested too deeply for it.
-        return False
 
 
 def key_of(obj: Object) -> NamespacedName:

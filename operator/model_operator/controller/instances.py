@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -139,9 +139,10 @@ class InstanceReconciler:
         self._untold.add(key)
         return True
 
-    def _record_actions(self, instance: ModelInstance, plan: Plan, actions: Iterable[ChildAction]) -> None:
-        regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
-        self._record(child_event(regarding, action, instance, plan.template) for action in actions)
+    def _record_actions(self, instance: ModelInstance, plan: Plan, actions: Sequence[ChildAction]) -> None:
+        if actions:
+            regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
+            self._record(child_event(regarding, action, instance, plan.template) for action in actions)
 
     async def _tell(
         self, obj: Object, instance: ModelInstance, plan: Plan | None, failures: dict[str, Failure]

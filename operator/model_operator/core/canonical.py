@@ -19,7 +19,9 @@ APPLIED_HASH = f"{GROUP}/applied-hash"
 """Annotation of a child: hash of the object that was applied."""
 
 _SCALARS = (str, int, float)
-"""Most values are these, and looking for them first spares the slow questions after abstract types."""
+"""Most values are these. Asking for them first, then for lists and dicts, spares the slow question for
+abstract types."""
+_MAPPINGS = (dict, Mapping)
 _QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
 _ATOMIC_MAPS = frozenset(
@@ -147,7 +149,9 @@ def _digest(canonical: Mapping[str, Any]) -> str:
 def _prune(value: Any) -> Any:
     if isinstance(value, _SCALARS):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, list):
+        return [_prune(item) for item in value]
+    if isinstance(value, _MAPPINGS):
         pruned = {key: _prune(item) for key, item in value.items() if item is not None}
         if pruned.get("value") == "" and "name" in pruned:
             del pruned["value"]
@@ -158,7 +162,9 @@ def _prune(value: Any) -> Any:
 def _canonical(value: Any, field: str = "") -> Any:
     if isinstance(value, _SCALARS):
         return _quantity(value) if field in _QUANTITY_FIELDS else value
-    if isinstance(value, Mapping):
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, _MAPPINGS):
         if field in _QUANTITY_MAPS:
             return {key: _quantity(item) for key, item in value.items()}
         canonical = {key: _canonical(item, key) for key, item in value.items()}
@@ -166,7 +172,7 @@ def _canonical(value: Any, field: str = "") -> Any:
         if added in canonical and canonical[added] == default:
             del canonical[added]
         return canonical
-    return [_canonical(item) for item in value] if isinstance(value, list) else value
+    return value
 
 
 def _quantity(value: Any) -> Any:

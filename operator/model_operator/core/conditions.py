@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_MESSAGE = 32768
+_MAPPINGS = (dict, Mapping)
+"""In this order, as the question for the abstract type is slow."""
 OWN_TYPES = frozenset({"Ready", "Available", "RolledOut", "Reconciling", "Stalled"})
 """The condition types that this operator writes; those of others are kept."""
 
@@ -102,16 +104,18 @@ def _is_same(value: Any, other: Any) -> bool:
     """Compare as JSON does: true is not 1, as it is to Python."""
     if isinstance(value, str):
         return bool(value == other)
-    if isinstance(value, Mapping) and isinstance(other, Mapping):
+    if isinstance(value, list):
+        return isinstance(other, list) and len(value) == len(other) and all(map(_is_same, value, other))
+    if isinstance(value, _MAPPINGS) and isinstance(other, _MAPPINGS):
         return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
-    if isinstance(value, list) and isinstance(other, list):
-        return len(value) == len(other) and all(map(_is_same, value, other))
     return bool(value == other) and isinstance(value, bool) is isinstance(other, bool)
 
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, _MAPPINGS):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+    return value

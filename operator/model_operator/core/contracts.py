@@ -145,6 +145,18 @@ _CONTRACTS: Final = {
 }
 
 
+def contracts(model_type: str, request_parameters: ParameterSchema) -> dict[str, Any]:
+    """Return ``request_schema``, ``response_schema`` and ``supports_multi_turn`` of an instance's status.
+
+    The arguments are those of :func:`request_schema`.
+    """
+    return {
+        "request_schema": request_schema(model_type, request_parameters),
+        "response_schema": response_schema(model_type),
+        "supports_multi_turn": supports_multi_turn(model_type),
+    }
+
+
 def request_schema(model_type: str, request_parameters: ParameterSchema) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a request body, a fresh copy.
 

@@ -10,7 +10,7 @@ from model_operator.api import DeploymentState, ModelInstance
 from model_operator.core.canonical import was_applied
 from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
-from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
+from model_operator.core.contracts import contracts
 from model_operator.core.failures import Failure
 from model_operator.core.identity import created_by
 from model_operator.core.kept_pods import told_revision
@@ -332,19 +332,13 @@ def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
     return current.get("template") if missing else None
 
 
-def _contracts(observation: Observation, current: Mapping[str, Any]) -> dict[str, Any]:
+def _contracts(observation: Observation, current: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the request and response contract, kept as they were while the template is unusable."""
     plan = observation.plan
     template = plan.template if plan else None
     if template is not None and not template.violations:
-        model_type, parameters = template.resource.spec.model_type, template.request_parameters
-    elif plan is not None and plan.problem is None and observation.instance.spec.model_type is not None:
-        model_type, parameters = observation.instance.spec.model_type, parse_parameter_schema(None, ())
-    else:
-        kept = ("request_schema", "response_schema", "supports_multi_turn")
-        return {key: current[key] for key in kept if key in current}
-    return {
-        "request_schema": request_schema(model_type, parameters),
-        "response_schema": response_schema(model_type),
-        "supports_multi_turn": supports_multi_turn(model_type),
-    }
+        return template.contracts
+    if plan is not None and plan.problem is None and observation.instance.spec.model_type is not None:
+        return contracts(observation.instance.spec.model_type, parse_parameter_schema(None, ()))
+    kept = ("request_schema", "response_schema", "supports_multi_turn")
+    return {key: current[key] for key in kept if key in current}

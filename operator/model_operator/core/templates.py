@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
+from model_operator.core.contracts import contracts
 from model_operator.core.deployment import check_strategy
 from model_operator.core.images import bundle_image, is_image, is_registry
 from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
@@ -51,6 +53,11 @@ class CompiledTemplate:
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
     pod: PodProgram | None = None
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Any]:
+        """Request and response contract, as ``status`` of an instance shows them; not to be changed."""
+        return contracts(self.resource.spec.model_type, self.request_parameters)
 
 
 def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> CompiledTemplate:

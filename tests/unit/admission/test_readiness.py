@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from model_operator.controller.metrics.instruments import Metrics
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
 
 
 def _operator(settings: OperatorSettings) -> Operator:
-    unused = object()
     return Operator(
         settings,
-        cast("Connection", unused),
-        cast("ApiClient", unused),
+        cast("Connection", SimpleNamespace(server="https://api.test")),
+        cast("ApiClient", object()),
         Scope([], []),
         [MODEL_INSTANCES],
         Metrics(),
@@ -39,6 +39,6 @@ def test_starting_is_alive_but_not_ready() -> None:
 def test_ready_takes_the_webhooks(tmp_path: Path) -> None:
     operator = _operator(OperatorSettings(admission=AdmissionSettings(port=9443, cert_dir=tmp_path)))
 
-    operator._is_filled = True
+    operator._filled.set()
 
     assert operator.ready() == "the webhooks are not served"
