@@ -54,7 +54,10 @@ async def measure(sizes: Sequence[int], steps: Sequence[str], *, webhook: bool) 
 
 
 def merged(results: dict[str, Any]) -> dict[str, Any]:
-    """Give the results together with what was recorded before and is not among them."""
+    """Give the results together with what was recorded before of other sizes.
+
+    All figures of a size are of one run, since its steps are compared with each other.
+    """
     before = json.loads(report.RESULTS.read_text()) if report.RESULTS.exists() else {}
     return {**before, **results, "sizes": {**before.get("sizes", {}), **results["sizes"]}}
 
