@@ -14,9 +14,12 @@ from referencing import Registry
 from model_operator.core.json_values import canonical_copy, equality_key
 from model_operator.core.limits import VALUE_LIMITS, check_limits
 from model_operator.core.parameters import parse_parameter_schema
+from model_operator.core.schemas import combinators
+from model_operator.core.schemas import keywords as keywords_module
+from model_operator.core.schemas.budget import WORK_LIMIT
 from model_operator.core.schemas.evaluator import Evaluator
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError
+from model_operator.core.violations import InvalidObjectError, Violation
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOC = ("spec", "model_creation_parameters")
@@ -64,6 +67,7 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
             "required": st.lists(names, unique=True, max_size=2),
             "additionalProperties": st.booleans() | inner,
             "propertyNames": inner,
+            "dependentSchemas": st.dictionaries(names, inner, max_size=2),
             "dependentRequired": st.dictionaries(names, st.lists(names, unique=True, max_size=2), max_size=2),
             "maxProperties": count,
             "anyOf": schemas,
@@ -122,6 +126,32 @@ def _differs(schema: Any) -> bool:
     """jsonschema checks no `uri` unless another package is there, and takes 1e20 for an integer."""
     text = json.dumps(schema)
     return '"uri"' in text or '"integer"' in text or "0.1" in text
+
+
+@unhurried
+@given(roots, values, st.sampled_from([5, 20, WORK_LIMIT]))
+def test_descends_as_jsonschema_does(schema: dict[str, Any], value: dict[str, Any], units: int) -> None:
+    """Violations, their order, and the work they cost are those of jsonschema's own ``descend``."""
+    parsed = parsed_or_none(schema)
+    if parsed is None:
+        return
+
+    def checked() -> tuple[list[Violation], int]:
+        budget = parsed.evaluator.budget(units)
+        return list(parsed.evaluator.violations(canonical_copy(value), LOC, budget=budget)), budget.left
+
+    own = checked()
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (keywords_module, combinators):
+            patch.setattr(module, "descend", descend_as_jsonschema)
+        assert checked() == own
+
+
+def descend_as_jsonschema(validator: Any, value: Any, schema: Any, *path: str | int) -> Any:
+    """Descend by jsonschema's means alone: another validator for each schema."""
+    assert len(path) <= 1
+    return validator.descend(value, schema, *path)
 
 
 @unhurried

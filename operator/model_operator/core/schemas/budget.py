@@ -18,6 +18,7 @@ SHARED_WORK_LIMIT: Final = 2 * WORK_LIMIT
 """Units for all deployments of an instance together."""
 
 _CHEAP_PER_UNIT: Final = 32
+_CONTAINERS: Final = (dict, list)
 
 
 class WorkLimitError(Exception):
@@ -64,12 +65,15 @@ class Budget(FormatChecker):
 
     def spend_for(self, *values: Any) -> None:
         """Take the units for going through these values once, without looking into their members."""
-        sizes = (len(value) for value in values if isinstance(value, dict | list))
-        self.spend(1 + sum(sizes) // _CHEAP_PER_UNIT)
+        size = 0
+        for value in values:  # for every keyword of every value, so no generator
+            if isinstance(value, _CONTAINERS):
+                size += len(value)
+        self.spend(1 + size // _CHEAP_PER_UNIT)
 
     def key(self, value: Any) -> Any:
         """Return the value's equality key, and pay for it."""
-        if isinstance(value, dict | list):
+        if isinstance(value, _CONTAINERS):
             self.spend(count_elements(value) // _CHEAP_PER_UNIT * 4)
         return equality_key(value)
 

@@ -9,14 +9,14 @@ from typing import Any, Final
 from jsonschema import ValidationError
 
 from model_operator.core.json_values import alternatives, equality_key, has_type, noun, nouns, shorten
-from model_operator.core.schemas.keywords import Errors, Keyword, budget_of, not_listed, refusal
+from model_operator.core.schemas.keywords import Errors, Keyword, budget_of, descend, not_listed, refusal
 
 _ERRORS_PER_BRANCH: Final = 5
 
 
 def _all_of(validator: Any, branches: Sequence[Any], value: Any, _schema: Mapping[str, Any]) -> Errors:
     for branch in branches:
-        yield from validator.descend(value, branch)
+        yield from descend(validator, value, branch)
 
 
 def _any_of(validator: Any, branches: Sequence[Any], value: Any, _schema: Mapping[str, Any]) -> Errors:
@@ -47,7 +47,7 @@ def _not(validator: Any, excluded: Any, value: Any, _schema: Mapping[str, Any]) 
 
 
 def _errors(validator: Any, value: Any, branch: Any) -> list[ValidationError]:
-    return list(islice(validator.descend(value, branch), _ERRORS_PER_BRANCH))
+    return list(islice(descend(validator, value, branch), _ERRORS_PER_BRANCH))
 
 
 def _explain(
