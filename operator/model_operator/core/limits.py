@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from types import NoneType
 from typing import Any, Final
 
 from model_operator.core.json_values import MAX_INTEGER, noun
@@ -42,6 +44,10 @@ class Limits:
 
 
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
+_SCALARS: Final = (str, int, float, NoneType)
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False
+).encode  # `json.dumps` would make an encoder for each string
 
 VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
 """Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
@@ -78,7 +84,8 @@ class _Walk:
         while stack and len(self.found) < MAX_VIOLATIONS:
             item, loc, depth = stack.pop()
             seen += 1
-            if isinstance(item, Mapping | list | tuple):
+            # Most are scalars, and asking for those first spares the slow question for an abstract type.
+            if not isinstance(item, _SCALARS) and isinstance(item, Mapping | list | tuple):
                 # Counted before any child is looked at: a million keys cost no more than one.
                 if seen + len(stack) + len(item) > limits.elements + 1:
                     message = f"must have at most {limits.elements} elements, got more"
@@ -115,7 +122,7 @@ class _Walk:
             else:
                 self.size += _json_size(key) + 1
                 members.append((key, child))
-        return sorted(members, key=lambda member: member[0])
+        return sorted(members, key=itemgetter(0))
 
     def scalar(self, item: Any, loc: Loc) -> None:
         match item:
@@ -150,4 +157,4 @@ def _is_unusable(text: str) -> bool:
 
 
 def _json_size(text: str) -> int:
-    return len(json.dumps(text, ensure_ascii=False).encode())
+    return len(_encode(text).encode())
