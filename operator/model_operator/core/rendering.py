@@ -28,7 +28,7 @@ from model_operator.core.validation import validate_parameters
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
 from model_operator.core.workers import workers_of
 
-__all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render"]
+__all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render", "rendering_faults"]
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT = "model-server"
@@ -132,22 +132,44 @@ def render(
     InvalidObjectError
         The template has violations: with it, nothing is known about what is to exist.
     """
+    jobs = _jobs(compiled, instance)
+    violations = _faults(jobs)
+    if violations:
+        return Rendering((), violations)
+    settings = RenderSettings() if settings is None else settings
+    return Rendering(tuple(job.render(settings) for job in jobs), ())
+
+
+def rendering_faults(compiled: CompiledTemplate, instance: ModelInstance) -> tuple[Violation, ...]:
+    """Return the violations that `render` would give, without rendering.
+
+    Parameters
+    ----------
+    compiled, instance
+        As for `render`.
+
+    Raises
+    ------
+    InvalidObjectError
+        The template has violations.
+    """
+    return _faults(_jobs(compiled, instance))
+
+
+def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
     if compiled.pod is None:
         raise InvalidObjectError(compiled.violations)
-    settings = RenderSettings() if settings is None else settings
     entries = instance.spec.deployments
     if entries is None:
-        jobs = [_Job(instance, compiled, compiled.pod, None, None)]
-    else:
-        budget = compiled.parameters.evaluator.budget(SHARED_WORK_LIMIT)
-        jobs = [
-            _Job(instance, compiled, compiled.pod, index, entry, budget)
-            for index, entry in enumerate(entries)
-        ]
-    violations = [violation for job in jobs for violation in job.violations]
-    if violations:
-        return Rendering((), sort_violations(violations))
-    return Rendering(tuple(job.render(settings) for job in jobs), ())
+        return [_Job(instance, compiled, compiled.pod, None, None)]
+    budget = compiled.parameters.evaluator.budget(SHARED_WORK_LIMIT)
+    return [
+        _Job(instance, compiled, compiled.pod, index, entry, budget) for index, entry in enumerate(entries)
+    ]
+
+
+def _faults(jobs: list[_Job]) -> tuple[Violation, ...]:
+    return sort_violations(violation for job in jobs for violation in job.violations)
 
 
 class _Job:

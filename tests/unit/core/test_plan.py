@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.plan import Plan, make_plan, malformed, summarize
+from model_operator.core.plan import Plan, find_problem, make_plan, malformed, summarize
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.violations import Violation
 from tests.unit.core.rfc7386 import apply_merge_patch
@@ -29,7 +29,9 @@ def plan(spec: dict[str, Any], change: dict[str, Any] | None) -> Plan:
     if violations:
         return malformed(violations)
     template = None if change is None else parse_template(apply_merge_patch(TEMPLATE, change))
-    return make_plan(instance, template, RenderSettings())
+    made = make_plan(instance, template, RenderSettings())
+    assert find_problem(instance, template) == (made.problem, made.violations)
+    return made
 
 
 @pytest.mark.parametrize("case", cases("exists"))

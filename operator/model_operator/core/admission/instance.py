@@ -13,9 +13,8 @@ from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, war
 from model_operator.core.failures import Failure
 from model_operator.core.limits import check_limits
 from model_operator.core.parsing import parse_instance
-from model_operator.core.plan import make_plan
+from model_operator.core.plan import find_problem
 from model_operator.core.reasons import Reason
-from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup, resolve_template
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.violations import Loc, Violation, sort_violations
@@ -77,7 +76,7 @@ class Examination:
         return not self.own and self.problem is not None
 
 
-def examine_instance(change: Change, templates: TemplateLookup, settings: RenderSettings) -> Examination:
+def examine_instance(change: Change, templates: TemplateLookup) -> Examination:
     """Find out what is wrong with an instance, in the same way as the reconciler.
 
     Parameters
@@ -86,16 +85,16 @@ def examine_instance(change: Change, templates: TemplateLookup, settings: Render
         The write; its object is a ModelInstance.
     templates
         The templates that exist.
-    settings
-        The cluster's conventions for rendering.
     """
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
     template = resolve_template(instance, templates)
-    plan = make_plan(instance, template, settings)
-    own = sort_violations(_beyond_limits(instance))
-    return Examination(instance, own, template, plan.problem, plan.violations)
+    problem, violations = find_problem(instance, template)
+    # Of an instance without deployments, the very parameters that have just been found valid.
+    is_within_limits = template is not None and problem is None and instance.spec.deployments is None
+    own = () if is_within_limits else sort_violations(_beyond_limits(instance))
+    return Examination(instance, own, template, problem, violations)
 
 
 def judge_instance(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:

@@ -9,7 +9,7 @@ from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid
 from model_operator.core.parsing import parse_template
-from model_operator.core.plan import Plan, make_plan
+from model_operator.core.plan import Plan, find_problem, make_plan
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.templates import CompiledTemplate
 
@@ -64,7 +64,8 @@ class Impact:
         if self._compiled_old is None:
             # Most edits break nothing, so this is seldom needed.
             self._compiled_old = parse_template(self._old)
-        if self._is_valid(instance, self._compiled_old):
+        problem, _ = find_problem(instance, self._compiled_old)
+        if problem is None:
             metadata = instance.metadata
             self._names.append(f"{metadata.namespace}/{metadata.name}")
 
@@ -91,9 +92,6 @@ class Impact:
         if self._rolled:
             told.append(f"{subject}: this rolls the pods of {least}{_instances(self._rolled)}")
         return tuple(told)
-
-    def _is_valid(self, instance: ModelInstance, template: CompiledTemplate) -> bool:
-        return make_plan(instance, template, self._settings).problem is None
 
 
 def _is_rolled(instance: ModelInstance, plan: Plan) -> bool:
