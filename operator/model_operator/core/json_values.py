@@ -63,7 +63,9 @@ def canonical_copy(value: Any) -> Any:
     what the operator reads from the server come out alike. Only for values within the limits: it recurses.
     """
     match value:
-        case Mapping():
+        case str():  # most are, and it spares the slow question for an abstract type
+            return value
+        case dict() | Mapping():
             return {key: canonical_copy(value[key]) for key in sorted(value)}
         case list() | tuple():
             return [canonical_copy(item) for item in value]

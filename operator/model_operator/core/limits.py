@@ -44,10 +44,11 @@ class Limits:
 
 
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
+# The slow question for an abstract type comes last.
 _SCALARS: Final = (str, int, float, NoneType)
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False
-).encode  # `json.dumps` would make an encoder for each string
+_CONTAINERS: Final = (dict, list, tuple, Mapping)
+# `json.dumps` would make an encoder for each string.
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
 """Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
@@ -84,8 +85,7 @@ class _Walk:
         while stack and len(self.found) < MAX_VIOLATIONS:
             item, loc, depth = stack.pop()
             seen += 1
-            # Most are scalars, and asking for those first spares the slow question for an abstract type.
-            if not isinstance(item, _SCALARS) and isinstance(item, Mapping | list | tuple):
+            if not isinstance(item, _SCALARS) and isinstance(item, _CONTAINERS):
                 # Counted before any child is looked at: a million keys cost no more than one.
                 if seen + len(stack) + len(item) > limits.elements + 1:
                     message = f"must have at most {limits.elements} elements, got more"
@@ -95,7 +95,7 @@ class _Walk:
                     message = f"must be nested at most {limits.depth} levels deep, got more"
                     self.refuse(loc, message, "too_deep")
                     continue
-                children = self.members(item, loc) if isinstance(item, Mapping) else enumerate(item)
+                children = enumerate(item) if isinstance(item, list | tuple) else self.members(item, loc)
                 stack += [(child, (*loc, key), depth + 1) for key, child in reversed(list(children))]
                 self.size += 2 + max(0, len(item) - 1)
             else:

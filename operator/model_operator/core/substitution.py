@@ -103,7 +103,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield every string inside a JSON value with its path, in order; keys are not among them."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):  # nearly always a dict, which is told fast
         for key, item in value.items():
             yield from strings(item, (*path, key))
     elif isinstance(value, list):

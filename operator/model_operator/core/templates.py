@@ -44,15 +44,17 @@ class CompiledTemplate:
         What a request may set.
     violations
         What is wrong with the template, sorted by path; with any, nothing can be rendered from it.
-    pod
-        How to render its pods; None exactly when there are violations.
     """
 
     resource: ModelTemplate | ClusterModelTemplate
     parameters: ParameterSchema
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
-    pod: PodProgram | None = None
+
+    @cached_property
+    def pod(self) -> PodProgram | None:
+        """How to render its pods, compiled on first use; None exactly when there are violations."""
+        return None if self.violations else compile_pod(self.resource.spec, self.parameters)
 
     @cached_property
     def contracts(self) -> Mapping[str, Any]:
@@ -81,8 +83,7 @@ def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> Compiled
     # References cannot be judged by a schema that is not one, nor found where recursion might not end.
     if not faults and not shape_faults:
         violations += _reference_faults(spec, parameters)
-    pod = None if violations else compile_pod(spec, parameters)
-    return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations), pod)
+    return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
 
 
 def _schema(raw: Mapping[str, Any] | None, loc: Loc) -> tuple[ParameterSchema, tuple[Violation, ...]]:

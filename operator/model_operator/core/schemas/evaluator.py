@@ -31,6 +31,8 @@ def _paid(check: Keyword) -> Keyword:
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {name: _paid(check) for name, check in _CHECKS.items()}
 )
+# The default registry fetches http addresses and reads files; an empty one knows nothing.
+_VALIDATOR: Any = _Validator({}, registry=referencing.Registry())
 
 
 class Evaluator:
@@ -45,8 +47,7 @@ class Evaluator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._patterns: dict[str, Pattern] = {}
         self._schema = self._assertions(schema)
-        # The default registry fetches http addresses and reads files; an empty one knows nothing.
-        self._validator = _Validator(self._schema, registry=referencing.Registry())
+        self._validator = _VALIDATOR.evolve(schema=self._schema)
 
     def _assertions(self, schema: Any) -> Any:
         """Return the schema without annotations: thousands of them would be skipped anew for every value."""
