@@ -6,9 +6,10 @@ import asyncio
 import datetime
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 
 import kopf
@@ -16,9 +17,9 @@ import structlog
 from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
-from model_operator.controller.certificates import own_namespace
 from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection, is_pods_own, load_configuration
+from model_operator.controller.connection import Connection, load_configuration
+from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import serve_health
@@ -29,11 +30,11 @@ from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
-from model_operator.controller.preflight import check_cluster, check_lease
+from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resources import ResourceKind
 from model_operator.controller.resync import Resync
-from model_operator.controller.settings import LeaderElection, OperatorSettings
+from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateTrials, home_namespace
@@ -44,7 +45,6 @@ from model_operator.controller.watching import kopf_settings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import Workers
-from model_operator.core.leases import Timing
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         partial(load_configuration, settings.kubeconfig, settings.context),
         settings.request_timeout_seconds,
         [request_trace(metrics)],
-        _undelivered_seconds(settings),
+        undelivered_seconds(settings),
     )
     scope = Scope(settings.namespaces, settings.exclude_namespaces)
     client = ApiClient(connection)
@@ -90,7 +90,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         log.info(
             "starting", version=__version__, server=connection.server, namespaces=scope.namespaces or "all"
         )
-        lease = await _lease(settings, client)
+        lease = await lease_of(settings, client)
         operator = Operator(settings, connection, client, scope, kinds, metrics, lease)
         stack.callback(operator.close)
         if settings.health_port:
@@ -100,6 +100,8 @@ async def run_operator(settings: OperatorSettings) -> None:
                 serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
             )
         await operator.prepare()
+        if not await _unless_stopped(operator.fill()):
+            return
         try:
             await kopf.operator(
                 registry=operator.registry,
@@ -118,28 +120,20 @@ async def run_operator(settings: OperatorSettings) -> None:
             raise operator.lost
 
 
-def _elects(settings: OperatorSettings) -> bool:
-    if settings.leader_election is LeaderElection.AUTO:
-        return is_pods_own(settings.kubeconfig, settings.context)
-    return settings.leader_election is LeaderElection.ON
-
-
-def _undelivered_seconds(settings: OperatorSettings) -> float | None:
-    """Return how long the kernel may hold a write, so that none arrives after the Lease has run out."""
-    if not _elects(settings):
-        return None
-    return settings.lease.duration_seconds - settings.lease.renew_deadline_seconds
-
-
-async def _lease(settings: OperatorSettings, client: ApiClient) -> Lease | None:
-    """Return the Lease to work under, None when there is to be none."""
-    if not _elects(settings):
-        return None
-    wanted = settings.lease
-    namespace = own_namespace(wanted.namespace)
-    await check_lease(client, namespace, wanted.name)
-    timing = Timing(wanted.duration_seconds, wanted.renew_deadline_seconds, wanted.retry_period_seconds)
-    return Lease(client, namespace, wanted.name, timing)
+async def _unless_stopped(work: Coroutine[Any, Any, None]) -> bool:
+    """Do something before kopf listens for signals; return False when one has stopped it."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+    if task.cancelled():
+        log.info("stopped")
+        return False
+    await task
+    return True
 
 
 class Operator:
@@ -218,7 +212,7 @@ class Operator:
         metrics.leader.set_function(lambda: self.is_leading)
         metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None
-        self._filled = asyncio.Event()
+        self._is_filled = False
         self._is_leading = False
         self._logged_in_at: float | None = None
         self.failed = False
@@ -236,10 +230,24 @@ class Operator:
         if self._webhooks is not None:
             await self._webhooks.prepare()
 
+    async def fill(self) -> None:
+        """Fill the caches, before anything is done: half-filled, they look as if templates were missing."""
+        while True:
+            try:
+                versions = await self._resync.fill()
+                break
+            except ApiError as error:
+                log.warning("cannot list yet", error=str(error))
+                await asyncio.sleep(_FILL_RETRY_SECONDS)
+                if error.code == HTTPStatus.UNAUTHORIZED:
+                    await self._connection.renew()
+        self._watch_start.begin_at(versions)
+        self._is_filled = True
+        self._vitals.sign()
+        log.info("caches are filled", instances=len(self._state.instances))
+
     def close(self) -> None:
-        """Give back what :meth:`prepare` has taken, and end a start that was stopped half-way."""
-        if self._task is not None:
-            self._task.cancel()
+        """Give back what :meth:`prepare` has taken."""
         if self._webhooks is not None:
             self._webhooks.close()
 
@@ -249,7 +257,7 @@ class Operator:
             return None
         if self._task.done():
             return "the workers have ended"
-        if not self._filled.is_set():
+        if not self._is_filled:
             return None
         if self._resync.silent is not None:
             return f"the watch of {self._resync.silent} has fallen silent"
@@ -262,7 +270,7 @@ class Operator:
 
     def ready(self) -> str | None:
         """Return what the operator still lacks to do its work: as leader, or as the one that stands by."""
-        if not self._filled.is_set():
+        if not self._is_filled:
             return "the caches are not filled yet"
         if self._webhooks is not None and not self._webhooks.is_serving:
             return "the webhooks are not served"
@@ -306,10 +314,7 @@ class Operator:
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
-        """Begin to work, and let kopf watch only when the caches are filled."""
         self._task = asyncio.create_task(self._run(), name="reconciling")
-        filling = asyncio.create_task(self._filled.wait())
-        await asyncio.wait((self._task, filling), return_when=asyncio.FIRST_COMPLETED)
 
     async def _stop(self, **_: Any) -> None:
         # When one watcher ends by an error, kopf would wait for the others for five seconds.
@@ -356,18 +361,7 @@ class Operator:
             signal.raise_signal(signal.SIGTERM)
 
     async def _work(self) -> None:
-        """Fill the caches, and only then lead: a half-filled cache looks like missing templates."""
-        while True:
-            try:
-                versions = await self._resync.fill()
-                break
-            except ApiError as error:
-                log.warning("cannot list yet", error=str(error))
-                await asyncio.sleep(_FILL_RETRY_SECONDS)
-        self._watch_start.begin_at(versions)
-        self._vitals.sign()
-        self._filled.set()
-        log.info("caches are filled", instances=len(self._state.instances))
+        """Do all that is done beside watching."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lead(), name="leading")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.cluster import Cluster
+    from tests.cluster.shared_run import SharedRun
 
 RUN = (sys.executable, "-m", "model_operator", "run", "--health-port", "0")
 
@@ -224,3 +225,20 @@ def test_a_watcher_that_is_gone_makes_it_unhealthy(private_operator: PrivateOper
     wait_for(lambda: not operator.healthy(), message="/healthz fails")
     assert not operator.ready()
     assert operator.running, "whether to restart it is the kubelet's decision"
+
+
+def test_it_can_be_stopped_before_everything_is_listed(
+    shared_run: SharedRun, private_namespace: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "operator.log"
+    module = "tests.integration.operator.endless_lists"
+    with OperatorProcess.launch(
+        shared_run.operator_kubeconfig, "--namespace", private_namespace, log=log, module=module
+    ) as operator:
+        wait_for(operator.healthy, message="/healthz answers")
+        wait_for(lambda: "starting" in log.read_text(), message="it starts")
+        assert not operator.ready()
+        begin = time.monotonic()
+        assert operator.stop() == 0
+        assert time.monotonic() - begin < 5
+    assert "Traceback" not in log.read_text()

@@ -1,0 +1,35 @@
+"""Whether replicas agree by a Lease on the one that works, as the settings have it."""
+
+from __future__ import annotations
+
+from model_operator.controller.certificates import own_namespace
+from model_operator.controller.client import ApiClient
+from model_operator.controller.connection import is_pods_own
+from model_operator.controller.lease import Lease
+from model_operator.controller.preflight import check_lease
+from model_operator.controller.settings import LeaderElection, OperatorSettings
+from model_operator.core.leases import Timing
+
+
+def _elects(settings: OperatorSettings) -> bool:
+    if settings.leader_election is LeaderElection.AUTO:
+        return is_pods_own(settings.kubeconfig, settings.context)
+    return settings.leader_election is LeaderElection.ON
+
+
+def undelivered_seconds(settings: OperatorSettings) -> float | None:
+    """Return how long the kernel may hold a write, so that none arrives after the Lease has run out."""
+    if not _elects(settings):
+        return None
+    return settings.lease.duration_seconds - settings.lease.renew_deadline_seconds
+
+
+async def lease_of(settings: OperatorSettings, client: ApiClient) -> Lease | None:
+    """Return the Lease to work under, None when there is to be none."""
+    if not _elects(settings):
+        return None
+    wanted = settings.lease
+    namespace = own_namespace(wanted.namespace)
+    await check_lease(client, namespace, wanted.name)
+    timing = Timing(wanted.duration_seconds, wanted.renew_deadline_seconds, wanted.retry_period_seconds)
+    return Lease(client, namespace, wanted.name, timing)
