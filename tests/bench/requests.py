@@ -46,20 +46,21 @@ class Requests:
         events = (audit_event(line) for line in lines)
         self._events += [event for event in events if event["agent"].startswith(_AGENT)]
 
-    async def settled(self, quiet: float, seconds: float) -> None:
-        """Wait until for `quiet` seconds there has been no request, but for leases and Events.
+    async def settled(self, quiet: float, seconds: float, *, with_events: bool = False) -> None:
+        """Wait until for `quiet` seconds there has been no request, but for leases, and Events unless wanted.
 
         Raises
         ------
         BenchError
             When that is not so within `seconds`.
         """
+        apart = _APART - {"events"} if with_events else _APART
         loop = asyncio.get_running_loop()
         deadline, count, since = loop.time() + seconds, -1, loop.time()
         while loop.time() - since < quiet:
             await asyncio.sleep(_POLL_SECONDS)
             self.read()
-            now = sum(event["resource"] not in _APART and event["verb"] != "watch" for event in self._events)
+            now = sum(event["resource"] not in apart and event["verb"] != "watch" for event in self._events)
             if now != count:
                 count, since = now, loop.time()
             if loop.time() > deadline:
