@@ -20,7 +20,7 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import deploy
+from tests.integration.operator.examples import deploy, instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,3 +242,29 @@ def test_it_can_be_stopped_before_everything_is_listed(
         assert operator.stop() == 0
         assert time.monotonic() - begin < 5
     assert "Traceback" not in log.read_text()
+
+
+def test_nothing_is_missed_between_listing_and_watching(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    first = private_operator()
+    for name in ("minilm", "gone", "changed"):
+        deploy(private_api, name=name)
+    assert first.stop() == 0
+    before = private_api.get("Deployment", "minilm")["metadata"]["uid"]
+    late = private_operator(module="tests.integration.operator.late_watches")
+    private_api.delete("Deployment", "minilm")
+    private_api.delete("ModelInstance", "gone")
+    private_api.apply(instance("changed", replicas=3))
+    private_api.apply(instance("created"))
+    os.kill(late.pid, signal.SIGUSR1)
+
+    wait_for(lambda: _uid(private_api, "minilm") not in (None, before), message="the Deployment is back")
+    wait_for(lambda: _uid(private_api, "created") is not None, message="the new instance has its own")
+    wait_for(lambda: private_api.get("Deployment", "changed")["spec"]["replicas"] == 3)
+    assert "found gone" not in late.log.read_text(), "by the watch, and not by a later comparison"
+
+
+def _uid(api: KubeApi, name: str) -> str | None:
+    found = api.find("Deployment", name)
+    return None if found is None else str(found["metadata"]["uid"])
