@@ -124,27 +124,27 @@ class Bench:
         figures: Figures = {"instances": self._count, "concurrency": CONCURRENCY}
         if "single" not in wanted:
             self._singles = []
-        steps: tuple[Callable[[], Awaitable[Figures]], ...] = (
-            self._ceiling,
-            self._create,
-            self._single,
-            self._edit,
-            self._drift,
-            self._restart,
-            self._rebuild,
-            self._delete,
-        )
+        steps: dict[str, Callable[[], Awaitable[Figures]]] = {
+            "ceiling": self._ceiling,
+            "create": self._create,
+            "single": self._single,
+            "edit": self._edit,
+            "drift": self._drift,
+            "restart": self._restart,
+            "rebuild": self._rebuild,
+            "delete": self._delete,
+        }
 
         async def measure() -> None:
             # Rendering thousands of objects keeps the loop busy longer than a server waits for a handshake.
             for watch in (self._instances, self._deployments):
                 await watch.has_begun.wait()
-            for name, step in zip(STEPS, steps, strict=True):
+            for name in STEPS:
                 if name in wanted:
                     # Events are posted when no instance waits, and would go on through the next step.
                     await self._requests.settled(QUIET_SECONDS, self._limit, with_events=True)
                     tell(name)
-                    figures[name] = await step()
+                    figures[name] = await steps[name]()
 
         async with asyncio.TaskGroup() as group:
             others = [

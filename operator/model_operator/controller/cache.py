@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -10,6 +11,9 @@ _SHARED_LEVELS = 12
 """How deep objects are compared for parts that they share: a probe's port is nine levels deep."""
 _REMEMBERED = 10_000
 """Deletions that are remembered: far more than there are while an answer of the server is under way."""
+
+_AMBIGUOUS = frozenset({dict, list, float})
+_as_json = json.JSONEncoder(check_circular=False).encode
 
 Object = dict[str, Any]
 NamespacedName = tuple[str, str]
@@ -26,11 +30,15 @@ class ObjectCache:
 
     Parameters
     ----------
+    is_typed
+        Whether each field of these objects has one type, as in all built-in kinds: then equal values are the
+        same.
     indexers
         Named functions from an object to the keys under which :meth:`find` is to find it.
     """
 
-    def __init__(self, **indexers: Callable[[Object], Iterable[str]]) -> None:
+    def __init__(self, *, is_typed: bool = False, **indexers: Callable[[Object], Iterable[str]]) -> None:
+        self._is_typed = is_typed
         self._objects: dict[NamespacedName, Object] = {}
         self._latest: Object = {}
         self._by_uid: dict[str, NamespacedName] = {}
@@ -70,7 +78,7 @@ class ObjectCache:
         if old is not None:
             self._forget(key, old)
         metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
-        kept = shared({**obj, "metadata": metadata}, old or self._latest)
+        kept = shared({**obj, "metadata": metadata}, old or self._latest, is_typed=self._is_typed)
         self._objects[key] = self._latest = kept
         self._by_uid[metadata["uid"]] = key
         for name, keys_of in self._indexers.items():
@@ -103,7 +111,7 @@ class ObjectCache:
                     del index[value]
 
 
-def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS) -> Any:
+def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool = False) -> Any:
     """Return a JSON value equal to a new one, made of the parts of a known one as far as they are the same.
 
     Children of one template differ in little more than names, so it is three fifths of their memory that this
@@ -115,23 +123,26 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS) -> Any:
         JSON values.
     levels
         How deep to look, since each level compares again what is below it.
+    is_typed
+        As for :class:`ObjectCache`.
     """
     kind = type(new)
     if kind is not type(known):
         return new
     if new == known:
-        # To Python, True and 1.0 within them equal 1.
-        is_same = (kind is not dict and kind is not list) or repr(new) == repr(known)
+        # To Python, True and 1.0 within them equal 1, and -0.0 is 0.0. (repr takes the square of the depth.)
+        is_same = is_typed or kind not in _AMBIGUOUS or _as_json(new) == _as_json(known)
         return known if is_same else new
     if not levels:
         return new
     if kind is dict:
         return {
-            key: shared(value, known[key], levels - 1) if key in known else value
+            key: shared(value, known[key], levels - 1, is_typed=is_typed) if key in known else value
             for key, value in new.items()
         }
     if kind is list:
-        same = [shared(value, other, levels - 1) for value, other in zip(new, known, strict=False)]
+        pairs = zip(new, known, strict=False)
+        same = [shared(value, other, levels - 1, is_typed=is_typed) for value, other in pairs]
         return same + new[len(known) :]
     return new
 

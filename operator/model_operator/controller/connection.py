@@ -185,7 +185,7 @@ class Connection:
     def session(self) -> aiohttp.ClientSession:
         """The session."""
         if self._session is None or self._session.closed:
-            self._session = self._open(self._new_connector())
+            self._session = self._open(self._new_connector(), is_owner=True)
         return self._session
 
     def share(self, middleware: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
@@ -196,7 +196,7 @@ class Connection:
         middleware
             What each of its requests is to pass.
         """
-        return self._open(self.session.connector, middleware)
+        return self._open(self.session.connector, middleware, is_owner=False)
 
     async def renew(self) -> None:
         """Read the credentials again and open a new session with them."""
@@ -211,12 +211,15 @@ class Connection:
             await self._session.close()
 
     def _open(
-        self, connector: aiohttp.BaseConnector | None, *middlewares: aiohttp.ClientMiddlewareType
+        self,
+        connector: aiohttp.BaseConnector | None,
+        *middlewares: aiohttp.ClientMiddlewareType,
+        is_owner: bool,
     ) -> aiohttp.ClientSession:
         proxy = self._configuration.proxy or get_environ_proxies(self.server).get(URL(self.server).scheme)
         return aiohttp.ClientSession(
             connector=connector,
-            connector_owner=not middlewares,
+            connector_owner=is_owner,
             headers={"User-Agent": f"model-operator/{__version__}", "Accept-Encoding": _UNCOMPRESSED},
             timeout=aiohttp.ClientTimeout(total=self._timeout),
             middlewares=(*middlewares, self._authenticate),

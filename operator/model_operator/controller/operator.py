@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
@@ -36,6 +36,7 @@ from model_operator.controller.resources import ResourceKind
 from model_operator.controller.resync import Resync
 from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
+from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateTrials, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
@@ -100,7 +101,9 @@ async def run_operator(settings: OperatorSettings) -> None:
                 serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
             )
         await operator.prepare()
-        if not await _unless_stopped(operator.fill()):
+        stopped = stop_signal()
+        if not await unless_stopped(stopped, operator.fill()):
+            log.info("stopped")
             return
         try:
             await kopf.operator(
@@ -109,6 +112,8 @@ async def run_operator(settings: OperatorSettings) -> None:
                 # there is none, as in a container.
                 identity=cast(Any, "model-operator"),
                 settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
+                # From here on it hears of signals itself; of one that came just before, this tells.
+                stop_flag=stopped,
                 clusterwide=not scope.namespaces,
                 namespaces=scope.namespaces,
             )
@@ -118,22 +123,6 @@ async def run_operator(settings: OperatorSettings) -> None:
             raise StartupError("stopped after a defect; see the log above")
         if operator.lost is not None:
             raise operator.lost
-
-
-async def _unless_stopped(work: Coroutine[Any, Any, None]) -> bool:
-    """Do something before kopf listens for signals; return False when one has stopped it."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    await asyncio.wait([task])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
-    if task.cancelled():
-        log.info("stopped")
-        return False
-    await task
-    return True
 
 
 class Operator:
@@ -240,11 +229,17 @@ class Operator:
                 log.warning("cannot list yet", error=str(error))
                 await asyncio.sleep(_FILL_RETRY_SECONDS)
                 if error.code == HTTPStatus.UNAUTHORIZED:
-                    await self._connection.renew()
+                    await self._read_credentials_again()
         self._watch_start.begin_at(versions)
         self._is_filled = True
         self._vitals.sign()
         log.info("caches are filled", instances=len(self._state.instances))
+
+    async def _read_credentials_again(self) -> None:
+        try:
+            await self._connection.renew()
+        except StartupError as error:
+            log.warning("cannot read the credentials", error=str(error))
 
     def close(self) -> None:
         """Give back what :meth:`prepare` has taken."""
@@ -257,8 +252,6 @@ class Operator:
             return None
         if self._task.done():
             return "the workers have ended"
-        if not self._is_filled:
-            return None
         if self._resync.silent is not None:
             return f"the watch of {self._resync.silent} has fallen silent"
         return self._vitals.wrong(task.get_name() for task in asyncio.all_tasks() if not task.done())
@@ -314,6 +307,7 @@ class Operator:
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
+        self._vitals.begin()
         self._task = asyncio.create_task(self._run(), name="reconciling")
 
     async def _stop(self, **_: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -67,7 +67,7 @@ class Resync:
         self.silent: ResourceKind | None = None
 
     async def fill(self) -> dict[Listed, str]:
-        """Put everything that exists into the caches; return the versions to watch from.
+        """Put everything that exists, and nothing else, into the caches; return the versions to watch from.
 
         Raises
         ------
@@ -77,12 +77,21 @@ class Resync:
         versions = {}
         with _keeping_all():
             for kind in self._kinds:
+                exist: set[str] = set()
                 for namespace in self._scope.namespaces_of(kind):
                     async for objects, version in self._client.pages(kind, namespace):
                         versions[Listed(kind, namespace)] = version
                         for obj in objects:
+                            exist.add(obj["metadata"]["uid"])
                             self._triggers.observe(kind, None, obj)
+                self._forget_others(kind, exist)
         return versions
+
+    def _forget_others(self, kind: ResourceKind, exist: Container[str]) -> None:
+        """Forget what has gone since an attempt to fill that failed half-way."""
+        for obj in self._state.cache_of(kind):
+            if obj["metadata"]["uid"] not in exist:
+                self._triggers.observe(kind, "DELETED", obj)
 
     async def run(self, period: float) -> None:
         """Compare everything now and then, for ever, and what needs it in between.
@@ -194,9 +203,11 @@ def _keeping_all() -> Iterator[None]:
     Python would go through everything time and again while it grows: for 10,000 instances with their children
     that took three quarters of the CPU time.
     """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-    finally:
         gc.freeze()
-        gc.enable()
+    finally:
+        if was_enabled:
+            gc.enable()

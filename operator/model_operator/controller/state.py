@@ -58,7 +58,8 @@ class ClusterState:
         self.instances = ObjectCache(template=_template_keys)
         self.templates = {kind: ObjectCache() for kind in TemplateKind}
         self.children = {
-            kind.kind: ObjectCache(owner=_owner_keys, namesake=_namesake_keys) for kind in CHILD_KINDS
+            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, namesake=_namesake_keys)
+            for kind in CHILD_KINDS
         }
         self.trials: dict[str, Tried] = {}
         self._compiled: dict[str, CompiledTemplate] = {}

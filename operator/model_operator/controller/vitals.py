@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -39,6 +40,12 @@ class Vitals:
         self._limit = _RESYNCS * resync_seconds + _GRACE_SECONDS
         self._clock = clock
         self._heard_at = clock()
+        # kopf looks at what the API server has before it watches.
+        self._watched_by = math.inf
+
+    def begin(self) -> None:
+        """Note that kopf has begun: from now on it has some time until it watches everything."""
+        self._watched_by = self._clock() + _GRACE_SECONDS
 
     def sign(self) -> None:
         """Note that the API server has told something."""
@@ -55,7 +62,11 @@ class Vitals:
         names = [name for name in tasks if name.startswith(WATCHER)]
         for kind, count in self._watchers.items():
             if sum(name.startswith(f"{WATCHER}{kind.plural}.") for name in names) < count:
+                if self._clock() < self._watched_by:
+                    break
                 return f"{kind} are no longer watched"
+        else:
+            self._watched_by = self._clock()
         silence = self._clock() - self._heard_at
         if silence > self._limit:
             return f"the API server has told nothing for {silence:.0f} s, and could not be asked"

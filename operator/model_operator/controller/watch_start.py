@@ -14,6 +14,8 @@ from model_operator.controller.triggers import Scope
 
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"
 """A field selector that selects no object."""
+_NOT_AT_THAT_VERSION = (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.GATEWAY_TIMEOUT)
+"""The version is gone, or has not come yet to the API server that is asked now."""
 
 
 class Listed(NamedTuple):
@@ -46,7 +48,7 @@ class WatchStart:
     kinds, scope
         What is watched, and where.
     on_gap
-        Called with a kind that kopf lists anew.
+        Called with a kind that kopf has listed anew.
     """
 
     def __init__(
@@ -76,16 +78,21 @@ class WatchStart:
         query = request.url.query
         if listed is None or request.method != "GET" or "watch" in query or "continue" in query:
             return await handler(request)
-        version = self._versions.pop(listed, None)
+        version = self._versions.get(listed)
         if version is not None:
             asked = request.url
             exactly = {"resourceVersion": version, "resourceVersionMatch": "Exact"}
             request.url = asked.update_query({"fieldSelector": _NOTHING, **exactly})
             response = await handler(request)
-            if response.status == HTTPStatus.OK:
-                return response
-            # The version may be gone (410), or not have come yet to the API server that was asked now (504).
+            if response.status not in _NOT_AT_THAT_VERSION:
+                if response.status == HTTPStatus.OK:
+                    del self._versions[listed]
+                return response  # kopf asks again after any other failure.
+            del self._versions[listed]
             response.release()
             request.url = asked
-        self._on_gap(listed.kind)
-        return await handler(request)
+        response = await handler(request)
+        if response.status == HTTPStatus.OK:
+            # Not before: a comparison finds all that is in the gap only once it has ended.
+            self._on_gap(listed.kind)
+        return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -199,15 +200,18 @@ def test_parts_are_shared_beside_others_that_differ() -> None:
     assert found["spec"]["ports"][0] is known["spec"]["ports"][0]  # type: ignore[index]
 
 
-@pytest.mark.parametrize("depth", [100, 5_000])
-def test_objects_nested_deeply_are_no_trouble(depth: int) -> None:
+@pytest.mark.parametrize("width", [1, 50_000])
+@pytest.mark.parametrize("depth", [100, 9_900])
+def test_objects_nested_deeply_are_no_trouble(depth: int, width: int) -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(40_000)
     try:
-        one, same, other = ("[" * depth + leaf + "]" * depth for leaf in ("1", "1", "2"))
-        new, known = json.loads(same), json.loads(one)
-        assert json.dumps(shared(new, known)) == one
+        one, other = ("[" * depth + ", ".join([leaf] * width) + "]" * depth for leaf in ("[0]", "[1]"))
+        known = json.loads(one)
+        begin = time.process_time()
+        assert shared(json.loads(one), known) is known
         assert json.dumps(shared(json.loads(other), known)) == other
+        assert time.process_time() - begin < 1, "no matter of depth times width"
     finally:
         sys.setrecursionlimit(limit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from structlog.testing import capture_logs
@@ -124,6 +125,35 @@ def test_caches_are_not_taken_for_full_when_a_list_cannot_be_read() -> None:
 
     with pytest.raises(ApiError):
         world.fill(DEMO)
+
+
+def test_what_goes_between_two_attempts_to_fill_is_not_kept() -> None:
+    world = World()
+    world.api.refusals["list Service"] = (503, {"message": "away"})
+    with pytest.raises(ApiError):
+        world.fill(DEMO, DEPLOYMENT, SERVICE)
+    world.api.refusals.clear()
+    world.api.remove(DEPLOYMENT)
+    world.fill()
+
+    assert world.cached() == ["ModelInstance/demo", "Service/demo"]
+
+
+def test_filling_leaves_the_garbage_collector_as_it_was() -> None:
+    world = World()
+    before = gc.get_freeze_count()
+    world.api.refusals["list Service"] = (503, {"message": "away"})
+    with pytest.raises(ApiError):
+        world.fill(DEMO)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == before, "what failed is no reason to keep anything"
+    world.api.refusals.clear()
+    try:
+        world.fill(DEMO)
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_what_went_unseen_is_forgotten_and_acted_upon() -> None:

@@ -50,6 +50,19 @@ def test_each_watcher_is_missed(namespaces: tuple[str, ...], tasks: list[str]) -
         assert wrong.endswith("are no longer watched")
 
 
+def test_watchers_have_time_to_begin_and_none_to_end() -> None:
+    world = World()
+    world.vitals.begin()
+    world.now += 59
+    assert world.vitals.wrong([]) is None
+    world.now += 1
+    assert world.vitals.wrong(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+
+    world.vitals.begin()
+    assert world.vitals.wrong(EVERYWHERE) is None
+    assert world.vitals.wrong(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+
+
 def test_silence_that_lasts_longer_than_two_comparisons_take() -> None:
     world = World()
     world.now += 1260

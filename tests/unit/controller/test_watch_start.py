@@ -29,10 +29,12 @@ class Server:
     asked: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    answering: Callable[[], object] = lambda: None
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(dict(request.query))
         self.headers.append(dict(request.headers))
+        self.answering()
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200, text=json.dumps({}))
 
 
@@ -92,7 +94,27 @@ async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(world: World) -> 
     assert world.gaps == [DEPLOYMENTS]
 
 
-@pytest.mark.parametrize("status", [410, 504])
+async def test_a_gap_is_told_of_once_it_has_ended(world: World) -> None:
+    gaps_at_the_answer: list[int] = []
+    world.server.answering = lambda: gaps_at_the_answer.append(len(world.gaps))
+    await world.get()
+
+    assert gaps_at_the_answer == [0]
+    assert world.gaps == [DEPLOYMENTS]
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+async def test_a_first_list_that_fails_is_the_same_when_it_is_repeated(world: World, status: int) -> None:
+    world.start.begin_at({LISTED: "42"})
+    world.server.statuses.append(status)
+
+    assert await world.get() == status
+    assert await world.get() == 200
+    assert [asked["resourceVersion"] for asked in world.server.asked] == ["42", "42"]
+    assert world.gaps == []
+
+
+@pytest.mark.parametrize("status", [400, 410, 504])
 async def test_a_version_that_the_server_has_not_is_forgotten(world: World, status: int) -> None:
     world.start.begin_at({LISTED: "42"})
     world.server.statuses.append(status)
@@ -106,7 +128,7 @@ async def test_a_list_that_fails_otherwise_is_kopf_s_to_repeat(world: World) -> 
     world.server.statuses += [500]
 
     assert await world.get() == 500
-    assert world.gaps == [DEPLOYMENTS]
+    assert world.gaps == []
 
 
 @pytest.mark.parametrize(
