@@ -101,8 +101,7 @@ async def run_operator(settings: OperatorSettings) -> None:
                 serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
             )
         await operator.prepare()
-        stopped = stop_signal()
-        if not await unless_stopped(stopped, operator.fill()):
+        if not await operator.fill():
             log.info("stopped")
             return
         try:
@@ -112,8 +111,6 @@ async def run_operator(settings: OperatorSettings) -> None:
                 # there is none, as in a container.
                 identity=cast(Any, "model-operator"),
                 settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
-                # From here on it hears of signals itself; of one that came just before, this tells.
-                stop_flag=stopped,
                 clusterwide=not scope.namespaces,
                 namespaces=scope.namespaces,
             )
@@ -201,6 +198,7 @@ class Operator:
         metrics.leader.set_function(lambda: self.is_leading)
         metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Event | None = None
         self._is_filled = False
         self._is_leading = False
         self._logged_in_at: float | None = None
@@ -219,8 +217,18 @@ class Operator:
         if self._webhooks is not None:
             await self._webhooks.prepare()
 
-    async def fill(self) -> None:
-        """Fill the caches, before anything is done: half-filled, they look as if templates were missing."""
+    async def fill(self) -> bool:
+        """Fill the caches, before anything is done: half-filled, they look as if templates were missing.
+
+        Returns
+        -------
+        bool
+            Whether that came to its end; a signal stops it.
+        """
+        self._stopped = stop_signal()
+        return await unless_stopped(self._stopped, self._fill())
+
+    async def _fill(self) -> None:
         while True:
             try:
                 versions = await self._resync.fill()
@@ -307,6 +315,9 @@ class Operator:
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
+        if self._stopped is not None and self._stopped.is_set():
+            # After the caches were filled and before kopf listened; now it does.
+            signal.raise_signal(signal.SIGTERM)
         self._vitals.begin()
         self._task = asyncio.create_task(self._run(), name="reconciling")
 
