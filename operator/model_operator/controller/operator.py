@@ -101,7 +101,8 @@ async def run_operator(settings: OperatorSettings) -> None:
                 serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
             )
         await operator.prepare()
-        if not await operator.fill():
+        await operator.fill()
+        if operator.is_stopped:
             log.info("stopped")
             return
         try:
@@ -217,16 +218,18 @@ class Operator:
         if self._webhooks is not None:
             await self._webhooks.prepare()
 
-    async def fill(self) -> bool:
+    async def fill(self) -> None:
         """Fill the caches, before anything is done: half-filled, they look as if templates were missing.
 
-        Returns
-        -------
-        bool
-            Whether that came to its end; a signal stops it.
+        A signal stops it.
         """
         self._stopped = stop_signal()
-        return await unless_stopped(self._stopped, self._fill())
+        await unless_stopped(self._stopped, self._fill())
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal came before kopf listened for them."""
+        return self._stopped is not None and self._stopped.is_set()
 
     async def _fill(self) -> None:
         while True:
@@ -315,9 +318,8 @@ class Operator:
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
-        if self._stopped is not None and self._stopped.is_set():
-            # After the caches were filled and before kopf listened; now it does.
-            signal.raise_signal(signal.SIGTERM)
+        if self.is_stopped:
+            signal.raise_signal(signal.SIGTERM)  # Now kopf hears of it.
         self._vitals.begin()
         self._task = asyncio.create_task(self._run(), name="reconciling")
 

@@ -11,13 +11,12 @@ from model_operator.controller.operator import Operator
 filled = Operator.fill
 
 
-async def fill(self: Operator) -> bool:
+async def fill(self: Operator) -> None:
     """Fill the caches, and wait for the signal."""
     signalled = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, signalled.set)
-    is_filled = await filled(self)
+    await filled(self)
     await signalled.wait()
-    return is_filled
 
 
 if __name__ == "__main__":

@@ -265,6 +265,15 @@ def test_nothing_is_missed_between_listing_and_watching(
     assert "found gone" not in late.log.read_text(), "by the watch, and not by a later comparison"
 
 
+def test_a_signal_between_listing_and_watching_is_heard(private_operator: PrivateOperator) -> None:
+    late = private_operator(module="tests.integration.operator.late_watches")
+    os.kill(late.pid, signal.SIGTERM)
+    os.kill(late.pid, signal.SIGUSR1)
+    begin = time.monotonic()
+    assert late.wait() == 0
+    assert time.monotonic() - begin < 5
+
+
 def _uid(api: KubeApi, name: str) -> str | None:
     found = api.find("Deployment", name)
     return None if found is None else str(found["metadata"]["uid"])

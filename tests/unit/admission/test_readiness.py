@@ -67,7 +67,7 @@ def test_credentials_that_are_refused_while_it_lists_are_read_again(monkeypatch:
     monkeypatch.setattr(Resync, "fill", fill)
     operator = _operator(OperatorSettings(), SimpleNamespace(server="https://api.test", renew=renew))
     with capture_logs() as logs:
-        assert virtual_clock.run(operator.fill())
+        virtual_clock.run(operator.fill())
 
     assert events == ["listed", "renewed", "listed"]
     assert [entry["event"] for entry in logs] == ["cannot list yet", "caches are filled"]
