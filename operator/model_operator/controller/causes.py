@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import structlog
 
 from model_operator.controller.cache import NamespacedName, Object
-from model_operator.controller.client import ApiClient
+from model_operator.controller.client import ApiClient, Selection
 from model_operator.controller.errors import ApiError, ForbiddenError
 from model_operator.controller.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.causes.cause import Cause
@@ -143,7 +143,7 @@ class CauseFinder:
             pass
         return workers.cause(events)
 
-    async def _list(self, kind: ResourceKind, namespace: str, **selection: Any) -> list[Object]:
+    async def _list(self, kind: ResourceKind, namespace: str, **selection: Unpack[Selection]) -> list[Object]:
         try:
             return [item async for item in self._client.list(kind, namespace, **selection)]
         except ForbiddenError as error:

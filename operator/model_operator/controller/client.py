@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import aiohttp
 
@@ -30,6 +30,22 @@ _LARGEST_OBJECT = 4 * 1024 * 1024
 """A line of a watch is read in one piece: an object of up to the 1.5 MiB that etcd takes, as JSON."""
 Object = dict[str, Any]
 """An object as the API server sends it."""
+
+
+class Selection(TypedDict, total=False):
+    """What of a kind to list or watch; by default all that its label selector selects.
+
+    Attributes
+    ----------
+    metadata_only
+        Whether to ask for ``metadata`` alone, which is cheap.
+    labels, fields
+        Selectors; that of labels instead of the kind's.
+    """
+
+    metadata_only: bool
+    labels: str
+    fields: str
 
 
 class ApiClient:
@@ -66,13 +82,7 @@ class ApiClient:
                 return
 
     async def list(
-        self,
-        kind: ResourceKind,
-        namespace: str = "",
-        *,
-        metadata_only: bool = False,
-        labels: str = "",
-        fields: str = "",
+        self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> AsyncIterator[Object]:
         """Yield the objects of a kind, in pages.
 
@@ -82,31 +92,22 @@ class ApiClient:
             What to list.
         namespace
             Where; empty means everywhere.
-        metadata_only
-            Whether to ask for ``metadata`` alone, which is cheap.
-        labels, fields
-            Selectors of those to list; by default the kind's label selector.
+        selection
+            See :class:`Selection`.
         """
-        pages = self.pages(kind, namespace, metadata_only=metadata_only, labels=labels, fields=fields)
-        async for items, _ in pages:
+        async for items, _ in self.pages(kind, namespace, **selection):
             for item in items:
                 yield item
 
     async def pages(
-        self,
-        kind: ResourceKind,
-        namespace: str = "",
-        *,
-        metadata_only: bool = False,
-        labels: str = "",
-        fields: str = "",
+        self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> AsyncIterator[tuple[Sequence[Object], str]]:
         """Yield the objects of a kind, page by page, and with each page the version of the whole list.
 
         The arguments are those of :meth:`list`.
         """
-        params = {"limit": str(PAGE), **_selectors(kind, labels, fields)}
-        headers = {"Accept": _METADATA_ONLY} if metadata_only else {}
+        params = {"limit": str(PAGE), **_selectors(kind, selection)}
+        headers = {"Accept": _METADATA_ONLY} if selection.get("metadata_only") else {}
         while True:
             page = await self._request("GET", kind.path(namespace), params=params, headers=headers)
             params["continue"] = page["metadata"].get("continue", "")
@@ -115,13 +116,7 @@ class ApiClient:
                 return
 
     async def list_to_watch(
-        self,
-        kind: ResourceKind,
-        namespace: str = "",
-        *,
-        metadata_only: bool = False,
-        labels: str = "",
-        fields: str = "",
+        self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> tuple[Sequence[Object], str]:
         """Return the objects of a kind, and the version of the list, after which :meth:`watch` begins.
 
@@ -129,8 +124,7 @@ class ApiClient:
         """
         found: list[Object] = []
         version = ""
-        pages = self.pages(kind, namespace, metadata_only=metadata_only, labels=labels, fields=fields)
-        async for items, listed in pages:
+        async for items, listed in self.pages(kind, namespace, **selection):
             found += items
             version = listed
         return found, version
@@ -140,10 +134,7 @@ class ApiClient:
         kind: ResourceKind,
         namespace: str,
         resource_version: str,
-        *,
-        metadata_only: bool = False,
-        labels: str = "",
-        fields: str = "",
+        **selection: Unpack[Selection],
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Yield the changes after a version: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object.
 
@@ -160,14 +151,15 @@ class ApiClient:
             "watch": "true",
             "resourceVersion": resource_version,
             "timeoutSeconds": str(_WATCH_SECONDS),
-            **_selectors(kind, labels, fields),
+            **_selectors(kind, selection),
         }
         attempt = f"watch {path}"
+        accept = _METADATA_ONE_BY_ONE if selection.get("metadata_only") else "application/json"
         try:
             async with self._connection.session.get(
                 self._connection.server + path,
                 params=params,
-                headers={"Accept": _METADATA_ONE_BY_ONE if metadata_only else "application/json"},
+                headers={"Accept": accept},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=_WATCH_SECONDS + _WATCH_GRACE_SECONDS),
                 read_bufsize=_LARGEST_OBJECT,
@@ -385,8 +377,9 @@ class ApiClient:
         return answer
 
 
-def _selectors(kind: ResourceKind, labels: str, fields: str) -> dict[str, str]:
-    selectors = {"labelSelector": labels or kind.label_selector, "fieldSelector": fields}
+def _selectors(kind: ResourceKind, selection: Selection) -> dict[str, str]:
+    labels = selection.get("labels") or kind.label_selector
+    selectors = {"labelSelector": labels, "fieldSelector": selection.get("fields", "")}
     return {key: value for key, value in selectors.items() if value}
 
 

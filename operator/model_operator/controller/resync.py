@@ -84,14 +84,9 @@ class Resync:
                         for obj in objects:
                             exist.add(obj["metadata"]["uid"])
                             self._triggers.observe(kind, None, obj)
-                self._forget_others(kind, exist)
+                # An attempt that failed half-way may have left what has gone since.
+                self._forget_gone(kind, self._state.cache_of(kind), exist)
         return versions
-
-    def _forget_others(self, kind: ResourceKind, exist: Container[str]) -> None:
-        """Forget what has gone since an attempt to fill that failed half-way."""
-        for obj in self._state.cache_of(kind):
-            if obj["metadata"]["uid"] not in exist:
-                self._triggers.observe(kind, "DELETED", obj)
 
     async def run(self, period: float) -> None:
         """Compare everything now and then, for ever, and what needs it in between.
@@ -173,11 +168,15 @@ class Resync:
                 exist.add(obj["metadata"]["uid"])
                 if self._scope.covers(key_of(obj)[0]):
                     listed[key_of(obj)] = version_of(obj)
+        self._forget_gone(kind, known, exist)
+        return listed
+
+    def _forget_gone(self, kind: ResourceKind, known: Iterable[Object], exist: Container[str]) -> None:
+        """Forget, and act upon, what was known before everything that exists was listed, by its uid."""
         for obj in known:
             if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
                 log.info("found gone", kind=kind.kind, key=key_of(obj))
                 self._triggers.observe(kind, "DELETED", obj)
-        return listed
 
     def _judge(self, kind: ResourceKind, listed: Mapping[NamespacedName, int]) -> None:
         before = self._unheard.get(kind, {})

@@ -13,15 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_operator.api import GROUP
+from model_operator.core.json_values import MAPPINGS
 from model_operator.core.quantities import canonical_quantity
 
 APPLIED_HASH = f"{GROUP}/applied-hash"
 """Annotation of a child: hash of the object that was applied."""
 
 _SCALARS = (str, int, float)
-"""Most values are these. Asking for them first, then for lists and dicts, spares the slow question for
-abstract types."""
-_MAPPINGS = (dict, Mapping)
+"""Most values are these, and lists come next: asking for them first spares slower questions."""
 _QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
 _ATOMIC_MAPS = frozenset(
@@ -151,7 +150,7 @@ def _prune(value: Any) -> Any:
         return value
     if isinstance(value, list):
         return [_prune(item) for item in value]
-    if isinstance(value, _MAPPINGS):
+    if isinstance(value, MAPPINGS):
         pruned = {key: _prune(item) for key, item in value.items() if item is not None}
         if pruned.get("value") == "" and "name" in pruned:
             del pruned["value"]
@@ -164,7 +163,7 @@ def _canonical(value: Any, field: str = "") -> Any:
         return _quantity(value) if field in _QUANTITY_FIELDS else value
     if isinstance(value, list):
         return [_canonical(item) for item in value]
-    if isinstance(value, _MAPPINGS):
+    if isinstance(value, MAPPINGS):
         if field in _QUANTITY_MAPS:
             return {key: _quantity(item) for key, item in value.items()}
         canonical = {key: _canonical(item, key) for key, item in value.items()}

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model_operator.core.json_values import MAPPINGS
+
 _MAX_MESSAGE = 32768
-_MAPPINGS = (dict, Mapping)
-"""In this order, as the question for the abstract type is slow."""
 OWN_TYPES = frozenset({"Ready", "Available", "RolledOut", "Reconciling", "Stalled"})
 """The condition types that this operator writes; those of others are kept."""
 
@@ -106,7 +106,7 @@ def _is_same(value: Any, other: Any) -> bool:
         return bool(value == other)
     if isinstance(value, list):
         return isinstance(other, list) and len(value) == len(other) and all(map(_is_same, value, other))
-    if isinstance(value, _MAPPINGS) and isinstance(other, _MAPPINGS):
+    if isinstance(value, MAPPINGS) and isinstance(other, MAPPINGS):
         return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
     return bool(value == other) and isinstance(value, bool) is isinstance(other, bool)
 
@@ -116,6 +116,6 @@ def _without_nulls(value: Any) -> Any:
         return value
     if isinstance(value, list):
         return [_without_nulls(item) for item in value]
-    if isinstance(value, _MAPPINGS):
+    if isinstance(value, MAPPINGS):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return value

@@ -10,6 +10,9 @@ from typing import Any, Final
 MAX_INTEGER: Final = 2**53
 """Largest integer that every JSON implementation reads exactly (RFC 8259, section 6)."""
 
+MAPPINGS: Final = (dict, Mapping)
+"""To be asked for in this order: most are dicts, and the question for the abstract type is slow."""
+
 JSON_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
 """The type names of JSON Schema 2020-12."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.core.json_values import JSON_TYPES, nouns
+from model_operator.core.json_values import JSON_TYPES, MAPPINGS, nouns
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.pod_fields import (
     FieldType,
@@ -103,7 +103,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Yield every string inside a JSON value with its path, in order; keys are not among them."""
     if isinstance(value, str):
         yield path, value
-    elif isinstance(value, (dict, Mapping)):  # nearly always a dict, which is told fast
+    elif isinstance(value, MAPPINGS):
         for key, item in value.items():
             yield from strings(item, (*path, key))
     elif isinstance(value, list):

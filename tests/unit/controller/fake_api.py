@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.client import ApiClient, Object, Selection
 from model_operator.controller.errors import error_for
 from model_operator.controller.resources import ResourceKind
 from model_operator.core.ownership import MANAGER
@@ -63,15 +63,9 @@ class FakeApi(ApiClient):
         return found
 
     async def pages(
-        self,
-        kind: ResourceKind,
-        namespace: str = "",
-        *,
-        metadata_only: bool = False,
-        labels: str = "",
-        fields: str = "",
+        self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> AsyncIterator[tuple[Sequence[Object], str]]:
-        assert not labels + fields
+        assert not selection.get("labels", "") + selection.get("fields", "")
         self._judge(f"list {kind.kind}")
         version = str(next(self._versions))
         found = [
@@ -81,7 +75,10 @@ class FakeApi(ApiClient):
         ]
         # Each on a page of its own.
         for obj in found:
-            yield [{"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj)], version
+            yield (
+                [{"metadata": obj["metadata"]} if selection.get("metadata_only") else copy.deepcopy(obj)],
+                version,
+            )
         yield [], version
 
     async def apply(

@@ -7,11 +7,11 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Unpack
 
 from model_operator.api import TemplateKind
 from model_operator.cli.plugin.asking import QuestionError
-from model_operator.controller.client import ApiClient, Object
+from model_operator.controller.client import ApiClient, Object, Selection
 from model_operator.controller.errors import (
     ApiError,
     ApiUnavailableError,
@@ -83,7 +83,9 @@ class Cluster:
         except ApiError as error:
             raise QuestionError(f"the cluster at {self._server} refuses: {error}") from error
 
-    async def all(self, kind: ResourceKind, namespace: str = "", **selection: Any) -> list[Object]:
+    async def all(
+        self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
+    ) -> list[Object]:
         """Return the objects of a kind; without a namespace, of all."""
         with self.asking("list", kind, namespace if kind.namespaced else ""):
             return [each async for each in self.client.list(kind, namespace, **selection)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Unpack
 
 from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster, of_instance
-from model_operator.controller.client import Object
+from model_operator.controller.client import Object, Selection
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.inspection.facts import Facts
 
@@ -33,7 +33,7 @@ class Mirror:
     """
 
     def __init__(
-        self, cluster: Cluster, kind: ResourceKind, changed: asyncio.Event, **selection: Any
+        self, cluster: Cluster, kind: ResourceKind, changed: asyncio.Event, **selection: Unpack[Selection]
     ) -> None:
         self._cluster = cluster
         self._kind = kind
