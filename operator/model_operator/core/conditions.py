@@ -84,30 +84,33 @@ def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
     Fields to remove are null in the patch. Null fields in ``wanted`` count as absent, since a merge patch
     cannot store them; the API server drops them inside lists, too.
     """
-    return _difference(current, _without_nulls(wanted))
-
-
-def _difference(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {key: None for key in current if key not in wanted}
+    patch: dict[str, Any] = {key: None for key in current if wanted.get(key) is None}
     for key, value in wanted.items():
         old = current.get(key)
-        if _is_same(value, old):
+        if value is None or _is_same(value, old):
             continue
         if isinstance(value, Mapping) and isinstance(old, Mapping):
-            patch[key] = _difference(old, value)
+            patch[key] = merge_patch(old, value)
         else:
-            patch[key] = value
+            patch[key] = _without_nulls(value)
     return patch
 
 
 def _is_same(value: Any, other: Any) -> bool:
-    """Compare as JSON does: true is not 1, as it is to Python."""
+    """Compare as JSON does, where true is not 1 as it is to Python; null fields of the value are absent."""
     if isinstance(value, str):
         return bool(value == other)
     if isinstance(value, list):
         return isinstance(other, list) and len(value) == len(other) and all(map(_is_same, value, other))
     if isinstance(value, MAPPINGS) and isinstance(other, MAPPINGS):
-        return value.keys() == other.keys() and all(_is_same(item, other[key]) for key, item in value.items())
+        present = 0
+        for key, item in value.items():
+            if item is None:
+                continue
+            if key not in other or not _is_same(item, other[key]):
+                return False
+            present += 1
+        return present == len(other)
     return bool(value == other) and isinstance(value, bool) is isinstance(other, bool)
 
 
