@@ -16,8 +16,8 @@ def stop_signal() -> asyncio.Event:
     return stopped
 
 
-async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do something, and return whether it came to its end.
+async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do something, to its end or until a signal comes.
 
     Parameters
     ----------
@@ -29,10 +29,8 @@ async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]
     doing, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait((doing, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            return False
-        doing.result()
-        return True
+        if doing.done():
+            doing.result()
     finally:
         doing.cancel()
         waiting.cancel()

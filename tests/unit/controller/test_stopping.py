@@ -11,8 +11,11 @@ import pytest
 from model_operator.controller.stopping import stop_signal, unless_stopped
 
 
-async def _never() -> None:
-    await asyncio.get_running_loop().create_future()
+async def _never(ended: list[str]) -> None:
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        ended.append("work")
 
 
 @pytest.fixture
@@ -24,20 +27,27 @@ async def stopped() -> AsyncIterator[asyncio.Event]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_stops_the_work(stopped: asyncio.Event, number: signal.Signals) -> None:
-    begun = asyncio.create_task(unless_stopped(stopped, _never()))
+    ended: list[str] = []
+    begun = asyncio.create_task(unless_stopped(stopped, _never(ended)))
     await asyncio.sleep(0)
     signal.raise_signal(number)
+    await begun
+    await asyncio.sleep(0)
 
-    assert await begun is False
+    assert ended == ["work"]
 
 
-async def test_work_that_ends_has_not_been_stopped(stopped: asyncio.Event) -> None:
+async def test_a_signal_at_the_end_of_the_work_is_told_to_whoever_comes_next(stopped: asyncio.Event) -> None:
+    done: list[str] = []
+
     async def work() -> None:
-        # As the last of the work is done.
         signal.raise_signal(signal.SIGTERM)
+        done.append("work")
 
-    assert await unless_stopped(stopped, work()) is True
-    await stopped.wait()  # Whoever comes next is told.
+    await unless_stopped(stopped, work())
+
+    assert done == ["work"]
+    await stopped.wait()
 
 
 async def test_what_fails_is_told(stopped: asyncio.Event) -> None:
@@ -50,15 +60,8 @@ async def test_what_fails_is_told(stopped: asyncio.Event) -> None:
 
 async def test_nothing_goes_on_when_it_is_cancelled_itself(stopped: asyncio.Event) -> None:
     ended: list[str] = []
-
-    async def work() -> None:
-        try:
-            await _never()
-        finally:
-            ended.append("work")
-
-    begun = asyncio.create_task(unless_stopped(stopped, work()))
-    await asyncio.sleep(0.01)
+    begun = asyncio.create_task(unless_stopped(stopped, _never(ended)))
+    await asyncio.sleep(0)
     begun.cancel()
     await asyncio.gather(begun, return_exceptions=True)
     await asyncio.sleep(0)
