@@ -59,15 +59,20 @@ class Vitals:
         tasks
             Names of the tasks that run.
         """
-        names = [name for name in tasks if name.startswith(WATCHER)]
-        for kind, count in self._watchers.items():
-            if sum(name.startswith(f"{WATCHER}{kind.plural}.") for name in names) < count:
-                if self._clock() < self._watched_by:
-                    break
-                return f"{kind} are no longer watched"
-        else:
+        unwatched = self._unwatched(tasks)
+        if unwatched is None:
             self._watched_by = self._clock()
+        elif self._clock() >= self._watched_by:
+            return f"{unwatched} are no longer watched"
         silence = self._clock() - self._heard_at
         if silence > self._limit:
             return f"the API server has told nothing for {silence:.0f} s, and could not be asked"
+        return None
+
+    def _unwatched(self, tasks: Iterable[str]) -> ResourceKind | None:
+        """Return a kind that has fewer watchers than namespaces are served; None when there is none."""
+        names = [name for name in tasks if name.startswith(WATCHER)]
+        for kind, count in self._watchers.items():
+            if sum(name.startswith(f"{WATCHER}{kind.plural}.") for name in names) < count:
+                return kind
         return None
