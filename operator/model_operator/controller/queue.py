@@ -121,7 +121,8 @@ class WorkQueue(Generic[Key]):
     def retry(self, key: Key, limit: float) -> float:
         """Add a key after a failure, each time in a row after twice the time; return the seconds.
 
-        A failure of a look that news asked for, before the retry was due, does not make the time longer.
+        A failure of a look that news asked for, before the retry was due, does not make the time longer; nor
+        does one of a look during which news came, as the next follows at once.
 
         Parameters
         ----------
@@ -131,7 +132,7 @@ class WorkQueue(Generic[Key]):
             Longest time to wait, in seconds.
         """
         failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
+        self._failures[key] = failures if key in self._again else failures + 1
         delay = min(_BASE_DELAY * float(2 ** min(failures, 30)), limit)
         delay *= self._random.uniform(1 - _JITTER, 1)
         self.add(key, delay)

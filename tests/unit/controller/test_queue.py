@@ -243,6 +243,24 @@ def test_news_before_a_retry_do_not_put_off_the_next_one() -> None:
     run(main())
 
 
+def test_news_during_a_look_that_fails_do_not_put_off_the_next_retry() -> None:
+    async def main() -> float:
+        queue = WorkQueue[str]()
+        queue.add("a")
+        for _ in range(20):
+            assert await queue.get() == "a"
+            queue.add("a")
+            queue.retry("a", 60)
+            queue.done("a")
+        assert await queue.get() == "a"
+        queue.retry("a", 60)
+        queue.done("a")
+        assert await queue.get() == "a"
+        return now()
+
+    assert run(main()) <= 0.2
+
+
 def test_closing_drops_what_is_delayed() -> None:
     async def main() -> bool:
         queue = WorkQueue[str]()
