@@ -15,13 +15,12 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
+from tests.integration.operator.examples import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.kubectl import Kubectl
-
-FAILURE = "simulate.modeloperator.dev/failure"
 
 
 def pod(name: str, **spec: Any) -> dict[str, Any]:
@@ -86,6 +85,19 @@ def test_a_labelled_pod_fails_as_a_kubelet_reports_it(
     assert {name: reason for name, reason in reasons.items() if reason} == state
     assert shown["status"]["phase"] == phase
     assert not container["ready"]
+
+
+def test_a_held_pod_starts_when_its_label_is_taken_off(control_plane: ControlPlane, api: KubeApi) -> None:
+    waits = pod("waits")
+    waits["metadata"]["labels"][FAILURE] = "held"
+    api.create(waits)
+    api.create(pod("later"))
+    api.wait_for_condition("Pod", "later", "Ready")
+    assert api.get("Pod", "waits")["status"]["phase"] == "Pending"
+
+    api.patch("Pod", "waits", {"metadata": {"labels": {FAILURE: None}}})
+
+    api.wait_for_condition("Pod", "waits", "Ready")
 
 
 def test_a_gpu_node_takes_pods_that_ask_for_its_gpus(control_plane: ControlPlane, api: KubeApi) -> None:

@@ -12,7 +12,16 @@ from model_operator.core.conditions import merge_patch
 from tests.cluster.waiting import wait_for
 from tests.gitops.argocd import ARGOCD, CONFIG_MAP, action_scripts, discovery_script
 from tests.gitops.lua import act, available_actions
-from tests.integration.operator.examples import container, deploy, edit_bundle, instance, ready, template
+from tests.integration.operator.examples import (
+    container,
+    deploy,
+    edit_bundle,
+    held,
+    instance,
+    ready,
+    start_pods,
+    template,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,10 +209,9 @@ def test_pausing_by_an_empty_list_does_fight_git(api: KubeApi) -> None:
 
 
 def test_restart_of_the_deployment_rolls_the_pods_and_stays(api: KubeApi) -> None:
-    _sync(api, template())
+    _sync(api, held(template()))
     _sync(api, _in_git())
-    api.wait_for_condition("ModelInstance", "minilm", "Ready")
-    start = api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"]
+    start = start_pods(api)["metadata"]["resourceVersion"]
     before = api.get("Deployment", "minilm")
     (old_pod,) = api.list("Pod")
 
@@ -211,6 +219,7 @@ def test_restart_of_the_deployment_rolls_the_pods_and_stays(api: KubeApi) -> Non
     annotations = {RESTARTED_AT: "2026-01-01T00:00:00Z"}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
     api.patch("Deployment", "minilm", patch, manager=ACTION)
+    start_pods(api)
     wait_for(lambda: old_pod["metadata"]["uid"] not in _pods(api), message="the old pod is gone")
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
 

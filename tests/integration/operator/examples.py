@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from tests.cluster.kube_api import KubeApiError
+from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
@@ -38,6 +42,9 @@ spec:
   model_template_id: encoder
   model_creation_parameters: {MODEL_NAME: all-MiniLM-L6-v2}
 """
+
+FAILURE = "simulate.modeloperator.dev/failure"
+"""Label of pods: how simulated nodes have them fail; see ``tests/cluster/config/simulation.yaml``."""
 
 
 def template(name: str = "encoder", **bundle: Any) -> Object:
@@ -87,3 +94,33 @@ def deploy(api: KubeApi, *, name: str = "minilm", template_name: str = "encoder"
     api.apply(template(template_name))
     api.apply(instance(name, model_template_id=template_name))
     return api.wait_for_condition("ModelInstance", name, "Ready")
+
+
+def held(obj: Object) -> Object:
+    """Have the pods of a template wait for `start_pods`, so that each state of a roll-out can be seen."""
+    obj["spec"]["pod_template"] = {"metadata": {"labels": {FAILURE: "held"}}}
+    return obj
+
+
+def start_pods(api: KubeApi, name: str = "minilm") -> Object:
+    """Wait until an instance tells that it is deploying, start its held pods, and wait until it is ready."""
+    api.wait_for_condition("ModelInstance", name, "Ready", "False", reason="Deploying")
+
+    def become_ready() -> Object | None:
+        for pod in api.list("Pod", labels=f"{FAILURE}=held,modeloperator.dev/instance={name}"):
+            try:
+                api.patch("Pod", pod["metadata"]["name"], {"metadata": {"labels": {FAILURE: None}}})
+            except KubeApiError as error:
+                if error.code != HTTPStatus.NOT_FOUND:
+                    raise
+        obj = api.get("ModelInstance", name)
+        return obj if ready(obj)["status"] == "True" else None
+
+    return wait_for(become_ready, message=f"{name} is ready")
+
+
+def deploy_held(api: KubeApi) -> Object:
+    """Apply template and instance with held pods, and start them when that has been told."""
+    api.apply(held(template()))
+    api.apply(instance())
+    return start_pods(api)

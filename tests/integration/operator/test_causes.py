@@ -12,13 +12,12 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import deploy, edit_bundle, instance, ready, template
+from tests.integration.operator.examples import FAILURE, deploy, edit_bundle, instance, ready, template
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.kube_api import Object
 
-FAILURE = "simulate.modeloperator.dev/failure"
 TOLD_WITHIN = 20.0
 """Five seconds without progress, one look, and a machine that has other things to do."""
 IMAGE = "registry.test/encoder:v1"

@@ -12,7 +12,7 @@ import yaml
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import deploy, edit_bundle, instance, template
+from tests.integration.operator.examples import deploy_held, edit_bundle, instance, start_pods, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object
@@ -67,7 +67,7 @@ CREATION = ["ChildCreated", "ChildCreated", "Deploying", "RolledOut"]
 
 @pytest.mark.usefixtures("operator")
 def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
-    deploy(api)
+    deploy_held(api)
     happened(api, *CREATION)
     happened(api, "TemplateValid", name="encoder", kind="ModelTemplate")
     source = "model-operator"
@@ -82,6 +82,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     )
 
     edit_bundle(api, tag="v2")
+    start_pods(api)
     life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
     happened(api, "TemplateValid", "TemplateEdited", name="encoder", kind="ModelTemplate")
@@ -103,6 +104,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     assert "BATCH_SIZE" in row[3]
 
     api.apply(instance(model_creation_parameters=parameters | {"BATCH_SIZE": 4}))
+    start_pods(api)
     life += ["ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
     notes = [event["note"] for event in events(api) if event["reason"] == "ChildUpdated"]
@@ -118,7 +120,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
 
 @pytest.mark.usefixtures("operator")
 def test_repeats_become_one_event(api: KubeApi, kubectl: Kubectl) -> None:
-    deploy(api)
+    deploy_held(api)
     happened(api, *CREATION)
     for number in range(4):
         api.patch("Service", "minilm", {"spec": {"selector": {"app": f"other-{number}"}}})
@@ -136,7 +138,7 @@ def test_repeats_become_one_event(api: KubeApi, kubectl: Kubectl) -> None:
 
 def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOperator) -> None:
     operator = private_operator()
-    deploy(private_api)
+    deploy_held(private_api)
     happened(private_api, *CREATION)
     happened(private_api, "TemplateValid", name="encoder", kind="ModelTemplate")
     # By then the template's count has settled, too.
@@ -146,6 +148,7 @@ def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOp
 
     private_operator()
     private_api.apply(instance("witness"))
+    start_pods(private_api, "witness")
     happened(private_api, *CREATION, name="witness")
     after = {
         event["metadata"]["uid"]: event

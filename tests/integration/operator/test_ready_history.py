@@ -15,8 +15,10 @@ from tests.integration.operator.examples import (
     container,
     deploy,
     edit_bundle,
+    held,
     instance,
     ready,
+    start_pods,
     template,
 )
 
@@ -48,13 +50,14 @@ def test_neither_scaling_nor_an_annotation_on_the_deployment_takes_ready_back(ap
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("strategy", ["RollingUpdate", "Recreate"])
 def test_a_new_revision_and_the_way_back_are_ready_only_when_rolled_out(api: KubeApi, strategy: str) -> None:
-    given = template()
+    given = held(template())
     given["spec"]["strategy"] = {"type": strategy}
     api.apply(given)
     api.apply(instance(replicas=2))
-    start = api.wait_for_condition("ModelInstance", "minilm", "Ready")["metadata"]["resourceVersion"]
+    start = start_pods(api)["metadata"]["resourceVersion"]
     for tag in ("v2", "v1"):
         generation = edit_bundle(api, tag=tag)["metadata"]["generation"]
+        start_pods(api)
         wait_for(lambda: _is_rolled_out(api.get("ModelInstance", "minilm"), generation))  # noqa: B023
         assert container(api.get("Deployment", "minilm"))["image"].endswith(f":{tag}")
 

@@ -18,7 +18,14 @@ import yaml
 
 from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import deploy, edit_bundle, instance, template
+from tests.integration.operator.examples import (
+    deploy,
+    deploy_held,
+    edit_bundle,
+    instance,
+    start_pods,
+    template,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +57,7 @@ class Reader:
 
 @pytest.mark.usefixtures("operator")
 def test_a_watch_shows_each_change_until_ctrl_c(api: KubeApi, started: Start) -> None:
-    deploy(api)
+    deploy_held(api)
     process = started("status", "minilm", "--watch")
     seen = Reader(process)
     seen.wait_for(r"ModelInstance/minilm +RolledOut +1/1")
@@ -58,6 +65,7 @@ def test_a_watch_shows_each_change_until_ctrl_c(api: KubeApi, started: Start) ->
 
     edit_bundle(api, tag="v2")
     wait_for(lambda: "of an earlier revision" in seen.text[start:], WITHIN)
+    start_pods(api)
     wait_for(lambda: re.search(r"minilm +RolledOut +1/1", seen.text[start:].rpartition("\n\n")[2]), WITHIN)
 
     process.send_signal(signal.SIGINT)
@@ -83,7 +91,7 @@ def test_a_watch_ends_with_its_instance(api: KubeApi, started: Start) -> None:
 
 @pytest.mark.usefixtures("operator")
 def test_a_watch_draws_in_place_on_a_terminal(api: KubeApi, viewer: Person) -> None:
-    deploy(api)
+    deploy_held(api)
     main, terminal = pty.openpty()
     process = subprocess.Popen(
         [viewer.kubectl.binary, "model", "status", "minilm", "--watch"],
