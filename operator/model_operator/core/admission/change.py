@@ -32,7 +32,7 @@ class Change:
         """
         if self.obj.get("metadata", {}).get("deletionTimestamp"):
             return True
-        return self.old is not None and _text(self.obj.get("spec")) == _text(self.old.get("spec"))
+        return self.old is not None and _is_same(self.obj.get("spec"), self.old.get("spec"))
 
     @property
     def kind(self) -> str:
@@ -46,6 +46,10 @@ class Change:
         return str(metadata.get("name") or metadata.get("generateName") or "")
 
 
+def _is_same(value: Any, other: Any) -> bool:
+    # To Python's equality, which is much cheaper, 1 and true are the same.
+    return bool(value == other) and _text(value) == _text(other)
+
+
 def _text(value: Any) -> str:
-    # Not Python's equality, to which 1 and true are the same.
     return json.dumps(value, sort_keys=True)
