@@ -16,6 +16,7 @@ KIND_CLUSTER := model-operator
 KIND_KUBECONFIG := .cache/kind/kubeconfig
 OPERATOR_IMAGE := docker.io/library/model-operator:0.1.0
 MODEL_IMAGE := docker.io/modeloperator/embedding-server:0.1.0
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 8 --timeout 60 --no-deps
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
@@ -34,11 +35,9 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	    { echo "error: $(PYTHON) lacks the module venv; on Debian: apt install python3-venv." >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV)…"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	    -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	    -r $(EXAMPLE)/requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --require-hashes -r requirements.lock
+	@$(PIP_INSTALL) --require-hashes -r $(EXAMPLE)/requirements.lock
+	@$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 
 tools: $(INSTALLED) ## Build the control plane's tools and Helm (5 to 10 minutes, once)

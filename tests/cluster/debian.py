@@ -175,8 +175,10 @@ def _private_lists(directory: Path) -> tuple[str, ...]:
         "Dir::Cache": directory / "cache",
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",
-        # A third party's source that does not answer is not to hold us up.
-        "Acquire::Retries": 0,
+        # Once more is enough where the network fails; a third party's source may never answer.
+        "Acquire::Retries": 1,
+        "Acquire::http::Timeout": 30,
+        "Acquire::https::Timeout": 30,
     }
     return ("-c", str(configuration), *_options(options))
 

@@ -30,6 +30,14 @@ NAMES = (
 
 BUILD_DEADLINE_SECONDS = 3600
 PROGRESS_SECONDS = 20
+DOWNLOAD_PAUSES = (5.0, 20.0)
+"""Seconds before another try when a download failed."""
+NETWORK = re.compile(r"://.*(: [45]\d\d |dial |timeout|reset|EOF|stream error|refused|TLS)", re.IGNORECASE)
+"""What Go says of a download that failed, after its address."""
+
+
+class DownloadError(ToolsError):
+    """Something could not be downloaded; another try may go well."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,17 @@ def _build(tools: _Set, directory: Path) -> None:
         "tool",
     ]
     started = time.monotonic()
-    _run_with_progress(command, tools, environment=go_environment() | {"GOBIN": str(partial)})
+    environment = go_environment() | {"GOBIN": str(partial)}
+    for pause in (*DOWNLOAD_PAUSES, None):
+        try:
+            _run_with_progress(command, tools, environment=environment)
+            break
+        except DownloadError:
+            # Go keeps what it has, and does not try again by itself.
+            if pause is None:
+                raise
+            print(f"A download failed; trying again in {pause:.0f} s.", flush=True)
+            time.sleep(pause)
     if tools is _CONTROL_PLANE:
         (partial / "server").rename(partial / "etcd")
     if missing := [name for name in tools.names if not (partial / name).exists()]:
@@ -208,7 +226,9 @@ def _run_with_progress(command: list[str], tools: _Set, *, environment: dict[str
         finally:
             deadline.cancel()
     if process.returncode != 0:
-        print("".join(last_lines), end="", flush=True)
-        raise ToolsError(
+        shown = "".join(last_lines)
+        print(shown, end="", flush=True)
+        error = DownloadError if NETWORK.search(shown) else ToolsError
+        raise error(
             f"the build of {tools.what} failed with status {process.returncode}; Go's last lines are above."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import go_toolchain
+from tests.cluster import go_toolchain, toolset
 from tests.cluster.cache import cache_directory, exclusive
 from tests.cluster.go_toolchain import ToolsError, find_go, go_environment, parse_version, required_version
 from tests.cluster.toolset import (
@@ -141,6 +141,35 @@ def test_a_whole_build_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     assert ensure_tools() == built == Tools(tmp_path / "cache" / f"tools-{tools_key()}")
     assert all(built[name].exists() for name in NAMES)
+
+
+def test_a_download_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = " ".join(f"$GOBIN/{name}" for name in NAMES if name != "etcd")
+    said = "go: example.com/a@v1.0.0: reading https://proxy.example/a.zip: 502 Bad Gateway"
+    tries = tmp_path / "tries"
+    failing = f'echo >> {tries}; if [ $(wc -l < {tries}) -lt 3 ]; then echo "{said}" >&2; exit 1; fi'
+    put_go(tmp_path, "go1.26.8", install=f"{failing}; touch $GOBIN/server {made}")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("MODEL_OPERATOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(toolset, "DOWNLOAD_PAUSES", (0.0, 0.0))
+
+    assert ensure_tools()["etcd"].exists()
+    assert tries.read_text() == "\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "is_network"),
+    [
+        ("reading https://proxy.example/a.zip: 502 Bad Gateway", True),
+        ('Get "https://proxy.example/a.mod": dial tcp: lookup proxy.example: i/o timeout', True),
+        ('Get "https://proxy.example/a.zip": stream error: stream ID 7; INTERNAL_ERROR', True),
+        ("reading https://proxy.example/a.zip: unexpected EOF", True),
+        ("a.go:7:2: undefined: EOF", False),
+        ("verifying example.com/a@v1.0.0: checksum mismatch", False),
+    ],
+)
+def test_only_the_network_is_tried_again(said: str, is_network: bool) -> None:
+    assert bool(toolset.NETWORK.search(said)) == is_network
 
 
 def test_a_second_caller_waits_for_the_first_and_says_so(
