@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 POLL_SECONDS = 0.05
 PORTS = range(20_000, 30_000)  # below the range from which the kernel takes ports for outgoing connections
+PORT_SHARES = 8
 
 
 class ProcessError(Exception):
@@ -145,9 +146,14 @@ def orphaned(orphan_signal: signal.Signals) -> list[str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find `count` different TCP ports that nobody on 127.0.0.1 listens on."""
+    """Find `count` different TCP ports that nobody on 127.0.0.1 listens on.
+
+    It takes a while until somebody does, so each of pytest-xdist's workers has ports of its own.
+    """
     ports: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[worker % PORT_SHARES :: PORT_SHARES]
+    for port in random.sample(own, len(own)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
