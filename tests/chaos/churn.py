@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import urllib3
 import yaml
 
 from model_operator.core.canonical import APPLIED_HASH
+from tests.chaos.persist import persist
 from tests.chaos.population import (
     FOREIGN,
     NAMESPACES,
@@ -34,7 +33,6 @@ from tests.cluster.kube_api import KubeApi, KubeApiError
 if TYPE_CHECKING:
     from pathlib import Path
 
-T = TypeVar("T")
 
 # How often each is chosen, relative to the others.
 OPERATIONS = {
@@ -61,8 +59,6 @@ CHANGES: tuple[tuple[str, Object], ...] = (
     ("Deployment", {"metadata": {"annotations": {APPLIED_HASH: None}}}),
     ("Service", {"spec": {"selector": {"changed": "by-hand"}}}),
 )
-AWAY_SECONDS = 120.0
-PASSING = frozenset({401, 403, 429, 500, 502, 503, 504})
 
 
 class Churn:
@@ -201,7 +197,7 @@ class Churn:
         child = self._source.choice(list(deployments_of(owner)))
         kind = self._source.choice(("Deployment", "Service", "PodDisruptionBudget"))
         api = self._api.in_namespace(owner["metadata"]["namespace"])
-        self._persist(lambda: _unless_gone(lambda: api.delete(kind, child)))
+        persist(lambda: _unless_gone(lambda: api.delete(kind, child)))
 
     def change_child(self, owner: Object) -> None:
         """Change a child by hand, if there is one of the kind that is chosen."""
@@ -212,7 +208,7 @@ class Churn:
         def change() -> None:
             api.patch(kind, child, patch, patch_type="strategic", manager="hand")
 
-        self._persist(lambda: _unless_gone(change))
+        persist(lambda: _unless_gone(change))
 
     def edit_template(self, _: Object) -> None:
         """Give a template another image tag."""
@@ -229,19 +225,17 @@ class Churn:
         return self.population.templates[self._source.choice(list(self.population.templates))]
 
     def _apply(self, wanted: Object) -> None:
-        self._persist(lambda: self._api.apply(wanted))
+        persist(lambda: self._api.apply(wanted))
         self.population.instances[_name(wanted)] = wanted
 
     def _apply_template(self, wanted: Object) -> None:
-        self._persist(lambda: self._api.apply(wanted))
+        persist(lambda: self._api.apply(wanted))
         self.population.templates[_name(wanted)] = wanted
 
     def _delete_object(self, obj: Object, propagation: str) -> None:
         """Delete an object; by ``Background``, its name is free at once."""
         name, api = _name(obj), self._api.in_namespace(_name(obj).namespace)
-        self._persist(
-            lambda: _unless_gone(lambda: api.delete(obj["kind"], name.name, propagation=propagation))
-        )
+        persist(lambda: _unless_gone(lambda: api.delete(obj["kind"], name.name, propagation=propagation)))
 
     def _is_leaving(self, name: Name) -> bool:
         """Tell whether an instance of the name waits for the garbage collector, which may be for long.
@@ -250,23 +244,9 @@ class Churn:
         """
         if name in self._leaving:
             api = self._api.in_namespace(name.namespace)
-            if self._persist(lambda: api.find("ModelInstance", name.name)) is None:
+            if persist(lambda: api.find("ModelInstance", name.name)) is None:
                 self._leaving.remove(name)
         return name in self._leaving
-
-    def _persist(self, request: Callable[[], T]) -> T:
-        """Send a request until it is answered; all that are sent here may be sent twice."""
-        end = time.monotonic() + AWAY_SECONDS
-        while True:
-            try:
-                return request()
-            except (urllib3.exceptions.HTTPError, OSError):
-                if time.monotonic() > end:
-                    raise
-            except KubeApiError as error:
-                if error.code not in PASSING or time.monotonic() > end:
-                    raise
-            time.sleep(0.1)
 
 
 OPERATIONS_BY_NAME: Mapping[str, Callable[[Churn, Object], None]] = {

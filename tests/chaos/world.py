@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 import yaml
 
 from tests.chaos.churn import Churn
+from tests.chaos.persist import persist
 from tests.chaos.proxy import Proxy
 from tests.chaos.supervisor import Supervisor
 from tests.chaos.writes import Writes
@@ -119,7 +120,7 @@ class World:
         """
         self.components.kill("kwok")
         # They name a process that is no more, and would have to run out.
-        self.api.request("DELETE", NODE_LEASES)
+        persist(lambda: self.api.request("DELETE", NODE_LEASES))
         self.components.revive("kwok")
 
     @property

@@ -129,15 +129,28 @@ class KubeApi:
         """Give each version that an object had after the resource version `since`, the oldest first.
 
         The API server remembers a little over a minute.
+
+        Raises
+        ------
+        AssertionError
+            When it does not tell of all versions up to the present one within some seconds.
         """
-        query = {
-            "watch": "true",
-            "resourceVersion": since,
-            "fieldSelector": f"metadata.name={name}",
-            "timeoutSeconds": "1",
-        }
-        text = self._send("GET", self._resource(kind).path(self.namespace), query=query)
-        return [_watch_event(kind, line)["object"] for line in text.splitlines()]
+        present = self.find(kind, name)
+        if present is not None and _version(present) <= int(since):
+            return []
+        for seconds in (1, 2, 4, 8):
+            query = {
+                "watch": "true",
+                "resourceVersion": since,
+                "fieldSelector": f"metadata.name={name}",
+                "timeoutSeconds": str(seconds),
+            }
+            text = self._send("GET", self._resource(kind).path(self.namespace), query=query)
+            events = [_watch_event(kind, line) for line in text.splitlines()]
+            # A busy server may end a watch before it has told everything.
+            if events and _reaches(events[-1], present):
+                return [event["object"] for event in events]
+        raise AssertionError(f"not all versions of {kind} {self.namespace}/{name} since {since} were told")
 
     def watch(self, kind: str, since: str, *, seconds: int) -> Iterator[Object]:
         """Yield what happens to objects of `kind` after the resource version `since`, as it happens.
@@ -168,6 +181,29 @@ class KubeApi:
         """Give all objects of `kind`, and the resource version at which these were all."""
         answer = self.request("GET", self._resource(kind).path(self.namespace))
         return answer["metadata"]["resourceVersion"], answer["items"]
+
+    def is_allowed(
+        self, user: str, verb: str, resource: str, *, group: str = "", namespace: str | None = None
+    ) -> bool:
+        """Tell whether a user may do something, in this client's namespace unless another is given.
+
+        Rights take effect a moment after the objects that grant them or take them away.
+        """
+        name, _, subresource = resource.partition("/")
+        attributes = {
+            "group": group,
+            "resource": name,
+            "subresource": subresource,
+            "verb": verb,
+            "namespace": self.namespace if namespace is None else namespace,
+        }
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "metadata": {},
+            "spec": {"user": user, "resourceAttributes": attributes},
+        }
+        return bool(self.create(review)["status"]["allowed"])
 
     def create(self, obj: Object | str, *, dry_run: bool = False) -> Object:
         """Create an object, given as a dict or as YAML."""
@@ -371,6 +407,28 @@ def parse(obj: Object | str) -> Object:
             f"expected one object, got {type(obj).__name__}; for several documents use apply_all."
         )
     return obj
+
+
+def without_status(obj: Object) -> Object:
+    """Give an object but for what controllers say of it, the version included.
+
+    Whatever else is changed shows in it, at least by the managed fields' time.
+    """
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    fields = [each for each in metadata.get("managedFields", []) if each.get("subresource") != "status"]
+    rest = {key: value for key, value in obj.items() if key != "status"}
+    return {**rest, "metadata": {**metadata, "managedFields": fields}}
+
+
+def _reaches(event: Object, present: Object | None) -> bool:
+    """Tell whether a watch has come to an object's present version, or to its end when it is gone."""
+    if present is None:
+        return bool(event["type"] == "DELETED")
+    return _version(event["object"]) >= _version(present)
+
+
+def _version(obj: Object) -> int:
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def _watch_event(kind: str, line: str | bytes) -> Object:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-START_SECONDS = 30.0
-# What a Kubernetes node would wait is 30 s; the operator promises five.
+START_SECONDS = 90.0
+# A node waits 30 s; the operator takes five at most, where the machine has nothing else to do.
 GRACE_SECONDS = 10.0
 
 

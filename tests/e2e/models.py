@@ -28,7 +28,10 @@ def template(image: str, name: str = embedding.TEMPLATE) -> Object:
     path, _, tag = image.rpartition(":")
     registry, _, repository = path.rpartition("/")
     fields = {"registry": registry, "image": repository, "tag": tag}
-    obj["spec"]["vendor_configuration"]["bundle_config"] |= fields
+    bundle = obj["spec"]["vendor_configuration"]["bundle_config"]
+    bundle |= fields
+    # All the way from an endpoint that goes to kube-proxy's rules, on a machine that has other things to do.
+    bundle["env"] = {**bundle.get("env", {}), "DRAIN_SECONDS": "10"}
     return obj
 
 
@@ -70,10 +73,14 @@ class Models:
 
     def refusal(self, obj: Object) -> str:
         """Give what kubectl says to a person who applies an object that is refused."""
-        words = ("--namespace", self.namespace, "apply", "-f", "-")
-        done = self._kubectl(*words, input=yaml.safe_dump(obj), check=False)
-        assert done.returncode != 0, done.stdout
-        return done.stderr
+        words = ("--namespace", self.namespace, "apply", "--dry-run=server", "-f", "-")
+        while True:
+            done = self._kubectl(*words, input=yaml.safe_dump(obj), check=False)
+            # On a machine that has other things to do, two seconds may be too few for that.
+            if done.returncode == 0 and "the template could not be read again" in done.stderr:
+                continue
+            assert done.returncode != 0, done.stdout
+            return done.stderr
 
     def start_client(self) -> None:
         """Start the client's pod."""

@@ -119,6 +119,8 @@ def gardener(control_plane: ControlPlane, api: KubeApi, namespace: str) -> Itera
     """A ServiceAccount that may create ConfigMaps and nothing else."""
     api.create("{apiVersion: v1, kind: ServiceAccount, metadata: {name: gardener}}")
     grant(api, "gardener", {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]})
+    user = f"system:serviceaccount:{namespace}:gardener"
+    wait_for(lambda: api.is_allowed(user, "create", "configmaps"))
     client = KubeApi(control_plane.service_account_kubeconfig(namespace, "gardener"), namespace)
     yield client
     client.close()

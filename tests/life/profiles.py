@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "encoder"
 INSTANCE = "minilm"
-_ALWAYS = {"exec": {"command": ["true"]}, "periodSeconds": 1}
+_ALWAYS = {"exec": {"command": ["true"]}, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 30}
 _FAILURE = {"simulate.modeloperator.dev/failure": "image-pull"}
 
 

@@ -35,6 +35,11 @@ def create() -> str:
     return name
 
 
+def directories(name: str) -> list[Path]:
+    """Give the directories of a node's cgroup that there are, one in each hierarchy at most."""
+    return [hierarchy / name for hierarchy in _hierarchies() if (hierarchy / name).exists()]
+
+
 def remove(name: str) -> None:
     """Remove a cgroup with all below; its processes have been killed, and may take a moment to go."""
     deadline = time.monotonic() + REMOVE_SECONDS
@@ -54,9 +59,8 @@ def _hierarchies() -> list[Path]:
 def _is_removed(directory: Path) -> bool:
     if not directory.exists():
         return True
-    for path in sorted(directory.rglob("*/"), reverse=True):
+    # The kernel and others remove some meanwhile, which `os.walk` takes for empty.
+    for path, _, _ in os.walk(directory, topdown=False):
         with suppress(OSError):
-            path.rmdir()
-    with suppress(OSError):
-        directory.rmdir()
+            Path(path).rmdir()
     return not directory.exists()

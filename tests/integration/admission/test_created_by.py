@@ -67,6 +67,8 @@ class TestWithTheOperator:
                 "subjects": [subject],
             }
         )
+        user = f"system:serviceaccount:{api.namespace}:deployer"
+        wait_for(lambda: api.is_allowed(user, "create", "modelinstances", group="modeloperator.dev"))
         deployer = KubeApi(cluster.service_account_kubeconfig(api.namespace, "deployer"), api.namespace)
         deployer.create(model("by-account"))
         deployer.close()

@@ -84,12 +84,15 @@ def test_invalid_instance_can_be_labelled_and_deleted_but_not_edited(admission: 
     with pytest.raises(KubeApiError, match="BATCH_SIZE: must be >= 100"):
         api.patch("ModelInstance", name, {"spec": {"description": "still wrong"}})
 
+    # As long as this is there, the instance is, too.
+    api.patch("Deployment", name, {"metadata": {"finalizers": ["example.com/hold"]}})
     api.delete("ModelInstance", name, propagation="Foreground")
     wait_for(lambda: ready(api.get("ModelInstance", name)).get("reason") == "Terminating")
     finalizers = api.get("ModelInstance", name)["metadata"]["finalizers"]
     assert "foregroundDeletion" in finalizers
     left = [each for each in finalizers if each != "example.com/hold"]
     api.patch("ModelInstance", name, {"metadata": {"finalizers": left}})
+    api.patch("Deployment", name, {"metadata": {"finalizers": None}})
     api.wait_until_gone("ModelInstance", name)
     api.wait_until_gone("Deployment", name)
 
@@ -170,4 +173,4 @@ def test_deeply_nested_object_ends_no_operator(private_admission: Admission, kub
         shown = ("--namespace", api.namespace, "get", "modelinstance", name)
         wait_for(lambda shown=shown, word=word: word in kubectl(*shown).stdout, message=name)  # type: ignore[misc]
     assert private_admission.operator is not None
-    assert private_admission.operator.healthy()
+    wait_for(private_admission.operator.healthy)

@@ -10,7 +10,12 @@ import pytest
 from model_operator.core.identity import CREATED_BY_USER
 from tests.cluster.waiting import wait_for
 from tests.integration.admission.people import ARGOCD, FLUX, Writer
-from tests.integration.operator.examples import environment, instance, template
+from tests.integration.operator.examples import (
+    environment,
+    instance,
+    template,
+    wait_until_counted,
+)
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object, Objects
@@ -113,7 +118,7 @@ def test_who_created_it_is_no_difference_to_git(
     objects = _commit(name, new=False)
     _sync(writer, manager, objects)
     api.wait_for_condition("ModelInstance", name, "Ready")
-    wait_for(lambda: api.get("ModelTemplate", name)["status"]["instance_count"] == 1)
+    wait_until_counted(api, name)
     live = [api.get(obj["kind"], name) for obj in objects]
     assert live[0]["metadata"]["annotations"][CREATED_BY_USER] == user
 

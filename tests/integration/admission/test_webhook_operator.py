@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.processes import free_ports
+from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
 
 if TYPE_CHECKING:
@@ -85,5 +86,5 @@ def test_webhooks_are_served_when_it_is_ready(admission: Admission) -> None:
     log = admission.log.read_text()
     assert log.index("caches are filled") < log.index("webhooks are served")
     assert admission.operator is not None
-    assert admission.operator.ready()
-    assert admission.operator.healthy()
+    wait_for(admission.operator.ready)
+    wait_for(admission.operator.healthy)

@@ -21,6 +21,7 @@ from tests.integration.operator.examples import (
     ready,
     start_pods,
     template,
+    wait_until_counted,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def test_repeated_apply_changes_nothing(api: KubeApi, manager: str) -> None:
         api.apply(obj, manager=manager)
     api.apply(_in_git(), manager=manager)
     api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
-    before = {name: _settled(api, kind, name) for kind, name in _PAIR}
+    wait_until_counted(api)
+    before = {name: api.get(kind, name) for kind, name in _PAIR}
 
     for obj in (_in_git(), template(), template(), _in_git()):
         api.apply(obj, manager=manager)
@@ -126,17 +128,6 @@ def test_repeated_apply_changes_nothing(api: KubeApi, manager: str) -> None:
 
 
 _PAIR = (("ModelTemplate", "encoder"), ("ModelInstance", "minilm"))
-
-
-def _settled(api: KubeApi, kind: str, name: str) -> Object:
-    """Give an object that the operator has nothing more to tell of."""
-
-    def settled() -> Object:
-        obj = api.get(kind, name)
-        assert kind != "ModelTemplate" or obj["status"]["instance_count"] == 1
-        return obj
-
-    return wait_for(settled)
 
 
 def test_nothing_differs_after_a_sync(api: KubeApi) -> None:

@@ -12,7 +12,15 @@ import yaml
 from tests.cluster.waiting import wait_for
 from tests.gitops.kstatus import KStatus, compute
 from tests.integration.gitops.states import conditions
-from tests.integration.operator.examples import edit_bundle, instance, ready, template
+from tests.integration.operator.examples import (
+    edit_bundle,
+    held,
+    instance,
+    ready,
+    start_pods,
+    template,
+    wait_until_counted,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,7 +117,7 @@ def test_life_of_a_repository(flux: Flux) -> None:
     assert not LABELS.keys() & deployment["metadata"]["labels"].keys()
 
     # The next interval, nothing new in Git.
-    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"]["instance_count"] == 1)
+    wait_until_counted(api)
     before = _versions(api)
     flux.reconcile(*commit)
     assert _versions(api) == before
@@ -153,7 +161,7 @@ def test_commit_that_changes_both_ends_current(flux: Flux) -> None:
 
     obj = flux.api.wait_for_condition("ModelInstance", "minilm", "Ready")
     assert obj["status"]["template"]["generation"] == 2
-    assert set(flux.statuses().values()) == {KStatus.CURRENT}
+    assert set(flux.wait().values()) == {KStatus.CURRENT}
 
 
 def test_pruning_template_and_instance_at_once(flux: Flux) -> None:
@@ -168,11 +176,13 @@ def test_pruning_template_and_instance_at_once(flux: Flux) -> None:
 
 
 def test_first_word_about_an_edited_template_is_not_that_it_is_rolled_out(flux: Flux) -> None:
-    flux.reconcile(template(), instance())
+    flux.reconcile(held(template()), instance())
+    start_pods(flux.api)
     flux.wait()
     start = flux.api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"]
 
     edit_bundle(flux.api, tag="v2")
+    start_pods(flux.api)
     wait_for(lambda: flux.api.get("ModelInstance", "minilm")["status"]["template"]["generation"] == 2)
     flux.api.wait_for_condition("ModelInstance", "minilm", "Ready")
 

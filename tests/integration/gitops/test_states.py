@@ -85,6 +85,8 @@ def test_operator_that_lost_a_right(
         reading = {"verbs": ["get", "list", "watch"]}
         fewer = [{**rule, **reading} if rule["resources"] == ["deployments"] else rule for rule in rules]
         private_api.patch("Role", "small", {"rules": fewer})
+        user = f"system:serviceaccount:{private_namespace}:small"
+        wait_for(lambda: not private_api.is_allowed(user, "patch", "deployments", group="apps"))
         private_api.apply(template())
         private_api.apply(instance())
         obj = _reached(private_api, "ModelInstance", "minilm", "OperatorForbidden")

@@ -13,7 +13,10 @@ import yaml
 
 from model_operator import __version__
 from tests.chart import CHART
-from tests.cluster.kube_api import KubeApi
+from tests.cluster.kube_api import (
+    KubeApi,
+    without_status,
+)
 from tests.cluster.toolset import cached_helm, cached_tools
 from tests.install.overlays import FOLDER, OVERLAYS, Key, key, objects, pod_spec, variables
 from tests.integration.operator.examples import instance, template
@@ -232,20 +235,18 @@ def test_release_installs_upgrades_without_a_change_and_keeps_models_when_it_goe
         "--timeout=90s",
     )
     run(helm, "install", *release, kubeconfig=fresh.kubeconfig)
-    shown = fresh.kubectl(
-        "--namespace", "operator", "get", "deployment,pdb,networkpolicy,service", "--output=json"
-    )
-    before = {key(obj): obj["metadata"]["resourceVersion"] for obj in json.loads(shown.stdout)["items"]}
+
+    def written() -> dict[Any, Any]:
+        kinds = "deployment,pdb,networkpolicy,service"
+        asked = ("--namespace", "operator", "get", kinds, "--output=json", "--show-managed-fields")
+        return {key(obj): without_status(obj) for obj in json.loads(fresh.kubectl(*asked).stdout)["items"]}
+
+    before = written()
     assert before
 
     run(helm, "upgrade", *release, kubeconfig=fresh.kubeconfig)
 
-    shown = fresh.kubectl(
-        "--namespace", "operator", "get", "deployment,pdb,networkpolicy,service", "--output=json"
-    )
-    assert {
-        key(obj): obj["metadata"]["resourceVersion"] for obj in json.loads(shown.stdout)["items"]
-    } == before
+    assert written() == before
     api = administrator
     api.apply(template())
     api.apply(instance())

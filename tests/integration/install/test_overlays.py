@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.cluster.kube_api import KubeApi
+from tests.cluster.kube_api import (
+    KubeApi,
+    without_status,
+)
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import free_ports
@@ -37,19 +40,9 @@ OWN_CERTIFICATE = ("admission-policy", "default", "kind", "openshift")
 
 
 def stored(kubectl: Kubectl, folder: Path) -> dict[Key, Object]:
-    """Give each object that a folder applies, but for what controllers say of it.
-
-    The version goes with that. Whatever else is changed shows here, at least by the managed fields' time.
-    """
+    """Give each object that a folder applies, but for what controllers say of it."""
     shown = json.loads(kubectl("get", "-k", folder, "--output=json", "--show-managed-fields").stdout)["items"]
-    for obj in shown:
-        obj.pop("status", None)
-        metadata = obj["metadata"]
-        del metadata["resourceVersion"]
-        metadata["managedFields"] = [
-            each for each in metadata.get("managedFields", []) if each.get("subresource") != "status"
-        ]
-    return {key(obj): obj for obj in shown}
+    return {key(obj): without_status(obj) for obj in shown}
 
 
 def settled(kubectl: Kubectl, folder: Path) -> dict[Key, Object]:

@@ -61,7 +61,12 @@ def test_requests_are_those_of_the_audit_log(
     writes = counted_writes(operator)
     assert writes["patch", "deployments", "200"] + writes["patch", "deployments", "201"] >= 2
     assert writes["patch", "modelinstances/status", "200"] >= 3
-    assert writes["create", "events", "201"] == by(operator, "events_total", "result")["posted"]
+    wait_for(
+        lambda: (
+            counted_writes(operator)["create", "events", "201"]
+            == by(operator, "events_total", "result")["posted"]
+        )
+    )
 
 
 def test_state_is_that_of_the_cluster(private_api: KubeApi, private_operator: PrivateOperator) -> None:
@@ -89,8 +94,8 @@ def test_state_is_that_of_the_cluster(private_api: KubeApi, private_operator: Pr
     assert len(series(operator, "build_info")) == 1
     assert by(operator, "reconciles_total", "result", kind="ModelInstance")["done"] >= 3
     assert by(operator, "reconciles_total", "kind", result="defect") == {}
-    looks = by(operator, "reconciles_total", "kind")
-    assert by(operator, "reconcile_duration_seconds_count", "kind") == looks
+    durations = "reconcile_duration_seconds_count"
+    wait_for(lambda: by(operator, "reconciles_total", "kind") == by(operator, durations, "kind"))
 
 
 def test_each_kind_is_watched_once_and_its_changes_are_counted(
@@ -101,11 +106,11 @@ def test_each_kind_is_watched_once_and_its_changes_are_counted(
 
     def heard() -> bool:
         assert by(operator, "watch_events_total", "type", resource="modeltemplates").get("ADDED") == 1
+        watches = by(operator, "api_requests_total", "resource", verb="watch", code="200")
+        assert watches.keys() >= {"modelinstances", "modeltemplates", "deployments", "services"}
         return True
 
     wait_for(heard)
-    watches = by(operator, "api_requests_total", "resource", verb="watch", code="200")
-    assert watches.keys() >= {"modelinstances", "modeltemplates", "deployments", "services"}
     assert by(operator, "watch_restarts_total", "resource") == {}
 
 

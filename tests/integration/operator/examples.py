@@ -122,5 +122,17 @@ def start_pods(api: KubeApi, name: str = "minilm") -> Object:
 def deploy_held(api: KubeApi) -> Object:
     """Apply template and instance with held pods, and start them when that has been told."""
     api.apply(held(template()))
+    # Told by two watches, the instance might come first, and be without a template for a moment.
+    api.wait_for_condition("ModelTemplate", "encoder", "Ready")
     api.apply(instance())
     return start_pods(api)
+
+
+def wait_until_counted(api: KubeApi, name: str = "encoder", count: int = 1) -> None:
+    """Wait until a template tells of so many instances, all rolled out: then there is no more to tell."""
+
+    def counted() -> bool:
+        status = api.get("ModelTemplate", name)["status"]
+        return bool(status["instance_count"] == status["updated_instance_count"] == count)
+
+    wait_for(counted, message=f"ModelTemplate {name} counts {count} instances, and all as updated")

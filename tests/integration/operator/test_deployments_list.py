@@ -54,7 +54,7 @@ def test_exactly_what_is_listed_runs(api: KubeApi, run: Callable[..., str], how:
         before = {each["metadata"]["name"] for each in api.list("Deployment")}
         # What came within the same second counts as come together: times of creation tell no more.
         wait_for(lambda: _seconds_since_creation(api) > 1)
-        since = api.get("ModelTemplate", "encoder")["metadata"]["resourceVersion"]
+        since, _ = api.revision("Deployment")
         given = instance() if entries is ABSENT else instance(deployments=entries)
         run(*how, "-f", "-", obj=given)
 

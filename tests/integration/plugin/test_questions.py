@@ -11,7 +11,12 @@ import pytest
 import yaml
 
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import deploy, instance, template
+from tests.integration.operator.examples import (
+    deploy,
+    instance,
+    template,
+    wait_until_counted,
+)
 from tests.integration.operator.test_causes import failing, wait_for_cause
 
 if TYPE_CHECKING:
@@ -77,7 +82,9 @@ def test_templates_and_their_instances(api: KubeApi, cluster_api: KubeApi, viewe
     deploy(api)
     api.apply(template("unused"))
     api.apply(instance("early", model_template_id="later"))
-    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"].get("instance_count") == 1)
+    wait_until_counted(api)
+    api.wait_for_condition("ModelTemplate", "unused", "Ready")
+    api.wait_for_condition("ModelInstance", "early", "Ready", "False", reason="TemplateNotFound")
 
     shown = viewer("templates")
     of_encoder, of_unused = (
@@ -129,14 +136,14 @@ def test_cluster_templates_are_shown_to_those_who_may_read_them(
         api.apply(instance(model_template_id=name))
         api.wait_for_condition("ModelInstance", "minilm", "Ready")
 
-        def is_shown() -> str:
+        def is_shown() -> bool:
             shown = viewer("templates")
             assert shown.stderr == ""
-            return shown.stdout
+            return bool(
+                re.search(rf"^ClusterModelTemplate +{name} +True +TemplateValid", shown.stdout, re.MULTILINE)
+            )
 
-        assert re.search(
-            rf"^ClusterModelTemplate +{name} +True +TemplateValid", wait_for(is_shown), re.MULTILINE
-        )
+        wait_for(is_shown)
         done = viewer("instances", "--template", f"cmt/{name}", "-o", "name")
         assert done.stdout == "modelinstance.modeloperator.dev/minilm\n"
         assert f"ClusterModelTemplate {name}" in viewer("status", "minilm").stdout
@@ -173,9 +180,13 @@ def test_words_are_completed_by_kubectl(api: KubeApi, viewer: Person) -> None:
         assert directive in (":4", ":0"), done.stderr
         return [*choices, directive]
 
-    assert offered("status", "") == ["minilm\tRolledOut", "other\tTemplateNotFound", ":4"]
-    assert offered("why", "mi") == ["minilm\tRolledOut", ":4"]
-    assert offered("instances", "--template", "") == ["encoder\tModelTemplate", ":4"]
+    def comes(*typed: str, choices: list[str]) -> None:
+        # Nothing is offered when the API server takes its time: nobody is to wait for a completion.
+        wait_for(lambda: offered(*typed) == [*choices, ":4"], message=f"{typed} is completed by {choices}")
+
+    comes("status", "", choices=["minilm\tRolledOut", "other\tTemplateNotFound"])
+    comes("why", "mi", choices=["minilm\tRolledOut"])
+    comes("instances", "--template", "", choices=["encoder\tModelTemplate"])
     assert offered("status", "--context", "") == ["context", ":4"]
     assert offered("status", "--namespace", "") == [":4"]
     assert offered("wait", "--for", "d") == ["delete", ":4"]

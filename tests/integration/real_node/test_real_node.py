@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
+from tests.cluster.nodes import cgroups
 from tests.cluster.nodes.real import POD_CIDR, SHELL_IMAGE
 from tests.cluster.waiting import wait_for
 
@@ -129,5 +130,5 @@ def traces(holder: int) -> dict[str, list[str]]:
                 inside.append(line)
     return {
         "processes": inside,
-        "cgroups": [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{name}")],
+        "cgroups": [str(path) for path in cgroups.directories(name)],
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("node_operator")
 def test_every_version_of_a_whole_life_is_true(node_api: KubeApi) -> None:
     with Recorder(node_api) as recorder:

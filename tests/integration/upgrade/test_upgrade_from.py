@@ -39,6 +39,8 @@ def test_new_version_over_old_objects(version: Version, tmp_path: Path) -> None:
         for obj in old:
             store(cluster.etcd_url, obj)
         api = KubeApi(cluster.kubeconfig)
+        # What a new kind is, the API server tells a moment after it has established it.
+        wait_for(lambda: [api.api_version(obj["kind"]) for obj in old], message="the kinds are served")
         assert live(api, old) == [without_version(obj) for obj in old], (
             "the fixtures are in place as they were"
         )
