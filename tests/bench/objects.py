@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -37,11 +39,17 @@ _PATHS = {
 
 def template(tag: str = "") -> Object:
     """Give the template, a shipped sample; `tag` is another tag of its image."""
-    documents = yaml.safe_load_all(SAMPLE.read_text())
-    obj: Object = next(each for each in documents if each["kind"] == "ModelTemplate")
+    obj = copy.deepcopy(_sample())
     obj["metadata"]["namespace"] = NAMESPACE
     if tag:
         obj["spec"]["vendor_configuration"]["bundle_config"]["tag"] = tag
+    return obj
+
+
+@cache
+def _sample() -> Object:
+    documents = yaml.safe_load_all(SAMPLE.read_text())
+    obj: Object = next(each for each in documents if each["kind"] == "ModelTemplate")
     return obj
 
 
@@ -52,7 +60,7 @@ def instance(name: str, namespace: str = NAMESPACE) -> Object:
         "kind": "ModelInstance",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "model_template_id": template()["metadata"]["name"],
+            "model_template_id": _sample()["metadata"]["name"],
             "model_creation_parameters": {"MODEL_ID": "BAAI/bge-small-en-v1.5", "POOLING": "mean"},
         },
     }

@@ -61,6 +61,7 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("… Events for each instance, apart", lambda f: _per(f["create"]["apart"], f["instances"])),
     ("… the operator's CPU for each, ms", lambda f: f"{cpu_per_instance_ms(f):.1f}"),
     ("… the API server's and etcd's CPU until all Ready, s", lambda f: _cpu(f["create"]["cpu_seconds"])),
+    ("… the benchmark's own CPU until then, s", lambda f: f"{f['create']['cpu_seconds']['benchmark']:.1f}"),
     ("… the operator's peak memory, MB", lambda f: f"{f['create']['peak_mb']:.0f}"),
     ("**Single create**: to the Deployment, p50 / p99, ms", lambda f: _both(f["single"]["to_deployment_ms"])),
     ("… to Ready, p50 / p99, ms", lambda f: _both(f["single"]["to_ready_ms"])),

@@ -7,6 +7,7 @@ delete the benchmark deletes. The webhooks are not called; they are measured by 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
@@ -187,12 +188,12 @@ class Bench:
         self._deployments.expect(self._names, lambda *_: True)
         self._instances.expect(self._names, lambda _, obj: is_ready(obj))
         created: dict[str, float] = {}
-        left = iter(self._names)
+        left = iter([(name, objects.creation(objects.instance(name))) for name in self._names])
 
         async def create() -> None:
-            for name in left:
+            for name, request in left:
                 created[name] = time.monotonic()
-                await self._client.send(objects.creation(objects.instance(name)))
+                await self._client.send(request)
 
         async def act() -> Figures:
             begin = time.monotonic()
@@ -216,8 +217,9 @@ class Bench:
         for name in self._singles:
             self._deployments.expect([name], lambda *_: True)
             self._instances.expect([name], lambda _, obj: is_ready(obj))
+            request = objects.creation(objects.instance(name))
             begin = time.monotonic()
-            await self._client.send(objects.creation(objects.instance(name)))
+            await self._client.send(request)
             to_ready.append((await self._instances.all_met(self._limit))[name] - begin)
             to_deployment.append((await self._deployments.all_met(self._limit))[name] - begin)
         return {"to_deployment_ms": percentiles(to_deployment), "to_ready_ms": percentiles(to_ready)}
@@ -228,10 +230,11 @@ class Bench:
         everything = [*self._names, *self._singles]
         self._deployments.expect(everything, lambda _, obj: objects.EDITED_TAG in image(obj))
         self._instances.expect(everything, lambda _, obj: is_ready(obj) and bound_generation(obj) == 2)
+        edit = objects.merge(objects.template(), tag)
 
         async def act() -> Figures:
             begin = time.monotonic()
-            await self._send([objects.merge(objects.template(), tag)])
+            await self._client.send(edit)
             applied = await self._deployments.all_met(self._limit)
             ready = await self._instances.all_met(self._limit)
             return {
@@ -306,8 +309,9 @@ class Bench:
         """Delete all instances, then, as garbage collection would, their children."""
         everything = [*self._names, *self._singles]
         self._instances.expect(everything, lambda event_type, _: event_type == "DELETED")
+        requests = [objects.deletion(objects.instance(name)) for name in everything]
         since, begin = timestamp(), time.monotonic()
-        await self._send(objects.deletion(objects.instance(name)) for name in everything)
+        await self._send(requests)
         await self._instances.all_met(self._limit)
         gone = time.monotonic() - begin
         await self._remove_children(everything)
@@ -338,7 +342,8 @@ class Bench:
         return {name: round(seconds - before.get(name, 0.0), 2) for name, seconds in now.items()}
 
     def _cpu_seconds(self) -> dict[str, float]:
-        programs = {**({"operator": self._operator.pid} if self._operator else {}), **self._programs}
+        operator = {"operator": self._operator.pid} if self._operator else {}
+        programs = {**operator, **self._programs, "benchmark": os.getpid()}
         return {name: usage(pid).cpu_seconds for name, pid in programs.items()}
 
     async def _send(self, requests: Iterable[Request]) -> None:
