@@ -190,7 +190,7 @@ class InstanceReconciler:
         causes, delay = await self._causes.find(key_of(obj), stuck, told)
         if delay is not None:
             self._look_later(*key_of(obj), delay)
-        return replace(observation, causes=causes)
+        return replace(observation, causes=causes) if causes else observation
 
 
 def ready_reason(status: Mapping[str, Any]) -> str:

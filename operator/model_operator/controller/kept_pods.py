@@ -71,10 +71,10 @@ class PodKeeper:
                 identity, pods = found
                 kept[identity] = pods
                 deployments.append(with_pods(rendered, pods))
-        if kept:
-            self._kept[key] = kept
-        else:
+        if not kept:
             self.forget(key)
+            return plan
+        self._kept[key] = kept
         return replace(plan, rendering=replace(plan.rendering, deployments=tuple(deployments)))
 
     async def _find(

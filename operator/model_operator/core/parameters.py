@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from model_operator.core.json_values import canonical_copy, noun
@@ -119,7 +119,15 @@ def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> Parameter
     InvalidObjectError
         With at most ten violations, whose paths start with `loc` and lead to what the author wrote.
     """
-    raw = {} if raw is None else raw
+    return _no_parameters() if raw is None else _parsed(raw, loc)
+
+
+@cache
+def _no_parameters() -> ParameterSchema:
+    return _parsed({}, ())
+
+
+def _parsed(raw: Any, loc: Loc) -> ParameterSchema:
     if not isinstance(raw, Mapping):
         raise InvalidObjectError([Violation(loc, f"must be an object, got {noun(raw)}", "dict_type")])
     _raise_if_any(check_limits(raw, loc, SCHEMA_LIMITS))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_UP, Context, Decimal
+from functools import lru_cache
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,2}))?", re.ASCII)
 _SCALES = {
@@ -19,6 +20,7 @@ _SCALES = {
 _MAX_LENGTH = 64
 _EXACT = Context(prec=200)  # digits: more than the longest text and the largest scale can make
 _FINEST = Decimal("0.001")
+_REMEMBERED = 512
 
 
 def parse_quantity(value: str | float) -> Decimal:
@@ -62,5 +64,13 @@ def canonical_quantity(value: str | float) -> str:
     ValueError
         When the text is no quantity.
     """
+    return _canonical(value) if isinstance(value, str) else _canonical_number(value)
+
+
+def _canonical_number(value: str | float) -> str:
     number = parse_quantity(value).quantize(_FINEST, ROUND_UP, _EXACT).normalize(_EXACT)
     return f"{number:f}" if number else "0"
+
+
+# Models of one template have the same ones, and each look at a model asks for them.
+_canonical = lru_cache(_REMEMBERED)(_canonical_number)
