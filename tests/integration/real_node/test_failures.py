@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -12,11 +11,12 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
+from tests.cluster.waiting import wait_for
 from tests.failures.catalog import FAILURES, INSTANCE, Failure, shell
 from tests.failures.live import bring_about
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tests.cluster.kube_api import Object
 
@@ -38,7 +38,7 @@ def test_every_failure_is_told_and_stays_told_until_it_is_mended(real_node_api: 
         for name, failure in FAILURES.items():
             bring_about(failure, places[name])
 
-        history.follow_until(lambda: _all_are_told(places, history))
+        wait_for(lambda: _all_are_told(places, history), DEADLINE, "every failure is told")
 
         for name, api in places.items():
             versions = history.versions[api.namespace]
@@ -68,26 +68,18 @@ class _History:
         self._api = everywhere
         self._since, _ = everywhere.revision("ModelInstance")
 
-    def follow_until(self, check: Callable[[], None]) -> None:
-        """Follow until `check`, which asserts, succeeds."""
-        end = time.monotonic() + DEADLINE
-        while True:
-            for event in self._api.watch("ModelInstance", self._since, seconds=2):
-                metadata = event["object"]["metadata"]
-                self._since = metadata["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    self.versions[metadata["namespace"]].append(event["object"])
-            try:
-                check()
-            except AssertionError:
-                if time.monotonic() > end:
-                    raise
-            else:
-                return
+    def follow(self) -> None:
+        """Take in what has happened up to now, and for two seconds more."""
+        for event in self._api.watch("ModelInstance", self._since, seconds=2):
+            metadata = event["object"]["metadata"]
+            self._since = metadata["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                self.versions[metadata["namespace"]].append(event["object"])
 
 
-def _all_are_told(places: Mapping[str, KubeApi], history: _History) -> None:
-    """See that each instance has the reason of its failure, and is stalled if it is to be."""
+def _all_are_told(places: Mapping[str, KubeApi], history: _History) -> bool:
+    """Tell whether each instance has the reason of its failure, and is stalled if it is to be."""
+    history.follow()
     wrong = {}
     for name, api in places.items():
         wanted = (FAILURES[name].reason, FAILURES[name].stalls)
@@ -95,6 +87,7 @@ def _all_are_told(places: Mapping[str, KubeApi], history: _History) -> None:
         if found != [wanted]:
             wrong[name] = f"{found}, not {wanted}"
     assert wrong == {}
+    return True
 
 
 def _told(obj: Object) -> tuple[str, bool]:
