@@ -12,6 +12,7 @@ import yaml
 
 from model_operator.core.arrivals import tally
 from model_operator.core.canonical import applicable
+from model_operator.core.dry_run import Trial
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.render_settings import RenderSettings
@@ -155,6 +156,13 @@ def miscounted(objects: list[Object], _: Population) -> None:
     of(objects, "ModelTemplate")["status"]["instance_count"] = 7
 
 
+def untried(objects: list[Object], _: Population) -> None:
+    template = of(objects, "ModelTemplate")
+    again = Trial(note="It could not be tried on the API server for the moment (HTTP 500).", is_final=False)
+    counted = tally(objects, template["metadata"]["uid"], 1)
+    template["status"] = template_status(parse_template(template), template["status"], counted, TIME, again)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -173,7 +181,8 @@ def miscounted(objects: list[Object], _: Population) -> None:
         (wrong_count, "status.deployment_count is 2, there are 1"),
         (not_ready, "expected Ready=True"),
         (unready_workers, "status.ready_replicas is 1, there are 0"),
-        (miscounted, "ModelTemplate says"),
+        (miscounted, "its status should be different: {'instance_count': 1"),
+        (untried, "It could not be tried"),
     ],
 )
 def test_what_is_wrong_is_found(change: Callable[[list[Object], Population], Any], told: str) -> None:
