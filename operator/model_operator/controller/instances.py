@@ -100,17 +100,15 @@ class InstanceReconciler:
         if obj is None:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
-            self._leftovers.forget((namespace, name))
             self._untold.discard((namespace, name))
+            await self._clear_leftovers((namespace, name), None)
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}
         actions: list[ChildAction] = []
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
-            delay = await self._leftovers.clear(instance)
-            if delay is not None:
-                self._look_later(namespace, name, delay)
+            await self._clear_leftovers((namespace, name), instance)
             template = resolve_template(instance, self._state)
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
@@ -127,6 +125,11 @@ class InstanceReconciler:
             return None
         await self._tell(obj, instance, plan, failures)
         return min((failure.retry_limit for failure in failures.values()), default=None)
+
+    async def _clear_leftovers(self, key: NamespacedName, instance: ModelInstance | None) -> None:
+        delay = await self._leftovers.clear(key, instance)
+        if delay is not None:
+            self._look_later(*key, delay)
 
     def _tells_later(self, key: NamespacedName) -> bool:
         """Leave a status for the next look, once, while other instances wait for their children.

@@ -1,8 +1,9 @@
-"""Clearing away what earlier instances of a name have left, where the garbage collector does not.
+"""Clearing away what instances that are gone have left, where the garbage collector does not.
 
 Its informers take an object that follows a namesake within a gap of their watch for an update of that one, so
 after a restart of the API server it may never learn that the earlier one is gone (seen on 1.36.3). Its
-children would run on, and keep their names from the instance that is there now.
+children would run on, for nobody once the namesake is gone, too, and keep their names from the instance that
+is there now.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import ApiError, ConflictError, NotFoundError
 from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES
 from model_operator.controller.state import ClusterState
+from model_operator.core.failures import is_object_missing
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 30.0
 """The time that the garbage collector has; it takes about one second where nothing is wrong."""
+UNHURRIED_SECONDS = 60.0
+"""The same where no instance waits for the names, as when thousands are deleted at once."""
 
 
 class Leftovers:
@@ -48,37 +52,44 @@ class Leftovers:
         """Forget an instance that is gone, or for which nothing is left."""
         self._since.pop(instance, None)
 
-    async def clear(self, instance: ModelInstance) -> float | None:
-        """Delete what earlier namesakes of an instance have left, if it has been there for too long.
+    async def clear(self, key: NamespacedName, instance: ModelInstance | None) -> float | None:
+        """Delete what earlier instances of a name have left, if it has been there for too long.
+
+        Parameters
+        ----------
+        key
+            The name.
+        instance
+            The instance that has it now; None when none has.
 
         Returns
         -------
         float or None
             Seconds until the next look; None when nothing is left.
         """
-        metadata = instance.metadata
-        key = (metadata.namespace, metadata.name)
-        left = self._state.left_by_namesakes(*key, metadata.uid)
+        left = self._state.left_by_namesakes(*key, instance.metadata.uid if instance else None)
         if not left:
             self.forget(key)
             return None
-        wait = self._since.setdefault(key, self._clock()) + PATIENCE_SECONDS - self._clock()
+        patience = PATIENCE_SECONDS if instance else UNHURRIED_SECONDS
+        wait = self._since.setdefault(key, self._clock()) + patience - self._clock()
         if wait > 0:
             return wait
         try:
             # A name has one instance at a time: while this one is there, all others of the name are gone.
-            if await exists(self._client, instance):
+            if await (exists(self._client, instance) if instance else is_free(self._client, key)):
                 for child in left:
                     await self._delete(child)
         except ApiError as error:
-            log.warning("what an earlier namesake has left cannot be cleared away", code=error.code)
-        return PATIENCE_SECONDS
+            log.warning("what no instance has any more cannot be cleared away", code=error.code)
+        return patience
 
     async def _delete(self, child: Object) -> None:
         kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
-        if metadata.get("deletionTimestamp"):
+        # One with another owner is kept for that by the garbage collector, too.
+        if metadata.get("deletionTimestamp") or len(metadata["ownerReferences"]) > 1:
             return
-        log.info("clearing away what an earlier namesake has left", kind=kind.kind, child=metadata["name"])
+        log.info("clearing away what no instance has any more", kind=kind.kind, child=metadata["name"])
         try:
             await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
         except (NotFoundError, ConflictError):
@@ -93,3 +104,12 @@ async def exists(client: ApiClient, instance: ModelInstance) -> bool:
     except NotFoundError:
         return False
     return bool(live["uid"] == metadata.uid and not live.get("deletionTimestamp"))
+
+
+async def is_free(client: ApiClient, name: NamespacedName) -> bool:
+    """Ask the API server, not the cache, whether no instance has a name."""
+    try:
+        await client.get(MODEL_INSTANCES, *name)
+    except NotFoundError as error:
+        return is_object_missing(error.status, name[1])
+    return False

@@ -16,7 +16,7 @@ from model_operator.controller.resources import (
 )
 from model_operator.core.arrivals import Tally, tally
 from model_operator.core.dry_run import Trial
-from model_operator.core.ownership import INSTANCE_LABEL, controller_of
+from model_operator.core.ownership import INSTANCE_LABEL, controller_of, is_instance
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
 
@@ -76,8 +76,8 @@ class ClusterState:
         """Return the children, of all kinds, that the instance of that uid controls."""
         return [child for cache in self.children.values() for child in cache.find("owner", uid)]
 
-    def left_by_namesakes(self, namespace: str, name: str, uid: str) -> list[Object]:
-        """Return the children that earlier instances of a name control, all but those of that uid."""
+    def left_by_namesakes(self, namespace: str, name: str, uid: str | None) -> list[Object]:
+        """Return the children that instances of a name control, all but one of that uid."""
         return [
             child
             for cache in self.children.values()
@@ -148,7 +148,7 @@ def _owner_keys(child: Object) -> list[str]:
 
 def _namesake_keys(child: Object) -> list[str]:
     controller = controller_of(child)
-    if controller is None or controller.get("kind") != MODEL_INSTANCES.kind:
+    if controller is None or not is_instance(controller):
         return []
     return [f"{child['metadata'].get('namespace', '')}/{controller['name']}"]
 
@@ -156,7 +156,7 @@ def _namesake_keys(child: Object) -> list[str]:
 def instance_of_child(child: dict[str, Any]) -> NamespacedName | None:
     """Return the instance to look at when a child changes: its controller's name, else its label's."""
     controller = controller_of(child)
-    if controller is not None and controller.get("kind") == MODEL_INSTANCES.kind:
+    if controller is not None and is_instance(controller):
         return child["metadata"].get("namespace", ""), controller["name"]
     name = (child["metadata"].get("labels") or {}).get(INSTANCE_LABEL)
     return (child["metadata"].get("namespace", ""), name) if name else None

@@ -48,12 +48,7 @@ def classify(live: Mapping[str, Any], *, name: str, uid: str) -> Ownership:
     labelled = labels.get(MANAGED_BY) == MANAGER and labels.get(INSTANCE_LABEL) == name
     controller = controller_of(live)
     ours = controller is not None and controller.get("uid") == uid
-    namesake = (
-        controller is not None
-        and controller.get("kind") == "ModelInstance"
-        and controller.get("name") == name
-        and str(controller.get("apiVersion", "")).startswith(f"{GROUP}/")
-    )
+    namesake = controller is not None and is_instance(controller) and controller.get("name") == name
     adoptable = controller is None and labelled and _has_selector(live, name)
     if not (ours or namesake or adoptable):
         return Ownership.FOREIGN
@@ -66,6 +61,13 @@ def controller_of(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the owner reference with ``controller: true``, if any."""
     references = live.get("metadata", {}).get("ownerReferences") or []
     return next((reference for reference in references if reference.get("controller")), None)
+
+
+def is_instance(reference: Mapping[str, Any]) -> bool:
+    """Tell whether an owner reference is to a ModelInstance, of whichever version."""
+    return reference.get("kind") == "ModelInstance" and str(reference.get("apiVersion", "")).startswith(
+        f"{GROUP}/"
+    )
 
 
 def _has_selector(live: Mapping[str, Any], instance: str) -> bool:

@@ -59,7 +59,7 @@ class FakeApi(ApiClient):
         self._judge(f"get {kind.kind} {name}")
         found = self.find(kind.kind, name, namespace)
         if found is None:
-            raise error_for(404, {"message": "not found"}, f"GET {name}")
+            raise error_for(404, {"reason": "NotFound", "details": {"name": name}}, f"GET {name}")
         return found
 
     async def pages(

@@ -1,4 +1,4 @@
-"""What earlier instances of a name have left goes, once the garbage collector has had its time."""
+"""What instances that are gone have left goes, once the garbage collector has had its time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from model_operator.controller.client import Object
 from model_operator.controller.errors import NotFoundError, error_for
 from model_operator.controller.instances import InstanceReconciler
-from model_operator.controller.leftovers import PATIENCE_SECONDS, Leftovers
+from model_operator.controller.leftovers import PATIENCE_SECONDS, UNHURRIED_SECONDS, Leftovers
 from model_operator.controller.state import ClusterState
 from model_operator.core.parsing import parse_instance
 from model_operator.core.render_settings import RenderSettings
@@ -20,20 +20,22 @@ DEMO, EARLIER = instance("demo", uid="i2"), instance("demo", uid="i1")
 
 
 class World:
-    """An instance of the name, and children of an earlier one."""
+    """An instance of the name, or none, and children of an earlier one."""
 
-    def __init__(self, *children: Object) -> None:
+    def __init__(self, *children: Object, namesake: Object | None = DEMO) -> None:
         self.time = 100.0
         self.api = FakeApi()
         self.state = ClusterState()
-        self.state.instances.put(self.api.put(DEMO))
+        self.instance = parse_instance(namesake)[0] if namesake else None
+        if namesake:
+            self.state.instances.put(self.api.put(namesake))
         for obj in children:
             self.state.children[obj["kind"]].put(self.api.put(obj))
         self.leftovers = Leftovers(self.api, self.state, lambda: self.time)
 
     async def look(self, seconds: float = 0) -> float | None:
         self.time += seconds
-        return await self.leftovers.clear(parse_instance(DEMO)[0])
+        return await self.leftovers.clear(("team", "demo"), self.instance)
 
 
 def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Object:
@@ -96,6 +98,75 @@ async def test_a_refusal_is_no_end(request_: str) -> None:
     await world.look(PATIENCE_SECONDS)
 
     assert world.api.writes == ["delete Deployment demo"]
+
+
+async def test_without_a_namesake_it_goes_later() -> None:
+    world = World(left(), left("demo-b", "Service"), child("demo-o", label="demo"), namesake=None)
+
+    assert await world.look() == UNHURRIED_SECONDS
+    assert await world.look(UNHURRIED_SECONDS - 1) == 1
+    assert world.api.writes == []
+    assert await world.look(1) == UNHURRIED_SECONDS
+    assert world.api.writes == ["delete Deployment demo", "delete Service demo-b"]
+
+
+async def test_nothing_goes_when_the_cache_is_behind_and_the_instance_is_there() -> None:
+    world = World(left(), namesake=None)
+    world.api.put(EARLIER)
+    await world.look()
+
+    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert world.api.writes == []
+
+
+@pytest.mark.parametrize(
+    "answer", [{"reason": "NotFound", "message": "the server could not find the requested resource"}, {}]
+)
+async def test_nothing_goes_when_the_server_knows_nothing_of_instances(answer: Object) -> None:
+    world = World(left(), namesake=None)
+    world.api.refusals["get ModelInstance demo"] = (404, answer)
+    await world.look()
+
+    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert world.api.writes == []
+
+
+@pytest.mark.parametrize("namesake", [DEMO, None])
+async def test_what_has_another_owner_is_kept_for_that(namesake: Object | None) -> None:
+    kept = left()
+    kept["metadata"]["ownerReferences"].append(
+        {"apiVersion": "v1", "kind": "ConfigMap", "uid": "c1", "name": "c"}
+    )
+    world = World(kept, namesake=namesake)
+    await world.look()
+    await world.look(UNHURRIED_SECONDS)
+
+    assert world.api.writes == []
+
+
+async def test_the_instance_of_another_group_is_not_ours() -> None:
+    other = left()
+    other["metadata"]["ownerReferences"][0]["apiVersion"] = "example.com/v1"
+
+    assert await World(other, namesake=None).look() is None
+
+
+async def test_a_reconciler_looks_again_at_what_an_instance_has_left() -> None:
+    state, later = ClusterState(), list[tuple[str, str, float]]()
+    state.children["Deployment"].put(left())
+    reconciler = InstanceReconciler(
+        FakeApi(),
+        state,
+        RenderSettings(),
+        lambda _: None,
+        lambda _: None,
+        lambda *args: later.append(args),
+        lambda *_: False,
+    )
+
+    assert await reconciler.reconcile("team", "demo") is None
+    ((*key, delay),) = later
+    assert (key, delay) == (["team", "demo"], pytest.approx(UNHURRIED_SECONDS, abs=1))
 
 
 class GoneApi(FakeApi):
