@@ -165,8 +165,9 @@ async def test_a_reconciler_looks_again_at_what_an_instance_has_left() -> None:
     )
 
     assert await reconciler.reconcile("team", "demo") is None
-    ((*key, delay),) = later
-    assert (key, delay) == (["team", "demo"], pytest.approx(UNHURRIED_SECONDS, abs=1))
+    ((namespace, name, delay),) = later
+    assert (namespace, name) == ("team", "demo")
+    assert delay == pytest.approx(UNHURRIED_SECONDS, abs=1)
 
 
 class GoneApi(FakeApi):
