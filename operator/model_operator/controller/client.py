@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
 
 import aiohttp
+import orjson
 
 from model_operator.controller.connection import Connection
 from model_operator.controller.errors import ApiUnavailableError, error_for
@@ -395,7 +395,7 @@ def _dry_run(dry_run: bool) -> dict[str, str]:
 
 def _parse(content: bytes) -> Object:
     try:
-        answer = json.loads(content)
+        answer = orjson.loads(content)
     except ValueError:
         return {"message": content[:200].decode(errors="replace")}
     return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}

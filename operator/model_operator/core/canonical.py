@@ -8,12 +8,11 @@ and is left alone only when that hash is the wanted one *and* every wanted field
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_operator.api import GROUP
-from model_operator.core.json_values import MAPPINGS
+from model_operator.core.json_values import MAPPINGS, stable_json
 from model_operator.core.quantities import canonical_quantity
 
 APPLIED_HASH = f"{GROUP}/applied-hash"
@@ -59,6 +58,7 @@ _ATOMIC_DEFAULTS: Mapping[str, tuple[str, Any]] = {
     "serviceAccountToken": ("expirationSeconds", 3600),
 }
 """What the API server adds where server-side apply knows one owner of all fields: there it becomes ours."""
+_SPELLED_FIELDS = _QUANTITY_MAPS | _QUANTITY_FIELDS | _ATOMIC_DEFAULTS.keys()
 _MEANINGFUL_ZEROS = frozenset(
     {
         "allowPrivilegeEscalation",
@@ -73,8 +73,8 @@ _MEANINGFUL_ZEROS = frozenset(
     }
 )
 """Fields for which false, 0 or "" is stored and differs from absence; elsewhere it may not be stored."""
-# What has been copied has no cycles: looking for them would take a fifth of the time.
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+_Spelled = list[tuple[dict[str, Any], str, Any]]
+"""What was given where a canonical copy has something else, or nothing: object, field and value."""
 
 
 def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,15 +92,18 @@ def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
         variable's empty ``value`` are left out because the API server does not store them:
         they would read as drift for ever.
     """
-    pruned = _prune(obj)
-    return _with_hash(pruned, _digest(_canonical(pruned)))
+    spelled: _Spelled = []
+    copied = _canonical(obj, spelled)
+    digest = _digest(copied)
+    return _with_hash(_as_spelled(copied, spelled), digest)
 
 
 def applicable_deployment(deployment: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return what :func:`applicable` and :func:`pod_revision` do, for the price of the former."""
-    pruned = _prune(deployment)
-    canonical = _canonical(pruned)
-    return _with_hash(pruned, _digest(canonical)), _digest(canonical["spec"]["template"])
+    spelled: _Spelled = []
+    copied = _canonical(deployment, spelled)
+    digest, revision = _digest(copied), _digest(copied["spec"]["template"])
+    return _with_hash(_as_spelled(copied, spelled), digest), revision
 
 
 def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -133,7 +136,7 @@ def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 def pod_revision(deployment: Mapping[str, Any]) -> str:
     """Return a hash of a rendered Deployment's pod template: it tells revisions apart."""
-    return _digest(_canonical(_prune(deployment["spec"]["template"])))
+    return _digest(_canonical(deployment["spec"]["template"], []))
 
 
 def _with_hash(pruned: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -143,36 +146,48 @@ def _with_hash(pruned: Mapping[str, Any], digest: str) -> dict[str, Any]:
 
 
 def _digest(canonical: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_encode(canonical).encode()).hexdigest()[:32]
+    return hashlib.sha256(stable_json(canonical)).hexdigest()[:32]
 
 
-def _prune(value: Any) -> Any:
+def _canonical(value: Any, spelled: _Spelled) -> Any:
+    """Copy a value without nulls, and with one spelling for what means the same; note the other spellings."""
     if isinstance(value, _SCALARS):
         return value
-    if isinstance(value, list):
-        return [_prune(item) for item in value]
     if isinstance(value, MAPPINGS):
-        pruned = {key: _prune(item) for key, item in value.items() if item is not None}
-        if pruned.get("value") == "" and "name" in pruned:
-            del pruned["value"]
-        return pruned
-    return [_prune(item) for item in value] if isinstance(value, Sequence) else value
+        copied = {key: _canonical(item, spelled) for key, item in value.items() if item is not None}
+        if copied.get("value") == "" and "name" in copied:
+            del copied["value"]
+        if not _SPELLED_FIELDS.isdisjoint(copied):
+            _spell(copied, spelled)
+        return copied
+    return [_canonical(item, spelled) for item in value] if isinstance(value, Sequence) else value
 
 
-def _canonical(value: Any, field: str = "") -> Any:
-    if isinstance(value, _SCALARS):
-        return _quantity(value) if field in _QUANTITY_FIELDS else value
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    if isinstance(value, MAPPINGS):
-        if field in _QUANTITY_MAPS:
-            return {key: _quantity(item) for key, item in value.items()}
-        canonical = {key: _canonical(item, key) for key, item in value.items()}
-        added, default = _ATOMIC_DEFAULTS.get(field, ("", None))
-        if added in canonical and canonical[added] == default:
-            del canonical[added]
-        return canonical
-    return value
+def _spell(copied: dict[str, Any], spelled: _Spelled) -> None:
+    """Give the fields of an object their canonical values, or leave them out."""
+    for key in copied.keys() & _SPELLED_FIELDS:
+        item = copied[key]
+        if isinstance(item, dict):
+            if key in _QUANTITY_MAPS:
+                for name in item:
+                    _replace(item, name, _quantity(item[name]), spelled)
+            elif key in _ATOMIC_DEFAULTS:
+                name, default = _ATOMIC_DEFAULTS[key]
+                if item.get(name) == default:
+                    spelled.append((item, name, item.pop(name)))
+        elif key in _QUANTITY_FIELDS:
+            _replace(copied, key, _quantity(item), spelled)
+
+
+def _replace(obj: dict[str, Any], key: str, value: Any, spelled: _Spelled) -> None:
+    spelled.append((obj, key, obj[key]))
+    obj[key] = value
+
+
+def _as_spelled(copied: dict[str, Any], spelled: _Spelled) -> dict[str, Any]:
+    for obj, key, value in reversed(spelled):
+        obj[key] = value
+    return copied
 
 
 def _quantity(value: Any) -> Any:

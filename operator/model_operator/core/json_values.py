@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
 MAX_INTEGER: Final = 2**53
 """Largest integer that every JSON implementation reads exactly (RFC 8259, section 6)."""
 
@@ -37,6 +39,9 @@ _NOUNS: Final = {
 }
 _SHOWN_CHARACTERS: Final = 200
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# For what orjson refuses: integers beyond 64 bits, halves of surrogate pairs.
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_stable: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def json_type(value: Any) -> str:
@@ -105,8 +110,28 @@ def wire_json(value: Any) -> bytes:
     YAML takes no escaped pair of surrogates, so characters beyond U+FFFF stand for themselves. Those that it
     would refuse, or take for the end of a line, are escaped.
     """
-    text = json.dumps(value, ensure_ascii=False)
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        text = _compact(value).encode("utf-8", "surrogatepass")
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    characters = text.decode("utf-8", "surrogatepass")
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", characters).encode()
+
+
+def stable_json(value: Any) -> bytes:
+    """Return a value as JSON that is the same in every version: ASCII, without spaces, keys sorted.
+
+    It tells true from 1 and 1.0, which to Python are equal. For what is hashed and compared; the value has
+    no cycles.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return _stable(value).encode()
+    # Python's own, which is ten times as slow, escapes what is not ASCII.
+    return text if text.isascii() else _stable(value).encode()
 
 
 def noun(value: Any) -> str:

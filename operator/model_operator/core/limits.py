@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from types import NoneType
 from typing import Any, Final
+
+import orjson
 
 from model_operator.core.json_values import MAX_INTEGER, noun
 from model_operator.core.violations import Loc, Violation
@@ -47,8 +48,6 @@ _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 # The slow question for an abstract type comes last.
 _SCALARS: Final = (str, int, float, NoneType)
 _CONTAINERS: Final = (dict, list, tuple, Mapping)
-# `json.dumps` would make an encoder for each string.
-_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
 """Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
@@ -157,4 +156,4 @@ def _is_unusable(text: str) -> bool:
 
 
 def _json_size(text: str) -> int:
-    return len(_encode(text).encode())
+    return len(orjson.dumps(text))

@@ -107,6 +107,19 @@ def test_applicable_leaves_its_argument_alone() -> None:
     assert "nodeSelector" not in applied["spec"]["template"]["spec"]
 
 
+def test_what_is_applied_is_spelled_as_it_was_given() -> None:
+    pod = {
+        "resources": {"requests": {"cpu": "1000m", "memory": "1Gi"}, "limits": {"cpu": 2}},
+        "emptyDir": {"sizeLimit": "1024Ki"},
+        "env": [
+            {"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "0m"}}},
+            {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v1"}}},
+        ],
+    }
+    applied = applicable({"kind": "Deployment", "metadata": {}, "spec": {"template": {"spec": pod}}})
+    assert applied["spec"]["template"]["spec"] == pod
+
+
 def test_the_hash_keeps_other_annotations() -> None:
     applied = applicable(deployment({"annotations": {"a": "b"}}, "metadata"))
 

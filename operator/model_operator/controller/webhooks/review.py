@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from model_operator.api import GROUP, ObjectMeta
@@ -62,7 +62,7 @@ def parse_review(body: bytes) -> Review:
         It is no review that could be answered. Nothing of it is repeated in the message.
     """
     try:
-        review = json.loads(body)
+        review = orjson.loads(body)
     except (ValueError, RecursionError) as error:
         raise MalformedReviewError("expected JSON, got something else or too deeply nested") from error
     review = _object(review, "the body")
@@ -133,8 +133,8 @@ def answer(uid: str, verdict: Verdict) -> bytes:
         response["warnings"] = list(verdict.warnings)
     if verdict.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(json.dumps(verdict.patch).encode()).decode()
-    return json.dumps({"apiVersion": _API_VERSION, "kind": _KIND, "response": response}).encode()
+        response["patch"] = base64.b64encode(orjson.dumps(verdict.patch)).decode()
+    return orjson.dumps({"apiVersion": _API_VERSION, "kind": _KIND, "response": response})
 
 
 def _status(verdict: Verdict) -> dict[str, Any]:

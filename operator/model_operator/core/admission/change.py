@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from model_operator.core.json_values import stable_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,4 @@ class Change:
 
 def _is_same(value: Any, other: Any) -> bool:
     # To Python's equality, which is much cheaper, 1 and true are the same.
-    return bool(value == other) and _text(value) == _text(other)
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return bool(value == other) and stable_json(value) == stable_json(other)
