@@ -48,6 +48,8 @@ _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 # The slow question for an abstract type comes last.
 _SCALARS: Final = (str, int, float, NoneType)
 _CONTAINERS: Final = (dict, list, tuple, Mapping)
+_BYTES_PER_CHARACTER: Final = 4
+"""The most that UTF-8 takes."""
 
 VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
 """Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
@@ -68,7 +70,49 @@ def check_limits(value: Any, loc: Loc, limits: Limits = VALUE_LIMITS) -> tuple[V
         ``too_many_elements``, ``too_large``, ``too_deep``, ``string_too_large``, ``key_too_long``,
         ``int_out_of_range``, ``finite_number``, ``invalid_string``, ``json_type``.
     """
-    return _Walk(limits, loc).check(value)
+    return () if _fits(value, limits) else _Walk(limits, loc).check(value)
+
+
+def _fits(value: Any, limits: Limits) -> bool:
+    """Tell cheaply that nothing is wrong, as mostly nothing is; False when something might be.
+
+    Level by level, and without the paths that only a violation needs.
+    """
+    level, depth, elements, characters = [value], 0, 1, 0
+    while level:
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict or kind is list:
+                elements += len(item)
+                if elements > limits.elements + 1 or (item and depth > limits.depth):
+                    return False
+                below += item.values() if kind is dict else item
+            else:
+                characters += len(item) if kind is str else 0
+                if characters > limits.size or not _is_usual(item, limits):
+                    return False
+            if kind is dict and any(map(_is_unusual_key, item)):
+                return False
+        level, depth = below, depth + 1
+    try:
+        text = orjson.dumps(value)
+    except TypeError:
+        return False
+    return len(text) <= limits.size and b"\\u0000" not in text
+
+
+def _is_usual(item: Any, limits: Limits) -> bool:
+    kind = type(item)
+    if kind is str:
+        return len(item) * (1 if item.isascii() else _BYTES_PER_CHARACTER) <= limits.string
+    if kind is int:
+        return bool(abs(item) <= MAX_INTEGER)
+    return item is None or kind is bool or (kind is float and math.isfinite(item))
+
+
+def _is_unusual_key(key: Any) -> bool:
+    return type(key) is not str or len(key) > MAX_KEY_CHARACTERS
 
 
 class _Walk:
@@ -134,7 +178,7 @@ class _Walk:
             case float() if not math.isfinite(item):
                 self.refuse(loc, "must be a finite number, got NaN or an infinity", "finite_number")
             case int() | float():
-                self.size += len(repr(item))
+                self.size += _json_size(item)
             case _:
                 expected = "a string, number, boolean, list, object or null"
                 self.refuse(loc, f"must be {expected}, got {noun(item)}", "json_type")
@@ -155,5 +199,5 @@ def _is_unusable(text: str) -> bool:
     return _UNUSABLE.search(text) is not None
 
 
-def _json_size(text: str) -> int:
-    return len(orjson.dumps(text))
+def _json_size(scalar: str | float) -> int:
+    return len(orjson.dumps(scalar))

@@ -8,8 +8,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from model_operator.core.limits import Limits, check_limits
+from model_operator.core.limits import Limits, _fits, _Walk, check_limits
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.validation import validate_parameters
 
@@ -93,3 +95,40 @@ def test_defaults_count_too() -> None:
 
     assert validate_parameters(schema, {"b": ["y" * 29_000] * 2}, ("p",))[1] != ()
     assert validate_parameters(schema, {"a": "", "b": ["y" * 29_000] * 2}, ("p",))[1] == ()
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(
+        [2**53, 2**53 + 1, 2**64, -(2**70), "a" * 30, "é" * 16, "\0", "\ud800", "\\u0000", (), date.min]
+    )
+    | st.text(max_size=40)
+)
+KEYS = st.text(max_size=3) | st.integers(0, 1) | st.sampled_from(["k" * 256, "k" * 257])
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        LEAVES,
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=20,
+    ),
+    st.builds(Limits, st.integers(0, 60), st.integers(0, 8), st.integers(0, 3), st.integers(0, 32)),
+)
+def test_what_the_short_look_lets_through_has_nothing_wrong(value: Any, limits: Limits) -> None:
+    if _fits(value, limits):
+        assert _Walk(limits, ()).check(value) == ()
+
+
+def test_the_short_look_is_enough_for_what_people_write() -> None:
+    value = {
+        "MODEL": "BAAI/bge-small-en-v1.5",
+        "BATCH": 8,
+        "RATE": 0.5,
+        "FLAGS": [True, None, {"a": "größer"}],
+    }
+    assert _fits(value, Limits(size=200, elements=20, depth=3, string=40))
