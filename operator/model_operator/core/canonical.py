@@ -153,8 +153,15 @@ def _canonical(value: Any, spelled: _Spelled) -> Any:
     """Copy a value without nulls, and with one spelling for what means the same; note the other spellings."""
     if isinstance(value, _SCALARS):
         return value
+    if isinstance(value, list):
+        return [_canonical(item, spelled) for item in value]
     if isinstance(value, MAPPINGS):
-        copied = {key: _canonical(item, spelled) for key, item in value.items() if item is not None}
+        copied = {
+            # Most are texts; the call would take longer than to ask.
+            key: item if type(item) is str else _canonical(item, spelled)
+            for key, item in value.items()
+            if item is not None
+        }
         if copied.get("value") == "" and "name" in copied:
             del copied["value"]
         if not _SPELLED_FIELDS.isdisjoint(copied):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.core.json_values import MAPPINGS
+from model_operator.core.json_values import MAPPINGS, is_same_json
 
 _MAX_MESSAGE = 32768
 OWN_TYPES = frozenset({"Ready", "Available", "RolledOut", "Reconciling", "Stalled"})
@@ -87,7 +87,8 @@ def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
     patch: dict[str, Any] = {key: None for key in current if wanted.get(key) is None}
     for key, value in wanted.items():
         old = current.get(key)
-        if value is None or _is_same(value, old):
+        # Cheaply first: mostly nothing has changed.
+        if value is None or is_same_json(value, old) or _is_same(value, old):
             continue
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             patch[key] = merge_patch(old, value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.core.json_values import stable_json
+from model_operator.core.json_values import is_same_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Change:
         """
         if self.obj.get("metadata", {}).get("deletionTimestamp"):
             return True
-        return self.old is not None and _is_same(self.obj.get("spec"), self.old.get("spec"))
+        return self.old is not None and is_same_json(self.obj.get("spec"), self.old.get("spec"))
 
     @property
     def kind(self) -> str:
@@ -45,8 +45,3 @@ class Change:
         """Name of the object, or the beginning of the one that the server is about to choose."""
         metadata = self.obj.get("metadata", {})
         return str(metadata.get("name") or metadata.get("generateName") or "")
-
-
-def _is_same(value: Any, other: Any) -> bool:
-    # To Python's equality, which is much cheaper, 1 and true are the same.
-    return bool(value == other) and stable_json(value) == stable_json(other)
