@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 30.0
 """The time that the garbage collector has; it takes about one second where nothing is wrong."""
-UNHURRIED_SECONDS = 60.0
+UNHURRIED_SECONDS = 90.0
 """The same where no instance waits for the names, as when thousands are deleted at once."""
 
 
