@@ -9,12 +9,11 @@ from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
 
 import aiohttp
-import orjson
 
 from model_operator.controller.connection import Connection
 from model_operator.controller.errors import ApiUnavailableError, error_for
 from model_operator.controller.resources import ResourceKind
-from model_operator.core.json_values import wire_json
+from model_operator.core.json_values import read_json, wire_json
 from model_operator.core.ownership import MANAGER
 
 PAGE = 500
@@ -302,15 +301,25 @@ class ApiClient:
             body={**patch, **version},
         )
 
-    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> bool:
+    async def delete(
+        self, kind: ResourceKind, namespace: str, name: str, uid: str, version: str | None = None
+    ) -> bool:
         """Delete the object of that uid in the background; a namesake is a conflict.
+
+        Parameters
+        ----------
+        kind, namespace, name, uid
+            The object.
+        version
+            Its ``metadata.resourceVersion``, when a change of it is to be a conflict, too.
 
         Returns
         -------
         bool
             Whether it is gone; finalizers hold it back otherwise.
         """
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
+        body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         answer = await self._request("DELETE", kind.path(namespace, name), body=body)
         # What finalizers hold back is answered with the object; what is gone with a Status for some kinds,
         # with the object as it last was for others.
@@ -395,7 +404,7 @@ def _dry_run(dry_run: bool) -> dict[str, str]:
 
 def _parse(content: bytes) -> Object:
     try:
-        answer = orjson.loads(content)
+        answer = read_json(content)
     except ValueError:
         return {"message": content[:200].decode(errors="replace")}
     return answer if isinstance(answer, dict) else {"message": str(answer)[:200]}

@@ -179,6 +179,8 @@ class InstanceReconciler:
             if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
                 # Within a gap of the watch: children would be made for it, and collected, again and again.
                 self._recount(bound_template(current))
+                # That has been the only word of its deletion; its children are to be looked at, too.
+                self._look_later(*key_of(obj), 0)
             raise
         self._state.instances.put(patched)
         self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS = 30.0
 """The time that the garbage collector has; it takes about one second where nothing is wrong."""
 UNHURRIED_SECONDS = 90.0
-"""The same where no instance waits for the names, as when thousands are deleted at once."""
+"""The same where no instance waits for the names, as when a thousand are deleted at once."""
 
 
 class Leftovers:
@@ -48,10 +48,6 @@ class Leftovers:
         self._clock = clock
         self._since: dict[NamespacedName, float] = {}
 
-    def forget(self, instance: NamespacedName) -> None:
-        """Forget an instance that is gone, or for which nothing is left."""
-        self._since.pop(instance, None)
-
     async def clear(self, key: NamespacedName, instance: ModelInstance | None) -> float | None:
         """Delete what earlier instances of a name have left, if it has been there for too long.
 
@@ -65,35 +61,44 @@ class Leftovers:
         Returns
         -------
         float or None
-            Seconds until the next look; None when nothing is left.
+            Seconds until the next look; None when nothing is left that could be deleted.
         """
-        left = self._state.left_by_namesakes(*key, instance.metadata.uid if instance else None)
+        uid = instance.metadata.uid if instance else None
+        left = [child for child in self._state.left_by_namesakes(*key, uid) if _may_go(child)]
         if not left:
-            self.forget(key)
+            self._since.pop(key, None)
             return None
         patience = PATIENCE_SECONDS if instance else UNHURRIED_SECONDS
         wait = self._since.setdefault(key, self._clock()) + patience - self._clock()
         if wait > 0:
             return wait
         try:
-            # A name has one instance at a time: while this one is there, all others of the name are gone.
+            # A name has one instance at a time: while this one is there, or none, all others are gone.
             if await (exists(self._client, instance) if instance else is_free(self._client, key)):
                 for child in left:
                     await self._delete(child)
         except ApiError as error:
-            log.warning("what no instance has any more cannot be cleared away", code=error.code)
+            log.warning("whether an instance is there cannot be found out", name=key[1], code=error.code)
+        self._since[key] = self._clock()
         return patience
 
     async def _delete(self, child: Object) -> None:
+        """Delete a child as it was seen: whoever keeps one without its instance changes its owners."""
         kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
-        # One with another owner is kept for that by the garbage collector, too.
-        if metadata.get("deletionTimestamp") or len(metadata["ownerReferences"]) > 1:
-            return
-        log.info("clearing away what no instance has any more", kind=kind.kind, child=metadata["name"])
+        name, uid, version = metadata["name"], metadata["uid"], metadata["resourceVersion"]
+        log.info("clearing away what no instance has any more", kind=kind.kind, child=name)
         try:
-            await self._client.delete(kind, metadata["namespace"], metadata["name"], metadata["uid"])
+            await self._client.delete(kind, metadata["namespace"], name, uid, version)
         except (NotFoundError, ConflictError):
             return
+        except ApiError as error:
+            log.warning("what no instance has cannot be cleared away", child=name, code=error.code)
+
+
+def _may_go(child: Object) -> bool:
+    """Tell whether a child is to be deleted, and nobody but the instance that is gone owns it."""
+    metadata = child["metadata"]
+    return not metadata.get("deletionTimestamp") and len(metadata["ownerReferences"]) == 1
 
 
 async def exists(client: ApiClient, instance: ModelInstance) -> bool:

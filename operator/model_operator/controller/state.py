@@ -85,6 +85,11 @@ class ClusterState:
             if _owner_keys(child) != [uid]
         ]
 
+    def names_without_instance(self) -> set[NamespacedName]:
+        """Return the names of instances that are not there and have children all the same."""
+        names = {instance_of_child(child) for cache in self.children.values() for child in cache}
+        return {name for name in names if name is not None and self.instances.get(*name) is None}
+
     def instances_of(self, template: Object) -> Iterator[NamespacedName]:
         """Yield the instances that name a template, by name or uid, or are bound to it."""
         namespace, name = key_of(template)

@@ -109,12 +109,14 @@ class Triggers:
             self._handler(kind)(kind, full, old, event_type == "DELETED")
 
     def enqueue_all(self) -> None:
-        """Have every instance and template looked at."""
+        """Have every instance and template looked at, and what instances that are gone have left."""
         for kind in TEMPLATE_KINDS:
             for obj in self._state.cache_of(kind):
                 self._enqueue_template(kind, obj)
         for obj in self._state.instances:
             self._enqueue_instance(key_of(obj))
+        for key in self._state.names_without_instance():
+            self._enqueue_instance(key)
 
     def recount(self, uid: str | None) -> None:
         """Have the template of that uid, if there is one, count its instances anew before long."""

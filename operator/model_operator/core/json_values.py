@@ -39,7 +39,7 @@ _NOUNS: Final = {
 }
 _SHOWN_CHARACTERS: Final = 200
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-# For what orjson refuses: integers beyond 64 bits, halves of surrogate pairs.
+# For what orjson refuses: integers beyond 64 bits, halves of surrogate pairs, more than 254 levels.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _stable: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -104,6 +104,25 @@ def count_elements(value: Any) -> int:
     return 1
 
 
+def read_json(text: bytes) -> Any:
+    """Return what JSON from the API server says.
+
+    Integers beyond 64 bits come as floats, which the API server made of them (`model_operator.core.limits`).
+
+    Raises
+    ------
+    ValueError
+        It is no JSON.
+    RecursionError
+        It is nested too deeply for Python's limit.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        # It reads 1024 levels at most, and an object of more must not end the operator.
+        return json.loads(text)
+
+
 def wire_json(value: Any) -> bytes:
     """Return a value as JSON that YAML parsers read alike; the API server reads server-side applies as YAML.
 
@@ -121,17 +140,17 @@ def wire_json(value: Any) -> bytes:
 
 
 def stable_json(value: Any) -> bytes:
-    """Return a value as JSON that is the same in every version: ASCII, without spaces, keys sorted.
+    """Return a value as JSON in one way: ASCII, without spaces, keys sorted.
 
     It tells true from 1 and 1.0, which to Python are equal. For what is hashed and compared; the value has
-    no cycles.
+    no cycles. It is what ``json.dumps`` writes, but for floats with an exponent, which no child has.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return _stable(value).encode()
-    # Python's own, which is ten times as slow, escapes what is not ASCII.
-    return text if text.isascii() else _stable(value).encode()
+    # Python's own, which is ten times as slow, escapes what is not ASCII, and DEL.
+    return text if text.isascii() and b"\x7f" not in text else _stable(value).encode()
 
 
 def is_same_json(value: Any, other: Any) -> bool:

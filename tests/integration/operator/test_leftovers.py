@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,8 @@ from tests.cluster.waiting import wait_for
 from tests.integration.operator.examples import INSTANCE, TEMPLATE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 CHILDREN = ("Deployment", "Service")
@@ -23,17 +25,30 @@ SLACK_SECONDS = 60.0
 """For a machine that is busy with other tests."""
 
 
-@pytest.fixture
-def bare_api(tmp_path: Path) -> Iterator[KubeApi]:
-    """Give the default namespace of a control plane without controllers, with an operator."""
+@pytest.fixture(scope="module")
+def bare_cluster() -> Iterator[ControlPlane]:
+    """Give a control plane without controllers."""
     with ControlPlane.start(bare=True) as cluster:
-        api = KubeApi(cluster.kubeconfig).in_namespace("default")
-        wait_for(lambda: _is_served(api), message="ModelInstances are served")
-        log = tmp_path / "operator.log"
-        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log):
-            yield api
-        print(log.read_text())
-        api.close()
+        yield cluster
+
+
+@pytest.fixture
+def bare_api(bare_cluster: ControlPlane) -> Iterator[KubeApi]:
+    """Give a client for its default namespace."""
+    api = KubeApi(bare_cluster.kubeconfig).in_namespace("default")
+    wait_for(lambda: _is_served(api), message="ModelInstances are served")
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def run_operator(
+    bare_cluster: ControlPlane, tmp_path: Path
+) -> Iterator[Callable[[], AbstractContextManager[OperatorProcess]]]:
+    """Give a function that starts an operator there; the log is shown when the test fails."""
+    log, kubeconfig = tmp_path / "operator.log", bare_cluster.operator_kubeconfig()
+    yield lambda: OperatorProcess.start(kubeconfig, log=log)
+    print(log.read_text())
 
 
 def _is_served(api: KubeApi) -> bool:
@@ -52,28 +67,35 @@ def create(api: KubeApi, name: str) -> None:
 
 
 @pytest.mark.timeout(360)
-def test_children_of_instances_that_are_gone_are_cleared_away(bare_api: KubeApi) -> None:
-    api = bare_api
+def test_children_of_instances_that_are_gone_are_cleared_away(
+    bare_api: KubeApi, run_operator: Callable[[], AbstractContextManager[OperatorProcess]]
+) -> None:
+    api, names = bare_api, ("gone", "gone-meanwhile", "again", "shared")
     api.apply(TEMPLATE)
-    for name in ("gone", "again", "shared"):
-        create(api, name)
-    before = {name: api.get("Deployment", name)["metadata"] for name in ("again", "shared")}
+    with run_operator():
+        for name in names:
+            create(api, name)
+    before = {name: api.get("Deployment", name)["metadata"] for name in names}
     other = {"apiVersion": "v1", "kind": "Namespace", "name": "default", "uid": "of-somebody-else"}
     owners = {"metadata": {"ownerReferences": [*before["shared"]["ownerReferences"], other]}}
     api.patch("Deployment", "shared", owners)
-    for name in ("gone", "again", "shared"):
-        api.delete("ModelInstance", name, propagation="Background")
-    create(api, "again")
+    api.delete("ModelInstance", "gone-meanwhile", propagation="Background")
+    with run_operator():
+        for name in ("gone", "again", "shared"):
+            api.delete("ModelInstance", name, propagation="Background")
+        create(api, "again")
 
-    # The names are there at once; the children are new only when the earlier ones are gone.
-    wait_for(
-        lambda: (
-            (found := api.find("Deployment", "again")) and found["metadata"]["uid"] != before["again"]["uid"]
-        ),
-        deadline=PATIENCE_SECONDS + SLACK_SECONDS,
-    )
-    for kind, name in [("Deployment", "gone"), ("Service", "gone"), ("Service", "shared")]:
-        api.wait_until_gone(kind, name, deadline=UNHURRIED_SECONDS + SLACK_SECONDS)
+        # The names are there at once; the children are new only when the earlier ones are gone.
+        wait_for(
+            lambda: (
+                (found := api.find("Deployment", "again"))
+                and found["metadata"]["uid"] != before["again"]["uid"]
+            ),
+            PATIENCE_SECONDS + SLACK_SECONDS,
+        )
+        for kind, name in itertools.product(CHILDREN, ("gone", "gone-meanwhile")):
+            api.wait_until_gone(kind, name, deadline=UNHURRIED_SECONDS + SLACK_SECONDS)
+        api.wait_until_gone("Service", "shared")
     assert api.get("Deployment", "shared")["metadata"]["uid"] == before["shared"]["uid"]
     owner = api.get("ModelInstance", "again")["metadata"]["uid"]
     for kind in CHILDREN:

@@ -110,11 +110,14 @@ class FakeApi(ApiClient):
             merged = self.put(merged)
         return merged
 
-    async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> bool:
+    async def delete(
+        self, kind: ResourceKind, namespace: str, name: str, uid: str, version: str | None = None
+    ) -> bool:
         self._judge(f"delete {kind.kind} {name}")
         live = await self.get(kind, namespace, name)
-        if live["metadata"]["uid"] != uid:
-            raise error_for(409, {"message": "the uid in the precondition is another one"}, f"DELETE {name}")
+        found = live["metadata"]
+        if found["uid"] != uid or version not in (None, found["resourceVersion"]):
+            raise error_for(409, {"message": "the precondition does not hold"}, f"DELETE {name}")
         self.writes.append(f"delete {kind.kind} {name}")
         if live["metadata"].get("finalizers"):
             self.put({**live, "metadata": {**live["metadata"], "deletionTimestamp": "now"}})

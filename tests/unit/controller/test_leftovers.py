@@ -82,9 +82,40 @@ async def test_nothing_goes_when_the_cache_is_behind_and_a_later_namesake_has_it
 
 async def test_what_is_leaving_already_is_left_alone() -> None:
     world = World(left(deletionTimestamp="2026-01-01T00:00:00Z"))
+
+    assert await world.look() is None
+    assert await world.look(PATIENCE_SECONDS) is None
+    assert world.api.writes == []
+
+
+async def test_what_has_changed_since_it_was_seen_is_left_alone() -> None:
+    world = World(left(), namesake=None)
+    orphaned = left()
+    orphaned["metadata"]["ownerReferences"] = []
+    world.api.put(orphaned)
     await world.look()
 
-    assert await world.look(PATIENCE_SECONDS) == PATIENCE_SECONDS
+    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert world.api.writes == []
+
+
+async def test_a_refusal_for_one_is_none_for_the_others() -> None:
+    world = World(left(), left("demo-b", "Service"), namesake=None)
+    world.api.refusals["delete Deployment demo"] = (403, {})
+    await world.look()
+    await world.look(UNHURRIED_SECONDS)
+
+    assert world.api.writes == ["delete Service demo-b"]
+
+
+async def test_news_between_two_attempts_ask_nothing() -> None:
+    world = World(left(), namesake=None)
+    world.api.refusals["get ModelInstance demo"] = (503, {})
+    await world.look()
+    await world.look(UNHURRIED_SECONDS)
+    world.api.refusals.clear()
+
+    assert await world.look(10) == UNHURRIED_SECONDS - 10
     assert world.api.writes == []
 
 
@@ -138,9 +169,9 @@ async def test_what_has_another_owner_is_kept_for_that(namesake: Object | None) 
         {"apiVersion": "v1", "kind": "ConfigMap", "uid": "c1", "name": "c"}
     )
     world = World(kept, namesake=namesake)
-    await world.look()
-    await world.look(UNHURRIED_SECONDS)
 
+    assert await world.look() is None
+    assert await world.look(UNHURRIED_SECONDS) is None
     assert world.api.writes == []
 
 
@@ -190,14 +221,22 @@ class GoneApi(FakeApi):
 async def test_an_instance_that_the_server_does_not_have_is_forgotten(
     answer: Object, *, is_known: bool
 ) -> None:
-    api, state, recounted = GoneApi(), ClusterState(), list[str | None]()
+    api, state = GoneApi(), ClusterState()
+    recounted, later = list[str | None](), list[tuple[str, str, float]]()
     api.answer = answer
     state.instances.put(instance("demo", bound="t1"))
     reconciler = InstanceReconciler(
-        api, state, RenderSettings(), recounted.append, lambda _: None, lambda *_: None, lambda *_: False
+        api,
+        state,
+        RenderSettings(),
+        recounted.append,
+        lambda _: None,
+        lambda *args: later.append(args),
+        lambda *_: False,
     )
     with pytest.raises(NotFoundError):
         await reconciler.reconcile("team", "demo")
 
     assert (state.instances.get("team", "demo") is not None) is is_known
     assert recounted == ([] if is_known else ["t1"])
+    assert later == ([] if is_known else [("team", "demo", 0)])

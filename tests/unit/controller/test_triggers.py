@@ -221,6 +221,17 @@ def test_looking_at_everything() -> None:
     assert set(world.told()) == {EMBED, "ClusterModelTemplate//embed", DEMO}
 
 
+def test_what_instances_that_are_gone_have_left_is_looked_at_with_the_rest() -> None:
+    world = World()
+    world.see(child("demo", owner=instance("demo")))
+    world.see(child("free", label="free"))
+    world.told()
+
+    world.triggers.enqueue_all()
+
+    assert set(world.told()) == {DEMO, "ModelInstance/team/free"}
+
+
 def test_excluded_namespaces_are_left_alone() -> None:
     world = World("kube-*", "other")
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from model_operator.api import GROUP, ObjectMeta
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import Verdict
+from model_operator.core.json_values import read_json
 
 _API_VERSION = "admission.k8s.io/v1"
 _KIND = "AdmissionReview"
@@ -62,7 +63,7 @@ def parse_review(body: bytes) -> Review:
         It is no review that could be answered. Nothing of it is repeated in the message.
     """
     try:
-        review = orjson.loads(body)
+        review = read_json(body)
     except (ValueError, RecursionError) as error:
         raise MalformedReviewError("expected JSON, got something else or too deeply nested") from error
     review = _object(review, "the body")
