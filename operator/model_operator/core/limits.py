@@ -48,6 +48,9 @@ _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
 # The slow question for an abstract type comes last.
 _SCALARS: Final = (str, int, float, NoneType)
 _CONTAINERS: Final = (dict, list, tuple, Mapping)
+_EXPONENTS_FROM: Final = 1e21
+"""From here on Go writes floats with an exponent, and below as integers: the API server makes a float of an
+integer beyond 64 bits, so that nobody can tell which of both was given."""
 _BYTES_PER_CHARACTER: Final = 4
 """The most that UTF-8 takes."""
 
@@ -74,7 +77,7 @@ def check_limits(value: Any, loc: Loc, limits: Limits = VALUE_LIMITS) -> tuple[V
 
 
 def _fits(value: Any, limits: Limits) -> bool:
-    """Tell cheaply that nothing is wrong, as mostly nothing is; False when something might be.
+    """Tell cheaply that nothing is wrong, as is usual; False when something might be.
 
     Level by level, and without the paths that only a violation needs.
     """
@@ -106,9 +109,9 @@ def _is_usual(item: Any, limits: Limits) -> bool:
     kind = type(item)
     if kind is str:
         return len(item) * (1 if item.isascii() else _BYTES_PER_CHARACTER) <= limits.string
-    if kind is int:
-        return bool(abs(item) <= MAX_INTEGER)
-    return item is None or kind is bool or (kind is float and math.isfinite(item))
+    if kind is int or kind is float:
+        return abs(item) <= MAX_INTEGER or (kind is float and _EXPONENTS_FROM <= abs(item) < math.inf)
+    return item is None or kind is bool
 
 
 def _is_unusual_key(key: Any) -> bool:
@@ -173,12 +176,16 @@ class _Walk:
                 self.size += 5 if item is False else 4
             case str():
                 self.string(item, loc)
-            case int() if abs(item) > MAX_INTEGER:
-                self.refuse(loc, "must be an integer within ±2^53, got a larger one", "int_out_of_range")
             case float() if not math.isfinite(item):
                 self.refuse(loc, "must be a finite number, got NaN or an infinity", "finite_number")
-            case int() | float():
-                self.size += _json_size(item)
+            case float() if abs(item) >= _EXPONENTS_FROM:
+                self.size += _json_size(float(item))
+            case int() | float() if abs(item) > MAX_INTEGER:
+                self.refuse(loc, "must be an integer within ±2^53, got a larger one", "int_out_of_range")
+            case int():
+                self.size += len(repr(item))
+            case float():
+                self.size += _json_size(float(item))
             case _:
                 expected = "a string, number, boolean, list, object or null"
                 self.refuse(loc, f"must be {expected}, got {noun(item)}", "json_type")

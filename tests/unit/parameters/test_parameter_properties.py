@@ -26,7 +26,7 @@ LOC = ("spec", "model_creation_parameters")
 MARK = "zq7x"
 
 names = st.sampled_from(["a", "b", "model_name", "Batch2"])
-numbers = st.integers(-5, 5) | st.sampled_from([0.5, 1.0, -2.5, 1e20])
+numbers = st.integers(-5, 5) | st.sampled_from([0.5, 1.0, -2.5, 1e21])
 scalars = st.none() | st.booleans() | numbers | st.sampled_from(["", "a", "abc", "1", "true"])
 marked = st.text("ab1.-", max_size=6).map(lambda text: MARK + text)
 
