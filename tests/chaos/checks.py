@@ -243,6 +243,8 @@ def _of_template(obj: Object, template: CompiledTemplate, snapshot: Snapshot) ->
     metadata = obj["metadata"]
     counted = tally(snapshot.instances.values(), metadata["uid"], metadata["generation"])
     current = obj.get("status", {})
+    if _condition(obj, "Ready").get("status") != "True":
+        yield Violation(_name(obj), f"{obj['kind']} says {_said(_condition(obj, 'Ready'))}")
     if difference := merge_patch(current, template_status(template, current, counted, NOW)):
         yield Violation(_name(obj), f"its status should be different: {difference}, it is {current}")
 
