@@ -49,7 +49,8 @@ INTEGER = st.integers(-(2**53), 2**53)
 PARAMETERS: dict[str, tuple[dict[str, Any], st.SearchStrategy[Any]]] = {
     "TEXT": ({"type": "string"}, TEXT),
     "COUNT": ({"type": "integer"}, INTEGER),
-    "RATE": ({"type": "number"}, INTEGER | st.floats(allow_nan=False, allow_infinity=False)),
+    # Floats between are taken for integers that are too large, as the API server writes them as such.
+    "RATE": ({"type": "number"}, INTEGER | st.floats(-(2**53), 2**53) | st.floats(1e21, 1.7e308)),
     "FLAG": ({"type": "boolean"}, st.booleans()),
     "LIST": (
         {"type": "array", "items": {"type": ["string", "integer"]}},
