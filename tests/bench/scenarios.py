@@ -12,7 +12,6 @@ import shutil
 import tempfile
 import time
 from contextlib import AsyncExitStack
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,7 +23,7 @@ from tests.bench.requests import Requests, split, timestamp
 from tests.bench.stage import Stage, Watch
 from tests.bench.usage import children, usage
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kube_api import KubeApi, KubeApiError
+from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 
@@ -89,8 +88,7 @@ class Bench:
                 # Templates are tried with a pod, which is refused without it.
                 account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
                 api.in_namespace(namespace).create(account)
-            # A kind is established before its storage is there.
-            wait_for(lambda: _is_served(api), message="ModelInstances are served")
+            wait_for(lambda: api.is_served("ModelInstance"), message="ModelInstances are served")
             self._client = await stack.enter_async_context(connect(self._cluster.kubeconfig))
             self._requests = Requests(self._cluster.directory / "audit.log")
             stack.callback(self._requests.close)
@@ -371,14 +369,6 @@ class Bench:
         if self._operator is not None:
             self._operator.stop()
             self._operator = None
-
-
-def _is_served(api: KubeApi) -> bool:
-    try:
-        return api.in_namespace(NAMESPACE).list("ModelInstance") == []
-    except KubeApiError as error:
-        assert error.code == HTTPStatus.TOO_MANY_REQUESTS, error  # noqa: PT017 -- any other is to be seen
-        return False
 
 
 def percentiles(seconds: Iterable[float]) -> dict[str, float]:

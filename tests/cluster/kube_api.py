@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
@@ -302,6 +303,15 @@ class KubeApi:
 
         expected = f"{condition_type}={status}" + (f" ({reason})" if reason else "")
         return wait_for(met, deadline, f"{kind} {self.namespace}/{name} has {expected}")
+
+    def is_served(self, kind: str) -> bool:
+        """Tell whether there can be objects of a kind: it is established before its storage is there."""
+        try:
+            self.list(kind)
+        except KubeApiError as error:
+            assert error.code == HTTPStatus.TOO_MANY_REQUESTS, error  # noqa: PT017 -- any other is to be seen
+            return False
+        return True
 
     def wait_until_gone(self, kind: str, name: str, *, deadline: float = 30.0) -> None:
         """Wait until there is no such object any more."""

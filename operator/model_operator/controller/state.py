@@ -77,7 +77,7 @@ class ClusterState:
         return [child for cache in self.children.values() for child in cache.find("owner", uid)]
 
     def left_by_namesakes(self, namespace: str, name: str, uid: str | None) -> list[Object]:
-        """Return the children that instances of a name control, all but one of that uid."""
+        """Return the children that instances of a name control, but not those of that uid."""
         return [
             child
             for cache in self.children.values()

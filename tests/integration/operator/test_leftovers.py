@@ -6,14 +6,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from model_operator.controller.leftovers import PATIENCE_SECONDS, UNHURRIED_SECONDS
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kube_api import KubeApi, KubeApiError
+from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import INSTANCE, TEMPLATE
+from tests.integration.operator.examples import TEMPLATE, instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +35,7 @@ def bare_cluster() -> Iterator[ControlPlane]:
 def bare_api(bare_cluster: ControlPlane) -> Iterator[KubeApi]:
     """Give a client for its default namespace."""
     api = KubeApi(bare_cluster.kubeconfig).in_namespace("default")
-    wait_for(lambda: _is_served(api), message="ModelInstances are served")
+    wait_for(lambda: api.is_served("ModelInstance"), message="ModelInstances are served")
     yield api
     api.close()
 
@@ -51,17 +50,8 @@ def run_operator(
     print(log.read_text())
 
 
-def _is_served(api: KubeApi) -> bool:
-    try:
-        return api.list("ModelInstance") == []
-    except KubeApiError:
-        return False
-
-
 def create(api: KubeApi, name: str) -> None:
-    obj = yaml.safe_load(INSTANCE)
-    obj["metadata"]["name"] = name
-    api.apply(obj)
+    api.apply(instance(name))
     for kind in CHILDREN:
         wait_for(lambda kind=kind: api.find(kind, name), message=f"{kind} {name}")  # type: ignore[misc]
 

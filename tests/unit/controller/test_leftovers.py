@@ -43,13 +43,22 @@ def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Objec
     return {**obj, "metadata": {**obj["metadata"], "uid": f"uid-{kind}-{name}", **metadata}}
 
 
-async def test_the_garbage_collector_has_its_time_and_then_it_goes() -> None:
-    world = World(left(), left("demo-b", "Service"), child("demo-c", owner=DEMO))
+@pytest.mark.parametrize(
+    ("namesake", "patience", "kept"),
+    [
+        pytest.param(DEMO, PATIENCE_SECONDS, child("demo-c", owner=DEMO), id="with a namesake"),
+        pytest.param(None, UNHURRIED_SECONDS, child("demo-o", label="demo"), id="later without"),
+    ],
+)
+async def test_the_garbage_collector_has_its_time_and_then_it_goes(
+    namesake: Object | None, patience: float, kept: Object
+) -> None:
+    world = World(left(), left("demo-b", "Service"), kept, namesake=namesake)
 
-    assert await world.look() == PATIENCE_SECONDS
-    assert await world.look(PATIENCE_SECONDS - 1) == 1
+    assert await world.look() == patience
+    assert await world.look(patience - 1) == 1
     assert world.api.writes == []
-    assert await world.look(1) == PATIENCE_SECONDS
+    assert await world.look(1) == patience
     assert world.api.writes == ["delete Deployment demo", "delete Service demo-b"]
 
 
@@ -129,16 +138,6 @@ async def test_a_refusal_is_no_end(request_: str) -> None:
     await world.look(PATIENCE_SECONDS)
 
     assert world.api.writes == ["delete Deployment demo"]
-
-
-async def test_without_a_namesake_it_goes_later() -> None:
-    world = World(left(), left("demo-b", "Service"), child("demo-o", label="demo"), namesake=None)
-
-    assert await world.look() == UNHURRIED_SECONDS
-    assert await world.look(UNHURRIED_SECONDS - 1) == 1
-    assert world.api.writes == []
-    assert await world.look(1) == UNHURRIED_SECONDS
-    assert world.api.writes == ["delete Deployment demo", "delete Service demo-b"]
 
 
 async def test_nothing_goes_when_the_cache_is_behind_and_the_instance_is_there() -> None:
