@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
 from tests.integration.admission.cases import load, templates
 from tests.unit.admission.reviews import review, stored

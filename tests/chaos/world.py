@@ -24,7 +24,7 @@ from tests.cluster.components import Components
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.nodes.simulated import SimulatedNodes
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:

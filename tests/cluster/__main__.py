@@ -19,7 +19,8 @@ from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_image import ensure_operator_image
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import ProcessError, free_ports
+from tests.cluster.ports import free_ports
+from tests.cluster.processes import ProcessError
 from tests.cluster.shown import DemoError
 from tests.cluster.toolset import ensure_helm, ensure_tools
 from tests.cluster.webhooks import (

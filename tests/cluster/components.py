@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.kubeconfig import token_kubeconfig, write_kubeconfig
 from tests.cluster.kubectl import CRDS, Kubectl, apply_crds
 from tests.cluster.nodes.kind import Launch
-from tests.cluster.processes import REPOSITORY, Process, free_ports
+from tests.cluster.ports import free_ports
+from tests.cluster.processes import REPOSITORY, Process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,8 @@ import urllib.request
 from typing import TYPE_CHECKING, Self
 
 from tests.cluster.cluster import OPERATOR_NAMESPACE
-from tests.cluster.processes import Process, free_ports
+from tests.cluster.ports import free_ports
+from tests.cluster.processes import Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

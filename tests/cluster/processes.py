@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 POLL_SECONDS = 0.05
-PORTS = range(20_000, 30_000)  # below the range from which the kernel takes ports for outgoing connections
-PORT_SHARES = 8
 
 
 class ProcessError(Exception):
@@ -143,23 +139,3 @@ def orphaned(orphan_signal: signal.Signals) -> list[str]:
     in programs with threads, such as pytest-xdist's workers.
     """
     return ["setpriv", "--pdeathsig", orphan_signal.name.removeprefix("SIG"), "--"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Find `count` different TCP ports that nobody on 127.0.0.1 listens on.
-
-    It takes a while until somebody does, so each of pytest-xdist's workers has ports of its own.
-    """
-    ports: list[int] = []
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    own = PORTS[worker % PORT_SHARES :: PORT_SHARES]
-    for port in random.sample(own, len(own)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise ProcessError(f"expected {count} free ports on 127.0.0.1 from {PORTS.start} on, found {len(ports)}.")

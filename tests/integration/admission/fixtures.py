@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import (
     confined,

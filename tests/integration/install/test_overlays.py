@@ -14,7 +14,7 @@ from tests.cluster.kube_api import (
 )
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, write_certificate
 from tests.install.overlays import (

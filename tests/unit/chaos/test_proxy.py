@@ -15,7 +15,7 @@ from yarl import URL
 from tests.chaos import proxy as proxy_module
 from tests.chaos.faults import Choice, Fault
 from tests.chaos.proxy import Proxy
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 
 EVENT = json.dumps({"type": "ADDED", "object": {"metadata": {"name": "x" * 500}}}).encode() + b"\n"
 EVENTS = 200

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.components import Components
 from tests.cluster.nodes.simulated import SimulatedNodes
-from tests.cluster.processes import REPOSITORY, Process, ProcessError, free_ports
+from tests.cluster.processes import REPOSITORY, Process, ProcessError
 from tests.cluster.toolset import NAMES, Tools
 from tests.cluster.waiting import wait_for
 
@@ -80,10 +80,6 @@ def test_a_guard_passes_on_the_exit_status(tmp_path: Path) -> None:
 
     with pytest.raises(ProcessError, match="status 5"):
         process.wait_until(lambda: False, what="ready", seconds=30)
-
-
-def test_free_ports_differ() -> None:
-    assert len(set(free_ports(5))) == 5
 
 
 def test_a_component_that_fails_to_start_is_named_with_its_log(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.processes import REPOSITORY, free_ports
+from tests.cluster.ports import free_ports
+from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 
 EXAMPLE = REPOSITORY / "examples" / "embedding-server"

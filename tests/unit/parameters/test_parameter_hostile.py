@@ -40,7 +40,6 @@ def deep(levels: int) -> Any:
     return value
 
 
-
 REFUSED_SCHEMAS = {
     "ref to http": (one({"$ref": "http://attacker.example/schema.json"}), "write the schema out"),
     "ref to a file": (one({"$ref": "file:///etc/passwd"}), "write the schema out"),

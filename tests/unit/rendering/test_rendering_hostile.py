@@ -1,7 +1,7 @@
 """Templates and instances made to hang the operator or fill its memory: refused or rendered within bounds.
 
-As in `tests.unit.parameters.test_parameter_hostile`, calls are counted, so that a busy machine changes nothing;
-``make bench-hostile`` shows the times.
+As in `tests.unit.parameters.test_parameter_hostile`, calls are counted: a busy machine
+changes nothing. ``make bench-hostile`` shows the times.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ def instance(value: Any, *more: Any) -> ModelInstance:
             },
         }
     )
-
 
 
 TEMPLATES: dict[str, tuple[ModelTemplate, set[str]]] = {
