@@ -1,0 +1,40 @@
+"""Fixtures for attacks on a real API server: those of the integration tests.
+
+An attack is a test that does what somebody with the rights of a user (or without any) can do, and asserts
+that everybody else is served as before.
+"""
+
+from __future__ import annotations
+
+from tests.integration.admission.fixtures import admission, private_admission
+from tests.integration.conftest import (
+    _shared_operator,
+    api,
+    cluster,
+    cluster_api,
+    control_plane,
+    kubectl,
+    namespace,
+    operator,
+    private_api,
+    private_namespace,
+    private_operator,
+    pytest_runtest_makereport,
+)
+
+__all__ = [
+    "_shared_operator",
+    "admission",
+    "api",
+    "cluster",
+    "cluster_api",
+    "control_plane",
+    "kubectl",
+    "namespace",
+    "operator",
+    "private_admission",
+    "private_api",
+    "private_namespace",
+    "private_operator",
+    "pytest_runtest_makereport",
+]
