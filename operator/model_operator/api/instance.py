@@ -11,7 +11,7 @@ from pydantic import Field
 
 from model_operator.api.enums import ModelVendor, TemplateKind, UiModelSectionType
 from model_operator.api.meta import ApiModel, Resource, name_rule
-from model_operator.api.rules import ATOMIC, Rule
+from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule
 from model_operator.api.status import ModelInstanceStatus
 from model_operator.api.values import JsonObject, Text, UsableModelType, Word, Workers
 
@@ -98,7 +98,7 @@ class InstanceDeployment(ApiModel):
     """Parameters laid over those of the instance, key by key."""
     vendor_configuration: DeploymentVendorConfiguration | None = None
     """Workers of this deployment, in place of the template's."""
-    deployment_metadata: JsonObject | None = None
+    deployment_metadata: Annotated[JsonObject | None, INFORMATIONAL] = None
     """Anything that the owner wants to note about the deployment; informational."""
 
 
@@ -158,7 +158,7 @@ class ModelInstanceSpec(ApiModel):
 
     name: Word | None = None
     """Name of the model. Default: metadata.name."""
-    display_name: Word | None = None
+    display_name: Annotated[Word | None, INFORMATIONAL] = None
     """Name for people to read."""
     model_vendor: ModelVendor | None = None
     """Who hosts the model. LAUNCH and LLMENGINE: this cluster, from a template. Any other: somebody else, and
@@ -166,17 +166,17 @@ class ModelInstanceSpec(ApiModel):
     model_type: UsableModelType | None = None
     """What the model does. Default: the template's, from which it must not differ. Required without a
     template."""
-    base_model_id: Word | None = None
+    base_model_id: Annotated[Word | None, INFORMATIONAL] = None
     """Identity of the model that this one was made from; informational."""
-    base_model_metadata: BaseModelMetadata | None = None
+    base_model_metadata: Annotated[BaseModelMetadata | None, INFORMATIONAL] = None
     """What a catalogue says about the base model; informational."""
     model_creation_parameters: JsonObject | None = None
     """Values of the template's parameters, as its `model_creation_parameters_schema` declares them."""
-    model_card: Text | None = None
+    model_card: Annotated[Text | None, INFORMATIONAL] = None
     """Description of the model's making and use, such as Markdown; informational."""
-    training_data_card: Text | None = None
+    training_data_card: Annotated[Text | None, INFORMATIONAL] = None
     """Description of the data that the model was trained on; informational."""
-    description: Text | None = None
+    description: Annotated[Text | None, INFORMATIONAL] = None
     """What the model is for; informational."""
     model_template_id: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     """The template: the name of a ModelTemplate in this namespace, else of a ClusterModelTemplate, else the
@@ -185,7 +185,7 @@ class ModelInstanceSpec(ApiModel):
     model_template_kind: TemplateKind | None = None
     """Kind of the template, where both kinds have one of that name. Without it a ModelTemplate comes
     first."""
-    model_group_id: Word | None = None
+    model_group_id: Annotated[Word | None, INFORMATIONAL] = None
     """Group that the model belongs to; informational."""
     account_id: Word | None = None
     """Account that owns the model; can never be changed, added or removed. Default: the namespace, shown in

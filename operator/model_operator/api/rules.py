@@ -155,6 +155,17 @@ class IntOrString:
         return {INT_OR_STRING: True, "maxLength": self.max_length}
 
 
+@dataclass(frozen=True, slots=True)
+class Informational:
+    """Mark of a field that people and catalogues read, and the operator never does.
+
+    Such fields have a bound in sum, and no cache keeps them (`model_operator.core.kept_form`).
+    """
+
+
+INFORMATIONAL = Informational()
+"""The mark, for ``Annotated``; outermost, where pydantic finds it at the field."""
+
 ATOMIC = Keywords({LIST_TYPE: "atomic"})
 """A list replaced as a whole by server-side apply."""
 

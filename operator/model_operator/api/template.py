@@ -16,7 +16,7 @@ from model_operator.api.enums import (
 )
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, PodTemplate
-from model_operator.api.rules import ATOMIC, Rule, keyed_by
+from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.values import (
     JsonObject,
@@ -225,9 +225,9 @@ class TemplateVendorConfiguration(ApiModel):
 class ModelTemplateSpec(ApiModel):
     """What all models of this template have in common, and which parameters each may set."""
 
-    name: Word | None = None
+    name: Annotated[Word | None, INFORMATIONAL] = None
     """Name for people to read; informational."""
-    account_id: Word | None = None
+    account_id: Annotated[Word | None, INFORMATIONAL] = None
     """Account that owns the template; informational."""
     endpoint_type: EndpointType = EndpointType.SYNC
     """How models get their work. SYNC and STREAMING serve HTTP behind a Service; ASYNC and BATCH pull their

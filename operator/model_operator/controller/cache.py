@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 _SHARED_LEVELS = 12
@@ -20,6 +20,12 @@ NamespacedName = tuple[str, str]
 """Namespace (empty for cluster-scoped objects) and name."""
 
 
+def without_managed_fields(obj: Mapping[str, Any]) -> Object:
+    """Return an object without ``metadata.managedFields``, which are often more than all the rest."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    return {**obj, "metadata": metadata}
+
+
 class ObjectCache:
     """Objects of one kind.
 
@@ -33,12 +39,21 @@ class ObjectCache:
     is_typed
         Whether each field of these objects has one type, as in all built-in kinds: then equal values are the
         same.
+    form
+        What is kept of an object: a new one, with the metadata that tells which version it is.
     indexers
-        Named functions from an object to the keys under which :meth:`find` is to find it.
+        Named functions from an object, as it is kept, to the keys under which :meth:`find` is to find it.
     """
 
-    def __init__(self, *, is_typed: bool = False, **indexers: Callable[[Object], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        *,
+        is_typed: bool = False,
+        form: Callable[[Object], Object] = without_managed_fields,
+        **indexers: Callable[[Object], Iterable[str]],
+    ) -> None:
         self._is_typed = is_typed
+        self.form = form
         self._objects: dict[NamespacedName, Object] = {}
         self._latest: Object = {}
         self._by_uid: dict[str, NamespacedName] = {}
@@ -77,10 +92,9 @@ class ObjectCache:
         self._removed.pop(key, None)
         if old is not None:
             self._forget(key, old)
-        metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
-        kept = shared({**obj, "metadata": metadata}, old or self._latest, is_typed=self._is_typed)
+        kept = shared(self.form(obj), old or self._latest, is_typed=self._is_typed)
         self._objects[key] = self._latest = kept
-        self._by_uid[metadata["uid"]] = key
+        self._by_uid[kept["metadata"]["uid"]] = key
         for name, keys_of in self._indexers.items():
             for value in keys_of(kept):
                 self._indices[name][value].add(key)

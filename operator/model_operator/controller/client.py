@@ -13,7 +13,8 @@ import aiohttp
 from model_operator.controller.connection import Connection
 from model_operator.controller.errors import ApiUnavailableError, error_for
 from model_operator.controller.resources import ResourceKind
-from model_operator.core.json_values import read_json, wire_json
+from model_operator.core.json_reading import read_json
+from model_operator.core.json_values import wire_json
 from model_operator.core.ownership import MANAGER
 
 PAGE = 500

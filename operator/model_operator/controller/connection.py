@@ -188,15 +188,19 @@ class Connection:
             self._session = self._open(self._new_connector(), is_owner=True)
         return self._session
 
-    def share(self, middleware: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
+    def share(
+        self, middleware: aiohttp.ClientMiddlewareType, response: type[aiohttp.ClientResponse]
+    ) -> aiohttp.ClientSession:
         """Return another session over the same connections, to be closed by whom it is for.
 
         Parameters
         ----------
         middleware
             What each of its requests is to pass.
+        response
+            What its answers are.
         """
-        return self._open(self.session.connector, middleware, is_owner=False)
+        return self._open(self.session.connector, middleware, is_owner=False, response=response)
 
     async def renew(self) -> None:
         """Read the credentials again and open a new session with them."""
@@ -215,6 +219,7 @@ class Connection:
         connector: aiohttp.BaseConnector | None,
         *middlewares: aiohttp.ClientMiddlewareType,
         is_owner: bool,
+        response: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
     ) -> aiohttp.ClientSession:
         proxy = self._configuration.proxy or get_environ_proxies(self.server).get(URL(self.server).scheme)
         return aiohttp.ClientSession(
@@ -225,6 +230,7 @@ class Connection:
             middlewares=(*middlewares, self._authenticate),
             trace_configs=self._traces,
             proxy=URL(proxy) if proxy else None,
+            response_class=response,
         )
 
     def _new_connector(self) -> aiohttp.TCPConnector:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -24,6 +23,7 @@ from model_operator.controller.errors import ApiError, LeadershipLostError, Star
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import serve_health
 from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
@@ -53,9 +53,6 @@ _FILL_RETRY_SECONDS = 2.0
 _LOGIN_SECONDS = 5.0
 _FLUSH_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
-_RECURSION_LIMIT = 40_000
-"""The API server takes objects that are nested 10,000 levels deep, and readers of JSON recurse. With Python's
-own limit, 1,000, a single such object would end every operator that comes to see it."""
 
 
 async def run_operator(settings: OperatorSettings) -> None:
@@ -73,7 +70,7 @@ async def run_operator(settings: OperatorSettings) -> None:
     LeadershipLostError
         When the Lease is lost; that has been logged.
     """
-    sys.setrecursionlimit(_RECURSION_LIMIT)
+    read_watches_safely()
     # They are a timestamp beside each series, which Prometheus would keep as another one.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics()
@@ -160,7 +157,7 @@ class Operator:
         self._queue: WorkQueue[Key] = WorkQueue()
         # Nothing is to be done before we lead, and then everything is looked at once.
         self._queue.close()
-        self._triggers = Triggers(self._state, self._queue, scope)
+        self._triggers = Triggers(self._state, self._queue, scope, metrics.unreadable)
         self._vitals = Vitals(kinds, scope, settings.resync_seconds)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._vitals.sign)
         self._watch_start = WatchStart(connection.server, kinds, scope, self._resync.relisted)
@@ -314,7 +311,7 @@ class Operator:
             log.warning("the API server refuses the credentials; reading them again")
             await self._connection.renew()
         self._logged_in_at = now
-        session = self._connection.share(self._watch_start)
+        session = self._connection.share(self._watch_start, BoundedResponse)
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:

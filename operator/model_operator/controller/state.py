@@ -16,6 +16,7 @@ from model_operator.controller.resources import (
 )
 from model_operator.core.arrivals import Tally, tally
 from model_operator.core.dry_run import Trial
+from model_operator.core.kept_form import kept_form
 from model_operator.core.ownership import INSTANCE_LABEL, controller_of, is_instance
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
@@ -55,8 +56,8 @@ class ClusterState:
     """
 
     def __init__(self) -> None:
-        self.instances = ObjectCache(template=_template_keys)
-        self.templates = {kind: ObjectCache() for kind in TemplateKind}
+        self.instances = ObjectCache(form=kept_form, template=_template_keys)
+        self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
         self.children = {
             kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, namesake=_namesake_keys)
             for kind in CHILD_KINDS
@@ -136,8 +137,8 @@ class ClusterState:
 
 
 def _template_keys(instance: Object) -> list[str]:
-    named = instance.get("spec", {}).get("model_template_id")
-    return [key for key in (named, bound_template(instance.get("status"))) if key]
+    named = (instance.get("spec") or {}).get("model_template_id")
+    return [key for key in (named, bound_template(instance.get("status"))) if key and isinstance(key, str)]
 
 
 def bound_template(status: Mapping[str, Any] | None) -> str | None:

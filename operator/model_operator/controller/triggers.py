@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
+
+import structlog
 
 from model_operator.controller.cache import NamespacedName, Object, key_of
 from model_operator.controller.queue import WorkQueue
@@ -17,10 +20,14 @@ from model_operator.controller.resources import (
 )
 from model_operator.controller.state import ClusterState, instance_of_child
 from model_operator.core.arrivals import contribution
+from model_operator.core.kept_form import FAULTS
+
+log = structlog.get_logger(__name__)
 
 _COUNT_DELAY = 1.0
 """Seconds over which what a template's instances do becomes one write of its counts."""
 
+_LOG_SECONDS = 60.0
 _WITHOUT_STATUS = (AUTOSCALERS, DISRUPTION_BUDGETS)
 """Kinds of children of whose status nothing is told."""
 
@@ -80,15 +87,29 @@ class Triggers:
         Where keys go.
     scope
         Which namespaces count.
+    on_unreadable
+        Called with the kind of each version of an object that could not be kept whole.
     """
 
-    def __init__(self, state: ClusterState, queue: WorkQueue[Key], scope: Scope) -> None:
+    def __init__(
+        self,
+        state: ClusterState,
+        queue: WorkQueue[Key],
+        scope: Scope,
+        on_unreadable: Callable[[ResourceKind], None] = lambda _: None,
+    ) -> None:
         self._state = state
         self._queue = queue
         self._scope = scope
+        self._on_unreadable = on_unreadable
+        self._logged_at: float | None = None
 
     def observe(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
         """Take in one watch event or one item of a list.
+
+        Never raises: an object that cannot be taken in is skipped, and counted as unreadable, so that it
+        neither ends a list nor a watch. What is too large or too deep is taken in without its specification,
+        and its status says so.
 
         Parameters
         ----------
@@ -99,14 +120,39 @@ class Triggers:
         obj
             The object as the API server sent it.
         """
+        try:
+            self._take_in(kind, event_type, obj)
+        except Exception:  # noqa: BLE001 -- no object may end a list or a watch, whatever it is
+            self._on_unreadable(kind)
+            self._log_skipped(kind, obj.get("metadata"))
+
+    def _log_skipped(self, kind: ResourceKind, metadata: Any) -> None:
+        """Log the exception that is being handled, once a minute: who writes objects could fill a disk."""
+        now = time.monotonic()
+        if self._logged_at is not None and now - self._logged_at < _LOG_SECONDS:
+            return
+        self._logged_at = now
+        named = metadata if isinstance(metadata, Mapping) else {}
+        # Not the object: it may be a megabyte, and of secrets.
+        log.error(
+            "skipped an object that cannot be read",
+            object_kind=kind.kind,
+            namespace=str(named.get("namespace")),
+            name=str(named.get("name")),
+        )
+
+    def _take_in(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
         if not self._scope.covers(obj["metadata"].get("namespace", "")):
             return
         cache = self._state.cache_of(kind)
         old = cache.get(*key_of(dict(obj)))
-        full = {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
-        changed = cache.remove(full) if event_type == "DELETED" else cache.put(full)
+        # Before anything reads it: no more than this is bounded in size and depth.
+        kept = cache.form({**obj, "kind": kind.kind, "apiVersion": kind.api_version})
+        if kept.get(FAULTS) and event_type != "DELETED":
+            self._on_unreadable(kind)
+        changed = cache.remove(kept) if event_type == "DELETED" else cache.put(kept)
         if changed:
-            self._handler(kind)(kind, full, old, event_type == "DELETED")
+            self._handler(kind)(kind, kept, old, event_type == "DELETED")
 
     def enqueue_all(self) -> None:
         """Have every instance and template looked at, and what instances that are gone have left."""

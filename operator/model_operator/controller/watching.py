@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import kopf
 
+from model_operator.api import GROUP
 from model_operator.controller.client import PAGE
 from model_operator.controller.resources import ResourceKind
 from model_operator.controller.triggers import Scope
@@ -48,6 +50,9 @@ def kopf_settings(
     settings.networking.error_backoffs = _Backoffs()
     settings.process.ultimate_exiting_timeout = 5
     settings.persistence.diffbase_storage = _NoDiffs()
+    # kopf patches every object that carries its finalizer and has no handler for it, past the Lease and for
+    # as long as that is refused. Its usual name anybody can write; nobody can guess this one.
+    settings.persistence.finalizer = f"{GROUP}/{secrets.token_hex(16)}"
     return settings
 
 

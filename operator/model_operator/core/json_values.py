@@ -39,7 +39,7 @@ _NOUNS: Final = {
 }
 _SHOWN_CHARACTERS: Final = 200
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-# For what orjson refuses: integers beyond 64 bits, halves of surrogate pairs, more than 254 levels.
+# For what orjson refuses to write: integers beyond 64 bits, halves of surrogate pairs, more than 254 levels.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _stable: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -104,25 +104,6 @@ def count_elements(value: Any) -> int:
     return 1
 
 
-def read_json(text: bytes) -> Any:
-    """Return what JSON from the API server says.
-
-    Integers beyond 64 bits come as floats, which the API server made of them (`model_operator.core.limits`).
-
-    Raises
-    ------
-    ValueError
-        It is no JSON.
-    RecursionError
-        It is nested too deeply for Python's limit.
-    """
-    try:
-        return orjson.loads(text)
-    except ValueError:
-        # It reads 1024 levels at most, and an object of more must not end the operator.
-        return json.loads(text)
-
-
 def wire_json(value: Any) -> bytes:
     """Return a value as JSON that YAML parsers read alike; the API server reads server-side applies as YAML.
 
@@ -137,6 +118,11 @@ def wire_json(value: Any) -> bytes:
         return text
     characters = text.decode("utf-8", "surrogatepass")
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", characters).encode()
+
+
+def json_size(value: Any) -> int:
+    """Return the bytes of a value as JSON: UTF-8, no spaces. Only for values within the limits."""
+    return len(orjson.dumps(value))
 
 
 def stable_json(value: Any) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model_operator.core.json_reading import read_json
 from model_operator.core.ownership import MANAGER
 
 
@@ -39,7 +39,9 @@ def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
         names = (key.removeprefix("f:") for key in fields if key.startswith("f:"))
         return {name: _owned(value[name], fields[f"f:{name}"]) for name in names if name in value}
     items = [
-        (key[:2], json.loads(key[2:]), inner) for key, inner in fields.items() if key[:2] in ("k:", "v:")
+        (key[:2], read_json(key[2:].encode()), inner)
+        for key, inner in fields.items()
+        if key[:2] in ("k:", "v:")
     ]
     return [
         _owned(item, inner)

@@ -19,6 +19,7 @@ from model_operator.api import (
     ObjectMeta,
     TemplateKind,
 )
+from model_operator.core.kept_form import known_faults
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.templates import CompiledTemplate, compile_template
 from model_operator.core.violations import Violation, sort_violations
@@ -44,15 +45,15 @@ def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violati
     tuple
         The instance, and the violations; with violations its spec is empty.
     """
+    faults = known_faults({**obj, "kind": ModelInstance.__name__})
+    if faults:
+        return _empty_instance(obj), faults
     try:
         return ModelInstance.model_validate(obj), ()
     except ValidationError as error:
         if _is_about_status(error):
             return parse_instance(_without_status(obj))
-        instance = ModelInstance.model_construct(
-            metadata=ObjectMeta.model_validate(obj["metadata"]), spec=ModelInstanceSpec.model_construct()
-        )
-        return instance, _violations(error)
+        return _empty_instance(obj), _violations(error)
 
 
 def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
@@ -64,16 +65,33 @@ def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
         A ModelTemplate or ClusterModelTemplate as the API server has it, with its ``kind``.
     """
     resource_type = _TEMPLATE_TYPES[TemplateKind(obj["kind"])]
+    faults = known_faults(obj)
+    if faults:
+        return _unreadable_template(resource_type, obj, faults)
     try:
         return compile_template(resource_type.model_validate(obj))
     except ValidationError as error:
         if _is_about_status(error):
             return parse_template(_without_status(obj))
-        resource = resource_type.model_construct(
-            metadata=ObjectMeta.model_validate(obj["metadata"]), spec=_UNREADABLE
-        )
-        empty = parse_parameter_schema(None, ())
-        return CompiledTemplate(resource, empty, empty, _violations(error))
+        return _unreadable_template(resource_type, obj, _violations(error))
+
+
+def _empty_instance(obj: Mapping[str, Any]) -> ModelInstance:
+    return ModelInstance.model_construct(
+        metadata=ObjectMeta.model_validate(obj["metadata"]), spec=ModelInstanceSpec.model_construct()
+    )
+
+
+def _unreadable_template(
+    resource_type: type[ModelTemplate | ClusterModelTemplate],
+    obj: Mapping[str, Any],
+    violations: tuple[Violation, ...],
+) -> CompiledTemplate:
+    resource = resource_type.model_construct(
+        metadata=ObjectMeta.model_validate(obj["metadata"]), spec=_UNREADABLE
+    )
+    empty = parse_parameter_schema(None, ())
+    return CompiledTemplate(resource, empty, empty, violations)
 
 
 def _violations(error: ValidationError) -> tuple[Violation, ...]:

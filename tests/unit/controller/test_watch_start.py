@@ -12,6 +12,7 @@ from aiohttp import web
 from kubernetes.client import Configuration
 
 from model_operator.controller.connection import Connection
+from model_operator.controller.kopf_reading import BoundedResponse
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
 from model_operator.controller.triggers import Scope
 from model_operator.controller.watch_start import Listed, WatchStart
@@ -46,7 +47,7 @@ class World:
         self.gaps: list[ResourceKind] = []
         kinds = (DEPLOYMENTS, CLUSTER_MODEL_TEMPLATES)
         self.start = WatchStart(server.url, kinds, Scope(["team", "other"], []), self.gaps.append)
-        self.session = connection.share(self.start)
+        self.session = connection.share(self.start, BoundedResponse)
 
     async def get(self, path: str = DEPLOYMENTS.path("team"), **query: str) -> int:
         async with self.session.get(self.server.url + path, params={**SELECTOR, **query}) as response:

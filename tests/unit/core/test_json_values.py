@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model_operator.core.json_values import read_json, stable_json, wire_json
+from model_operator.core.json_values import stable_json, wire_json
 
 # A lone surrogate is no text; limits refuse it.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -47,27 +46,6 @@ VALUES = st.recursive(
 @example({"b": 1, "a": [True, 1, 2**64, '\x7f\0"\\/', "é", "\ud800"]})
 def test_stable_json_is_what_every_version_has_hashed(value: Any) -> None:
     assert stable_json(value) == json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def test_what_is_nested_deeply_is_read() -> None:
-    depth = 1500
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(40_000)  # as the operator does
-    try:
-        value = read_json(b"[" * depth + b"]" * depth)
-    finally:
-        sys.setrecursionlimit(limit)
-    levels = 0
-    while value:
-        (value,) = value
-        levels += 1
-    assert levels == depth - 1
-
-
-@pytest.mark.parametrize("text", [b"", b"{", b"nothing", b"[1,]"])
-def test_what_is_no_json_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match="line 1 column"):
-        read_json(text)
 
 
 def test_stable_json_tells_apart_what_python_does_not() -> None:

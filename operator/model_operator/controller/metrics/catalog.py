@@ -133,6 +133,12 @@ API_REQUEST_DURATION = _histogram(
     _WORK,
     "verb",
 )
+UNREADABLE_OBJECTS = _counter(
+    "unreadable_objects",
+    "Versions of objects that were too large, too deep or malformed to be read whole. They hold up nobody "
+    "else: the object's Ready condition, and an Event, say what is wrong, or the log where it has no status.",
+    "resource",
+)
 WATCH_RESTARTS = _counter(
     "watch_restarts",
     "Watches that were begun again. Each ends by itself after 2 to 4 minutes; more often means that "
@@ -212,6 +218,7 @@ METRICS = (
     RECONCILE_DURATION,
     API_REQUESTS,
     API_REQUEST_DURATION,
+    UNREADABLE_OBJECTS,
     WATCH_RESTARTS,
     WATCH_EVENTS,
     CACHE_OBJECTS,

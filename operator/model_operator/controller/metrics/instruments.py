@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from model_operator import __version__
 from model_operator.controller.metrics import catalog
 from model_operator.controller.metrics.catalog import Metric
-from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS
+from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -86,6 +86,9 @@ class Metrics:
         for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
             for result in Result:
                 self._reconciles.labels(kind.kind, result)
+        self._unreadable = self._counter(catalog.UNREADABLE_OBJECTS)
+        for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
+            self._unreadable.labels(kind.plural)
         self._reconcile_duration = self._histogram(catalog.RECONCILE_DURATION)
         self._webhook_requests = self._counter(catalog.WEBHOOK_REQUESTS)
         self._webhook_duration = self._histogram(catalog.WEBHOOK_REQUEST_DURATION)
@@ -104,6 +107,10 @@ class Metrics:
         """
         self._reconciles.labels(kind, result).inc()
         self._reconcile_duration.labels(kind).observe(seconds)
+
+    def unreadable(self, kind: ResourceKind) -> None:
+        """Count a version of an object that could not be read whole."""
+        self._unreadable.labels(kind.plural).inc()
 
     def decided(self, path: str, decision: Decision) -> None:
         """Count what the webhook at a path has decided."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from model_operator.api import GROUP, ObjectMeta
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import Verdict
-from model_operator.core.json_values import read_json
+from model_operator.core.json_reading import read_json
 
 _API_VERSION = "admission.k8s.io/v1"
 _KIND = "AdmissionReview"
@@ -64,8 +64,8 @@ def parse_review(body: bytes) -> Review:
     """
     try:
         review = read_json(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedReviewError("expected JSON, got something else or too deeply nested") from error
+    except ValueError as error:
+        raise MalformedReviewError("expected JSON, got something else") from error
     review = _object(review, "the body")
     if review.get("apiVersion") != _API_VERSION or review.get("kind") != _KIND:
         raise MalformedReviewError(f"expected an {_KIND} of {_API_VERSION}")
