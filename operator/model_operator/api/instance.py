@@ -13,12 +13,12 @@ from model_operator.api.enums import ModelVendor, TemplateKind, UiModelSectionTy
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule
 from model_operator.api.status import ModelInstanceStatus
-from model_operator.api.values import JsonObject, Text, UsableModelType, Word, Workers
+from model_operator.api.values import FreeObject, Text, UsableModelType, Word, Workers
 
 _LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
-Amount = Annotated[int, Field(strict=True, ge=0, json_schema_extra={"format": "int64"})]
-"""A number that may be large."""
+Amount = Annotated[int, Field(strict=True, ge=0, le=2**53, json_schema_extra={"format": "int64"})]
+"""A number that may be large, up to where every reader of JSON is exact."""
 
 
 class BaseModelDetails(ApiModel):
@@ -94,11 +94,11 @@ class InstanceDeployment(ApiModel):
     ]
     """Name of the deployment, unique in the list. Its Deployment and Service are named
     `<instance>-<name>`."""
-    model_creation_parameters: JsonObject | None = None
+    model_creation_parameters: FreeObject | None = None
     """Parameters laid over those of the instance, key by key."""
     vendor_configuration: DeploymentVendorConfiguration | None = None
     """Workers of this deployment, in place of the template's."""
-    deployment_metadata: Annotated[JsonObject | None, INFORMATIONAL] = None
+    deployment_metadata: Annotated[FreeObject | None, INFORMATIONAL] = None
     """Anything that the owner wants to note about the deployment; informational."""
 
 
@@ -170,7 +170,7 @@ class ModelInstanceSpec(ApiModel):
     """Identity of the model that this one was made from; informational."""
     base_model_metadata: Annotated[BaseModelMetadata | None, INFORMATIONAL] = None
     """What a catalogue says about the base model; informational."""
-    model_creation_parameters: JsonObject | None = None
+    model_creation_parameters: FreeObject | None = None
     """Values of the template's parameters, as its `model_creation_parameters_schema` declares them."""
     model_card: Annotated[Text | None, INFORMATIONAL] = None
     """Description of the model's making and use, such as Markdown; informational."""

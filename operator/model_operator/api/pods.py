@@ -11,7 +11,7 @@ from pydantic import StrictInt, StrictStr
 
 from model_operator.api.meta import ApiModel
 from model_operator.api.rules import IntOrString, Rule, Shape
-from model_operator.api.values import JsonObject, Word
+from model_operator.api.values import FreeObject, Word
 
 
 class LocalObjectReference(ApiModel):
@@ -24,9 +24,9 @@ class LocalObjectReference(ApiModel):
 class _PodTemplate(ApiModel):
     """A Kubernetes PodTemplateSpec."""
 
-    metadata: JsonObject | None = None
+    metadata: FreeObject | None = None
     """Labels and annotations of the pods."""
-    spec: JsonObject | None = None
+    spec: FreeObject | None = None
     """Kubernetes' PodSpec. The container that serves the model is named `model`."""
 
 

@@ -19,7 +19,7 @@ from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, Po
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.values import (
-    JsonObject,
+    FreeObject,
     Quantity,
     Route,
     Seconds,
@@ -239,11 +239,11 @@ class ModelTemplateSpec(ApiModel):
     """Calling convention of the server in the image; informational."""
     vendor_configuration: TemplateVendorConfiguration
     """Image, command, environment, resources and workers."""
-    model_creation_parameters_schema: JsonObject | None = None
+    model_creation_parameters_schema: FreeObject | None = None
     """The parameters that an instance sets in `model_creation_parameters`: a JSON Schema of type object, or
     `{"parameters": [{"name", "type", "description", "required"}]}` with the types str, int, float and bool.
     Without it instances have no parameters."""
-    model_request_parameters_schema: JsonObject | None = None
+    model_request_parameters_schema: FreeObject | None = None
     """The parameters that a request may set in `model_request_parameters.bindings`, in the same two forms;
     becomes part of an instance's `status.request_schema`."""
     pod_template: PodTemplate | None = None

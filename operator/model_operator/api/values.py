@@ -8,13 +8,27 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt, StrictStr
 
 from model_operator.api.enums import ModelType
-from model_operator.api.rules import IntOrString, Rule, Schema
+from model_operator.api.rules import PRESERVE, IntOrString, Rule, Schema
 
 MAX_WORKERS = 250
 """The platform's bound on the workers of one deployment."""
 
 JsonObject = Annotated[dict[str, Any], Schema()]
 """An object whose inside the API server does not know; the operator checks it."""
+
+FREE_MEMBERS = 1000
+"""Members of an object that a user writes: as many as the operator takes elements of a value.
+
+Of what the API server does not know it bounds neither size nor depth, only the members of the first level;
+the rest is the operator's to check (`model_operator.core.kept_form`).
+"""
+
+FreeObject = Annotated[
+    dict[str, Any],
+    Field(max_length=FREE_MEMBERS),
+    Schema({"type": "object", PRESERVE: True, "maxProperties": FREE_MEMBERS}),
+]
+"""A `JsonObject` that a user writes: parameters, a schema, a part of a pod template."""
 
 Word = Annotated[str, Field(min_length=1, max_length=253)]
 """A short text: a name, an identifier."""

@@ -95,14 +95,11 @@ def test_what_is_too_large_is_counted_each_time_that_it_comes() -> None:
     assert len(world.state.instances) == 1
 
 
-def test_what_is_skipped_is_logged_once_a_minute_without_the_object(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_is_skipped_is_logged_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     world = World()
+    obj = {"metadata": {"name": "a"}, "spec": {"k": "s3cret"}}
     for _ in range(50):
-        world.triggers.observe(
-            MODEL_INSTANCES, "MODIFIED", {"metadata": {"name": "a"}, "spec": {"k": "s3cret"}}
-        )
+        world.triggers.observe(MODEL_INSTANCES, "MODIFIED", obj)
 
     written = "".join(capsys.readouterr())
     assert written.count("skipped an object that cannot be read") == 1
