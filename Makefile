@@ -21,7 +21,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ walk: tools ## Take other random walks through the lives of instances than the t
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit
+
+test-unit-image-python: $(INSTALLED) ## Run them with the Python of the operator's image (Debian; an hour at most)
+	@$(BIN)/python -m tests.cluster image-python
+	PYTHONPATH=operator timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
+	    -n $(JOBS) -p no:cacheprovider tests/unit
 
 record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record

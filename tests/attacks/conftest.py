@@ -6,6 +6,12 @@ that everybody else is served as before.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.go_toolchain import ToolsError
+from tests.cluster.image_python import image_python
 from tests.integration.admission.fixtures import admission, private_admission
 from tests.integration.conftest import (
     _shared_operator,
@@ -38,3 +44,12 @@ __all__ = [
     "private_operator",
     "pytest_runtest_makereport",
 ]
+
+
+@pytest.fixture(scope="session")
+def python_of_the_image() -> Path:
+    """Give the interpreter of the image's release, with the locked packages; skips where there is none."""
+    try:
+        return image_python()
+    except ToolsError as error:
+        pytest.skip(f"the image's Python cannot be had here: {error}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.namespaces import fresh_namespace
+from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.integration.operator.examples import deploy, edit_bundle, instance, template
 
@@ -67,8 +69,17 @@ def count(metrics: str) -> float:
     )
 
 
+@pytest.fixture(params=["this Python", "the image's Python"])
+def python(request: pytest.FixtureRequest) -> str:
+    """Give what runs the operator."""
+    if request.param == "this Python":
+        return sys.executable
+    return str(request.getfixturevalue("python_of_the_image"))
+
+
 @pytest.mark.timeout(300)
 def test_hostile_objects_hold_up_nobody_else(
+    python: str,
     private_api: KubeApi,
     private_operator: PrivateOperator,
     bystander: KubeApi,
@@ -78,7 +89,14 @@ def test_hostile_objects_hold_up_nobody_else(
     assert bystander.namespace is not None
     namespace = private_api.namespace
     assert namespace is not None
-    operator = private_operator("--namespace", bystander.namespace)
+    start = partial(
+        private_operator,
+        "--namespace",
+        bystander.namespace,
+        python=python,
+        environment={"PYTHONPATH": str(REPOSITORY / "operator")},
+    )
+    operator = start()
     private_api.apply(template())
     deploy(bystander)
 
@@ -114,7 +132,7 @@ def test_hostile_objects_hold_up_nobody_else(
 
     # And they are listed.
     operator.stop()
-    operator = private_operator("--namespace", bystander.namespace)
+    operator = start()
     bystander.apply(instance("another"))
     bystander.wait_for_condition("ModelInstance", "another", "Ready")
     private_api.apply(instance("neighbour"))

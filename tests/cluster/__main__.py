@@ -15,6 +15,7 @@ from tests.cluster.demo import demo
 from tests.cluster.demo_real import demo_real
 from tests.cluster.embedding import ensure_image
 from tests.cluster.go_toolchain import ToolsError
+from tests.cluster.image_python import image_python
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_image import ensure_operator_image
@@ -92,12 +93,18 @@ def operator_image() -> None:
     ensure_operator_image()
 
 
+def python() -> None:
+    """Get the Python of the operator's image, and say where it is."""
+    print(image_python())
+
+
 def main() -> int:
     """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
     commands = {
         "tools": tools,
         "real-node-tools": real_node_tools,
         "operator-image": operator_image,
+        "image-python": python,
         "dev": dev,
         "demo": demo,
         "demo-real": demo_real,

@@ -43,6 +43,7 @@ class OperatorProcess:
         owner: int | None = None,
         environment: Mapping[str, str] | None = None,
         module: str = "model_operator",
+        python: Path | str = sys.executable,
         seconds: float = START_SECONDS,
     ) -> Self:
         """Start an operator and wait until it is ready: its caches are complete, its webhooks served.
@@ -61,6 +62,8 @@ class OperatorProcess:
             Variables laid over ours.
         module
             What is run: the operator, or a module that changes something of it before it runs it.
+        python
+            What runs it.
         seconds
             How long it may take; the more objects there are to list, the longer.
 
@@ -70,7 +73,13 @@ class OperatorProcess:
             When it ends, or is not ready in time; the message ends with its log.
         """
         operator = cls.launch(
-            kubeconfig, *arguments, log=log, owner=owner, environment=environment, module=module
+            kubeconfig,
+            *arguments,
+            log=log,
+            owner=owner,
+            environment=environment,
+            module=module,
+            python=python,
         )
         try:
             operator._process.wait_until(operator.ready, what="ready", seconds=seconds)
@@ -88,11 +97,12 @@ class OperatorProcess:
         owner: int | None = None,
         environment: Mapping[str, str] | None = None,
         module: str = "model_operator",
+        python: Path | str = sys.executable,
     ) -> Self:
         """Start an operator as `start` does, and do not wait for anything."""
         (port,) = free_ports(1)
         command: list[str | Path] = [
-            sys.executable,
+            python,
             "-m",
             module,
             "run",

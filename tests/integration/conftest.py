@@ -17,6 +17,7 @@ need the `control_plane` itself are skipped.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -44,7 +45,11 @@ class PrivateOperator(Protocol):
     """Starts operators that serve the test's `private_namespace` only, until the test ends."""
 
     def __call__(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, module: str = "model_operator"
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        module: str = "model_operator",
+        python: Path | str = sys.executable,
     ) -> OperatorProcess:
         """Start one, with more arguments for ``model-operator run``; its log is shown when the test fails."""
 
@@ -135,7 +140,10 @@ def private_operator(
     started: list[OperatorProcess] = []
 
     def start(
-        *arguments: str, environment: Mapping[str, str] | None = None, module: str = "model_operator"
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        module: str = "model_operator",
+        python: Path | str = sys.executable,
     ) -> OperatorProcess:
         log = tmp_path / f"operator-{len(started) + 1}.log"
         log.touch()
@@ -148,6 +156,7 @@ def private_operator(
             log=log,
             environment=environment,
             module=module,
+            python=python,
         )
         started.append(operator)
         return operator

@@ -9,13 +9,19 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from model_operator.controller.resources import ResourceKind
+from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 from model_operator.controller.triggers import Scope
 
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"
 """A field selector that selects no object."""
 _NOT_AT_THAT_VERSION = (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.GATEWAY_TIMEOUT)
 """The version is gone, or has not come yet to the API server that is asked now."""
+
+
+_OURS = (MODEL_INSTANCES, *TEMPLATE_KINDS)
+_FEW = 20
+"""Objects of ours that kopf may have in one page: it reads a page as a whole, and each may have 1.5 MB, which
+takes some 20 MB as values of Python."""
 
 
 class Listed(NamedTuple):
@@ -76,6 +82,8 @@ class WatchStart:
         """Pass a request on."""
         listed = self._listed.get(request.url.path)
         query = request.url.query
+        if listed is not None and listed.kind in _OURS and "limit" in query:
+            request.url = request.url.update_query(limit=str(_FEW))
         if listed is None or request.method != "GET" or "watch" in query or "continue" in query:
             return await handler(request)
         version = self._versions.get(listed)

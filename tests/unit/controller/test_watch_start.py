@@ -163,3 +163,10 @@ async def test_each_namespace_has_a_version_of_its_own(world: World) -> None:
 async def test_nothing_is_to_be_compressed(world: World) -> None:
     await world.get()
     assert world.server.headers[0]["Accept-Encoding"] == "identity"
+
+
+async def test_kopf_s_pages_of_our_kinds_are_small(world: World) -> None:
+    await world.get(CLUSTER_MODEL_TEMPLATES.path(""), limit="500")
+    await world.get(limit="500")
+
+    assert [asked["limit"] for asked in world.server.asked] == ["20", "500"]
