@@ -60,6 +60,7 @@ demo-real: $(INSTALLED) ## Show real models in real containers (Linux, as root)
 
 test: real-node-tools ## Run all tests, those on the control plane and with real containers included
 	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are skipped, and said to be
+	-@$(BIN)/python -m tests.cluster image-python # the same
 	$(BIN)/pytest -n $(JOBS)
 
 walk: tools ## Take other random walks through the lives of instances than the tests do (WALKS=20)

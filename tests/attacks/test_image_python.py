@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_CACHE = ("-p", "no:cacheprovider")
 
 
+@pytest.mark.timeout(900)
 def test_it_is_the_release_of_the_image(python_of_the_image: Path) -> None:
     shown = subprocess.run([python_of_the_image, "-V"], capture_output=True, text=True, check=True).stdout
 
@@ -26,7 +27,7 @@ def test_it_is_the_release_of_the_image(python_of_the_image: Path) -> None:
     assert all(line.split()[1].startswith(f"python:{VERSION}-") for line in bases)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_hostile_objects_are_read_by_it(python_of_the_image: Path) -> None:
     run = subprocess.run(
         [

@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from model_operator.core.json_values import MAX_INTEGER
+from model_operator.core.kept_form import INFORMATIONAL_LIMITS, SPEC_LIMITS
 from model_operator.core.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from model_operator.core.parameter_list import schema_of_list
 from model_operator.core.pod import MAX_VALUES
@@ -95,6 +96,11 @@ def test_the_limits_are_those_of_the_code() -> None:
         ("expressions `$(…)`", f"{MAX_EXPRESSIONS}"),
         ("`pod_template`, as JSON", f"{POD_TEMPLATE_LIMITS.size // 1024} KiB"),
         ("`pod_template`, members and items", f"{POD_TEMPLATE_LIMITS.elements}"),
+        ("**of any specification**", ""),
+        ("informational fields together, as JSON", f"{INFORMATIONAL_LIMITS.size // 1024} KiB"),
+        ("the rest, as JSON", f"{SPEC_LIMITS.size // 1024} KiB"),
+        ("the rest, members and items", f"{SPEC_LIMITS.elements}"),
+        ("the rest, lists and objects within one another", f"{SPEC_LIMITS.depth}"),
     ]
     assert f"At most {MAX_VIOLATIONS} faults are shown at once." in text()
 

@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[3]
 DOCUMENT = (REPOSITORY / "docs" / "security.md").read_text()
-TESTS = sorted(set(re.findall(r"`((?:unit|integration)/[^`]+)`", DOCUMENT)))
+TESTS = sorted(set(re.findall(r"`((?:unit|integration|attacks)/[^`]+)`", DOCUMENT)))
 SOURCES = sorted((REPOSITORY / "operator").rglob("*.py"))
 PROGRAMS = {
     "subprocess",
