@@ -9,7 +9,7 @@ from typing import Any
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
 from model_operator.api.crd import open_api_schema
-from model_operator.api.rules import INT_OR_STRING, LIST_MAP_KEYS, LIST_TYPE, PRESERVE, VALIDATIONS
+from model_operator.api.rules import INT_OR_STRING, LIST_MAP_KEYS, LIST_TYPE, MAP_TYPE, PRESERVE, VALIDATIONS
 
 Schema = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ _RANGES = (
 _TOLD = {
     *(keyword for low, high, _ in _RANGES for keyword in (low, high)),
     *("pattern", "type", "format", "description", "default", "enum", "required", "properties", "items"),
-    *("additionalProperties", VALIDATIONS, PRESERVE, INT_OR_STRING, LIST_TYPE, LIST_MAP_KEYS),
+    *("additionalProperties", VALIDATIONS, PRESERVE, INT_OR_STRING, LIST_TYPE, LIST_MAP_KEYS, MAP_TYPE),
 }
 _BUILT_IN = re.compile(r" ?Built-in default: `?([^\s`.]+)`?\.$")
 
@@ -175,7 +175,7 @@ def _allowed(schema: Schema, of: str = "") -> Iterator[str]:
         yield from (of + _escaped(rule["message"]) for rule in schema.get(VALIDATIONS, ()))
     if LIST_MAP_KEYS in schema:
         yield f"merged by {', '.join(f'`{key}`' for key in schema[LIST_MAP_KEYS])}"
-    elif schema.get(LIST_TYPE) == "atomic":
+    elif "atomic" in (schema.get(LIST_TYPE), schema.get(MAP_TYPE)):
         yield "replaced as a whole"
     for keyword in ("items", "additionalProperties"):
         inner = schema.get(keyword)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictInt, StrictStr
 
 from model_operator.api.enums import ModelType
-from model_operator.api.rules import PRESERVE, IntOrString, Rule, Schema
+from model_operator.api.rules import MAP_TYPE, PRESERVE, IntOrString, Rule, Schema
 
 MAX_WORKERS = 250
 """The platform's bound on the workers of one deployment."""
@@ -26,9 +26,14 @@ the rest is the operator's to check (`model_operator.core.kept_form`).
 FreeObject = Annotated[
     dict[str, Any],
     Field(max_length=FREE_MEMBERS),
-    Schema({"type": "object", PRESERVE: True, "maxProperties": FREE_MEMBERS}),
+    Schema({"type": "object", PRESERVE: True, MAP_TYPE: "atomic", "maxProperties": FREE_MEMBERS}),
 ]
-"""A `JsonObject` that a user writes: parameters, a schema, a part of a pod template."""
+"""A `JsonObject` that a user writes: parameters, a schema, a part of a pod template.
+
+It is atomic: of any other the API server writes each field, however deep, into ``managedFields``, where it
+lies a few levels deeper. So an object that is as deep as the server takes is stored deeper than it reads
+(measured on 1.36.3), and from then on it could list and watch no object of the kind, in no namespace.
+"""
 
 Word = Annotated[str, Field(min_length=1, max_length=253)]
 """A short text: a name, an identifier."""

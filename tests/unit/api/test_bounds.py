@@ -26,6 +26,8 @@ def unbounded(schema: dict[str, Any], path: str) -> Iterator[str]:
     kind = schema.get("type")
     if kind == "object" and any(keyword in schema for keyword in OPEN) and "maxProperties" not in schema:
         yield f"{path}: maxProperties"
+    if "x-kubernetes-preserve-unknown-fields" in schema and schema.get("x-kubernetes-map-type") != "atomic":
+        yield f"{path}: atomic"
     if kind in NEEDED and "enum" not in schema and NEEDED[kind] not in schema:
         yield f"{path}: {NEEDED[kind]}"
     if "x-kubernetes-int-or-string" in schema and "maxLength" not in schema:
@@ -59,5 +61,6 @@ def test_a_field_without_a_bound_would_be_found() -> None:
         "spec.list.items: maximum",
         "spec.map: maxProperties",
         "spec.open: maxProperties",
+        "spec.open: atomic",
         "spec.either: maxLength",
     ]
