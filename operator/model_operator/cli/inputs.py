@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
@@ -15,6 +17,10 @@ from model_operator.core.offline.documents import Document, read_documents
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 
 STDIN = "-"
+MAX_FILE_MIB = 16
+"""Size of a file, and of standard input, that is read; etcd takes no object of a tenth of it."""
+_MAX_FILE_BYTES = MAX_FILE_MIB * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
@@ -22,7 +28,9 @@ def read_inputs(paths: Iterable[str]) -> tuple[list[Document], int]:
     """Return the documents of all files, and the number of files.
 
     Of a directory, the YAML and JSON files are read in it and below it that mention our API group, but not in
-    hidden directories: charts, configurations and values of other programs are no manifests of ours.
+    hidden directories: charts, configurations and values of other programs are no manifests of ours. Symbolic
+    links to directories are not followed there, and devices and the like are left out. A file larger than
+    `MAX_FILE_MIB`, and what cannot be read, ends the program.
 
     Parameters
     ----------
@@ -44,21 +52,25 @@ def kubernetes_schemas() -> KubernetesSchemas:
 
 
 def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for given in paths:
         if given == STDIN:
-            yield "<stdin>", _decoded(sys.stdin.buffer.read(), "standard input")
+            content = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
+            yield "<stdin>", _decoded(content, "standard input")
             continue
-        path = Path(given)
-        if path.is_dir():
-            for inner in _files_below(path):
-                text = _read(inner)
-                if GROUP in text and inner.resolve() not in seen:
-                    seen.add(inner.resolve())
+        # Not by pathlib: a loop of links, or a name that is too long, ends some versions of it.
+        if "\0" in given:
+            fail(f"{given}: must be the name of a file, got one with a NUL character")
+        if os.path.isdir(given):  # noqa: PTH112
+            for inner in _files_below(Path(given)):
+                text = _read(str(inner))
+                target = os.path.realpath(inner)
+                if GROUP in text and target not in seen:
+                    seen.add(target)
                     yield str(inner), text
-        elif path.resolve() not in seen:
-            seen.add(path.resolve())
-            yield given, _read(path)
+        elif (target := os.path.realpath(given)) not in seen:
+            seen.add(target)
+            yield given, _read(given)
 
 
 def _files_below(directory: Path) -> Iterator[Path]:
@@ -68,14 +80,40 @@ def _files_below(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return _decoded(path.read_bytes(), str(path))
+        # A FIFO to which nothing writes is not waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            content = _content(descriptor)
+            is_pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
+    if is_pipe and not content:
+        fail(f"{path}: must be a file or a pipe with content, got a pipe to which nothing writes")
+    return _decoded(content, path)
+
+
+def _content(descriptor: int) -> bytes:
+    """Return what an open file holds, and no more than shows that it is too large."""
+    content = bytearray()
+    while len(content) <= _MAX_FILE_BYTES:
+        try:
+            chunk = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            os.set_blocking(descriptor, True)
+            continue
+        if not chunk:
+            break
+        content += chunk
+    return bytes(content)
 
 
 def _decoded(content: bytes, name: str) -> str:
+    if len(content) > _MAX_FILE_BYTES:
+        fail(f"{name}: must be at most {MAX_FILE_MIB} MiB, got more; split it, or leave other files out")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

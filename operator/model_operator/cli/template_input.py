@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from model_operator.cli.inputs import read_inputs
 from model_operator.cli.terminal import fail
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import has_errors
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
+
+_SHOWN = 10
 
 
 def read_template(path: str, name: str | None) -> CompiledTemplate:
@@ -25,13 +29,20 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
     found = [each for each in collection.templates if name in (None, each.identity[2])]
     if len(found) != 1:
         if has_errors(collection.findings):
-            fail("; ".join(map(str, collection.findings)))
-        names = ", ".join(f"{each.kind} {each.identity[2]}" for each in found or collection.templates)
+            fail(_some(collection.findings, "; "))
+        names = _some([f"{each.kind} {each.identity[2]}" for each in found or collection.templates], ", ")
         wanted = "one template" if name is None else f"one template named {name}"
         hint = "; choose one with --name" if name is None and len(found) > 1 else ""
         fail(f"{path}: expected {wanted}, got {names or 'none'}{hint}")
     manifest = found[0]
     compiled = parse_template(manifest.obj)
     if compiled.violations:
-        fail("; ".join(str(manifest.finding(fault)) for fault in compiled.violations))
+        fail(_some([manifest.finding(fault) for fault in compiled.violations], "; "))
     return compiled
+
+
+def _some(things: Sequence[object], between: str) -> str:
+    """Return the first of many things, and how many there are besides."""
+    shown = [*map(str, things[:_SHOWN])]
+    left = len(things) - len(shown)
+    return between.join([*shown, f"{left} more"] if left else shown)

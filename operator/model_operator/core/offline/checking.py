@@ -23,6 +23,9 @@ from model_operator.core.resolution import TemplateLookup
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.violations import Loc, Violation
 
+_Named = dict[int, dict[str, int]]
+"""Of lists, by their `id`, where the items of each name stand."""
+
 
 class Checker:
     """Checks the objects of a collection.
@@ -66,7 +69,8 @@ class Checker:
 
     def _metadata(self, metadata: Mapping[str, Any]) -> list[Violation]:
         known = self._schemas.metadata_fields()
-        return [unknown_field(("metadata", name), known) for name in metadata.keys() - known]
+        unknown = [name for name in metadata if name not in known]
+        return [unknown_field(("metadata", name), known, faults=n) for n, name in enumerate(unknown)]
 
     def _template(self, manifest: Manifest) -> list[Finding]:
         compiled = parse_template(manifest.obj)
@@ -82,7 +86,8 @@ class Checker:
             return [manifest.finding(note, Severity.WARNING)]
         refused = self._schemas.violations(trial)
         self._refused[manifest.identity] = set(refused)
-        return [manifest.finding(_at_its_origin(fault, trial, manifest.obj)) for fault in refused]
+        named: _Named = {}
+        return [manifest.finding(_at_its_origin(fault, trial, manifest.obj, named)) for fault in refused]
 
     def _instance(self, manifest: Manifest) -> list[Finding]:
         examination = examine_instance(Change(manifest.obj), self._templates)
@@ -132,13 +137,15 @@ def _without_server(note: str) -> str:
     )
 
 
-def _at_its_origin(fault: Violation, rendered: Mapping[str, Any], template: Mapping[str, Any]) -> Violation:
+def _at_its_origin(
+    fault: Violation, rendered: Mapping[str, Any], template: Mapping[str, Any], named: _Named
+) -> Violation:
     """Return a fault of a rendered Deployment with the field of the template that it comes from."""
     spec, code = template["spec"], f"kubernetes_{fault.type}"
     loc: Loc = ("spec",)
     match fault.loc:
         case ("spec", "template", *rest) if "pod_template" in spec:
-            inside = _same_place(tuple(rest), rendered["spec"]["template"], spec["pod_template"])
+            inside = _same_place(tuple(rest), rendered["spec"]["template"], spec["pod_template"], named)
             loc = ("spec", "pod_template", *inside)
             if len(inside) == len(rest):
                 return Violation(loc, fault.msg, code)
@@ -147,20 +154,32 @@ def _at_its_origin(fault: Violation, rendered: Mapping[str, Any], template: Mapp
     return Violation(loc, f"renders a Deployment that Kubernetes refuses: {fault}", code)
 
 
-def _same_place(loc: Loc, rendered: Any, written: Any) -> Loc:
-    """Return how far a path of what is rendered can be followed in what is written, items by name."""
+def _places_of_names(items: list[Any]) -> dict[str, int]:
+    """Return where the first item of each name stands."""
+    places: dict[str, int] = {}
+    for number, item in enumerate(items):
+        if isinstance(item, Mapping):
+            places.setdefault(str(item.get("name")), number)
+    return places
+
+
+def _same_place(loc: Loc, rendered: Any, written: Any, named: _Named) -> Loc:
+    """Return how far a path of what is rendered can be followed in what is written, items by name.
+
+    Parameters
+    ----------
+    named
+        Is filled with the places of the items of lists, so that each list is searched once for all faults.
+    """
     found: list[str | int] = []
     for part in loc:
         target: str | int = part
         if isinstance(part, int):
             name = rendered[part].get("name") if isinstance(rendered[part], Mapping) else None
             if name is not None and isinstance(written, list):
-                named = (
-                    i
-                    for i, item in enumerate(written)
-                    if isinstance(item, Mapping) and item.get("name") == name
-                )
-                target = next(named, -1)
+                if id(written) not in named:
+                    named[id(written)] = _places_of_names(written)
+                target = named[id(written)].get(str(name), -1)
         is_there = (
             target in written
             if isinstance(written, Mapping)

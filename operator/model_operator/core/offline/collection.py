@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from model_operator.api import API_VERSION, GROUP, ModelInstance, ObjectMeta, TemplateKind
 from model_operator.core.json_values import noun
+from model_operator.core.limits import MAX_KEY_CHARACTERS
 from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
@@ -21,6 +22,7 @@ from model_operator.core.templates import CompiledTemplate
 from model_operator.core.violations import Loc, Violation, format_loc
 
 DEFAULT_NAMESPACE: Final = "default"
+_MAX_COMPARED: Final = 64
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,17 @@ class Manifest:
         """Return a violation with the place where its field stands."""
         _, namespace, name = self.identity
         name = name or f"{self.obj['metadata'].get('generateName', '')}…"
+        kind, namespace, name = map(_shortened, (self.kind, namespace, name))
         return Finding(
             source=self.document.source,
             position=self.document.position((*self.root, *violation.loc)),
-            path=format_loc(violation.loc),
+            path=format_loc(
+                tuple(_shortened(part) if isinstance(part, str) else part for part in violation.loc)
+            ),
             message=violation.msg,
             code=violation.type,
             severity=severity,
-            subject=f"{self.kind} {namespace}/{name}" if namespace else f"{self.kind} {name}",
+            subject=f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}",
         )
 
 
@@ -113,11 +118,13 @@ class FileTemplates:
 
     def __init__(self, objects: Iterable[Mapping[str, Any]]) -> None:
         self._by_identity: dict[tuple[str, str, str], CompiledTemplate] = {}
+        self._by_uid: dict[str, CompiledTemplate] = {}
         for obj in objects:
             metadata = obj["metadata"]
             identity = (obj["kind"], metadata.get("namespace", ""), metadata.get("name", ""))
             if identity not in self._by_identity:
-                self._by_identity[identity] = parse_template(obj)
+                self._by_identity[identity] = found = parse_template(obj)
+                self._by_uid.setdefault(found.resource.metadata.uid, found)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return the template of that kind and name."""
@@ -126,8 +133,7 @@ class FileTemplates:
 
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         """Return the template with that uid; files that were never in a cluster have none."""
-        known = self._by_identity.values()
-        return next((found for found in known if uid and found.resource.metadata.uid == uid), None)
+        return self._by_uid.get(uid) if uid else None
 
 
 def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -> Collection:
@@ -162,6 +168,11 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
     return collection
 
 
+def _shortened(text: str) -> str:
+    """Return a name or key as it is repeated with each fault."""
+    return text if len(text) <= MAX_KEY_CHARACTERS else f"{text[:MAX_KEY_CHARACTERS]}…"
+
+
 def _objects(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
     """Yield the objects of a document, those inside a List one by one."""
     if not isinstance(value, dict):
@@ -184,7 +195,7 @@ def _envelope_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
     if version != API_VERSION:
         yield Violation(("apiVersion",), f"must be {API_VERSION}, got another version of {GROUP}", "enum")
     if not isinstance(kind, str) or kind not in RESOURCES:
-        near = difflib.get_close_matches(str(kind), RESOURCES, n=1)
+        near = difflib.get_close_matches(str(kind)[:_MAX_COMPARED], RESOURCES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         yield Violation(("kind",), f"must be one of {', '.join(RESOURCES)}, got another kind{hint}", "enum")
     if not isinstance(metadata, dict):

@@ -13,6 +13,7 @@ from model_operator.core.quantities import canonical_quantity
 
 Object = Mapping[str, Any]
 
+_MAX_COMPARED_LINES: Final = 2000
 _QUANTITIES: Final = frozenset({"requests", "limits", "overhead", "sizeLimit", "divisor", "averageValue"})
 
 
@@ -29,13 +30,22 @@ def differences(before: Iterable[Object], after: Iterable[Object]) -> Iterator[s
     for identity in sorted(old.keys() | new.keys()):
         namespace, name, kind = identity
         title = f"{kind} {namespace}/{name}"
-        yield from difflib.unified_diff(
+        yield from _diff(
             _lines(old.get(identity)),
             _lines(new.get(identity)),
             f"before: {title}" if identity in old else "before: none",
             f"after: {title}" if identity in new else "after: none",
-            lineterm="",
         )
+
+
+def _diff(before: list[str], after: list[str], old: str, new: str) -> Iterator[str]:
+    """Yield a unified diff; of many lines, whose comparison may take the square of their number, all."""
+    if max(len(before), len(after)) <= _MAX_COMPARED_LINES:
+        yield from difflib.unified_diff(before, after, old, new, lineterm="")
+    elif before != after:
+        yield from (f"--- {old}", f"+++ {new}", f"@@ -1,{len(before)} +1,{len(after)} @@")
+        yield from (f"-{line}" for line in before)
+        yield from (f"+{line}" for line in after)
 
 
 def as_applied(live: Iterable[Object], wanted: Iterable[Object]) -> list[Object]:
@@ -91,8 +101,8 @@ def _spelled_alike(owned: Any, target: Any, live: Any, field: str = "", *, quant
     if isinstance(owned, list) and isinstance(target, list) and isinstance(live, list):
         by_name, of_live = _named(target), _named(live)
         if by_name:
-            order = list(by_name)
-            items = sorted(owned, key=lambda item: order.index(item["name"]) if item["name"] in order else -1)
+            order = {name: number for number, name in enumerate(by_name)}
+            items = sorted(owned, key=lambda item: order.get(item["name"], -1))
             return [_spelled_alike(item, by_name.get(item["name"]), of_live[item["name"]]) for item in items]
         if len(owned) == len(target) == len(live):
             return list(map(_spelled_alike, owned, target, live))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from model_operator.core.limits import MAX_KEY_CHARACTERS
 from model_operator.core.offline.nodes import (
     MAX_DEPTH,
     Mapping,
@@ -20,9 +21,16 @@ from model_operator.core.offline.yaml_dialect import TAG, plain_value
 from model_operator.core.violations import Loc
 
 _BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-_CONTENT: Final = re.compile(r"^(?!---\s*(#.*)?$)(?!\.\.\.\s*$)(?!%)(?!\s*#)\s*\S", re.MULTILINE)
+# Blanks end at the line: across lines, each of many empty ones would be scanned from each before it.
+_CONTENT: Final = re.compile(
+    r"^(?!---[^\S\n]*(#.*)?$)(?!\.\.\.[^\S\n]*$)(?!%)(?![^\S\n]*#)[^\S\n]*\S", re.MULTILINE
+)
+MAX_DOCUMENTS: Final = 100_000
+"""Documents of one file that are read."""
 _MAX_ELEMENTS: Final = 200_000
 """Values of a document with its aliases written out; etcd takes no object with nearly as many."""
+_MAX_CHARACTERS: Final = 16 * 1024 * 1024
+"""Characters of a document's values with its aliases written out; as many as a file may have bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,10 @@ def read_documents(text: str, source: str) -> list[Document]:
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         part = text[start:end]
         if _CONTENT.search(part):
+            if len(documents) >= MAX_DOCUMENTS:
+                message = f"must have at most {MAX_DOCUMENTS} documents in a file, got more; split the file"
+                place = Position(line + 1, 1)
+                return [*documents, Document(source, None, (Fault(place, message),), place, None)]
             documents += _read(part, source, line)
         line += part.count("\n")
     return documents
@@ -119,12 +131,15 @@ class _Reader:
         self.faults: list[Fault] = []
         self.is_too_large = False
         self._left = _MAX_ELEMENTS
+        self._characters_left = _MAX_CHARACTERS
         self._depth = 0
 
     def value(self, node: Node) -> Any:
         self._left -= 1
+        if isinstance(node, Scalar):
+            self._characters_left -= len(node.text)
         # An alias inside of what its anchor names has no end, aliases of aliases have one that is far away.
-        if self._left < 0 or self._depth > MAX_DEPTH:
+        if self._left < 0 or self._characters_left < 0 or self._depth > MAX_DEPTH:
             if not self.is_too_large:
                 message = "must be of a size that can be read with its aliases written out"
                 self.faults.append(Fault(node.position, message))
@@ -158,29 +173,27 @@ class _Reader:
         merged: dict[str, Any] = {}
         for key, value in node.pairs:
             if _is_merge(key):
-                merged = {**self._merged(value), **merged}
+                self._merge(value, merged)
                 continue
             name = _key(key)
             if name is None:
                 self.faults.append(Fault(key.position, "must be a key that is a string, got something else"))
                 continue
             if name in own:
-                message = f"must be given once, got the key {name!r} again; remove one"
+                message = f"must be given once, got the key {_shown_key(name)} again; remove one"
                 self.faults.append(Fault(key.position, message))
             own[name] = self.value(value)
         return {**merged, **own}
 
-    def _merged(self, node: Node) -> dict[str, Any]:
-        """Return what ``<<`` brings in: an object's fields, or those of a list of objects: the first wins."""
+    def _merge(self, node: Node, merged: dict[str, Any]) -> None:
+        """Add what ``<<`` brings in: an object's fields, or those of a list of objects: the first wins."""
         value = self.value(node)
-        parts = value if isinstance(value, list) else [value]
-        merged: dict[str, Any] = {}
-        for part in parts:
+        for part in value if isinstance(value, list) else [value]:
             if not isinstance(part, dict):
                 self.faults.append(Fault(node.position, "must be an object, or a list of objects, beside <<"))
-                return merged
-            merged = {**part, **merged}
-        return merged
+                return
+            for name, item in part.items():
+                merged.setdefault(name, item)
 
 
 def _is_merge(key: Node) -> bool:
@@ -202,21 +215,32 @@ def _key(node: Node) -> str | None:
     return None if value is None else str(value)
 
 
+def _shown_key(name: str) -> str:
+    return repr(name if len(name) <= MAX_KEY_CHARACTERS else f"{name[:MAX_KEY_CHARACTERS]}…")
+
+
 def _step(node: Node, part: str | int) -> tuple[Position, Node] | None:
     """Return where a field or an item of a node begins, and what it is."""
     if isinstance(node, Sequence):
         if isinstance(part, int) and part < len(node.items):
             return node.items[part].position, node.items[part]
         return None
-    if not isinstance(node, Mapping):
+    if not isinstance(node, Mapping) or not isinstance(part, str):
         return None
-    for key, value in reversed(node.pairs):
-        if not _is_merge(key) and _key(key) == part:
-            return key.position, value
-    for key, value in node.pairs:
-        if _is_merge(key):
-            for source in value.items if isinstance(value, Sequence) else [value]:
-                step = _step(source, part)
-                if step is not None:
-                    return step
-    return None
+    return _fields(node).get(part)
+
+
+def _fields(node: Mapping) -> dict[str, tuple[Position, Node]]:
+    """Return where the fields of an object begin; made once, as each fault of the object needs one."""
+    if node.fields is None:
+        node.fields = own = {}
+        for key, value in node.pairs:
+            name = None if _is_merge(key) else _key(key)
+            if name is not None:
+                own[name] = (key.position, value)
+        for key, value in node.pairs:
+            if _is_merge(key):
+                for source in value.items if isinstance(value, Sequence) else [value]:
+                    for name, place in (_fields(source) if isinstance(source, Mapping) else {}).items():
+                        own.setdefault(name, place)
+    return node.fields

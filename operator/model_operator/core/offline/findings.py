@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from model_operator.core.offline.nodes import Position
+
+MAX_FAULTS = 100
+"""Findings of one object that are listed, and of one file's YAML; the others are counted."""
 
 
 class Severity(StrEnum):
@@ -62,8 +66,26 @@ def has_errors(findings: list[Finding]) -> bool:
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:
-    """Return findings by file, place and path, without repeats."""
-    return sorted(
-        set(findings),
-        key=lambda found: (found.source, found.position, found.path, found.code, found.message),
-    )
+    """Return findings by file, place and path, without repeats, of each object the first `MAX_FAULTS`.
+
+    What is not listed of an object is counted in a last finding, an error if any of them is.
+    """
+    listed: list[Finding] = []
+    counts: defaultdict[tuple[str, str], int] = defaultdict(int)
+    beyond: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for found in sorted(set(findings), key=_order):
+        subject = (found.source, found.subject)
+        counts[subject] += 1
+        (listed if counts[subject] <= MAX_FAULTS else beyond[subject]).append(found)
+    return sorted([*listed, *map(_more, beyond.values())], key=_order) if beyond else listed
+
+
+def _order(found: Finding) -> tuple[str, Position, str, str, str]:
+    return found.source, found.position, found.path, found.code, found.message
+
+
+def _more(left: list[Finding]) -> Finding:
+    faults = "1 more fault that is" if len(left) == 1 else f"{len(left)} more faults that are"
+    message = f"must have no faults, got {faults} not listed; correct the listed ones first"
+    severity = Severity.ERROR if has_errors(left) else Severity.WARNING
+    return replace(left[0], path="", message=message, code="too_many_faults", severity=severity)

@@ -43,16 +43,17 @@ class KubernetesSchemas:
             A rendered child, as it is applied.
         """
         validator = self._validators[f"{obj['apiVersion']} {obj['kind']}"]
-        return sort_violations(
-            violation for error in validator.iter_errors(obj) for violation in _violations(error)
-        )
+        found: list[Violation] = []
+        for error in validator.iter_errors(obj):
+            found += _violations(error, len(found))
+        return sort_violations(found)
 
     def metadata_fields(self) -> frozenset[str]:
         """Return the fields that ``metadata`` of any object may have."""
         return frozenset(self._definitions["io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"]["properties"])
 
 
-def _violations(error: ValidationError) -> Iterator[Violation]:
+def _violations(error: ValidationError, faults: int) -> Iterator[Violation]:
     loc = tuple(error.absolute_path)
     instance: Any = error.instance
     wanted: Any = error.validator_value
@@ -60,8 +61,9 @@ def _violations(error: ValidationError) -> Iterator[Violation]:
     match error.validator:
         case "additionalProperties":
             known = error.schema.get("properties", {}) if isinstance(error.schema, Mapping) else {}
-            for name in instance.keys() - known.keys():
-                yield unknown_field((*loc, name), known)
+            unknown = [name for name in instance if name not in known]
+            for number, name in enumerate(unknown, faults):
+                yield unknown_field((*loc, name), known, faults=number)
         case "required":
             for name in wanted:
                 if name not in instance:

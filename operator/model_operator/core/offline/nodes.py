@@ -10,6 +10,8 @@ import yaml
 
 MAX_DEPTH: Final = 100
 """Lists and objects within one another; a parser that recurses is brought down by a hundred thousand."""
+MAX_NODES: Final = 500_000
+"""Keys and values of one document as written; each takes some hundred bytes of memory."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,10 +56,11 @@ class Sequence:
 
 @dataclass(eq=False, slots=True)
 class Mapping:
-    """An object, as pairs in the order written, repeated keys included."""
+    """An object, as pairs in the order written, repeated keys included; `fields` once they were indexed."""
 
     position: Position
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
+    fields: dict[str, tuple[Position, Node]] | None = None
 
 
 Node = Scalar | Sequence | Mapping
@@ -95,7 +98,7 @@ def _compose(text: str, first_line: int) -> Iterator[Node]:
     anchors: dict[str, Node] = {}
     open_nodes: list[Sequence | Mapping] = []
     keys: list[Node | None] = []
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+    for event in _events(text, first_line):
         match event:
             case yaml.DocumentStartEvent():
                 anchors.clear()
@@ -123,6 +126,17 @@ def _compose(text: str, first_line: int) -> Iterator[Node]:
             if len(open_nodes) > MAX_DEPTH:
                 message = f"must have at most {MAX_DEPTH} lists and objects within one another"
                 raise UnreadableError(message, node.position)
+
+
+def _events(text: str, first_line: int) -> Iterator[yaml.Event]:
+    """Yield what a parser finds, as far as memory may be taken for it."""
+    left = MAX_NODES
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        left -= isinstance(event, yaml.NodeEvent)
+        if left < 0:
+            message = f"must have at most {MAX_NODES} keys and values in a document, got more"
+            raise UnreadableError(message, _position(event.start_mark, first_line))
+        yield event
 
 
 def _node(event: Any, anchors: dict[str, Node], first_line: int) -> Node:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
 from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import PRESERVE
+from model_operator.core.offline.findings import MAX_FAULTS
 from model_operator.core.violations import Loc, Violation
 
 RESOURCES: Final[Mapping[str, type[Resource]]] = {
@@ -17,6 +18,7 @@ RESOURCES: Final[Mapping[str, type[Resource]]] = {
 }
 """Our kinds by name."""
 
+_MAX_COMPARED: Final = 64
 _CHECKED_ELSEWHERE: Final = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -47,15 +49,29 @@ def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]
             if value is not None:
                 stored[name] = _stored(value, known[name], (name,), unknown)
         elif name not in _CHECKED_ELSEWHERE:
-            unknown.append(unknown_field((name,), schema["properties"]))
+            unknown.append(unknown_field((name,), schema["properties"], faults=len(unknown)))
     return stored, unknown
 
 
-def unknown_field(loc: Loc, known: Iterable[str]) -> Violation:
-    """Return the violation of a field that is not in the schema, with the name that was probably meant."""
-    names = {_plain(name): name for name in known}
-    near = difflib.get_close_matches(_plain(str(loc[-1])), names, n=1, cutoff=0.7)
-    hint = f"; did you mean {names[near[0]]}?" if near else ""
+def unknown_field(loc: Loc, known: Iterable[str], *, faults: int = 0) -> Violation:
+    """Return the violation of a field that is not in the schema, with the name that was probably meant.
+
+    Parameters
+    ----------
+    loc
+        The field.
+    known
+        The fields that the schema has there.
+    faults
+        Number of faults of the same object found before. To compare names is slow, so it is done only for
+        faults that are listed, and for names that are hardly longer than any known one.
+    """
+    hint = ""
+    given = str(loc[-1])
+    if faults < MAX_FAULTS and len(given) <= _MAX_COMPARED:
+        names = {_plain(name): name for name in known}
+        near = difflib.get_close_matches(_plain(given), names, n=1, cutoff=0.7)
+        hint = f"; did you mean {names[near[0]]}?" if near else ""
     return Violation(loc, f"must be a field of the schema, got an unknown one{hint}", "unknown_field")
 
 
@@ -75,7 +91,7 @@ def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Viola
     for name, item in value.items():
         inner = properties.get(name, rest)
         if inner is None and not is_open and schema.get("type") == "object":
-            unknown.append(unknown_field((*loc, name), properties))
+            unknown.append(unknown_field((*loc, name), properties, faults=len(unknown)))
         elif not isinstance(inner, Mapping):
             stored[name] = item
         elif item is not None or name not in properties:
