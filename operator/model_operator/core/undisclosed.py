@@ -8,11 +8,15 @@ and Events, which travel further than the instance's spec, so the values are tak
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ModelInstance
+from model_operator.core.readings import CUT, folded, readings
 from model_operator.core.schemas.vocabulary import SECRET_REF
 from model_operator.core.templates import CompiledTemplate
 
@@ -23,6 +27,7 @@ _LEAST: Final = 4
 _WORD: Final = 8
 _PART: Final = 16
 """So many characters of a longer value are taken out also where the rest of it does not follow."""
+_CUT: Final = re.compile(rf"[\"'`]?(?P<mark>{CUT})")
 _COMMON: Final = "Deployment Service HorizontalPodAutoscaler PodDisruptionBudget container model image"
 
 
@@ -53,13 +58,20 @@ class Undisclosed:
         given = [
             value for each in parameters for name, value in (each or {}).items() if name not in references
         ]
-        self._whole = {form for value in _scalars(given) for form in _forms(value) if len(form) >= _LEAST}
+        self._values = {form for value in _scalars(given) for form in _forms(value) if len(form) >= _LEAST}
 
     @cached_property
-    def _parts(self) -> set[str]:
-        return {
-            value[start : start + _PART] for value in self._whole for start in range(len(value) - _PART + 1)
-        }
+    def _pieces(self) -> Mapping[int, set[str]]:
+        """Short values by their length, and the parts of longer ones, as none is looked for by itself."""
+        pieces: defaultdict[int, set[str]] = defaultdict(set)
+        for value in self._values:
+            size = min(len(value), _PART)
+            pieces[size].update(value[start : start + size] for start in range(len(value) - size + 1))
+        return pieces
+
+    @cached_property
+    def _beginnings(self) -> set[str]:
+        return {value[:size] for value in self._values for size in range(_LEAST, min(len(value), _PART) + 1)}
 
     @cached_property
     def _public(self) -> str:
@@ -68,49 +80,68 @@ class Undisclosed:
         names = [metadata.name, metadata.namespace or "", *(entry.name for entry in spec.deployments or ())]
         known = self._template
         told = {} if known is None or known.violations else known.resource.spec.model_dump(mode="json")
-        return " ".join([_COMMON, *names, json.dumps(told, ensure_ascii=False)])
+        text = "\n".join([_COMMON, *names, *_keys(told), *_scalars([told])])
+        return f"{text}\n{folded(text)}"
 
     def removed_from(self, text: str) -> str:
-        """Return a text with `HIDDEN` in place of values, also of one that was cut off."""
-        if not self._whole:
+        """Return a text with `HIDDEN` in place of values, also of one that was cut off.
+
+        A value is found as it is and as it stands in the quotes of Go, JSON, YAML, URLs and HTML, see
+        `model_operator.core.readings`. Takes time in proportion to the text.
+        """
+        if not self._values:
             return text
-        is_hidden = [False] * len(text)
-        for start, end in self._places(text):
-            is_hidden[start:end] = [True] * (end - start)
-        shown = ""
+        is_hidden = bytearray(len(text))
+        for reading in readings(text):
+            for start, end in self._places(reading.text):
+                first, last = reading.starts[start], reading.ends[end - 1]
+                is_hidden[first:last] = b"\1" * (last - first)
+            for start, cut in self._cut_off(reading.text):
+                # Up to the mark: a part of an escape may stand before it.
+                first, last = reading.starts[start], reading.starts[cut]
+                is_hidden[first:last] = b"\1" * (last - first)
+        shown: list[str] = []
         for character, hidden in zip(text, is_hidden, strict=True):
             written = HIDDEN if hidden else character
-            if written != HIDDEN or not shown.endswith(HIDDEN):
-                shown += written
-        return shown
+            if written != HIDDEN or shown[-1:] != [HIDDEN]:
+                shown.append(written)
+        return "".join(shown)
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        for value in self._whole:
-            start = text.find(value)
-            if start < 0 or value in self._public:
-                continue
-            while start >= 0:
-                end = start + len(value)
-                beside = text[start - 1 : start] + text[end : end + 1]
-                if not _is_common(value) or not any(map(str.isalnum, beside)):
+        for size, pieces in self._pieces.items():
+            found = (
+                (start, start + size)
+                for start in range(len(text) - size + 1)
+                if text[start : start + size] in pieces
+            )
+            for start, end in _joined(found) if size == _PART else found:
+                value = text[start:end]
+                beside = text[max(start - 1, 0) : start] + text[end : end + 1]
+                is_part_of_word = _is_common(value) and any(map(str.isalnum, beside))
+                if not is_part_of_word and value not in self._public:
                     yield start, end
-                start = text.find(value, start + 1)
-        for start in range(len(text) - _PART + 1):
-            part = text[start : start + _PART]
-            if part in self._parts and part not in self._public:
-                yield start, start + _PART
-        cut = text.find(HIDDEN)
-        while cut >= 0:
-            yield from self._beginnings(text, cut)
-            cut = text.find(HIDDEN, cut + 1)
 
-    def _beginnings(self, text: str, cut: int) -> Iterator[tuple[int, int]]:
-        """Yield the beginnings of values that end where a text was cut off."""
-        for value in self._whole:
-            for length in range(min(len(value), _PART, cut), _LEAST - 1, -1):
-                if text.startswith(value[:length], cut - length):
-                    yield cut - length, cut
-                    break
+    def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the beginning of a value starts that ends where a text was cut off, and the mark."""
+        for mark in _CUT.finditer(text):
+            for cut in {mark.start(), mark.start("mark")}:
+                sizes = range(min(_PART, cut), _LEAST - 1, -1)
+                size = next((size for size in sizes if text[cut - size : cut] in self._beginnings), 0)
+                if size:
+                    yield cut - size, cut
+
+
+def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield overlapping places, which come in their order, as one."""
+    start = end = -1
+    for first, last in places:
+        if first >= end:
+            if end > 0:
+                yield start, end
+            start = first
+        end = last
+    if end > 0:
+        yield start, end
 
 
 def _secret_references(template: CompiledTemplate | None) -> set[str]:
@@ -136,15 +167,38 @@ def _scalars(value: Any) -> Iterator[str]:
             case bool() | None:
                 pass
             case number:
-                yield json.dumps(number)
+                yield from _written(number)
+
+
+def _written(number: float) -> Iterator[str]:
+    """Yield a number as JSON has it, with all its digits, and with an exponent as Go and JSON write it."""
+    yield json.dumps(number)
+    exact = Decimal(repr(number))
+    yield f"{exact:f}"
+    sign, digits, exponent = exact.normalize().as_tuple()
+    if isinstance(exponent, int):
+        mantissa = "".join(map(str, digits))
+        power = exponent + len(mantissa) - 1
+        point = f"{'-' * sign}{mantissa[0]}{'.' * (len(mantissa) > 1)}{mantissa[1:]}e{'+-'[power < 0]}"
+        yield f"{point}{abs(power):02}"
+        yield f"{point}{abs(power)}"
+
+
+def _keys(value: Any) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        match stack.pop():
+            case Mapping() as mapping:
+                yield from mapping
+                stack += mapping.values()
+            case list() as items:
+                stack += items
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield a text as it is, as it stands in quotes, with `$` doubled for the kubelet, and on one line."""
-    for form in (text, text.replace("$", "$$")):
-        yield form
-        yield " ".join(form.split())
-        yield json.dumps(form, ensure_ascii=False)[1:-1]
+    """Yield a text as it is, and as a reading has it that is on one line."""
+    yield text
+    yield folded(text).strip()
 
 
 def _is_common(text: str) -> bool:

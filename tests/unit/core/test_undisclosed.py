@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance
@@ -65,6 +70,142 @@ def test_a_refusal_that_was_cut_shows_no_beginning_of_a_value() -> None:
 def test_no_value_survives_between_marks(before: str, value: str, after: str) -> None:
     told = values({"TOKEN": value}, known=False).removed_from(f"{before}{value}{after}")
     assert value not in told or value in "Deployment Service container model image minilm default"
+
+
+_LETTERS = dict(zip('\a\b\f\n\r\t\v\\"', 'abfnrtv\\"', strict=True))
+
+
+def in_go(text: str, escaped: Callable[[str], bool] = lambda character: not character.isprintable()) -> str:
+    """Write a text as strconv.Quote does, without its marks; which characters it escapes is a parameter."""
+
+    def one(character: str) -> str:
+        code = ord(character)
+        if character in _LETTERS:
+            return f"\\{_LETTERS[character]}"
+        if code < 0x20 or code == 0x7F:
+            return f"\\x{code:02x}"
+        if not escaped(character) or code < 0x7F:
+            return character
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+    return "".join(map(one, text))
+
+
+def in_json(text: str) -> str:
+    """Write a text as Go's encoding/json does, without its marks."""
+    written = json.dumps(text, ensure_ascii=False)[1:-1]
+    return "".join(f"\\u{ord(each):04x}" if each in "<>&\u2028\u2029" else each for each in written)
+
+
+QUOTES: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "strconv.Quote": in_go,
+    "strconv.QuoteToASCII": lambda text: in_go(text, lambda character: not character.isascii()),
+    "encoding/json": in_json,
+    "JSON in ASCII": lambda text: json.dumps(text)[1:-1],
+    "JSON in strconv.Quote": lambda text: in_go(in_json(text)),
+    "JSON in JSON": lambda text: in_json(in_json(text)),
+    "strconv.Quote in JSON in JSON": lambda text: in_json(in_json(in_go(text))),
+    "url.PathEscape": lambda text: quote(text, safe="$&+=:@"),
+    "url.QueryEscape": quote_plus,
+    "URL in strconv.Quote": lambda text: in_go(quote(text)),
+    "URL in URL": lambda text: quote(quote(text)),
+    "HTML": html.escape,
+    "HTML in JSON": lambda text: in_json(html.escape(text)),
+    "dollars doubled": lambda text: text.replace("$", "$$"),
+    "YAML in '": lambda text: text.replace("'", "''"),
+}
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0⟦⟧"), min_size=4, max_size=40)
+
+
+def hides(undisclosed: Undisclosed, value: str) -> bool:
+    """Tell whether a value is to be hidden: it is part of no word that everybody may see."""
+    return value not in undisclosed._public
+
+
+@pytest.mark.parametrize("name", QUOTES)
+@given(value=TEXTS | st.text("\\\"'$%+ n\nu0041xé\u00a0\u200b\u3000\x7f\x85&;#…", min_size=4, max_size=30))
+def test_no_value_survives_in_quotes(name: str, value: str) -> None:
+    undisclosed = values({"TOKEN": value}, known=False)
+    assume(hides(undisclosed, value))
+
+    assert undisclosed.removed_from(f"⟦{QUOTES[name](value)}⟧") == "⟦…⟧"
+
+
+@pytest.mark.parametrize("name", [name for name in QUOTES if "YAML" not in name and "dollars" not in name])
+@pytest.mark.parametrize("mark", ["…", "...", '"...'])
+@given(value=TEXTS, data=st.data())
+def test_no_beginning_of_a_value_survives_where_it_is_cut(
+    name: str, mark: str, value: str, data: st.DataObject
+) -> None:
+    assume(not set(value[:4]) <= {"."} and "…" not in value and ".." not in value)
+    written = QUOTES[name](value)
+    shown = written[: data.draw(st.integers(len(QUOTES[name](value[:4])), len(written)))]
+    undisclosed = values({"TOKEN": value}, known=False)
+    assume(hides(undisclosed, value[:4]))
+
+    assert undisclosed.removed_from(f"⟦{shown}{mark}").rstrip('".…') == "⟦"
+
+
+@given(value=TEXTS, width=st.integers(10, 60), style=st.sampled_from(['"', "'", None]), wide=st.booleans())
+def test_no_value_survives_in_yaml(value: str, width: int, style: Any, wide: bool) -> None:
+    words = value.split()
+    assume(max(map(len, words), default=0) >= 4)
+    undisclosed = values({"TOKEN": value}, known=False)
+    assume(hides(undisclosed, value) and hides(undisclosed, " ".join(words)))
+
+    written = yaml.dump({"k": value}, width=width, default_style=style, allow_unicode=wide)
+
+    assert "…" in undisclosed.removed_from(written)
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (70123456, "7.0123456e+07"),
+        (70123456, "70123456.000000"),
+        (0.12345, "0.12345"),
+        (1e-05, "1e-05 0.00001"),
+        (1.5e-07, "1.5e-07 1.5e-7"),
+        (123456789.5, "1.234567895e+08"),
+        (1e20, "1e+20 100000000000000000000"),
+        (-70123456, "-7.0123456e+07"),
+        (1.2345e300, "1.2345e+300"),
+    ],
+)
+def test_numbers_as_go_writes_them(number: float, written: str) -> None:
+    told = values({"NUMBER": number}, known=False).removed_from(f"got {written}")
+
+    assert set(told.removeprefix("got ")) <= set("… .0")
+
+
+def test_what_go_writes_of_maps_and_lists() -> None:
+    undisclosed = values({"TOKEN": "s3cr3t\u3000\x7f", "OTHER": "an\u00a0other"}, known=False)
+    text = r'map[a:s3cr3t\u3000\x7f b:[an\u00a0other]] map[string]string{"a":"an\u00a0other"}'
+
+    assert undisclosed.removed_from(text) == 'map[a:… b:[…]] map[string]string{"a":"…"}'
+
+
+def test_the_work_is_in_proportion_to_the_text() -> None:
+    undisclosed = values({"TOKEN": "s3cr3t-\u00a0" * 20, "SHORT": "\\\\\\\\"})
+
+    def calls(text: str) -> int:
+        count = 0
+
+        def counted(_frame: object, event: str, _argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        undisclosed.removed_from(text)
+        sys.setprofile(counted)
+        try:
+            undisclosed.removed_from(text)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    for part in ("\\", "\\u00a0", "%41", "&lt;", "s3cr3t-\\u00a0", "$", "…", "\\x", "' "):
+        assert calls(part * 2000) <= 2.2 * calls(part * 1000)
 
 
 def test_hostile_values_take_little_time() -> None:
