@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from model_operator import __version__
+from model_operator.cli.terminal import guard_streams, write
 
 PROGRAM = "model-operator"
 
@@ -36,10 +37,11 @@ def new_app(
     group
         What makes the program of the commands.
     """
+    guarded = type(group.__name__, (_Guarded, group), {})
     app = typer.Typer(
         name=name,
         help=summary,
-        cls=group,
+        cls=guarded,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # plain help keeps the lines of examples, and is the same in a pipe
@@ -54,9 +56,17 @@ def new_app(
     return app
 
 
+class _Guarded(TyperGroup):
+    """What is written is escaped, whoever writes it: errors of usage repeat what was typed."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        guard_streams()
+        return super().main(*args, **kwargs)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"{PROGRAM} {__version__}")
+        write(f"{PROGRAM} {__version__}\n")
         raise typer.Exit
 
 

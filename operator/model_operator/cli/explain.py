@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from model_operator.cli.options import TemplateName, TemplatePath
 from model_operator.cli.template_input import read_template
-from model_operator.cli.terminal import columns, has_colours, write
+from model_operator.cli.terminal import columns, console, has_colours, write
 from model_operator.core.offline.parameter_table import ParameterRow, parameter_rows
+from model_operator.core.printable import printable
 
 _COLUMNS = ("NAME", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION")
 _GAP = 3
@@ -39,7 +39,7 @@ def explain(template: TemplatePath, name: TemplateName = None) -> None:
 
 
 def _texts(row: ParameterRow) -> tuple[str, ...]:
-    return (row.name, row.type, row.default, row.allowed, row.description)
+    return tuple(map(printable, (row.name, row.type, row.default, row.allowed, row.description)))
 
 
 def _show_table(rows: list[ParameterRow]) -> None:
@@ -49,4 +49,4 @@ def _show_table(rows: list[ParameterRow]) -> None:
         table.add_column(column, overflow="fold", no_wrap=column == "NAME")
     for row in rows:
         table.add_row(*map(Text, _texts(row)))
-    Console().print(table)
+    console().print(table)

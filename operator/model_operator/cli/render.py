@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ import typer
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
 from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig
 from model_operator.cli.settings import read_settings
-from model_operator.cli.terminal import UNUSABLE, fail, painted, write
+from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.controller.errors import ApiError, StartupError
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.offline.checking import Checker
@@ -21,6 +20,7 @@ from model_operator.core.offline.comparison import as_applied, differences
 from model_operator.core.offline.findings import Finding, has_errors
 from model_operator.core.offline.rendered import Snapshot, rendered_children
 from model_operator.core.offline.yaml_dialect import to_yaml
+from model_operator.core.printable import printable
 
 CLUSTER = "cluster"
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -77,19 +77,20 @@ def render(
     if problems:
         _refuse(problems)
     for finding in findings:
-        typer.echo(str(finding), err=True)
+        note(printable(str(finding)))
     if diff is None:
         write(to_yaml(*children))
         return
     before = as_applied(snapshot.children, children) if diff == CLUSTER else _earlier(diff)
     lines = list(differences(before, children))
-    write("".join(f"{painted(line, _COLOURS.get(line[:1], ''), sys.stdout)}\n" for line in lines))
+    for line in lines:
+        write(Painted(line, _COLOURS.get(line[:1], "")), "\n")
     raise typer.Exit(1 if lines else 0)
 
 
 def _refuse(findings: Iterable[Finding]) -> None:
     for finding in findings:
-        typer.echo(str(finding), err=True)
+        note(printable(str(finding)))
     raise typer.Exit(UNUSABLE)
 
 

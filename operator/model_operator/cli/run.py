@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from model_operator.cli.settings import read_settings
-from model_operator.cli.terminal import fail
+from model_operator.cli.terminal import fail, unguarded
 from model_operator.controller.errors import LeadershipLostError, StartupError
 from model_operator.controller.settings import LogFormat, LogLevel
 
@@ -59,7 +60,7 @@ def run(
         "admission": None if webhook_port is None else {"port": webhook_port},
     }
     settings = read_settings(1, **given)
-    configure_logging(settings.log_format, settings.log_level)
+    configure_logging(settings.log_format, settings.log_level, unguarded(sys.stderr))
     try:
         asyncio.run(run_operator(settings))
     except StartupError as error:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from model_operator.cli.options import TemplateName, TemplatePath
 from model_operator.cli.template_input import read_template
-from model_operator.cli.terminal import write
+from model_operator.cli.terminal import note, write
 from model_operator.core.offline.instance_schema import instance_example, instance_schema
+from model_operator.core.printable import printable, to_json
 
 
 def schema(
@@ -32,11 +32,10 @@ def schema(
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     compiled = read_template(template, name)
     if not example:
-        write(json.dumps(instance_schema(compiled), indent=2, ensure_ascii=False) + "\n")
+        write(to_json(instance_schema(compiled), indent=2))
         return
     text, missing = instance_example(compiled)
     write(text)
     if missing:
-        typer.echo(
-            f"no example was found for {', '.join(missing)}; the schema has no `examples` of it", err=True
-        )
+        names = printable(", ".join(missing))
+        note(f"no example was found for {names}; the schema has no `examples` of it")

@@ -1,22 +1,139 @@
-"""What is said to people: on a terminal with colours, in a pipe without; mistakes in one line."""
+"""What is said to people: on a terminal with colours, in a pipe without; mistakes in one line.
+
+All that a command writes goes through `model_operator.core.printable`: our own texts by `write` and `note`,
+and what libraries and the interpreter write, such as usage errors and tracebacks, by `guard_streams`.
+"""
 
 from __future__ import annotations
 
+import io
 import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NamedTuple, NoReturn, TextIO
 
 import click
 import typer
+from rich.console import Console
+
+from model_operator.core.printable import escaped, printable
 
 _GAP = 3
-_BREAKS = re.compile(r"\s*[\r\n\t]\s*")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_KEPT = 32
+"""Of an open line, so many characters at its end may begin what has to be escaped."""
 UNUSABLE = 2
 """Exit status when a command could not do its work: wrong options, files that cannot be read."""
+
+
+class Painted(NamedTuple):
+    """A text in a colour, where the stream takes colours; without one, a plain text."""
+
+    text: str
+    colour: str
+
+
+Part = str | Painted
+
+
+class _Line:
+    """Escapes what is written piece by piece, as if each line were written at once."""
+
+    def __init__(self) -> None:
+        self._open = ""
+
+    def escaped(self, text: str) -> str:
+        whole = escaped(self._open + text)
+        shown = whole[len(self._open) :]
+        _, _, line = whole.rpartition("\n")
+        if len(line) > _KEPT:
+            line = " " if line.isspace() else f"-{line[-_KEPT:]}"
+        self._open = line
+        return shown
+
+
+class _Guard(io.TextIOBase):
+    """A stream that escapes all that is written to it.
+
+    It has no ``buffer``, by which libraries get around a stream.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unguarded = stream
+        self._line = _Line()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self.unguarded.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return self.unguarded.errors
+
+    def write(self, text: str) -> int:
+        self.unguarded.write(self._line.escaped(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self.unguarded.flush()
+
+    def isatty(self) -> bool:
+        return self.unguarded.isatty()
+
+    def fileno(self) -> int:
+        return self.unguarded.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+
+def guard_streams() -> None:
+    """Have everything escaped from now on that anybody writes to standard output and standard error."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, _Guard):
+            if isinstance(stream, io.TextIOWrapper):
+                # What an encoding does not have is no reason to end.
+                stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, _Guard(stream))
+
+
+def unguarded(stream: TextIO) -> TextIO:
+    """Return the stream behind a guard, for texts that are escaped already."""
+    return stream.unguarded if isinstance(stream, _Guard) else stream
+
+
+def write(*parts: Part, commands: bool = False) -> None:
+    """Write to standard output at once, so that a closed pipe is noticed here and not at the end.
+
+    Parameters
+    ----------
+    parts
+        Texts of any number of lines.
+    commands
+        Whether the texts are commands to GitHub's runner.
+    """
+    _write(sys.stdout, parts, commands=commands)
+
+
+def note(*parts: Part) -> None:
+    """Write a line to standard error."""
+    _write(sys.stderr, (*parts, "\n"))
+
+
+def _write(stream: TextIO, parts: Iterable[Part], *, commands: bool = False) -> None:
+    line, target = _Line(), unguarded(stream)
+    coloured = has_colours(target)
+    for part in parts:
+        text, colour = part if isinstance(part, Painted) else (part, "")
+        shown = escaped(text, commands=True) if commands else line.escaped(text)
+        target.write(click.style(shown, fg=colour) if colour and coloured else shown)
+    target.flush()
+
+
+def plain(parts: Iterable[Part]) -> str:
+    """Return texts without their colours."""
+    return "".join(part.text if isinstance(part, Painted) else part for part in parts)
 
 
 def fail(message: str, code: int = UNUSABLE) -> NoReturn:
@@ -29,7 +146,7 @@ def fail(message: str, code: int = UNUSABLE) -> NoReturn:
     code
         Exit status.
     """
-    typer.echo(f"{program()}: error: {printable(message)}", err=True)
+    note(f"{program()}: error: {printable(message)}")
     raise typer.Exit(code=code)
 
 
@@ -43,14 +160,9 @@ def has_colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def painted(text: str, colour: str, stream: TextIO) -> str:
-    """Return a text in a colour, where a stream takes colours."""
-    return click.style(text, fg=colour) if has_colours(stream) else text
-
-
-def printable(text: str) -> str:
-    """Return a text from a cluster without what would steer the terminal: all in one line, and no escapes."""
-    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], _BREAKS.sub(" ", text))
+def console() -> Console:
+    """Return what draws on standard output; texts have to be made `printable` before they are drawn."""
+    return Console(file=unguarded(sys.stdout), highlight=False, markup=False, emoji=False)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -59,9 +171,3 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         "".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-
-
-def write(text: str) -> None:
-    """Write to standard output at once, so that a closed pipe is noticed here and not at the end."""
-    sys.stdout.write(text)
-    sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -11,11 +10,12 @@ from model_operator import __version__
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
 from model_operator.cli.options import DEFAULT_NAMESPACE, Namespace
 from model_operator.cli.settings import read_settings
-from model_operator.cli.terminal import UNUSABLE, painted, write
+from model_operator.cli.terminal import UNUSABLE, Painted, note, write
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.reports import Report, ReportFormat, written
+from model_operator.core.printable import printable
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
@@ -57,13 +57,11 @@ def validate(
     )
     text = written(report, output)
     if output is ReportFormat.TEXT:
-        lines = zip(report.findings, text.splitlines(keepends=True), strict=True)
-        text = "".join(
-            line.replace(found.place, painted(found.place, _COLOURS[found.severity], sys.stdout), 1)
-            for found, line in lines
-        )
-    write(text)
-    if output is ReportFormat.TEXT:
-        typer.echo(report.summary, err=True)
+        for found, line in zip(report.findings, text.splitlines(keepends=True), strict=True):
+            place = printable(found.place)
+            write(Painted(place, _COLOURS[found.severity]), line.removeprefix(place))
+        note(report.summary)
+    else:
+        write(text, commands=output is ReportFormat.GITHUB)
     refused = report.count(Severity.ERROR) or (strict and report.count(Severity.WARNING))
     raise typer.Exit(1 if refused else 0)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 import traceback
 from typing import TextIO
 
 import structlog
 
 from model_operator.controller.settings import LogFormat, LogLevel
+from model_operator.core.printable import printable
 
 
-def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
+def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO) -> None:
     """Route structlog and the standard library's logging (kopf's, too) through one formatter.
 
     Parameters
@@ -21,6 +21,8 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
         How lines look.
     level
         The least severe level to write.
+    stream
+        Where to write; texts are escaped here, so that colours are not.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -36,10 +38,11 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
         ]
     else:
         renderer = [
+            _escape_texts,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
+                colors=stream.isatty(),
                 exception_formatter=_write_traceback,
-            )
+            ),
         ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -47,7 +50,7 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -94,6 +97,13 @@ def traceback_without_words(exc_info: structlog.typing.ExcInfo) -> str:
 
 def _write_traceback(file: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
     file.write(f"\n{traceback_without_words(exc_info)}")
+
+
+def _escape_texts(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Escape texts, which a stranger may have written; all other values are written by `repr`, which does."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _without_kopf_tracebacks(record: logging.LogRecord) -> bool:

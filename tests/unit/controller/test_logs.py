@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_defect_is_shown_without_values(
     name: str, log_format: LogFormat, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fault, expected = FAULTS[name]
-    configure_logging(log_format, LogLevel.DEBUG)
+    configure_logging(log_format, LogLevel.DEBUG, sys.stderr)
     for log in (structlog.get_logger("model_operator"), logging.getLogger("somebody")):
         try:
             fault()

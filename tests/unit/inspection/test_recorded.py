@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from model_operator.cli.plugin.status import status_text
-from model_operator.cli.plugin.why import why_text
+from model_operator.cli.plugin.status import status_parts
+from model_operator.cli.plugin.why import why_parts
+from model_operator.cli.terminal import plain
 from model_operator.core.causes.workers import workers_of
 from model_operator.core.inspection.explanation import explain
 from model_operator.core.inspection.facts import Facts
@@ -34,7 +35,7 @@ LATER = datetime.timedelta(minutes=5)
 
 def compare(path: Path, facts: Facts) -> None:
     now = datetime.datetime.fromisoformat(facts.instance["metadata"]["creationTimestamp"]) + LATER
-    written = f"{status_text(facts, now)}\n{why_text(explain(facts, now))}"
+    written = f"{plain(status_parts(facts, now))}\n{plain(why_parts(explain(facts, now)))}"
     if os.environ.get("UPDATE_GOLDEN"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(written, encoding="utf-8")
@@ -86,7 +87,7 @@ def test_pods_tell_the_same_as_the_status(name: str) -> None:
     facts = failing(name)
     (ready,) = (each for each in facts.status["conditions"] if each["type"] == "Ready")
 
-    lines = status_text(facts, datetime.datetime.now(datetime.UTC)).splitlines()
+    lines = plain(status_parts(facts, datetime.datetime.now(datetime.UTC))).splitlines()
 
     assert ready["reason"] in lines[1]
     states = {line.split()[2] for line in lines if "Pod/" in line}

@@ -11,8 +11,10 @@ from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, Names
 from model_operator.cli.plugin.asking import QuestionError, Target, ask
 from model_operator.cli.plugin.completion import template_names
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.cli.terminal import note
 from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
+from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -66,7 +68,7 @@ def instances(
 
     found, told = ask(Target(kubeconfig, context, namespace), question)
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
-        typer.echo(told, err=True)
+        note(printable(told))
         return
     found = in_order(found)
     now = datetime.datetime.now(datetime.UTC)

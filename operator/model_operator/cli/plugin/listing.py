@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from model_operator.cli.terminal import columns, printable, write
+from model_operator.cli.terminal import columns, write
 from model_operator.core.inspection.listings import Table, as_list, full_names
 from model_operator.core.offline.yaml_dialect import to_yaml
+from model_operator.core.printable import printable, to_json
 
 
 class ListFormat(StrEnum):
@@ -40,7 +40,7 @@ def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListForm
         How to write them.
     """
     if output is ListFormat.JSON:
-        write(json.dumps(as_list(objects), indent=4, ensure_ascii=False) + "\n")
+        write(to_json(as_list(objects), indent=4))
     elif output is ListFormat.YAML:
         write(to_yaml(as_list(objects)).removeprefix("---\n"))
     elif output is ListFormat.NAME:

@@ -18,6 +18,7 @@ from model_operator.cli.plugin.templates import templates
 from model_operator.cli.plugin.wait import wait
 from model_operator.cli.plugin.why import why
 from model_operator.cli.render import render
+from model_operator.cli.terminal import write
 from model_operator.cli.validate import validate
 
 FILE = "kubectl-model"
@@ -71,4 +72,4 @@ def complete() -> None:
         app(prog_name=FILE)
     choices = [line for line in written.getvalue().splitlines() if line]
     takes_files = not choices and bool(_OF_FILES & set(words[:1]))
-    print(*choices, _FILES if takes_files else _NO_FILES, sep="\n")  # noqa: T201 -- that is what it is for
+    write("".join(f"{line}\n" for line in [*choices, _FILES if takes_files else _NO_FILES]))

@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.asking import Target, ask, instance_name
-from model_operator.cli.terminal import columns, painted, printable, write
+from model_operator.cli.terminal import Painted, Part, columns, console, note, write
 from model_operator.core.inspection.facts import Facts
 from model_operator.core.inspection.tree import COLUMNS, Tone, closing_words, instance_tree
+from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -48,18 +48,18 @@ def status(
     if watch:
         ask(target, lambda cluster: _watch(cluster, name))
     else:
-        write(status_text(ask(target, lambda cluster: cluster.facts(name)), _now()))
+        write(*status_parts(ask(target, lambda cluster: cluster.facts(name)), _now()))
 
 
 async def _watch(cluster: Cluster, name: str) -> None:
     # The client of the API server takes half a second to import, for which no other command is to wait.
     from model_operator.cli.plugin.following import follow  # noqa: PLC0415
 
-    console = Console(highlight=False)
-    if sys.stdout.isatty() and not console.is_dumb_terminal:
-        with Live(console=console, auto_refresh=False) as live:
+    screen = console()
+    if sys.stdout.isatty() and not screen.is_dumb_terminal:
+        with Live(console=screen, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
             async for facts in follow(cluster, name):
-                live.update(Text.from_ansi(status_text(facts, _now()).rstrip("\n")), refresh=True)
+                live.update(Text.assemble(*status_parts(facts, _now())[:-1]), refresh=True)
     else:
         shown: list[tuple[str, ...]] = []
         async for facts in follow(cluster, name):
@@ -68,16 +68,16 @@ async def _watch(cluster: Cluster, name: str) -> None:
             # Nothing but ages may be different, or what is not shown.
             tree = [(*texts[:_AGE], *texts[_AGE + 1 :]) for texts in lines] + [tuple(closing_words(facts))]
             if tree != shown:
-                write(("\n" if shown else "") + status_text(facts, now))
+                write("\n" if shown else "", *status_parts(facts, now))
                 shown = tree
-    typer.echo(f"ModelInstance {cluster.namespace}/{name} is gone", err=True)
+    note(f"ModelInstance {cluster.namespace}/{name} is gone")
 
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def status_text(facts: Facts, now: datetime.datetime) -> str:
+def status_parts(facts: Facts, now: datetime.datetime) -> list[Part]:
     """Return an instance's tree, with what is to be said below it.
 
     Parameters
@@ -90,16 +90,16 @@ def status_text(facts: Facts, now: datetime.datetime) -> str:
     tree = instance_tree(facts, now)
     rows = [tuple(map(printable, line.texts)) for line in tree]
     title, *lines = columns([COLUMNS, *rows])
-    coloured = [
-        _with_colour(text, row, _COLOURS[line.tone])
-        for text, row, line in zip(lines, rows, tree, strict=True)
-    ]
+    parts: list[Part] = [title]
+    for text, row, line in zip(lines, rows, tree, strict=True):
+        parts += ["\n", *_with_colour(text, row, _COLOURS[line.tone])]
     words = [printable(each) for each in closing_words(facts)]
-    return "\n".join([title, *coloured, *([""] if words else []), *words]) + "\n"
+    parts += (f"\n{each}" for each in [*([""] if words else []), *words])
+    return [*parts, "\n"]
 
 
-def _with_colour(text: str, row: tuple[str, ...], colour: str) -> str:
+def _with_colour(text: str, row: tuple[str, ...], colour: str) -> list[Part]:
     """Return a line with its status in a colour."""
     name, state, *_ = row
     start = text.index(state, len(name))
-    return text[:start] + painted(state, colour, sys.stdout) + text[start + len(state) :] if colour else text
+    return [text[:start], Painted(state, colour), text[start + len(state) :]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.asking import Target, ask
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import in_order, template_table
+from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -38,9 +38,9 @@ def templates(
 
     found, unreadable, where = ask(Target(kubeconfig, context, namespace), question)
     if unreadable:
-        typer.echo(f"without ClusterModelTemplates: {unreadable}", err=True)
+        note(f"without ClusterModelTemplates: {printable(unreadable)}")
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
-        typer.echo("no templates found" + ("" if all_namespaces else f" for namespace {where}"), err=True)
+        note("no templates found" + ("" if all_namespaces else f" for namespace {where}"))
         return
     found = in_order(found)
     now = datetime.datetime.now(datetime.UTC)

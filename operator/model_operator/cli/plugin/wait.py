@@ -12,9 +12,10 @@ import typer
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.asking import QuestionError, Target, ask, instance_name
-from model_operator.cli.terminal import printable, write
+from model_operator.cli.terminal import note, write
 from model_operator.core.inspection.ages import parse_duration
 from model_operator.core.inspection.readiness import Prospect, outlook
+from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -95,7 +96,7 @@ class _Wait:
                 return await (self._ready() if goal is Goal.READY else self._gone())
         except TimeoutError:
             what = "Ready" if goal is Goal.READY else "gone"
-            typer.echo(f"{self._shown} is not {what} after {seconds:g} seconds", err=True)
+            note(f"{self._shown} is not {what} after {seconds:g} seconds")
             return Outcome.TIMED_OUT
 
     async def _ready(self) -> Outcome:
@@ -146,10 +147,10 @@ class _Wait:
         return follow_alone(self._cluster, self._name)
 
     def _hopeless(self, told: str) -> Outcome:
-        typer.echo(f"{self._shown} {printable(told)}", err=True)
+        note(f"{self._shown} {printable(told)}")
         return Outcome.HOPELESS
 
     def _tell(self, told: str) -> None:
         if told != self._told:
-            self._told = printable(told)
-            typer.echo(self._told, err=True)
+            self._told = told
+            note(printable(told))

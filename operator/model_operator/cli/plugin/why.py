@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-import sys
 
 import typer
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.asking import Target, ask, instance_name
-from model_operator.cli.terminal import painted, printable, write
+from model_operator.cli.terminal import Painted, Part, write
 from model_operator.core.inspection.explanation import Explanation, explain
+from model_operator.core.printable import printable
 
 _WIDTH = 9
 
@@ -34,15 +34,16 @@ def why(
     name = instance_name(instance)
     facts = ask(Target(kubeconfig, context, namespace), lambda cluster: cluster.facts(name))
     found = explain(facts, datetime.datetime.now(datetime.UTC))
-    write(why_text(found))
+    write(*why_parts(found))
     raise typer.Exit(0 if found.is_healthy else 1)
 
 
-def why_text(found: Explanation) -> str:
+def why_parts(found: Explanation) -> list[Part]:
     """Return an explanation as it is written."""
-    lines = [painted(printable(found.title), "green" if found.is_healthy else "red", sys.stdout)]
+    lines: list[str] = []
     for word, texts in found.parts:
         lines += [
             f"{word if number == 0 else '':{_WIDTH}}{printable(text)}" for number, text in enumerate(texts)
         ]
-    return "".join(f"{line}\n" for line in lines)
+    title = Painted(printable(found.title), "green" if found.is_healthy else "red")
+    return [title, "\n", *(f"{line}\n" for line in lines)]

@@ -12,6 +12,7 @@ from model_operator.api.rules import INT_OR_STRING, PRESERVE
 from model_operator.core.examples import example_parameters
 from model_operator.core.offline.stored_form import crd_schema
 from model_operator.core.offline.yaml_dialect import Dumper
+from model_operator.core.printable import printable
 from model_operator.core.templates import CompiledTemplate
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -114,7 +115,7 @@ def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
         schema = parameters.properties.get(name)
         description = schema.get("description") if isinstance(schema, Mapping) else None
         if description:
-            lines += [f"    # {line}".rstrip() for line in str(description).splitlines()]
+            lines += [f"    # {printable(line)}".rstrip() for line in str(description).splitlines()]
         lines += [f"    {line}" for line in _dumped({name: value}).splitlines()]
     return "\n".join(lines) + "\n", () if example.values is not None else example.missing
 

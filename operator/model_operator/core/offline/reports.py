@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -11,7 +11,12 @@ from urllib.parse import quote
 
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.stored_form import unevaluated_rules
+from model_operator.core.printable import escaped, printable, to_json
 
+# A `_` within a word marks nothing, and our fields are full of them; `:` and `www.` make links of URLs.
+_MARKS: Final = re.compile(
+    r"[\\`*\[\]()<>#|~!&@{}]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|^[-+=]"
+)
 _SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -72,13 +77,13 @@ def written(report: Report, form: ReportFormat) -> str:
     """
     match form:
         case ReportFormat.TEXT:
-            return "".join(f"{_one_line(str(finding))}\n" for finding in report.findings)
+            return "".join(f"{printable(str(finding))}\n" for finding in report.findings)
         case ReportFormat.GITHUB:
             return "".join(f"{_github(finding)}\n" for finding in report.findings)
         case ReportFormat.JSON:
-            return _dumped(_json(report))
+            return to_json(_json(report), indent=2)
         case ReportFormat.SARIF:
-            return _dumped(_sarif(report))
+            return to_json(_sarif(report), indent=2)
 
 
 def _json(report: Report) -> dict[str, Any]:
@@ -109,19 +114,20 @@ def _json(report: Report) -> dict[str, Any]:
 
 def _sarif(report: Report) -> dict[str, Any]:
     codes = sorted({found.code for found in report.findings})
-    rules = [{"id": code, "shortDescription": {"text": code.replace("_", " ")}} for code in codes]
+    rules = [{"id": code, "shortDescription": {"text": _markdown(code.replace("_", " "))}} for code in codes]
+    places = {code: number for number, code in enumerate(codes)}
     driver = {"name": "model-operator", "semanticVersion": report.version, "rules": rules}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(found, codes) for found in report.findings],
+        "results": [_sarif_result(found, places) for found in report.findings],
     }
     return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _sarif_result(found: Finding, codes: list[str]) -> dict[str, Any]:
+def _sarif_result(found: Finding, codes: Mapping[str, int]) -> dict[str, Any]:
     physical = {
-        "artifactLocation": {"uri": quote(found.source)},
+        "artifactLocation": {"uri": quote(found.source, errors="surrogateescape")},
         "region": {"startLine": found.position.line, "startColumn": found.position.column},
     }
     location: dict[str, Any] = {"physicalLocation": physical}
@@ -129,9 +135,9 @@ def _sarif_result(found: Finding, codes: list[str]) -> dict[str, Any]:
         location["logicalLocations"] = [{"fullyQualifiedName": found.subject, "kind": "object"}]
     return {
         "ruleId": found.code,
-        "ruleIndex": codes.index(found.code),
+        "ruleIndex": codes[found.code],
         "level": found.severity.value,
-        "message": {"text": _told(found)},
+        "message": {"text": _markdown(_told(found))},
         "locations": [location],
     }
 
@@ -151,20 +157,16 @@ def _github(found: Finding) -> str:
 def _escaped(text: str, more: str = "") -> str:
     for character in ("%", "\r", "\n", *more):
         text = text.replace(character, f"%{ord(character):02X}")
-    return text
+    return escaped(text)
+
+
+def _markdown(text: str) -> str:
+    """Return a text that is shown as it is where Markdown is read, and where links in brackets are."""
+    return _MARKS.sub(r"\\\g<0>", printable(text))
 
 
 def _told(found: Finding) -> str:
     return f"{found.path}: {found.message}" if found.path else found.message
-
-
-def _one_line(text: str) -> str:
-    """Return a text for a terminal: keys that a user chose may hold anything."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _number(count: int, noun: str) -> str:

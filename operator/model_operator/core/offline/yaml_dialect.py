@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import yaml
 
+from model_operator.core.printable import has_unprintable, to_json
+
 TAG: Final = "tag:yaml.org,2002:"
 _TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})
 _FALSE: Final = frozenset({"n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"})
@@ -36,13 +38,30 @@ class Dumper(yaml.SafeDumper):
         del data
         return True
 
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Write a text in one line, with all escaped that is not to be shown as it is."""
+        del split
+        # JSON's escapes are YAML's, but for pairs of surrogates.
+        self.write_indicator(_PAIR.sub(_in_one, to_json(text, 0).rstrip("\n")), need_whitespace=True)
 
-_LINE_ENDS: Final = re.compile("[\x85\u2028\u2029\ufeff]")
+
+_PAIR: Final = re.compile(r"(\\\\)|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
+# A text is folded at its spaces, and has its own lines in a block: `::` may come to begin a line.
+_COMMAND: Final = re.compile(r"(?:^|\s)::")
+
+
+def _in_one(found: re.Match[str]) -> str:
+    if found[1]:
+        return found[0]
+    high, low = int(found[2], 16), int(found[3], 16)
+    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
-    # Left as they are, these read as ends of lines or not at all; in double quotes they are escaped.
-    return dumper.represent_scalar(f"{TAG}str", text, style='"' if _LINE_ENDS.search(text) else None)
+    # Left as they are, some read as ends of lines or not at all, or steer the terminal; in double quotes they
+    # are escaped.
+    unfit = has_unprintable(text) or _COMMAND.search(text)
+    return dumper.represent_scalar(f"{TAG}str", text, style='"' if unfit else None)
 
 
 Dumper.add_representer(str, _represent_text)
