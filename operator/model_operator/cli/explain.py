@@ -48,5 +48,6 @@ def _show_table(rows: list[ParameterRow]) -> None:
     for column in _COLUMNS:
         table.add_column(column, overflow="fold", no_wrap=column == "NAME")
     for row in rows:
-        table.add_row(*map(Text, _texts(row)))
+        # A cell is folded anywhere, so that any `::` may come to begin a line, which would be a command.
+        table.add_row(*(Text(text.replace("::", r":\u003a")) for text in _texts(row)))
     console().print(table)

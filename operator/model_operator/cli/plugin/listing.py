@@ -44,7 +44,7 @@ def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListForm
     elif output is ListFormat.YAML:
         write(to_yaml(as_list(objects)).removeprefix("---\n"))
     elif output is ListFormat.NAME:
-        write("".join(f"{name}\n" for name in full_names(objects)))
+        write("".join(f"{printable(name)}\n" for name in full_names(objects)))
     else:
         rows = [tuple(map(printable, row)) for row in table.rows]
         write("".join(f"{line}\n" for line in columns([table.columns, *rows])))
