@@ -21,6 +21,7 @@ _HIGHEST: Final = 0x10FFFF
 _BACKSLASH: Final = re.compile(
     r"(?P<bytes>(?:\\x[89a-fA-F][0-9a-fA-F]|\\[23][0-7]{2})+)"
     rf"|\\(?:U[0-9a-fA-F]{{0,7}}|u[0-9a-fA-F]{{0,3}}|x[0-9a-fA-F]?)?(?={CUT})"
+    rf"|\\u[dD][89abAB][0-9a-fA-F]{{2}}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?(?={CUT})"
     r"|\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|\\(?:U(?P<eight>[0-9a-fA-F]{8})|u(?P<four>[0-9a-fA-F]{4})|u\{(?P<any>[0-9a-fA-F]{1,6})\}"
     r"|x(?P<two>[0-9a-fA-F]{2})|(?P<octal>[01][0-7]{2}))"

@@ -126,9 +126,13 @@ class Undisclosed:
         for mark in _CUT.finditer(text):
             for cut in {mark.start(), mark.start("mark")}:
                 sizes = range(min(_PART, cut), _LEAST - 1, -1)
-                size = next((size for size in sizes if text[cut - size : cut] in self._beginnings), 0)
+                size = next((size for size in sizes if self._is_beginning(text[cut - size : cut])), 0)
                 if size:
                     yield cut - size, cut
+
+    def _is_beginning(self, text: str) -> bool:
+        """Whether a value begins so, or goes on so: of a longer one, only so many characters are known."""
+        return text in self._beginnings or (len(text) == _PART and text in self._pieces.get(_PART, ()))
 
 
 def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
