@@ -16,7 +16,15 @@ from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES, TEM
 from model_operator.core.arrivals import tally
 from model_operator.core.canonical import applicable, is_applied
 from model_operator.core.conditions import merge_patch
-from model_operator.core.ownership import INSTANCE_LABEL, MANAGED_BY, MANAGER, controller_of
+from model_operator.core.ownership import (
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGER,
+    OwnerKey,
+    controller_key,
+    controller_of,
+    instance_key,
+)
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan
 from model_operator.core.render_settings import RenderSettings
@@ -95,9 +103,10 @@ class Snapshot:
                 return compiled
         return None
 
-    def owned_by(self, uid: str) -> list[Object]:
+    def owned_by(self, instance: Object) -> list[Object]:
         """Give the children that an instance controls."""
-        return [child for child in self.children if (controller_of(child) or {}).get("uid") == uid]
+        owner = _owner(instance)
+        return [child for child in self.children if controller_key(child) == owner]
 
 
 def violations(snapshot: Snapshot, population: Population) -> list[Violation]:
@@ -119,15 +128,19 @@ def _lost(snapshot: Snapshot, population: Population) -> Iterator[Violation]:
         yield Violation(name, f"ModelInstance {wanted}")
 
 
+def _owner(instance: Object) -> OwnerKey:
+    return instance_key(instance["metadata"]["namespace"], instance["metadata"]["uid"])
+
+
 def _orphans(snapshot: Snapshot) -> Iterator[Violation]:
-    living = {obj["metadata"]["uid"] for obj in snapshot.instances.values()}
+    living = {_owner(obj) for obj in snapshot.instances.values()}
     seen: Counter[tuple[str, str, str]] = Counter()
     for child in snapshot.children:
         labels = child["metadata"].get("labels") or {}
         if labels.get(MANAGED_BY) != MANAGER:
             continue
         controller = controller_of(child)
-        if controller is None or controller["uid"] not in living:
+        if controller_key(child) not in living:
             yield Violation(_name(child), f"{child['kind']} is an orphan: its controller is {controller}")
         selects = (child["kind"], child["metadata"]["namespace"], str(sorted(labels.items())))
         seen[selects] += 1
@@ -158,7 +171,7 @@ def _wrong_with(obj: Object, snapshot: Snapshot, population: Population) -> Iter
     name = _name(obj)
     instance, _ = parse_instance(obj)
     plan = make_plan(instance, resolve_template(instance, snapshot), RenderSettings())
-    own = snapshot.owned_by(obj["metadata"]["uid"])
+    own = snapshot.owned_by(obj)
     if name.name in TAKEN:
         yield from _unless_ready(obj, "False", "NameConflict")
         return

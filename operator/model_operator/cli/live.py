@@ -18,6 +18,7 @@ from model_operator.controller.resources import (
 from model_operator.controller.settings import OperatorSettings
 from model_operator.core.offline.collection import Collection
 from model_operator.core.offline.rendered import Identity, Snapshot
+from model_operator.core.ownership import controller_key, instance_key
 
 
 async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
@@ -56,11 +57,14 @@ async def _read(client: ApiClient, collection: Collection) -> Snapshot:
                 snapshot.instances[_identity(instance)] = instance
         snapshot.templates += await _readable(client, MODEL_TEMPLATES, namespace)
     snapshot.templates += await _readable(client, CLUSTER_MODEL_TEMPLATES)
-    owners = {instance["metadata"]["uid"] for instance in snapshot.instances.values()}
+    owners = {
+        instance_key(instance["metadata"]["namespace"], instance["metadata"]["uid"])
+        for instance in snapshot.instances.values()
+    }
     for namespace in namespaces:
         for kind in CHILD_KINDS:
             async for child in client.list(kind, namespace):
-                if _owner(child) in owners:
+                if controller_key(child) in owners:
                     snapshot.children.append(child)
     return snapshot
 
@@ -76,8 +80,3 @@ async def _readable(client: ApiClient, kind: ResourceKind, namespace: str = "") 
 def _identity(obj: Mapping[str, Any]) -> Identity:
     metadata = obj["metadata"]
     return obj["kind"], metadata.get("namespace", ""), metadata.get("name", "")
-
-
-def _owner(child: Object) -> str:
-    owners = child["metadata"].get("ownerReferences", ())
-    return next((owner["uid"] for owner in owners if owner.get("controller")), "")

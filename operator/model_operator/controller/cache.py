@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 _SHARED_LEVELS = 12
@@ -50,7 +50,7 @@ class ObjectCache:
         *,
         is_typed: bool = False,
         form: Callable[[Object], Object] = without_managed_fields,
-        **indexers: Callable[[Object], Iterable[str]],
+        **indexers: Callable[[Object], Iterable[Hashable]],
     ) -> None:
         self._is_typed = is_typed
         self.form = form
@@ -59,7 +59,7 @@ class ObjectCache:
         self._by_uid: dict[str, NamespacedName] = {}
         self._removed: dict[NamespacedName, int] = {}
         self._indexers = indexers
-        self._indices: dict[str, dict[str, set[NamespacedName]]] = {
+        self._indices: dict[str, dict[Hashable, set[NamespacedName]]] = {
             name: defaultdict(set) for name in indexers
         }
 
@@ -78,7 +78,7 @@ class ObjectCache:
         key = self._by_uid.get(uid)
         return self._objects[key] if key else None
 
-    def find(self, index: str, value: str) -> list[Object]:
+    def find(self, index: str, value: Hashable) -> list[Object]:
         """Return the objects that an index lists under a value, sorted by name."""
         return [self._objects[key] for key in sorted(self._indices[index].get(value, ()))]
 

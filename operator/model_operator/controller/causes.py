@@ -18,6 +18,7 @@ from model_operator.controller.client import ApiClient, Selection
 from model_operator.controller.errors import ApiError, ForbiddenError
 from model_operator.controller.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.causes.cause import Cause
+from model_operator.core.causes.events import events_of_pod
 from model_operator.core.causes.workers import workers_of
 from model_operator.core.reasons import POD_REASONS, Reason
 
@@ -137,7 +138,7 @@ class CauseFinder:
         events = {}
         try:
             for uid in workers.unclear[:_READ_EVENTS_OF]:
-                events[uid] = await self._list(POD_EVENTS, namespace, fields=f"involvedObject.uid={uid}")
+                events[uid] = await self._list(POD_EVENTS, namespace, fields=events_of_pod(uid))
         except ForbiddenError:
             # What the pods' status tells is told all the same.
             pass

@@ -157,7 +157,7 @@ class ChildSync:
         self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object, least: int
     ) -> Failure | None:
         name = wanted["metadata"]["name"]
-        match classify(live, name=instance.metadata.name, uid=instance.metadata.uid):
+        match _ownership(instance, live):
             case Ownership.FOREIGN:
                 return Failure(
                     Reason.NameConflict, f"{kind.kind} {name} exists and does not belong to this instance."
@@ -193,7 +193,7 @@ class ChildSync:
         if live is None:
             return None
         stays = Failure(Reason.Deploying, f"{AUTOSCALERS.kind} {rendered.name} is still being deleted.")
-        match classify(live, name=instance.metadata.name, uid=instance.metadata.uid):
+        match _ownership(instance, live):
             case Ownership.FOREIGN:
                 return None
             case Ownership.LEAVING:
@@ -212,7 +212,7 @@ class ChildSync:
     ) -> dict[str, Failure]:
         """Delete what may go; return what was in the way, by the child's name."""
         failures: dict[str, Failure] = {}
-        own = self._state.children_of(instance.metadata.uid)
+        own = self._state.children_of(instance.metadata.namespace, instance.metadata.uid)
         for child in prunable(rendering.children, own, failed):
             failure = await self._delete(child)
             if failure is not None:
@@ -244,3 +244,8 @@ class ChildSync:
         log.info(message, kind=kind.kind, child=metadata["name"])
         identity = (metadata["namespace"], metadata["name"], metadata["uid"])
         self._report(ChildAction(verb, ObjectRef(kind.api_version, kind.kind, *identity)))
+
+
+def _ownership(instance: ModelInstance, live: Object) -> Ownership:
+    metadata = instance.metadata
+    return classify(live, namespace=metadata.namespace, name=metadata.name, uid=metadata.uid)

@@ -157,7 +157,7 @@ class InstanceReconciler:
         deployments, services = (
             {
                 live["metadata"]["name"]: live
-                for live in self._state.children[kind.kind].find("owner", metadata["uid"])
+                for live in self._state.children_of_kind(kind.kind, metadata["namespace"], metadata["uid"])
             }
             for kind in (DEPLOYMENTS, SERVICES)
         )

@@ -17,7 +17,14 @@ from model_operator.controller.resources import (
 from model_operator.core.arrivals import Tally, tally
 from model_operator.core.dry_run import Trial
 from model_operator.core.kept_form import kept_form
-from model_operator.core.ownership import INSTANCE_LABEL, controller_of, is_instance
+from model_operator.core.ownership import (
+    INSTANCE_LABEL,
+    OwnerKey,
+    controller_key,
+    controller_of,
+    instance_key,
+    is_instance,
+)
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
 
@@ -73,17 +80,22 @@ class ClusterState:
             return self.templates[TemplateKind(kind.kind)]
         return self.children[kind.kind]
 
-    def children_of(self, uid: str) -> list[Object]:
-        """Return the children, of all kinds, that the instance of that uid controls."""
-        return [child for cache in self.children.values() for child in cache.find("owner", uid)]
+    def children_of(self, namespace: str, uid: str) -> list[Object]:
+        """Return the children, of all kinds, that the instance of that namespace and uid controls."""
+        return [child for kind in self.children for child in self.children_of_kind(kind, namespace, uid)]
+
+    def children_of_kind(self, kind: str, namespace: str, uid: str) -> list[Object]:
+        """Return the children of one kind that the instance of that namespace and uid controls."""
+        return self.children[kind].find("owner", instance_key(namespace, uid))
 
     def left_by_namesakes(self, namespace: str, name: str, uid: str | None) -> list[Object]:
         """Return the children that instances of a name control, but not those of that uid."""
+        own = None if uid is None else instance_key(namespace, uid)
         return [
             child
             for cache in self.children.values()
-            for child in cache.find("namesake", f"{namespace}/{name}")
-            if _owner_keys(child) != [uid]
+            for child in cache.find("namesake", (namespace, name))
+            if controller_key(child) != own
         ]
 
     def names_without_instance(self) -> set[NamespacedName]:
@@ -101,9 +113,14 @@ class ClusterState:
                     yield found
 
     def tally(self, template: Object) -> Tally:
-        """Count the instances of a template."""
-        uid = template["metadata"]["uid"]
-        return tally(self.instances.find("template", uid), uid, template["metadata"].get("generation", 0))
+        """Count the instances of a template; one of a namespace has none in another."""
+        namespace, uid = key_of(template)[0], template["metadata"]["uid"]
+        instances = (
+            each
+            for each in self.instances.find("template", uid)
+            if namespace in ("", each["metadata"].get("namespace", ""))
+        )
+        return tally(instances, uid, template["metadata"].get("generation", 0))
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
@@ -147,16 +164,16 @@ def bound_template(status: Mapping[str, Any] | None) -> str | None:
     return str(uid) if uid else None
 
 
-def _owner_keys(child: Object) -> list[str]:
-    controller = controller_of(child)
-    return [controller["uid"]] if controller else []
+def _owner_keys(child: Object) -> list[OwnerKey]:
+    key = controller_key(child)
+    return [key] if key else []
 
 
-def _namesake_keys(child: Object) -> list[str]:
+def _namesake_keys(child: Object) -> list[NamespacedName]:
     controller = controller_of(child)
     if controller is None or not is_instance(controller):
         return []
-    return [f"{child['metadata'].get('namespace', '')}/{controller['name']}"]
+    return [(child["metadata"].get("namespace", ""), controller["name"])]
 
 
 def instance_of_child(child: dict[str, Any]) -> NamespacedName | None:

@@ -1,5 +1,9 @@
 """Whose a child is: ours, an orphan to adopt, an earlier namesake's, or somebody else's.
 
+An owner counts only in the namespace of what it owns, and with its API group and kind: :class:`OwnerKey` is
+the one key by which owners and what they own are compared. A uid alone proves nothing, as anybody may write
+one into the owner references of an object elsewhere.
+
 An object is overwritten (forced) only when it is ours or an orphan with our labels; a user's
 Service that happens to have the instance's name stays untouched.
 """
@@ -8,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from model_operator.api import GROUP
 
@@ -22,6 +26,56 @@ DEPLOYMENT_LABEL = f"{GROUP}/deployment"
 """Label on every child and pod: the Deployment's name; part of the selector."""
 
 
+INSTANCE_KIND = "ModelInstance"
+"""Kind of the owner of all children."""
+
+
+class OwnerKey(NamedTuple):
+    """Which object owns: equal for the owner and for what refers to it as its controller.
+
+    Attributes
+    ----------
+    namespace
+        That of both; an owner reference never leads out of its namespace.
+    group, kind
+        API group and kind of the owner, of whichever version; the core group is empty.
+    uid
+        ``metadata.uid`` of the owner.
+    """
+
+    namespace: str
+    group: str
+    kind: str
+    uid: str
+
+
+def instance_key(namespace: str, uid: str) -> OwnerKey:
+    """Return the key of a ModelInstance as an owner."""
+    return OwnerKey(namespace, GROUP, INSTANCE_KIND, uid)
+
+
+def key_of_owner(owner: Mapping[str, Any], group: str, kind: str) -> OwnerKey:
+    """Return the key of an object of that API group and kind as an owner."""
+    metadata = owner["metadata"]
+    return OwnerKey(metadata.get("namespace", ""), group, kind, str(metadata["uid"]))
+
+
+def controller_key(live: Mapping[str, Any]) -> OwnerKey | None:
+    """Return the key of the object that controls another one; None when none does."""
+    controller = controller_of(live)
+    if controller is None:
+        return None
+    namespace = live["metadata"].get("namespace", "")
+    group = group_of(str(controller.get("apiVersion", "")))
+    return OwnerKey(namespace, group, str(controller.get("kind", "")), str(controller.get("uid", "")))
+
+
+def group_of(api_version: str) -> str:
+    """Return the API group of an ``apiVersion``; empty for the core group."""
+    group, slash, _ = api_version.rpartition("/")
+    return group if slash else ""
+
+
 class Ownership(Enum):
     """Relation of a live object to an instance."""
 
@@ -33,21 +87,23 @@ class Ownership(Enum):
     FOREIGN = "foreign"
 
 
-def classify(live: Mapping[str, Any], *, name: str, uid: str) -> Ownership:
+def classify(live: Mapping[str, Any], *, namespace: str, name: str, uid: str) -> Ownership:
     """Return whose a live child is.
 
     Parameters
     ----------
     live
         A Deployment, Service or other child as the API server has it.
-    name, uid
-        ``metadata.name`` and ``metadata.uid`` of the instance.
+    namespace, name, uid
+        ``metadata.namespace``, ``metadata.name`` and ``metadata.uid`` of the instance.
     """
     metadata = live.get("metadata", {})
+    if metadata.get("namespace", "") != namespace:
+        return Ownership.FOREIGN
     labels = metadata.get("labels") or {}
     labelled = labels.get(MANAGED_BY) == MANAGER and labels.get(INSTANCE_LABEL) == name
     controller = controller_of(live)
-    ours = controller is not None and controller.get("uid") == uid
+    ours = controller_key(live) == instance_key(namespace, uid)
     namesake = controller is not None and is_instance(controller) and controller.get("name") == name
     adoptable = controller is None and labelled and _has_selector(live, name)
     if not (ours or namesake or adoptable):
@@ -65,9 +121,8 @@ def controller_of(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def is_instance(reference: Mapping[str, Any]) -> bool:
     """Tell whether an owner reference is to a ModelInstance, of whichever version."""
-    return reference.get("kind") == "ModelInstance" and str(reference.get("apiVersion", "")).startswith(
-        f"{GROUP}/"
-    )
+    group = group_of(str(reference.get("apiVersion", "")))
+    return (group, reference.get("kind")) == (GROUP, INSTANCE_KIND)
 
 
 def _has_selector(live: Mapping[str, Any], instance: str) -> bool:

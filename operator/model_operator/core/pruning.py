@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from model_operator.core.autoscaler import AUTOSCALER
 from model_operator.core.canonical import applicable, was_applied
 from model_operator.core.rollout import RolloutState, assess_rollout
+
+
+class _Key(NamedTuple):
+    namespace: str
+    kind: str
+    name: str
 
 
 def prunable(
@@ -36,12 +42,12 @@ def prunable(
     live = list(live)
     wanted_by_key = {_key(child): child for child in wanted}
     deployments = {_key(child): child for child in live if child["kind"] == "Deployment"}
-    wanted_deployments = [key for key in wanted_by_key if key[0] == "Deployment"]
+    wanted_deployments = [key for key in wanted_by_key if key.kind == "Deployment"]
     result = []
     for child in live:
         if _key(child) in wanted_by_key or child["metadata"].get("deletionTimestamp"):
             continue
-        same_name = ("Deployment", child["metadata"]["name"])
+        same_name = _key(child, "Deployment")
         if same_name in wanted_by_key:
             if child["kind"] == AUTOSCALER:
                 continue
@@ -49,7 +55,7 @@ def prunable(
                 wanted_by_key[same_name], deployments.get(same_name)
             ):
                 result.append(child)
-        elif all(_may_follow(child, deployments.get(key), key[1] in failed) for key in wanted_deployments):
+        elif all(_may_follow(child, deployments.get(key), key.name in failed) for key in wanted_deployments):
             result.append(child)
     return result
 
@@ -73,5 +79,7 @@ def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) ->
     )
 
 
-def _key(child: Mapping[str, Any]) -> tuple[str, str]:
-    return child["kind"], child["metadata"]["name"]
+def _key(child: Mapping[str, Any], kind: str | None = None) -> _Key:
+    """Return what a child is known by; with a kind, that of its namesake of that kind."""
+    metadata = child["metadata"]
+    return _Key(metadata.get("namespace", ""), kind or child["kind"], metadata["name"])

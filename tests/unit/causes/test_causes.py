@@ -30,7 +30,7 @@ def deployment(replicas: int) -> dict[str, Any]:
 
 
 def replica_set(uid: str, revision: str) -> dict[str, Any]:
-    owner = {"uid": "d", "controller": True}
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": "d", "controller": True}
     return {"metadata": {"uid": uid, "annotations": {REVISION: revision}, "ownerReferences": [owner]}}
 
 
@@ -44,7 +44,9 @@ def pod(number: int, given: dict[str, Any]) -> dict[str, Any]:
         "name": f"demo-{revision}-{uid}",
         "uid": uid,
         "creationTimestamp": given.get("created", "2026-01-01T08:00:00Z"),
-        "ownerReferences": [{"uid": revision, "controller": True}],
+        "ownerReferences": [
+            {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": revision, "controller": True}
+        ],
     }
     if given.get("ending"):
         metadata["deletionTimestamp"] = "2026-01-01T09:00:00Z"
@@ -135,3 +137,40 @@ def test_without_a_replica_set_of_the_current_revision_nobody_is_blamed() -> Non
     made = [pod(0, crash["pods"][0])]
 
     assert workers_of(deployment(1), [replica_set("new", "1")], made).cause({}) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"namespace": "other"},
+        {"owner": {"kind": "Job"}},
+        {"owner": {"apiVersion": "example.com/v1"}},
+        {"owner": {"controller": False}},
+        {"ownerReferences": []},
+    ],
+    ids=["namespace", "kind", "group", "no controller", "no owner"],
+)
+def test_who_is_not_of_our_replica_set_is_no_worker(changes: dict[str, Any]) -> None:
+    crashed = {"model": {"restartCount": 9, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}}
+    own, stray = pod(1, crashed), pod(2, crashed)
+    assert len(workers_of(deployment(1), SETS, [own]).waiting) == 1
+    metadata = stray["metadata"]
+    metadata["ownerReferences"][0] |= changes.get("owner", {})
+    metadata |= {key: value for key, value in changes.items() if key != "owner"}
+
+    workers = workers_of(deployment(1), SETS, [stray])
+
+    assert (workers.waiting, workers.old, workers.ended, workers.ready) == ((), (), (), 0)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"namespace": "other"}, {"owner": {"kind": "StatefulSet"}}, {"owner": {"controller": False}}]
+)
+def test_a_replica_set_of_another_owner_has_no_workers_of_ours(changes: dict[str, Any]) -> None:
+    stray = replica_set("new", "2")
+    metadata = stray["metadata"]
+    metadata["ownerReferences"][0] |= changes.get("owner", {})
+    metadata |= {key: value for key, value in changes.items() if key != "owner"}
+    of_it = pod(1, {"model": {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}})
+
+    assert workers_of(deployment(1), [stray], [of_it]).waiting == ()

@@ -24,11 +24,13 @@ every_failure = pytest.mark.parametrize("name", FAILURES)
 
 def replica_sets(seen: Snapshot) -> list[dict[str, Any]]:
     """Return the metadata of the one ReplicaSet that the recorded pods are of."""
-    owner = {"uid": seen.deployment["metadata"]["uid"], "controller": True}
-    revision = {REVISION: seen.deployment["metadata"]["annotations"][REVISION]}
+    metadata = seen.deployment["metadata"]
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": metadata["uid"], "controller": True}
+    place = {"namespace": metadata["namespace"]}
+    revision = {REVISION: metadata["annotations"][REVISION]}
     uids = {pod["metadata"]["ownerReferences"][0]["uid"] for pod in seen.pods}
     return [
-        {"metadata": {"uid": uid, "annotations": revision, "ownerReferences": [owner]}}
+        {"metadata": {**place, "uid": uid, "annotations": revision, "ownerReferences": [owner]}}
         for uid in sorted(uids)
     ]
 

@@ -65,14 +65,18 @@ class Cluster:
             yield item
 
     def items(self) -> Mapping[str, Objects]:
-        owner = {"uid": "d", "controller": True}
-        sets = {"metadata": {"uid": "rs", "annotations": {REVISION: "1"}, "ownerReferences": [owner]}}
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": "d", "controller": True}
+        of_set = {"namespace": "team", "uid": "rs", "annotations": {REVISION: "1"}}
+        sets = {"metadata": {**of_set, "ownerReferences": [owner]}}
         pod = {
             "metadata": {
                 "name": "demo-rs-x",
                 "uid": "p1",
                 "creationTimestamp": "2026-01-01T08:00:00Z",
-                "ownerReferences": [{"uid": "rs", "controller": True}],
+                "namespace": "team",
+                "ownerReferences": [
+                    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "rs", "controller": True}
+                ],
             },
             "spec": {"nodeName": "n", "containers": [{"name": "model", "image": "x:1"}]},
             "status": {
@@ -227,7 +231,7 @@ def test_events_are_read_only_where_the_status_does_not_tell() -> None:
     cluster = Cluster()
     cluster.pass_time(PATIENCE_SECONDS)
     assert cluster.find()[0] == "VolumeNotReady"
-    assert cluster.asked[2:] == [(105, "Event", "involvedObject.uid=p1")]
+    assert cluster.asked[2:] == [(105, "Event", "involvedObject.kind=Pod,involvedObject.uid=p1")]
 
     cluster.asked.clear()
     cluster.model = UNPULLED

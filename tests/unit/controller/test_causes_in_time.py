@@ -52,9 +52,15 @@ class Server(FakeApi):
         deployment = self.find("Deployment", "demo")
         assert deployment is not None
         assert "labels" in selection
-        owner = {"uid": deployment["metadata"]["uid"], "controller": True}
+        owner = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "uid": deployment["metadata"]["uid"],
+            "controller": True,
+        }
         if kind.kind == "ReplicaSet":
-            yield {"metadata": {"uid": "rs", "annotations": {REVISION: "1"}, "ownerReferences": [owner]}}
+            metadata = {"namespace": "team", "uid": "rs", "annotations": {REVISION: "1"}}
+            yield {"metadata": {**metadata, "ownerReferences": [owner]}}
             return
         assert kind.kind == "Pod"
         self.looks.append(now())
@@ -64,7 +70,10 @@ class Server(FakeApi):
                 "name": "demo-rs-x",
                 "uid": "p1",
                 "creationTimestamp": "2026-01-01T08:00:00Z",
-                "ownerReferences": [{"uid": "rs", "controller": True}],
+                "namespace": "team",
+                "ownerReferences": [
+                    {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "rs", "controller": True}
+                ],
             },
             "spec": {"nodeName": "n", "containers": [{"name": "model"}]},
             "status": {

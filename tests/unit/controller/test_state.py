@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from model_operator.api import TemplateKind
 from model_operator.controller.state import ClusterState, bound_template, instance_of_child
 from tests.unit.controller.objects import child, instance, template
@@ -15,7 +17,7 @@ def test_children_are_those_that_the_instance_controls() -> None:
     state.children["Deployment"].put(child("other", owner=instance("other", uid="i2")))
     state.children["Deployment"].put(child("orphan", label="demo"))
 
-    found = state.children_of("i1")
+    found = state.children_of("team", "i1")
 
     assert [(one["kind"], one["metadata"]["name"]) for one in found] == [
         ("Deployment", "demo"),
@@ -99,3 +101,38 @@ def test_bound_template() -> None:
     assert bound_template(instance("demo")["status"]) is None
     assert bound_template({"template": None}) is None
     assert bound_template(None) is None
+
+
+def foreign_to(demo: dict[str, Any], name: str, **changes: Any) -> dict[str, Any]:
+    """Return a Deployment that refers to an instance's uid, and is not that instance's all the same."""
+    obj = child(name, owner=demo, label="demo")
+    references = [{**obj["metadata"]["ownerReferences"][0], **changes.pop("owner", {})}]
+    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": references, **changes}}
+
+
+def test_an_owner_counts_only_in_its_own_namespace_and_with_our_kind() -> None:
+    state = ClusterState()
+    demo = instance("demo")
+    strangers = (
+        foreign_to(demo, "elsewhere", namespace="other"),
+        foreign_to(demo, "group", owner={"apiVersion": "example.com/v1"}),
+        foreign_to(demo, "kind", owner={"kind": "ModelTemplate"}),
+        foreign_to(demo, "no-controller", owner={"controller": False}),
+    )
+    for one in strangers:
+        state.children["Deployment"].put(one)
+    own = foreign_to(demo, "later-version", owner={"apiVersion": "modeloperator.dev/v1"})
+    state.children["Deployment"].put(own)
+
+    assert state.children_of("team", "i1") == [own]
+    assert state.children_of_kind("Deployment", "team", "i1") == [own]
+    assert state.children_of_kind("Service", "team", "i1") == []
+
+
+def test_a_template_of_a_namespace_counts_no_instance_of_another() -> None:
+    state = ClusterState()
+    state.instances.put(instance("own", uid="i1", bound="t1"))
+    state.instances.put(instance("elsewhere", namespace="other", uid="i2", bound="t1"))
+
+    assert state.tally(template("embed")).instances == 1
+    assert state.tally(template("embed", namespace="")).instances == 2

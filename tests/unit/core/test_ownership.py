@@ -20,4 +20,6 @@ def test_ownership(case: dict[str, Any]) -> None:
         **{part: case[part] for part in ("kind", "metadata", "spec") if part in case},
     }
 
-    assert classify(live, name="demo", uid="u1") is Ownership[case["whose"]]
+    live["metadata"] = {"namespace": "team", **(live.get("metadata") or {})}
+
+    assert classify(live, namespace="team", name="demo", uid="u1") is Ownership[case["whose"]]

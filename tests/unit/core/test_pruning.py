@@ -51,3 +51,15 @@ def test_prunable(case: dict[str, Any]) -> None:
     pruned = prunable(wanted, (live(**child) for child in case["live"]), case.get("failed", ()))
 
     assert [f"{child['kind']}/{child['metadata']['name']}" for child in pruned] == case["pruned"]
+
+
+def test_a_replacement_in_another_namespace_replaces_nothing() -> None:
+    """A stranger's Deployment of the replacement's name must not have what serves deleted early."""
+    wanted = rendered(kind="Deployment", name="b")
+    wanted["metadata"]["namespace"] = "team"
+    old, forged = live(kind="Deployment", name="a"), live(kind="Deployment", name="b")
+    old["metadata"]["namespace"], forged["metadata"]["namespace"] = "team", "other"
+
+    assert prunable([wanted], [old, forged]) == []
+    forged["metadata"]["namespace"] = "team"
+    assert prunable([wanted], [old, forged]) == [old]

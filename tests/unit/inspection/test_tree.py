@@ -7,7 +7,7 @@ from typing import Any
 
 from model_operator.cli.terminal import columns
 from model_operator.core.inspection.explanation import explain
-from model_operator.core.inspection.facts import Facts
+from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.tree import Tone, instance_tree
 
 NOW = datetime.datetime(2026, 1, 1, 0, 1, tzinfo=datetime.UTC)
@@ -15,10 +15,24 @@ TIME = "2026-01-01T00:00:00Z"
 REVISION = "deployment.kubernetes.io/revision"
 
 
-def obj(name: str, owner: str = "", revision: str = "", **parts: Any) -> dict[str, Any]:
+INSTANCE = ("modeloperator.dev/v1alpha1", "ModelInstance")
+DEPLOYMENT = ("apps/v1", "Deployment")
+REPLICA_SET = ("apps/v1", "ReplicaSet")
+
+
+def obj(
+    name: str,
+    owner: str = "",
+    revision: str = "",
+    controller: tuple[str, str] = DEPLOYMENT,
+    **parts: Any,
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name, "namespace": "team-a", "uid": name, "creationTimestamp": TIME}
     if owner:
-        metadata["ownerReferences"] = [{"uid": owner, "controller": True}]
+        version, kind = controller
+        metadata["ownerReferences"] = [
+            {"apiVersion": version, "kind": kind, "uid": owner, "controller": True}
+        ]
     if revision:
         metadata["annotations"] = {REVISION: revision}
     return {"metadata": metadata, **parts}
@@ -26,7 +40,8 @@ def obj(name: str, owner: str = "", revision: str = "", **parts: Any) -> dict[st
 
 def deployment(name: str, owner: str = "minilm", *, revision: str = "2", ready: int = 1) -> dict[str, Any]:
     spec = {"replicas": 2}
-    return obj(name, owner, revision, spec=spec, status={"readyReplicas": ready, "observedGeneration": 1})
+    status = {"readyReplicas": ready, "observedGeneration": 1}
+    return obj(name, owner, revision, INSTANCE, spec=spec, status=status)
 
 
 def pod(name: str, owner: str, *, ready: bool = True, **status: Any) -> dict[str, Any]:
@@ -34,7 +49,14 @@ def pod(name: str, owner: str, *, ready: bool = True, **status: Any) -> dict[str
     conditions.append({"type": "PodScheduled", "status": "True"})
     containers = [{"name": "model", "ready": ready, "state": {"running": {"startedAt": TIME}}}]
     held = {"conditions": conditions, "containerStatuses": containers, **status}
-    return obj(name, owner, spec={"nodeName": "node", "containers": [{"name": "model"}]}, status=held)
+    return obj(
+        name,
+        owner,
+        "",
+        REPLICA_SET,
+        spec={"nodeName": "node", "containers": [{"name": "model"}]},
+        status=held,
+    )
 
 
 def leaving(given: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +130,7 @@ def test_several_deployments_in_the_order_of_the_status() -> None:
 
 
 def test_a_pod_without_status() -> None:
-    bare = obj("worker", "set", spec={"containers": [{"name": "model"}]})
+    bare = obj("worker", "set", "", REPLICA_SET, spec={"containers": [{"name": "model"}]})
     facts = Facts(instance(), [deployment("minilm")], [obj("set", "minilm", "2")], [bare])
 
     assert instance_tree(facts, NOW)[-1].texts == ("   └─ Pod/worker", "Starting", "0/1", "60s", "")
@@ -139,3 +161,15 @@ def test_why_shows_some_of_many_pods() -> None:
     assert len(where) == 6
     assert where[0].startswith("Pod worker-0 of Deployment minilm: image")
     assert where[-1] == "and 2 more pods of Deployment minilm"
+
+
+def test_what_only_has_the_label_of_an_instance_is_not_shown() -> None:
+    forged = deployment("forged")
+    forged["metadata"]["ownerReferences"][0]["apiVersion"] = "example.com/v1"
+    elsewhere = deployment("elsewhere")
+    elsewhere["metadata"]["namespace"] = "team-b"
+    job = obj("job-pod", "set", "", ("batch/v1", "Job"), spec={"containers": [{"name": "model"}]})
+    facts = Facts(instance(), [deployment("minilm"), forged, elsewhere], [obj("set", "minilm", "2")], [job])
+
+    assert [name_of(each) for each in facts.own_deployments()] == ["minilm"]
+    assert list(facts.pods_of(deployment("minilm"))) == []

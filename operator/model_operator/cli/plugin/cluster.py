@@ -28,6 +28,7 @@ from model_operator.controller.resources import (
     REPLICA_SETS,
     ResourceKind,
 )
+from model_operator.core.causes.events import events_of_pod
 from model_operator.core.causes.workers import workers_of
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
@@ -165,7 +166,7 @@ class Cluster:
         ]
         events: dict[str, list[Object]] = {}
         for uid in unclear[:_EVENTS_OF]:
-            events[uid] = await self.all(POD_EVENTS, self.namespace, fields=f"involvedObject.uid={uid}")
+            events[uid] = await self.all(POD_EVENTS, self.namespace, fields=events_of_pod(uid))
         template = await self.template_of(facts.instance)
         return Facts(facts.instance, facts.deployments, facts.replica_sets, facts.pods, events, template)
 

@@ -15,6 +15,11 @@ _CONTAINER = re.compile(r"\{(.*)\}$")
 _EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
+def events_of_pod(uid: str) -> str:
+    """Return the field selector of the events about the pod of that uid, and no other kind of that uid."""
+    return f"involvedObject.kind=Pod,involvedObject.uid={uid}"
+
+
 def last_seen(event: Event) -> datetime.datetime:
     """Return when an event has last happened."""
     series = event.get("series") or {}

@@ -12,7 +12,7 @@ from model_operator.core.causes.cause import Cause, failure
 from model_operator.core.causes.events import Event, moment
 from model_operator.core.causes.pod import condition, has_crashed_unasked, has_ended, is_ready, judge_pod
 from model_operator.core.causes.words import settled
-from model_operator.core.ownership import controller_of
+from model_operator.core.ownership import OwnerKey, controller_key, key_of_owner
 from model_operator.core.reasons import Actor, Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -147,11 +147,12 @@ def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
     A pod is of the current revision when its ReplicaSet has the Deployment's revision number. Comparing the
     pod with the template would not do: a cluster's admission may change pods.
     """
-    own = {_uid(each): each for each in replica_sets if _controller(each) == _uid(deployment)}
+    controller = deployment_key(deployment)
+    own = {replica_set_key(each): each for each in replica_sets if controller_key(each) == controller}
     revision = (deployment["metadata"].get("annotations") or {}).get(REVISION)
     current = {
-        uid
-        for uid, each in own.items()
+        key
+        for key, each in own.items()
         if (each["metadata"].get("annotations") or {}).get(REVISION) == revision
     }
     waiting: list[Object] = []
@@ -159,7 +160,8 @@ def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
     old: list[Object] = []
     ready: list[Object] = []
     for pod in sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])):
-        owner = _controller(pod)
+        owner = controller_key(pod)
+        # The label alone proves nothing: anybody may put it on a pod.
         if owner not in own:
             continue
         if owner not in current:
@@ -194,10 +196,15 @@ def _end(pod: Object) -> datetime.datetime | None:
     return moment(time) if time else None
 
 
+def deployment_key(deployment: Object) -> OwnerKey:
+    """Return the key of a Deployment as an owner of ReplicaSets."""
+    return key_of_owner(deployment, "apps", "Deployment")
+
+
+def replica_set_key(replica_set: Object) -> OwnerKey:
+    """Return the key of a ReplicaSet as an owner of pods."""
+    return key_of_owner(replica_set, "apps", "ReplicaSet")
+
+
 def _uid(obj: Object) -> str:
     return str(obj["metadata"]["uid"])
-
-
-def _controller(obj: Object) -> str | None:
-    controller = controller_of(obj)
-    return str(controller["uid"]) if controller else None

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model_operator.core.causes.events import Event
-from model_operator.core.causes.workers import REVISION
-from model_operator.core.ownership import controller_of
+from model_operator.core.causes.workers import REVISION, deployment_key, replica_set_key
+from model_operator.core.ownership import controller_key, instance_key
 
 Object = Mapping[str, Any]
 
@@ -44,23 +44,24 @@ class Facts:
 
     def own_deployments(self) -> list[Object]:
         """Return the Deployments that the instance controls, in the order of its status, then by name."""
-        uid = self.instance["metadata"]["uid"]
+        metadata = self.instance["metadata"]
+        owner = instance_key(metadata.get("namespace", ""), metadata["uid"])
         order = [entry["name"] for entry in self.status.get("deployments") or ()]
-        own = [each for each in self.deployments if (controller_of(each) or {}).get("uid") == uid]
+        own = [each for each in self.deployments if controller_key(each) == owner]
         return sorted(own, key=lambda each: ([*order, name_of(each)].index(name_of(each)), name_of(each)))
 
     def pods_of(self, deployment: Object) -> Iterator[tuple[Object, bool]]:
         """Yield the pods of a Deployment, those of its present revision first, and whether they are of it."""
         revisions = {
-            each["metadata"]["uid"]: _revision(each)
+            replica_set_key(each): _revision(each)
             for each in self.replica_sets
-            if (controller_of(each) or {}).get("uid") == deployment["metadata"]["uid"]
+            if controller_key(each) == deployment_key(deployment)
         }
         present = _revision(deployment)
         own = [
             (pod, revisions[owner] == present)
             for pod in self.pods
-            if (owner := (controller_of(pod) or {}).get("uid")) in revisions
+            if (owner := controller_key(pod)) in revisions
         ]
         yield from sorted(
             own, key=lambda pair: (not pair[1], pair[0]["metadata"]["creationTimestamp"], name_of(pair[0]))
