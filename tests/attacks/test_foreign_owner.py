@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from model_operator.core.causes.workers import REVISION
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.waiting import wait_for
@@ -172,11 +173,12 @@ def test_pod_with_our_labels_tells_nothing(api: KubeApi) -> None:
     edit_bundle(api, tag="v2")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", "False")
     live = api.get("Deployment", "minilm")
+    present = max(api.list("ReplicaSet"), key=lambda each: int(each["metadata"]["annotations"][REVISION]))
     labels = {**live["spec"]["template"]["metadata"]["labels"], FAILURE: "image-pull"}
     for number, owner in enumerate(
         ({}, {"apiVersion": "batch/v1", "kind": "Job"}, {"apiVersion": "apps/v1", "kind": "Deployment"})
     ):
-        references = [{**owner, "name": "minilm", "uid": live["metadata"]["uid"], "controller": True}]
+        references = [{**owner, "name": "minilm", "uid": present["metadata"]["uid"], "controller": True}]
         api.create(
             {
                 "apiVersion": "v1",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Any, cast
 
 import kopf
@@ -154,7 +155,7 @@ class Operator:
         self._lease = lease
         writer = ApiClient(connection, lease.permit if lease is not None else None)
         self._state = ClusterState()
-        self._queue: WorkQueue[Key] = WorkQueue()
+        self._queue: WorkQueue[Key] = WorkQueue(group_of=attrgetter("namespace"), workers=settings.workers)
         # Nothing is to be done before we lead, and then everything is looked at once.
         self._queue.close()
         self._triggers = Triggers(self._state, self._queue, scope, metrics.unreadable)

@@ -2,7 +2,8 @@
 
 The semantics are those of client-go's rate-limited work queue: a key is never worked on twice at the
 same time, however often it is added it is worked on once, and when it is added while it is worked on
-it is worked on once more afterwards. Beyond that, keys that can wait let those go first that cannot.
+it is worked on once more afterwards. Beyond that, groups of keys take turns, one of them never holds all
+workers, and keys that can wait let those of their group go first that cannot (`core/fair_order.py`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
+
+from model_operator.core.fair_order import FairOrder
 
 Key = TypeVar("Key", bound=Hashable)
 
 _BASE_DELAY = 0.2
 _JITTER = 0.2
-_PATIENCE = 8
-"""One in so many keys is a patient one while others wait, too."""
 
 
 class Load(NamedTuple):
@@ -53,14 +53,21 @@ class WorkQueue(Generic[Key]):
         Where jitter comes from.
     now
         Seconds from any start, for ages.
+    group_of
+        Whom a key is for, such as its namespace: groups take turns. All keys are of one group by default.
+    workers
+        How many work at the same time; all but one of them may work for one group. None for no such bound.
     """
 
     def __init__(
-        self, random_source: random.Random | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        random_source: random.Random | None = None,
+        now: Callable[[], float] = time.monotonic,
+        group_of: Callable[[Key], Hashable] = lambda _: None,
+        workers: int | None = None,
     ) -> None:
-        self._ready: deque[Key] = deque()
-        self._patient: OrderedDict[Key, None] = OrderedDict()
-        self._taken = 0
+        self._group_of = group_of
+        self._order: FairOrder[Hashable, Key] = FairOrder(None if workers is None else max(1, workers - 1))
         # Since when; both are in the order of time.
         self._queued: dict[Key, float] = {}
         self._active: dict[Key, float] = {}
@@ -92,7 +99,7 @@ class WorkQueue(Generic[Key]):
     def add(self, key: Key, delay: float = 0, *, patient: bool = False) -> None:
         """Have a key worked on, now or after some seconds; the earliest of several times counts.
 
-        A patient one lets the others go first, all but every eighth.
+        A patient one lets the others of its group go first, all but every eighth.
         """
         if self._is_closed:
             return
@@ -109,14 +116,10 @@ class WorkQueue(Generic[Key]):
             self._again[key] = patient and self._again.get(key, True)
         elif key not in self._queued:
             self._queued[key] = self._now()
-            if patient:
-                self._patient[key] = None
-            else:
-                self._ready.append(key)
+            self._order.add(self._group_of(key), key, patient=patient)
             self._available.set()
-        elif not patient and key in self._patient:
-            del self._patient[key]
-            self._ready.append(key)
+        elif not patient:
+            self._order.promote(self._group_of(key), key)
 
     def retry(self, key: Key, limit: float) -> float:
         """Add a key after a failure, each time in a row after twice the time; return the seconds.
@@ -144,17 +147,20 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key:
         """Return the next key; it is active until :meth:`done`."""
-        while not self._queued:
+        while not self._order:
             self._available.clear()
             await self._available.wait()
-        key = self._next()
+        key = self._order.take()
         del self._queued[key]
         self._active[key] = self._now()
         return key
 
     def done(self, key: Key) -> None:
         """Say that a key's work is over; if it was added meanwhile, it comes again."""
-        self._active.pop(key, None)
+        if self._active.pop(key, None) is not None:
+            self._order.give_back(self._group_of(key))
+            if self._order:
+                self._available.set()
         if not self._active:
             self._settled.set()
         if key in self._again:
@@ -165,8 +171,8 @@ class WorkQueue(Generic[Key]):
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
-        waiting = (self._ready, self._patient, self._queued, self._again)
-        for kept in (self._timers, self._failures, *waiting):
+        self._order.clear()
+        for kept in (self._timers, self._failures, self._queued, self._again):
             kept.clear()
 
     def open(self) -> None:
@@ -178,13 +184,6 @@ class WorkQueue(Generic[Key]):
         while self._active:
             self._settled.clear()
             await self._settled.wait()
-
-    def _next(self) -> Key:
-        """Take the next of the keys that wait, of which there must be one."""
-        self._taken += 1
-        if self._patient and (not self._ready or self._taken % _PATIENCE == 0):
-            return self._patient.popitem(last=False)[0]
-        return self._ready.popleft()
 
     def _add_later(self, key: Key, delay: float) -> None:
         if key in self._queued or key in self._again:

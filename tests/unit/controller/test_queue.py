@@ -423,3 +423,74 @@ def test_settling_waits_for_what_is_worked_on() -> None:
         assert not await arrives(queue, within=1000)
 
     run(main())
+
+
+def test_groups_take_turns() -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str](group_of=lambda key: key[0])
+        for number in range(200):
+            queue.add(f"a{number}")
+        queue.add("b")
+        queue.add("c", patient=True)
+        assert len(queue) == 202
+        return [await queue.get() for _ in range(4)]
+
+    assert run(main()) == ["a0", "b", "c", "a1"]
+
+
+def test_a_key_that_is_added_during_its_work_waits_for_the_turn_of_its_group() -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str](group_of=lambda key: key[0])
+        for key in ("a1", "a2", "b1"):
+            queue.add(key)
+        first = await queue.get()
+        queue.add(first)
+        queue.done(first)
+        return [first, *[await queue.get() for _ in range(3)]]
+
+    assert run(main()) == ["a1", "b1", "a2", "a1"]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_one_group_never_holds_all_workers(workers: int) -> None:
+    async def main() -> float:
+        queue = WorkQueue[str](group_of=lambda key: key[0], workers=workers)
+        begun: dict[str, float] = {}
+
+        async def work() -> None:
+            while True:
+                key = await queue.get()
+                begun[key] = now()
+                await asyncio.sleep(15 if key.startswith("a") else 1)
+                queue.done(key)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work()) for _ in range(workers)]
+            for number in range(20):
+                queue.add(f"a{number}")
+            await asyncio.sleep(5)
+            queue.add("b")
+            await asyncio.sleep(1000)
+            for task in tasks:
+                task.cancel()
+        assert len(begun) == 21, "nothing is left"
+        return begun["b"]
+
+    # With a single worker the look that is under way has to end first.
+    assert run(main()) == (15 if workers == 1 else 5)
+
+
+def test_closing_while_a_group_is_at_its_bound_loses_no_worker() -> None:
+    async def main() -> list[str]:
+        queue = WorkQueue[str](group_of=lambda key: key[0], workers=2)
+        queue.add("a1")
+        queue.add("a2")
+        assert await queue.get() == "a1"
+        queue.close()
+        queue.open()
+        queue.add("a3")
+        assert not await arrives(queue, within=10)
+        queue.done("a1")
+        return [await asyncio.wait_for(queue.get(), 1)]
+
+    assert run(main()) == ["a3"]

@@ -1,0 +1,111 @@
+"""The order in which waiting keys are served: groups take turns, and no group holds all workers.
+
+A group is a namespace; what has none forms a group of its own. Groups that wait stand in a ring and give one
+key each in turn, so that hundreds of keys of one namespace delay a key of another by one and not by hundreds.
+Within a group the order is that of arrival, except that patient keys let the others of their own group go
+first, all but every eighth. The rule holds for each group: a patient key of a quiet namespace does not wait for
+the impatient ones of a noisy namespace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Group = TypeVar("Group", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
+
+_PATIENCE = 8
+"""One in so many keys of a group is a patient one while others of the group wait, too."""
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Key]):
+    """The keys of one group that wait, and how many have been taken since the group last was empty."""
+
+    ready: deque[Key] = field(default_factory=deque)
+    patient: OrderedDict[Key, None] = field(default_factory=OrderedDict)
+    taken: int = 0
+
+    def take(self) -> Key:
+        self.taken += 1
+        if self.patient and (not self.ready or self.taken % _PATIENCE == 0):
+            return self.patient.popitem(last=False)[0]
+        return self.ready.popleft()
+
+
+class FairOrder(Generic[Group, Key]):
+    """Keys that wait, by group, and how many of each group are taken and not given back.
+
+    Each key waits at most once; who adds it sees to that.
+
+    Parameters
+    ----------
+    most_taken
+        Number of keys of one group that may be taken at a time; None for any number.
+    """
+
+    def __init__(self, most_taken: int | None = None) -> None:
+        self.most_taken = most_taken
+        # Groups with keys that may be taken, the next one first; and those that have reached the bound.
+        self._ring: OrderedDict[Group, _Waiting[Key]] = OrderedDict()
+        self._held: dict[Group, _Waiting[Key]] = {}
+        self._taken: Counter[Group] = Counter()
+
+    def __bool__(self) -> bool:
+        """Tell whether a key may be taken now."""
+        return bool(self._ring)
+
+    def add(self, group: Group, key: Key, *, patient: bool = False) -> None:
+        """Have a key wait that does not; its group goes to the end of the ring if none of it waited."""
+        waiting = self._waiting(group)
+        if waiting is None:
+            waiting = _Waiting()
+            if self._is_full(group):
+                self._held[group] = waiting
+            else:
+                self._ring[group] = waiting
+        if patient:
+            waiting.patient[key] = None
+        else:
+            waiting.ready.append(key)
+
+    def promote(self, group: Group, key: Key) -> None:
+        """Have a patient key that waits be patient no longer; nothing for any other."""
+        waiting = self._waiting(group)
+        if waiting is not None and key in waiting.patient:
+            del waiting.patient[key]
+            waiting.ready.append(key)
+
+    def take(self) -> Key:
+        """Take the next key; there must be one that may be taken."""
+        group, waiting = self._ring.popitem(last=False)
+        key = waiting.take()
+        self._taken[group] += 1
+        if waiting.ready or waiting.patient:
+            if self._is_full(group):
+                self._held[group] = waiting
+            else:
+                self._ring[group] = waiting
+        return key
+
+    def give_back(self, group: Group) -> None:
+        """Say that the work on a key of a group is over."""
+        self._taken[group] -= 1
+        if not self._taken[group]:
+            del self._taken[group]
+        if group in self._held and not self._is_full(group):
+            self._ring[group] = self._held.pop(group)
+
+    def clear(self) -> None:
+        """Drop what waits; what is taken has still to be given back."""
+        self._ring.clear()
+        self._held.clear()
+
+    def _waiting(self, group: Group) -> _Waiting[Key] | None:
+        return self._ring.get(group) or self._held.get(group)
+
+    def _is_full(self, group: Group) -> bool:
+        return self.most_taken is not None and self._taken[group] >= self.most_taken
