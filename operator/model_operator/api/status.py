@@ -70,6 +70,18 @@ class ValidationErrorEntry(ApiModel):
     """Code of the error for programs to read, such as `missing`."""
 
 
+class ContestedFieldEntry(ApiModel):
+    """A field of a child that somebody else keeps changing."""
+
+    kind: str
+    """Kind of the child, such as Deployment or Service."""
+    field: str
+    """Path of the field; empty when the child as a whole is deleted again and again."""
+    manager: str
+    """Field manager that wrote it last, with the subresource by which it did; empty when the object's
+    managedFields name none."""
+
+
 class DeploymentStatusEntry(ApiModel):
     """The state of one deployment of the model."""
 
@@ -88,6 +100,8 @@ class DeploymentStatusEntry(ApiModel):
     rolled out while the status is READY. An operator that would render other pods leaves them as they are."""
     message: str | None = None
     """What is in the way, and who must do what next."""
+    contested: Annotated[list[ContestedFieldEntry], Field(max_length=16), ATOMIC] | None = None
+    """The fields of the deployment's children that somebody else keeps changing; absent for none."""
 
 
 class ModelInstanceStatus(ApiModel):

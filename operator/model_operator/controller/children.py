@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.client import ApiClient
+from model_operator.controller.contests import Contests
 from model_operator.controller.errors import (
     ApiError,
     ApiUnavailableError,
@@ -20,6 +21,7 @@ from model_operator.controller.leftovers import exists
 from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, ObjectRef, Verb
 from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.ownership import Ownership, classify
@@ -51,12 +53,30 @@ class ChildSync:
         The caches; answers to writes are put there at once.
     report
         Called with each thing that was done to a child.
+    contests
+        What knows of children that somebody else keeps changing.
+
+    Attributes
+    ----------
+    contested
+        The fields that somebody else keeps changing, by the name of the deployment, after :meth:`sync`.
+    next_look
+        Seconds until contested children are to be looked at again; None when none are.
     """
 
-    def __init__(self, client: ApiClient, state: ClusterState, report: Callable[[ChildAction], None]) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        state: ClusterState,
+        report: Callable[[ChildAction], None],
+        contests: Contests,
+    ) -> None:
         self._client = client
         self._state = state
         self._report = report
+        self._contests = contests
+        self.contested: dict[str, list[ContestedField]] = {}
+        self.next_look: float | None = None
 
     async def sync(self, instance: ModelInstance, rendering: Rendering) -> dict[str, Failure]:
         """Apply what differs, then delete what is no longer wanted and has been replaced.
@@ -79,6 +99,7 @@ class ChildSync:
             When the namespace is going away.
         """
         failures: dict[str, Failure] = {}
+        self.contested, self.next_look = {}, None
         for rendered in rendering.deployments:
             failure = await self._bring(instance, rendered)
             if failure is not None:
@@ -118,8 +139,11 @@ class ChildSync:
         try:
             live = self._state.children[kind.kind].get(namespace, name)
             if live is None:
+                if not await self._contests.may_write(wanted, None, least):
+                    self._tell_contest(*self._contests.held(wanted), name)
+                    return None
                 first = applicable(with_replicas(child, least)) if leaves_replicas(child) else wanted
-                found = await self._claim(kind, first)
+                found = await self._claim(kind, first, wanted, least)
                 if isinstance(found, Failure):
                     return found
                 live = found
@@ -137,11 +161,13 @@ class ChildSync:
             log.warning("write refused", attempt=attempt, code=error.code, reason=failure.reason.name)
             return failure
 
-    async def _claim(self, kind: ResourceKind, wanted: Object) -> dict[str, Any] | Failure:
-        """Create a child that is not known; return it, or the one that has its name."""
+    async def _claim(
+        self, kind: ResourceKind, first: Object, wanted: Object, least: int
+    ) -> dict[str, Any] | Failure:
+        """Create a child that is not known, as it is at first; return it, or the one that has its name."""
         metadata = wanted["metadata"]
         try:
-            created = await self._client.apply_new(kind, wanted)
+            created = await self._client.apply_new(kind, first)
         except ConflictError:
             try:
                 return await self._client.get(kind, metadata["namespace"], metadata["name"])
@@ -150,6 +176,8 @@ class ChildSync:
                     Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
                 )
         self._state.children[kind.kind].put(created)
+        if first is wanted:
+            self._contests.was_written(wanted, None, created, least)
         self._tell(Verb.CREATED, kind, created)
         return created
 
@@ -170,8 +198,13 @@ class ChildSync:
             case Ownership.ORPHAN if not await exists(self._client, instance):
                 # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
                 return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
-        if is_applied(wanted, live) and has_least(wanted, live, least):
+        is_as_wanted = is_applied(wanted, live) and has_least(wanted, live, least)
+        if is_as_wanted or self._contests.is_as_answered(wanted, live, least):
             self._state.children[kind.kind].put(dict(live))
+            self._tell_contest(*self._contests.contested(wanted), name)
+            return None
+        if not await self._contests.may_write(wanted, live, least):
+            self._tell_contest(*self._contests.held(wanted), name)
             return None
         # The uid makes the server refuse if the name has meanwhile become somebody else's object.
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
@@ -179,6 +212,8 @@ class ChildSync:
             await hand_over(self._client, metadata, least)
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
+        self._contests.was_written(wanted, live, applied, least)
+        self._tell_contest(*self._contests.contested(wanted), name)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             self._tell(Verb.UPDATED, kind, applied)
         return None
@@ -237,6 +272,13 @@ class ChildSync:
             return explain_refusal(error.code, error.status, attempt)
         self._tell(Verb.PRUNED, kind, child)
         return None if is_gone else while_held
+
+    def _tell_contest(self, fields: Sequence[ContestedField], seconds: float | None, name: str) -> None:
+        """Keep what is contested of a child, and when to look at it again."""
+        if fields:
+            self.contested.setdefault(name, []).extend(fields)
+        if seconds is not None:
+            self.next_look = seconds if self.next_look is None else min(self.next_look, seconds)
 
     def _tell(self, verb: Verb, kind: ResourceKind, child: Object) -> None:
         metadata = child["metadata"]

@@ -14,6 +14,7 @@ from model_operator.controller.causes import CauseFinder
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
+from model_operator.controller.contests import Contests
 from model_operator.controller.errors import NotFoundError
 from model_operator.controller.kept_pods import PodKeeper
 from model_operator.controller.leftovers import Leftovers
@@ -21,6 +22,7 @@ from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SE
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.arrivals import contribution
 from model_operator.core.conditions import merge_patch
+from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.failures import Failure, is_object_missing
 from model_operator.core.parsing import parse_instance
@@ -81,6 +83,7 @@ class InstanceReconciler:
         self._clock = clock
         self._pods = PodKeeper(client, state)
         self._leftovers = Leftovers(client, state)
+        self._contests = Contests(client)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Look at an instance once and do all that can be done now.
@@ -100,12 +103,14 @@ class InstanceReconciler:
         if obj is None:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
+            self._contests.forget((namespace, name))
             self._untold.discard((namespace, name))
             await self._clear_leftovers((namespace, name), None)
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}
         actions: list[ChildAction] = []
+        contested: Mapping[str, Sequence[ContestedField]] = {}
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
             await self._clear_leftovers((namespace, name), instance)
@@ -113,7 +118,7 @@ class InstanceReconciler:
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
             if plan.rendering is not None:
-                children = ChildSync(self._client, self._state, actions.append)
+                children = ChildSync(self._client, self._state, actions.append, self._contests)
                 try:
                     failures = await children.sync(instance, plan.rendering)
                 except NamespaceTerminatingError:
@@ -121,9 +126,12 @@ class InstanceReconciler:
                     return None
                 finally:
                     self._record_actions(instance, plan, actions)
-        if actions and not failures and self._tells_later((namespace, name)):
+                contested = children.contested
+                if children.next_look is not None:
+                    self._look_later(namespace, name, children.next_look)
+        if actions and not failures and not contested and self._tells_later((namespace, name)):
             return None
-        await self._tell(obj, instance, plan, failures)
+        await self._tell(obj, instance, plan, failures, contested)
         return min((failure.retry_limit for failure in failures.values()), default=None)
 
     async def _clear_leftovers(self, key: NamespacedName, instance: ModelInstance | None) -> None:
@@ -148,7 +156,12 @@ class InstanceReconciler:
             self._record(child_event(regarding, action, instance, plan.template) for action in actions)
 
     async def _tell(
-        self, obj: Object, instance: ModelInstance, plan: Plan | None, failures: dict[str, Failure]
+        self,
+        obj: Object,
+        instance: ModelInstance,
+        plan: Plan | None,
+        failures: Mapping[str, Failure],
+        contested: Mapping[str, Sequence[ContestedField]],
     ) -> None:
         """Write the status, if it is not what the object already says."""
         self._untold.discard(key_of(obj))
@@ -161,7 +174,9 @@ class InstanceReconciler:
             }
             for kind in (DEPLOYMENTS, SERVICES)
         )
-        observation = Observation(instance, current, plan, deployments, services.keys(), failures)
+        observation = Observation(
+            instance, current, plan, deployments, services.keys(), failures, contested=contested
+        )
         observation = await self._with_causes(obj, observation)
         wanted = instance_status(observation, rfc3339(self._clock()))
         patch = merge_patch(current, wanted)

@@ -20,9 +20,10 @@ APPLIED_HASH = f"{GROUP}/applied-hash"
 
 _SCALARS = (str, int, float)
 """Most values are these, and lists come next: asking for them first spares slower questions."""
-_QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
+QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
+"""Fields that are mappings to quantities, which have several spellings."""
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "divisor", "averageValue"})
-_ATOMIC_MAPS = frozenset(
+ATOMIC_MAPS = frozenset(
     {
         "selector",
         "labelSelector",
@@ -34,7 +35,7 @@ _ATOMIC_MAPS = frozenset(
     }
 )
 """Server-side apply owns these as a whole: a key that somebody adds is a change of what is ours."""
-_LIST_KEYS = {
+LIST_KEYS = {
     "containers": ("name",),
     "initContainers": ("name",),
     "ephemeralContainers": ("name",),
@@ -58,7 +59,7 @@ _ATOMIC_DEFAULTS: Mapping[str, tuple[str, Any]] = {
     "serviceAccountToken": ("expirationSeconds", 3600),
 }
 """What the API server adds where server-side apply knows one owner of all fields: there it becomes ours."""
-_SPELLED_FIELDS = _QUANTITY_MAPS | _QUANTITY_FIELDS | _ATOMIC_DEFAULTS.keys()
+_SPELLED_FIELDS = QUANTITY_MAPS | _QUANTITY_FIELDS | _ATOMIC_DEFAULTS.keys()
 _MEANINGFUL_ZEROS = frozenset(
     {
         "allowPrivilegeEscalation",
@@ -116,7 +117,7 @@ def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     live
         The child as the API server has it. Fields that others added do not count as drift.
     """
-    return was_applied(wanted, live) and _is_subset(wanted, live)
+    return was_applied(wanted, live) and is_subset(wanted, live)
 
 
 def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -175,7 +176,7 @@ def _spell(copied: dict[str, Any], spelled: _Spelled) -> None:
     for key in copied.keys() & _SPELLED_FIELDS:
         item = copied[key]
         if isinstance(item, dict):
-            if key in _QUANTITY_MAPS:
+            if key in QUANTITY_MAPS:
                 for name in item:
                     _replace(item, name, _quantity(item[name]), spelled)
             elif key in _ATOMIC_DEFAULTS:
@@ -204,19 +205,20 @@ def _quantity(value: Any) -> Any:
         return value
 
 
-def _is_subset(wanted: Any, live: Any, field: str = "") -> bool:
+def is_subset(wanted: Any, live: Any, field: str = "") -> bool:
+    """Tell whether all of a wanted value, that of a field of that name, is live, whatever else is."""
     if wanted == live:
         return True
     if live is None:
         return not wanted and field not in _MEANINGFUL_ZEROS
     if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping) or (field in _ATOMIC_MAPS and not live.keys() <= wanted.keys()):
+        if not isinstance(live, Mapping) or (field in ATOMIC_MAPS and not live.keys() <= wanted.keys()):
             return False
-        if field in _QUANTITY_MAPS:
+        if field in QUANTITY_MAPS:
             return all(
                 key in live and _quantity(item) == _quantity(live[key]) for key, item in wanted.items()
             )
-        return all(_is_subset(item, live.get(key), key) for key, item in wanted.items())
+        return all(is_subset(item, live.get(key), key) for key, item in wanted.items())
     if isinstance(wanted, list):
         return _is_list_subset(wanted, live, field)
     return field in _QUANTITY_FIELDS and bool(_quantity(wanted) == _quantity(live))
@@ -226,13 +228,14 @@ def _is_list_subset(wanted: list[Any], live: Any, field: str) -> bool:
     """Compare associative lists by their key, as server-side apply merges them; others in order."""
     if not isinstance(live, list):
         return False
-    keys = _LIST_KEYS.get(field)
+    keys = LIST_KEYS.get(field)
     if keys is None or not all(isinstance(item, Mapping) for item in (*wanted, *live)):
-        return len(wanted) == len(live) and all(map(_is_subset, wanted, live))
-    by_key = {_item_key(item, keys): item for item in live}
-    return all(_is_subset(item, by_key.get(_item_key(item, keys))) for item in wanted)
+        return len(wanted) == len(live) and all(map(is_subset, wanted, live))
+    by_key = {item_key(item, keys): item for item in live}
+    return all(is_subset(item, by_key.get(item_key(item, keys))) for item in wanted)
 
 
-def _item_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+def item_key(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return what an item of an associative list is known by."""
     # The API server fills in the protocol, which is part of a port's key.
     return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)

@@ -3,8 +3,8 @@
 A group is a namespace; what has none forms a group of its own. Groups that wait stand in a ring and give one
 key each in turn, so that hundreds of keys of one namespace delay a key of another by one and not by hundreds.
 Within a group the order is that of arrival, except that patient keys let the others of their own group go
-first, all but every eighth. The rule holds for each group: a patient key of a quiet namespace does not wait for
-the impatient ones of a noisy namespace.
+first, all but every eighth. The rule holds for each group: a patient key of a quiet namespace does not wait
+for the impatient ones of a noisy namespace.
 """
 
 from __future__ import annotations

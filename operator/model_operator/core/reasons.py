@@ -133,6 +133,14 @@ class Reason(Enum):
         Actor.CLUSTER,
         "Raise the quota or free some of it; it is tried again.",
     )
+    Contested = ReasonInfo(
+        "Somebody else keeps changing a field of a child back, or deletes the child. It is corrected ever "
+        "more rarely, so what runs may not be what the instance asks for.",
+        Actor.USER,
+        "Have the field manager named here leave the field alone, and change the instance or its template "
+        "instead.",
+        stalled=True,
+    )
     PodsRejected = ReasonInfo(
         "The cluster refuses the pods: quota, Pod Security, a missing PriorityClass or ServiceAccount.",
         Actor.TEMPLATE_OWNER,

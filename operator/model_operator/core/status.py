@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
@@ -11,6 +11,7 @@ from model_operator.core.canonical import was_applied
 from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import contracts
+from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.failures import Failure
 from model_operator.core.identity import created_by
 from model_operator.core.kept_pods import told_revision
@@ -50,6 +51,8 @@ class Observation:
         What was refused while applying or deleting, by the child's name.
     causes
         Why the workers of a Deployment are not ready, by its name, as far as their pods were looked at.
+    contested
+        The fields of a deployment's children that somebody else keeps changing, by the deployment's name.
     """
 
     instance: ModelInstance
@@ -59,6 +62,7 @@ class Observation:
     services: Collection[str] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
     causes: Mapping[str, Cause] = field(default_factory=dict)
+    contested: Mapping[str, Sequence[ContestedField]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def _discreet(
 ) -> tuple[Observation, Mapping[str, Rollout]]:
     """Take the instance's parameters out of what others say, which may quote them."""
     told = any(rollout.message for rollout in rollouts.values())
-    if not (told or observation.failures or observation.causes):
+    if not (told or observation.failures or observation.causes or observation.contested):
         return observation, rollouts
     plan = observation.plan
     values = Undisclosed(observation.instance, plan.template if plan else None)
@@ -162,6 +166,11 @@ def _discreet(
         observation,
         failures={k: replace(each, detail=hide(each.detail)) for k, each in observation.failures.items()},
         causes={k: replace(each, detail=hide(each.detail)) for k, each in observation.causes.items()},
+        contested={
+            # Keys of maps and lists stand in a path, and a parameter may have made them.
+            k: [replace(one, field=hide(one.field), manager=hide(one.manager)) for one in each]
+            for k, each in observation.contested.items()
+        },
     )
     return discreet, {k: replace(each, message=hide(each.message)) for k, each in rollouts.items()}
 
@@ -178,6 +187,9 @@ def _entries(
         verdicts.append(verdict)
         entry = _entry(observation, rendered.name, verdict, rollouts.get(rendered.name))
         entry["revision"] = _applied_revision(rendered, observation)
+        fields = observation.contested.get(rendered.name, ())
+        if fields:
+            entry["contested"] = [asdict(each) for each in fields[:MAX_FIELDS]]
         entries.append(entry)
     names = {rendered.name for rendered in wanted}
     known = [entry["name"] for entry in observation.current.get("deployments") or []]
@@ -213,6 +225,9 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
         transient = failure.reason is Reason.Deploying
         state = DeploymentState.UPDATE_PENDING if transient else DeploymentState.UPDATE_FAILED
         return _Verdict(failure.reason, failure.detail, state)
+    contested = observation.contested.get(rendered.name)
+    if contested:
+        return _Verdict(Reason.Contested, _contest(rendered.name, contested), DeploymentState.UPDATE_FAILED)
     what = f"Deployment {rendered.name}"
     live = observation.deployments.get(rendered.name)
     if live is None or rollout is None:
@@ -229,6 +244,19 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
             Reason.Deploying, f"{what} is about to be rolled out.", DeploymentState.UPDATE_PENDING
         )
     return _judge_open(what, rollout, observation.causes.get(rendered.name))
+
+
+def _contest(name: str, fields: Sequence[ContestedField]) -> str:
+    """Return which fields of a deployment's children are contested, and by whom."""
+    parts = []
+    for each in fields[:_SHOWN]:
+        if not each.field:
+            parts.append(f"{each.kind} {name} is deleted again and again.")
+            continue
+        by = f"field manager {each.manager}" if each.manager else "a writer that managedFields does not name"
+        parts.append(f"{each.kind} {name}: {each.field} is changed again and again by {by}.")
+    more = f" And {len(fields) - _SHOWN} more fields." if len(fields) > _SHOWN else ""
+    return " ".join(parts) + more
 
 
 def _judge_open(what: str, rollout: Rollout, cause: Cause | None) -> _Verdict:

@@ -11,6 +11,7 @@ import pytest
 
 from model_operator.controller.children import ChildSync
 from model_operator.controller.client import Object
+from model_operator.controller.contests import Contests
 from model_operator.controller.resources import CHILD_KINDS
 from model_operator.controller.state import ClusterState
 from model_operator.core.failures import Failure
@@ -72,7 +73,7 @@ class World:
             found = self.api.find(kind.kind, "demo")
             if found is not None:
                 self.state.children[kind.kind].put(found)
-        self.children = ChildSync(self.api, self.state, report=lambda _: None)
+        self.children = ChildSync(self.api, self.state, report=lambda _: None, contests=Contests(self.api))
 
     def sync(self) -> dict[str, Failure]:
         parsed, _ = parse_instance(self.instance)

@@ -10,6 +10,7 @@ import yaml
 
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import Object
+from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
 from model_operator.core.events import ChildAction
 from model_operator.core.failures import Failure
@@ -61,7 +62,7 @@ class World:
         for child in known:
             self.state.children[child["kind"]].put(self.api.put(child))
         self.actions: list[ChildAction] = []
-        self.children = ChildSync(self.api, self.state, self.actions.append)
+        self.children = ChildSync(self.api, self.state, self.actions.append, Contests(self.api))
 
     def rendering(self, *entries: str) -> Rendering:
         spec = {

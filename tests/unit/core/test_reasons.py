@@ -22,6 +22,7 @@ def test_precedence() -> None:
         "DeploymentRejected",
         "OperatorForbidden",
         "QuotaExceeded",
+        "Contested",
         "PodsRejected",
         "ImagePullFailed",
         "ContainerConfigError",

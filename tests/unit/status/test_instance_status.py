@@ -7,6 +7,7 @@
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
 ``services``     the names of the live Services that are the instance's
 ``causes``       by name of the Deployment: what its pods tell {reason, detail, advice}
+``contested``    by name of the deployment: fields that somebody else keeps changing {kind, field, manager}
 ``failures``     by name: a refusal of the API server {attempt, code, message}, or {reason, detail}
 ``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
                  the given fields count. Null means absent.
@@ -27,6 +28,7 @@ from model_operator.api import ModelInstance, ModelInstanceStatus
 from model_operator.core.canonical import applicable, pod_revision
 from model_operator.core.causes.cause import Cause
 from model_operator.core.conditions import merge_patch
+from model_operator.core.drift import ContestedField
 from model_operator.core.failures import Failure, explain_refusal
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan, malformed
@@ -66,7 +68,11 @@ class Case:
         failures = {name: _failure(**failure) for name, failure in self.content.get("failures", {}).items()}
         causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
         services = self.content.get("services", [])
-        return Observation(instance, status, plan, deployments, services, failures, causes)
+        contested = {
+            name: [ContestedField(**each) for each in fields]
+            for name, fields in self.content.get("contested", {}).items()
+        }
+        return Observation(instance, status, plan, deployments, services, failures, causes, contested)
 
     def _plan(self, status: dict[str, Any]) -> tuple[ModelInstance, Plan | None]:
         given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))

@@ -1,0 +1,217 @@
+"""Keeping track of children that somebody else keeps changing: when to correct them, and what to report."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import structlog
+
+from model_operator.controller.cache import NamespacedName
+from model_operator.controller.client import ApiClient
+from model_operator.controller.errors import ApiError, NotFoundError
+from model_operator.controller.resources import CHILD_KIND
+from model_operator.core.canonical import APPLIED_HASH, was_applied
+from model_operator.core.contention import (
+    Contention,
+    contested_for,
+    held,
+    is_peaceful,
+    wait_before,
+    written,
+)
+from model_operator.core.drift import ContestedField, contested_fields, fingerprint
+from model_operator.core.ownership import INSTANCE_LABEL
+
+log = structlog.get_logger(__name__)
+
+Object = Mapping[str, Any]
+
+_READ_PAUSE_SECONDS = 1.0
+"""Between two readings of one child to learn who writes it, however often it changes."""
+
+
+class _ChildKey(NamedTuple):
+    kind: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one child that was written lately.
+
+    Attributes
+    ----------
+    contention
+        When, and how many times in a row.
+    answered
+        Fingerprint of what of it the API server did not take as it was applied; empty for nothing.
+    fields
+        What was found to be contested, and at what drift and time that was read.
+    """
+
+    contention: Contention
+    answered: str = ""
+    fields: tuple[ContestedField, ...] = ()
+    read_of: str = ""
+    read_at: float = float("-inf")
+
+
+class Contests:
+    """Knows of each child how it was written in the last ten minutes, and by whom it was changed since.
+
+    Parameters
+    ----------
+    client
+        Requests: the caches keep no ``managedFields``, so a child that drifts again is read.
+    clock
+        Seconds from any start, never going back.
+    """
+
+    def __init__(self, client: ApiClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        # By instance, in the order of the last write, so that what no longer counts is found at the front.
+        self._known: OrderedDict[NamespacedName, dict[_ChildKey, _Known]] = OrderedDict()
+
+    def forget(self, instance: NamespacedName) -> None:
+        """Forget an instance that is gone."""
+        self._known.pop(instance, None)
+
+    def is_as_answered(self, wanted: Object, live: Object, least: int) -> bool:
+        """Tell whether a child differs from what is wanted just as the API server answered our last apply.
+
+        Then admission has rewritten it: the cluster's policy, which another apply would only meet again.
+        """
+        known = self._find(wanted)
+        if known is None or not known.answered or known.contention.wanted != _hash(wanted):
+            return False
+        # After a while it is tried again: the policy may be gone.
+        return not is_peaceful(known.contention, self._clock()) and known.answered == fingerprint(
+            wanted, live, least
+        )
+
+    async def may_write(self, wanted: Object, live: Object | None, least: int) -> bool:
+        """Tell whether a child that is not as wanted may be written now.
+
+        Parameters
+        ----------
+        wanted
+            The child as it is to be applied.
+        live
+            What is there; None where nothing is.
+        least
+            Workers that a Deployment has to have where somebody else chooses their number.
+        """
+        known = self._find(wanted)
+        if known is None:
+            return True
+        now = self._clock()
+        if known.contention.wanted == _hash(wanted) and known.contention.corrections > 0:
+            await self._identify(known, wanted, live, least)
+        if wait_before(known.contention, _hash(wanted), now) <= 0:
+            return True
+        known.contention = held(known.contention)
+        return False
+
+    def was_written(self, wanted: Object, live: Object | None, answer: Object, least: int) -> None:
+        """Remember that a child was written.
+
+        Parameters
+        ----------
+        wanted, live, least
+            As for :meth:`may_write`.
+        answer
+            The child as the API server answered.
+        """
+        now, known = self._clock(), self._find(wanted)
+        is_drift = live is not None and was_applied(wanted, live)
+        contention = written(known.contention if known else None, _hash(wanted), now, is_drift=is_drift)
+        answered = fingerprint(wanted, answer, least)
+        if known is None or contention.corrections == 0:
+            known = _Known(contention, answered)
+        else:
+            known.contention, known.answered = contention, answered
+        instance = _instance(wanted)
+        self._known.setdefault(instance, {})[_key(wanted)] = known
+        self._known.move_to_end(instance)
+        self._forget_the_peaceful(now)
+
+    def contested(self, wanted: Object) -> tuple[tuple[ContestedField, ...], float | None]:
+        """Return the fields of a child that are contested, and the seconds until that is to be judged anew.
+
+        Parameters
+        ----------
+        wanted
+            The child as it is to be applied.
+
+        Returns
+        -------
+        tuple
+            No fields, and None, where nobody contests the child.
+        """
+        known = self._find(wanted)
+        if known is None:
+            return (), None
+        now, digest = self._clock(), _hash(wanted)
+        remaining = contested_for(known.contention, digest, now)
+        return (known.fields, remaining) if remaining > 0 else ((), None)
+
+    def held(self, wanted: Object) -> tuple[tuple[ContestedField, ...], float]:
+        """Return the contested fields of a child that has to wait, and the seconds until it is written."""
+        known = self._known[_instance(wanted)][_key(wanted)]
+        return known.fields, wait_before(known.contention, _hash(wanted), self._clock())
+
+    async def _identify(self, known: _Known, wanted: Object, live: Object | None, least: int) -> None:
+        """Find out which fields have drifted, and who wrote them, unless that is known of this very drift."""
+        drift = fingerprint(wanted, live, least) if live is not None else "absent"
+        now = self._clock()
+        if known.fields and (drift == known.read_of or now - known.read_at < _READ_PAUSE_SECONDS):
+            return
+        key = _key(wanted)
+        if live is not None:
+            try:
+                live = await self._client.get(CHILD_KIND[key.kind], wanted["metadata"]["namespace"], key.name)
+            except NotFoundError:
+                live = None
+            except ApiError as error:
+                # Which fields is known without; by whom has to wait for the next time.
+                log.info("writers of a child cannot be read", child=key.name, code=error.code)
+        fields = contested_fields(key.kind, wanted, live, least)
+        # Corrected meanwhile: what was found before still is what happened.
+        known.fields = fields or known.fields
+        known.read_of, known.read_at = drift, now
+        if fields:
+            log.warning(
+                "child is contested",
+                kind=key.kind,
+                child=key.name,
+                fields=[each.field for each in fields],
+                managers=sorted({each.manager for each in fields}),
+            )
+
+    def _find(self, wanted: Object) -> _Known | None:
+        return self._known.get(_instance(wanted), {}).get(_key(wanted))
+
+    def _forget_the_peaceful(self, now: float) -> None:
+        while self._known:
+            instance, children = next(iter(self._known.items()))
+            if not all(is_peaceful(each.contention, now) for each in children.values()):
+                return
+            del self._known[instance]
+
+
+def _instance(wanted: Object) -> NamespacedName:
+    metadata = wanted["metadata"]
+    return metadata["namespace"], metadata["labels"][INSTANCE_LABEL]
+
+
+def _key(wanted: Object) -> _ChildKey:
+    return _ChildKey(wanted["kind"], wanted["metadata"]["name"])
+
+
+def _hash(wanted: Object) -> str:
+    return str(wanted["metadata"]["annotations"][APPLIED_HASH])
