@@ -207,33 +207,40 @@ value: "v" + (oldObject == null ? "0" : oldObject.metadata.resourceVersion)}]'}}
 """
 
 
+@contextmanager
+def rewriting(cluster_api: KubeApi, api: KubeApi, mutation: str) -> Iterator[None]:
+    """Have a policy rewrite each Deployment of the test's namespace."""
+    name = f"rewrites-{api.namespace}"
+    mutation = " ".join(mutation.split())
+    cluster_api.apply_all(POLICY.format(name=name, namespace=api.namespace, mutation=mutation))
+    labels = {"labels": {"a": "b"}}
+    pod = {"metadata": labels, "spec": {"containers": [{"name": "model", "image": "x:1"}]}}
+    probe = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "probe", **labels},
+        "spec": {"replicas": 7, "selector": {"matchLabels": {"a": "b"}}, "template": pod},
+    }
+
+    def is_rewritten() -> bool:
+        made = api.create(probe, dry_run=True)
+        containers = made["spec"]["template"]["spec"]["containers"]
+        return (made["metadata"]["labels"], made["spec"]["replicas"], len(containers)) != ({"a": "b"}, 7, 1)
+
+    try:
+        # A policy takes effect after a moment.
+        wait_for(is_rewritten, message="the policy takes effect")
+        yield
+    finally:
+        for kind in ("MutatingAdmissionPolicyBinding", "MutatingAdmissionPolicy"):
+            cluster_api.delete(kind, name)
+
+
 @pytest.mark.parametrize("mutation", [MIRROR, EACH_TIME_ANOTHER], ids=["mirror", "each time another"])
 def test_policy_that_rewrites_what_is_applied_is_no_fight(
     api: KubeApi, cluster_api: KubeApi, control_plane: ControlPlane, mutation: str
 ) -> None:
-    name = f"rewrites-{api.namespace}"
-    policy = POLICY.format(name=name, namespace=api.namespace, mutation=" ".join(mutation.split()))
-    cluster_api.apply_all(policy)
-    try:
-        # A policy takes effect after a moment.
-        probe = {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "probe", "labels": {"a": "b"}},
-        }
-        pod = {
-            "metadata": {"labels": {"a": "b"}},
-            "spec": {"containers": [{"name": "model", "image": "x:1"}]},
-        }
-        probe["spec"] = {"selector": {"matchLabels": {"a": "b"}}, "template": pod}
-
-        def is_rewritten() -> bool:
-            return (
-                api.create(probe, dry_run=True)["metadata"]["labels"] != {"a": "b"}
-                or len(api.create(probe, dry_run=True)["spec"]["template"]["spec"]["containers"]) > 1
-            )
-
-        wait_for(is_rewritten, message="the policy takes effect")
+    with rewriting(cluster_api, api, mutation):
         deploy(api)
         before = applies(control_plane, api, "deployments")
         for number in range(10):
@@ -242,9 +249,26 @@ def test_policy_that_rewrites_what_is_applied_is_no_fight(
             time.sleep(0.3)
         written = applies(control_plane, api, "deployments") - before
         obj = api.wait_for_condition("ModelInstance", "minilm", "Ready")
-    finally:
-        for kind in ("MutatingAdmissionPolicyBinding", "MutatingAdmissionPolicy"):
-            cluster_api.delete(kind, name)
 
     assert contested(obj) == []
     assert written <= (2 if mutation == MIRROR else 8)
+
+
+FEWER = """
+{patchType: JSONPatch, jsonPatch: {expression: '[JSONPatch{op: "add", path: "/spec/replicas", value: 1}]'}}
+"""
+
+
+def test_policy_that_takes_workers_away_is_reported_and_not_fought(
+    api: KubeApi, cluster_api: KubeApi, control_plane: ControlPlane
+) -> None:
+    deploy(api)
+    with rewriting(cluster_api, api, FEWER):
+        before = applies(control_plane, api, "deployments")
+        api.patch("ModelInstance", "minilm", {"spec": {"replicas": 3}})
+        obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="Contested")
+        time.sleep(3)
+        written = applies(control_plane, api, "deployments") - before
+
+    assert contested(obj) == [("Deployment", "spec.replicas", "")]
+    assert written <= 3

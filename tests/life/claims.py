@@ -33,6 +33,7 @@ def claim_faults(history: History, before: Version | None, version: Version) -> 
     yield from _template_faults(history, before, version)
     yield from _readiness(history, version)
     yield from _stalled(history, version)
+    yield from _contested(version)
     if before is not None:
         yield from _taken_back(history, before, version)
     entries: Entries = {entry["name"]: entry for entry in version.status.get("deployments", [])}
@@ -114,15 +115,26 @@ def _readiness(history: History, version: Version) -> Iterator[str]:
 
 def _stalled(history: History, version: Version) -> Iterator[str]:
     problem = what_is_asked(history, version).problem
-    if version.is_true("Stalled") and problem is not Problem.WRONG_PARAMETERS:
+    if version.is_true("Stalled") and problem is not Problem.WRONG_PARAMETERS and not _is_contested(version):
         yield "Stalled, but nothing has to be done by a human"
     if version.status.get("validation_errors") and problem is not Problem.WRONG_PARAMETERS:
         yield "validation_errors, but the parameters are right"
 
 
+def _is_contested(version: Version) -> bool:
+    """Tell whether Ready says that somebody keeps changing children: lives delete them, and repeatedly."""
+    return bool(version.condition("Ready").get("reason") == "Contested")
+
+
+def _contested(version: Version) -> Iterator[str]:
+    entries = version.status.get("deployments", [])
+    if _is_contested(version) and not any(entry.get("contested") for entry in entries):
+        yield "Contested, but no field or child is named"
+
+
 def _taken_back(history: History, before: Version, version: Version) -> Iterator[str]:
     """Yield it when Ready is taken back though nothing but numbers of workers has changed."""
-    if not before.is_true("Ready") or version.is_true("Ready"):
+    if not before.is_true("Ready") or version.is_true("Ready") or _is_contested(version):
         return
     old, new = what_is_asked(history, before), what_is_asked(history, version)
     if new.problem or not _same_pods(old, new):

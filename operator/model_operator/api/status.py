@@ -79,7 +79,7 @@ class ContestedFieldEntry(ApiModel):
     """Path of the field; empty when the child as a whole is deleted again and again."""
     manager: str
     """Field manager that wrote it last, with the subresource by which it did; empty when the object's
-    managedFields name none."""
+    managedFields name none, as of a field that was removed, or that the cluster's admission rewrites."""
 
 
 class DeploymentStatusEntry(ApiModel):

@@ -16,6 +16,7 @@ from model_operator.controller.errors import ApiError, NotFoundError
 from model_operator.controller.resources import CHILD_KIND
 from model_operator.core.canonical import APPLIED_HASH, was_applied
 from model_operator.core.contention import (
+    PEACE_SECONDS,
     Contention,
     contested_for,
     held,
@@ -23,7 +24,7 @@ from model_operator.core.contention import (
     wait_before,
     written,
 )
-from model_operator.core.drift import ContestedField, contested_fields, fingerprint
+from model_operator.core.drift import ContestedField, contested_fields, fingerprint, rewritten_fields
 from model_operator.core.ownership import INSTANCE_LABEL
 
 log = structlog.get_logger(__name__)
@@ -49,12 +50,15 @@ class _Known:
         When, and how many times in a row.
     answered
         Fingerprint of what of it the API server did not take as it was applied; empty for nothing.
+    rewritten
+        The fields among that which are contested, as they are no business of admission.
     fields
         What was found to be contested, and at what drift and time that was read.
     """
 
     contention: Contention
     answered: str = ""
+    rewritten: tuple[ContestedField, ...] = ()
     fields: tuple[ContestedField, ...] = ()
     read_of: str = ""
     read_at: float = float("-inf")
@@ -135,6 +139,7 @@ class Contests:
             known = _Known(contention, answered)
         else:
             known.contention, known.answered = contention, answered
+        known.rewritten = rewritten_fields(_key(wanted).kind, wanted, answer, least) if answered else ()
         instance = _instance(wanted)
         self._known.setdefault(instance, {})[_key(wanted)] = known
         self._known.move_to_end(instance)
@@ -157,6 +162,9 @@ class Contests:
         if known is None:
             return (), None
         now, digest = self._clock(), _hash(wanted)
+        if known.rewritten and known.contention.wanted == digest:
+            # Until it is tried again.
+            return known.rewritten, max(0.0, known.contention.written_at + PEACE_SECONDS - now)
         remaining = contested_for(known.contention, digest, now)
         return (known.fields, remaining) if remaining > 0 else ((), None)
 

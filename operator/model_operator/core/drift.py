@@ -35,7 +35,7 @@ class ContestedField:
         which somebody deletes.
     manager
         The field manager that wrote it, with the subresource by which it did, if any; empty when
-        ``metadata.managedFields`` names none, as of a field that was removed.
+        ``metadata.managedFields`` names none, as of a field that was removed, or that admission rewrites.
     """
 
     kind: str
@@ -113,9 +113,7 @@ def fingerprint(wanted: Object, live: Object, least: int) -> str:
     least
         Workers that a Deployment has to have where somebody else chooses their number.
     """
-    found = [[each.field, each.live] for each in differences(wanted, live)]
-    if not has_least(wanted, live, least):
-        found.append(["spec.replicas", live["spec"].get("replicas")])
+    found = [[each.field, each.live] for each in _all_differences(wanted, live, least)]
     return hashlib.sha256(stable_json(found)).hexdigest()[:32] if found else ""
 
 
@@ -135,11 +133,40 @@ def contested_fields(
     """
     if live is None:
         return (ContestedField(kind, "", ""),)
+    found = _all_differences(wanted, live, least)
+    fields = {ContestedField(kind, each.field, writer_of(live, each.path)) for each in found}
+    return tuple(sorted(fields)[:MAX_FIELDS])
+
+
+def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> tuple[ContestedField, ...]:
+    """Return the fields that admission has rewritten as we applied a child, and that are no business of its.
+
+    What a policy makes of metadata and of pods is the cluster's custom: images from a mirror, sidecars,
+    defaults of resources. Any other field, such as the number of workers or the port of a Service, is what
+    the instance asks for, and something else is there then.
+
+    Parameters
+    ----------
+    kind, wanted, least
+        As for :func:`contested_fields`.
+    answer
+        What the API server answered to the apply.
+    """
+    pods: tuple[Step, ...] = ("spec", "template")
+    fields = {
+        ContestedField(kind, each.field, "")
+        for each in _all_differences(wanted, answer, least)
+        if each.path[0] != "metadata" and not (kind == "Deployment" and each.path[:2] == pods)
+    }
+    return tuple(sorted(fields)[:MAX_FIELDS])
+
+
+def _all_differences(wanted: Object, live: Object, least: int) -> list[Difference]:
+    """Return the differences, and too few workers where their number is somebody else's to choose."""
     found = list(differences(wanted, live))
     if not has_least(wanted, live, least):
         found.append(Difference(("spec", "replicas"), live["spec"].get("replicas")))
-    fields = {ContestedField(kind, each.field, writer_of(live, each.path)) for each in found}
-    return tuple(sorted(fields)[:MAX_FIELDS])
+    return found
 
 
 def writer_of(live: Object, path: Sequence[Step]) -> str:

@@ -27,6 +27,7 @@ from model_operator.core.undisclosed import Undisclosed
 
 _SHOWN = 3
 _LATE = "It has made no progress within startup_timeout_seconds."
+_NAMELESS = "the cluster's admission or a writer that managedFields does not name"
 _MAX_ENTRIES = 64
 """The API's bound on ``status.deployments``; only renaming over and over gets there."""
 
@@ -253,7 +254,7 @@ def _contest(name: str, fields: Sequence[ContestedField]) -> str:
         if not each.field:
             parts.append(f"{each.kind} {name} is deleted again and again.")
             continue
-        by = f"field manager {each.manager}" if each.manager else "a writer that managedFields does not name"
+        by = f"field manager {each.manager}" if each.manager else _NAMELESS
         parts.append(f"{each.kind} {name}: {each.field} is changed again and again by {by}.")
     more = f" And {len(fields) - _SHOWN} more fields." if len(fields) > _SHOWN else ""
     return " ".join(parts) + more

@@ -15,7 +15,7 @@ from model_operator.core.drift import ContestedField
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.test_children import World
 
-SELECTOR = ContestedField("Service", "spec.selector", "meddler")
+TYPE = ContestedField("Service", "spec.type", "meddler")
 
 
 class Admitting(FakeApi):
@@ -23,13 +23,15 @@ class Admitting(FakeApi):
 
     rewrites = 0
     each_time_another = False
+    of_spec = False
 
     async def apply(self, kind: ResourceKind, obj: Mapping[str, Any], **more: Any) -> Object:
         if kind.kind == "Service":
             self.rewrites += 1
             label = f"v{self.rewrites}" if self.each_time_another else "policy"
             labels = {**obj["metadata"]["labels"], "modeloperator.dev/deployment": label}
-            obj = {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+            spec = {**obj["spec"], "type": "NodePort"} if self.of_spec else obj["spec"]
+            obj = {**obj, "metadata": {**obj["metadata"], "labels": labels}, "spec": spec}
         return await super().apply(kind, obj, **more)
 
 
@@ -48,14 +50,14 @@ class Fight(World):
         self.sync()
         self.api.writes.clear()
 
-    def meddle(self, app: str = "other") -> None:
+    def meddle(self, kind: str = "NodePort") -> None:
         live = self.api.find("Service", "demo")
         assert live is not None
-        fields = {"f:spec": {"f:selector": {}}}
+        fields = {"f:spec": {"f:type": {}}}
         live["metadata"]["managedFields"] = [
             {"manager": "meddler", "operation": "Update", "fieldsV1": fields, "time": "2026-01-01T00:00:00Z"}
         ]
-        live["spec"]["selector"] = {"app": app}
+        live["spec"]["type"] = kind
         self.state.children["Service"].put(self.api.put(live))
 
     def after(self, seconds: float) -> int:
@@ -83,11 +85,11 @@ def test_drift_that_comes_back_waits_and_is_reported_with_field_and_manager() ->
     for pause in (1, 2, 4, 8):
         world.meddle()
         assert world.after(0) == 0
-        assert world.children.contested == {"demo": [SELECTOR]}
+        assert world.children.contested == {"demo": [TYPE]}
         assert world.children.next_look == pause
         assert world.after(pause - 0.01) == 0
         waited.append(world.after(0.02))
-        assert world.children.contested == {"demo": [SELECTOR]}, "it does not come and go from round to round"
+        assert world.children.contested == {"demo": [TYPE]}, "it does not come and go from round to round"
 
     assert waited == [1, 1, 1, 1]
 
@@ -101,7 +103,7 @@ def test_what_is_left_in_peace_is_no_longer_contested() -> None:
     assert world.children.next_look == 10
 
     assert world.after(9) == 0
-    assert world.children.contested == {"demo": [SELECTOR]}
+    assert world.children.contested == {"demo": [TYPE]}
     assert world.after(1) == 0
     assert (world.children.contested, world.children.next_look) == ({}, None)
 
@@ -189,6 +191,20 @@ def test_what_admission_makes_of_an_apply_is_no_fight(each_time_another: bool) -
     assert api.rewrites == 2
 
 
+def test_what_admission_makes_of_more_than_pods_and_metadata_is_contested_and_not_fought() -> None:
+    api = Admitting()
+    api.of_spec = True
+    world = Fight(api)
+
+    assert [world.after(1) for _ in range(5)] == [0] * 5
+    assert world.children.contested == {"demo": [ContestedField("Service", "spec.type", "")]}
+    assert world.children.next_look == 595
+    api.of_spec = False
+
+    assert world.after(595) == 1, "it is tried whether the policy is still there"
+    assert world.children.contested == {}
+
+
 def test_who_changes_what_admission_has_rewritten_is_corrected() -> None:
     world = Fight(Admitting())
     world.meddle()
@@ -196,7 +212,7 @@ def test_who_changes_what_admission_has_rewritten_is_corrected() -> None:
     assert world.after(1) == 1
     live = world.api.find("Service", "demo")
     assert live is not None
-    assert live["spec"]["selector"]["modeloperator.dev/instance"] == "demo"
+    assert live["spec"]["type"] == "ClusterIP"
     assert world.after(1) == 0
 
 
@@ -222,7 +238,7 @@ def test_who_writes_is_read_once_for_each_drift() -> None:
     for _ in range(5):
         world.after(0.1)
     assert len(reads) == 1
-    world.meddle("third")
+    world.meddle("LoadBalancer")
     world.after(0.1)
     assert len(reads) == 1, "not more than once a second"
     world.after(2)
@@ -239,4 +255,4 @@ def test_a_server_that_does_not_answer_is_no_reason_to_fall_silent() -> None:
 
     assert world.after(0) == 0
     # The caches know the field, and not who wrote it.
-    assert [each.field for each in world.children.contested["demo"]] == ["spec.selector"]
+    assert [each.field for each in world.children.contested["demo"]] == ["spec.type"]
