@@ -53,12 +53,16 @@ class Fight(World):
     def meddle(self, kind: str = "NodePort") -> None:
         live = self.api.find("Service", "demo")
         assert live is not None
-        fields = {"f:spec": {"f:type": {}}}
+        fields: dict[str, Any] = {"f:spec": {"f:type": {}}}
         live["metadata"]["managedFields"] = [
             {"manager": "meddler", "operation": "Update", "fieldsV1": fields, "time": "2026-01-01T00:00:00Z"}
         ]
         live["spec"]["type"] = kind
         self.state.children["Service"].put(self.api.put(live))
+
+    def assert_peace(self) -> None:
+        assert self.children.contested == {}
+        assert self.children.next_look is None
 
     def after(self, seconds: float) -> int:
         """Look again after some seconds; return the number of writes."""
@@ -74,7 +78,7 @@ def test_the_first_drift_is_corrected_at_once_and_nobody_is_accused() -> None:
     world.meddle()
 
     assert world.after(0) == 1
-    assert (world.children.contested, world.children.next_look) == ({}, None)
+    world.assert_peace()
 
 
 def test_drift_that_comes_back_waits_and_is_reported_with_field_and_manager() -> None:
@@ -105,7 +109,7 @@ def test_what_is_left_in_peace_is_no_longer_contested() -> None:
     assert world.after(9) == 0
     assert world.children.contested == {"demo": [TYPE]}
     assert world.after(1) == 0
-    assert (world.children.contested, world.children.next_look) == ({}, None)
+    world.assert_peace()
 
 
 def test_after_ten_minutes_a_drift_is_a_first_one_again() -> None:

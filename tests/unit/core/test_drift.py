@@ -111,7 +111,7 @@ def of_container(name: str, fields: Any) -> dict[str, Any]:
     return {"f:spec": {"f:template": {"f:spec": {"f:containers": items}}}}
 
 
-REPLICAS = {"f:spec": {"f:replicas": {}}}
+REPLICAS: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_port_of_a_service_is_found_by_its_whole_key() -> None:
     wanted = applicable(service)
     live = copy.deepcopy(wanted)
     live["spec"]["ports"][0] |= {"protocol": "TCP", "targetPort": 9000}
-    fields = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}
+    fields: dict[str, Any] = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}
     live["metadata"]["managedFields"] = [entry("mesh", fields)]
 
     assert contested_fields("Service", wanted, live, 1) == (
