@@ -228,6 +228,11 @@ def _cluster_wide(name: str) -> str:
     return _when(_EVERYWHERE, _base(name).text)
 
 
+def _confinement() -> str:
+    """Give the policy on the operator's requests; every Kubernetes that Chart.yaml takes has such policies."""
+    return _when(f"and ({_EVERYWHERE}) .Values.confinement.enabled", _base("confinement.yaml").text)
+
+
 def _prometheus() -> dict[str, str]:
     """Give what the overlay for Prometheus adds: its own files, and the ConfigMaps made of files."""
     folder = MANIFESTS / "overlays" / "prometheus"
@@ -264,6 +269,8 @@ def templates() -> dict[str, str]:
         "rbac.yaml": _rbac(),
         "people.yaml": _cluster_wide("people.yaml"),
         "admission-policy.yaml": _cluster_wide("admission-policy.yaml"),
+        "confinement.yaml": _confinement(),
+        "certificate.yaml": _when(_OWN_CERTIFICATE, _base("certificate.yaml").text),
         "availability.yaml": _base("availability.yaml").text,
         "network-policy.yaml": _network_policy(),
         "webhooks.yaml": _webhooks(),

@@ -61,8 +61,9 @@ class Cluster:
         return self.kubeconfig_for(f"{namespace}.{name}", token)
 
     def operator_kubeconfig(self) -> Path:
-        """Create the operator's ServiceAccount with its rights, from our manifests; write its kubeconfig."""
-        access = ("-f", MANIFESTS / "namespace.yaml", "-f", MANIFESTS / "rbac.yaml")
+        """Create the operator's ServiceAccount as our manifests confine it; write its kubeconfig."""
+        files = ("namespace.yaml", "rbac.yaml", "confinement.yaml")
+        access = [word for file in files for word in ("-f", MANIFESTS / file)]
         self.kubectl("apply", "--server-side", "--force-conflicts", *access)
         return self.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT)
 

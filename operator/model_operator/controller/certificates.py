@@ -279,6 +279,11 @@ class ServingCertificate(WebhookCertificate):
             raise StartupError(
                 f"namespace {self._namespace} does not exist; it is to be the one that the operator runs in"
             ) from error
+        except ForbiddenError as error:
+            raise StartupError(
+                f"Secret {SECRET_NAME} is missing in namespace {self._namespace}, and the operator may not create "
+                "it; apply the manifests or the chart again, which have it without content"
+            ) from error
 
     async def _publish(self, kind: ResourceKind, wanted: Identity) -> None:
         """Put the authorities into a webhook configuration, if there is one and it has others."""

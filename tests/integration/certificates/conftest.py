@@ -29,6 +29,7 @@ async def setting(cluster: Cluster, api: KubeApi, namespace: str) -> AsyncIterat
     setting = Setting(api, ApiClient(connection))
     for right in setting.rights():
         api.create(right)
+    setting.put_secret({})
     for kind in KINDS:
         api.create(setting.configuration(kind))
     await _until_granted(setting)

@@ -106,7 +106,7 @@ class Setting:
 
     def secret(self) -> dict[str, bytes]:
         """Give the Secret's content."""
-        data = self.api.get("Secret", SECRET_NAME)["data"]
+        data = self.api.get("Secret", SECRET_NAME).get("data", {})
         return {entry: b64decode(content) for entry, content in data.items()}
 
     def put_secret(self, data: dict[str, bytes], **fields: Any) -> None:

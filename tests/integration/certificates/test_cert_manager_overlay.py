@@ -36,7 +36,11 @@ def overlay(cluster: Cluster) -> Objects:
 
 
 def test_what_it_adds_and_removes(base: Objects, overlay: Objects) -> None:
-    assert set(base) - set(overlay) == {("Role", NAME), ("RoleBinding", NAME)}
+    assert set(base) - set(overlay) == {
+        ("Role", NAME),
+        ("RoleBinding", NAME),
+        ("Secret", SECRET_NAME),
+    }
     assert set(overlay) - set(base) == {
         ("Issuer", "model-operator-webhook-self-signed"),
         ("Certificate", "model-operator-webhook-authority"),

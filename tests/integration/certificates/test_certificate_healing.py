@@ -105,15 +105,28 @@ async def test_configurations_may_come_later(setting: Setting) -> None:
     assert setting.shown(certificate) == setting.made()
 
 
-async def test_a_deleted_secret_is_made_anew_while_running(setting: Setting) -> None:
+async def test_a_deleted_secret_is_filled_once_the_manifests_are_applied_again(setting: Setting) -> None:
     certificate = setting.certificate()
     await certificate.ensure()
     first = setting.made()
     async with running(certificate):
         setting.api.delete("Secret", SECRET_NAME)
-        await eventually(lambda: setting.api.find("Secret", SECRET_NAME), "the Secret is there again")
+        await asyncio.sleep(0.3)
+        assert setting.api.find("Secret", SECRET_NAME) is None, "the operator may not create it"
+        assert setting.shown(certificate) == first, "what it has goes on serving"
+        setting.put_secret({})
+        await eventually(lambda: setting.secret(), "the Secret is filled again")
         await eventually(lambda: setting.shown(certificate) != first, "a new certificate is served")
     assert setting.shown(certificate) == setting.made()
+
+
+async def test_a_missing_secret_ends_the_start_with_what_to_do(setting: Setting) -> None:
+    setting.api.delete("Secret", SECRET_NAME)
+    message = await _refusal(setting, "missing")
+    assert message == (
+        f"Secret {SECRET_NAME} is missing in namespace {setting.api.namespace}, and the operator may not create "
+        "it; apply the manifests or the chart again, which have it without content"
+    )
 
 
 @pytest.mark.parametrize("entry", ["ca.crt", "ca.key", "tls.crt", "tls.key"])
@@ -134,6 +147,7 @@ async def test_a_broken_secret_is_healed(setting: Setting, entry: str, content: 
 
 async def test_an_empty_secret_from_manifests_is_filled(setting: Setting) -> None:
     setting.put_secret({})
+    assert "data" not in setting.api.get("Secret", SECRET_NAME)
     certificate = setting.certificate()
     await certificate.ensure()
     assert setting.shown(certificate) == setting.made()
@@ -169,10 +183,10 @@ async def test_lost_rights_do_not_end_what_runs(setting: Setting) -> None:
     async with running(certificate):
         setting.api.delete("RoleBinding", "model-operator")
         await _refusal(setting, '"secrets"')
-        setting.api.delete("Secret", SECRET_NAME)
+        setting.put_secret({})
         assert setting.shown(certificate) == served
         setting.api.create(next(right for right in setting.rights() if right["kind"] == "RoleBinding"))
-        await eventually(lambda: setting.api.find("Secret", SECRET_NAME), "it goes on when it can")
+        await eventually(lambda: setting.secret(), "it goes on when it can")
 
 
 async def test_a_missing_namespace_is_named(cluster: Cluster) -> None:

@@ -117,7 +117,7 @@ async def test_each_step_of_a_change_of_authority_is_trusted(setting: Setting) -
     await first.ensure()
     await second.ensure()
     old = setting.made()
-    setting.api.delete("Secret", SECRET_NAME)
+    setting.put_secret({})
 
     await first.ensure()  # makes another authority and publishes it; the API server learns of it now
     assert len(read_authorities(setting.bundle())) == 2

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from model_operator import __version__
+from model_operator.controller.certificates import SECRET_NAME
 from tests.chart import CHART
 from tests.cluster.kube_api import (
     KubeApi,
@@ -186,6 +187,23 @@ def test_without_webhooks_nothing_of_them_is_left(helm: Path, tmp_path: Path) ->
     assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == ["health"]
 
 
+@pytest.mark.parametrize(
+    ("words", "is_there"),
+    [
+        ((), True),
+        (("--set", "confinement.enabled=false"), False),
+        (("--kube-version", "1.30.0"), True),
+        (("--set", "namespaces={a}", "--set", "webhook.enabled=false"), False),
+    ],
+)
+def test_operator_is_confined_unless_a_value_says_otherwise(
+    helm: Path, words: tuple[str, ...], is_there: bool
+) -> None:
+    found = objects(run(helm, "template", "model-operator", CHART, *words).stdout)
+    names = [obj["metadata"]["name"] for obj in found if obj["kind"].startswith("ValidatingAdmissionPolicy")]
+    assert names.count("model-operator-confinement") == (2 if is_there else 0)
+
+
 def test_several_namespaces_get_a_role_each_and_nothing_belongs_to_the_cluster(
     helm: Path, tmp_path: Path
 ) -> None:
@@ -243,13 +261,17 @@ def test_release_installs_upgrades_without_a_change_and_keeps_models_when_it_goe
 
     before = written()
     assert before
+    content = {"data": {"tls.crt": "AA=="}}
+    administrator.in_namespace("operator").patch("Secret", SECRET_NAME, content)
 
     run(helm, "upgrade", *release, kubeconfig=fresh.kubeconfig)
 
     assert written() == before
+    assert administrator.in_namespace("operator").get("Secret", SECRET_NAME)["data"] == content["data"]
     api = administrator
     api.apply(template())
     api.apply(instance())
     run(helm, "uninstall", "model-operator", "--namespace", "operator", "--wait", kubeconfig=fresh.kubeconfig)
     assert api.in_namespace("operator").find("Deployment", "model-operator") is None
+    assert api.in_namespace("operator").find("Secret", SECRET_NAME) is None
     assert api.get("ModelInstance", "minilm")["spec"]["model_template_id"] == "encoder"

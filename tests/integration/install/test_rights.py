@@ -143,7 +143,7 @@ def test_every_right_is_used_and_none_is_missing(audited: ControlPlane, tmp_path
         if each["user"] == OPERATOR_USER and each["resource"] == "secrets"
     }
     own = (OPERATOR_NAMESPACE, "model-operator-webhook-cert")
-    assert secrets == {(*own, "get"), (*own, "update"), (*own, "create")}
+    assert secrets == {(*own, "get"), (*own, "update")}
 
 
 def live(api: KubeApi) -> None:
