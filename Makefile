@@ -165,12 +165,14 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml --overrides requirements-overrides.txt -o requirements.lock
 	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
 	echo hatchling | $(LOCK) - -c requirements.lock -o requirements-build.lock
+	echo uv | $(LOCK) - -o requirements-uv.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
 	    -o $(EXAMPLE)/requirements.lock
 
-$(UV):
-	@$(PYTHON) -m venv .cache/uv
-	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+$(UV): requirements-uv.lock
+	@$(PYTHON) -m venv --clear .cache/uv
+	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 audit: $(INSTALLED) ## Look for known vulnerabilities in the image's packages (AUDIT=--required: no skipping)
 	@$(BIN)/python -m tests.project.audit $(AUDIT)

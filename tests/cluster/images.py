@@ -99,14 +99,14 @@ def context_files(context: Path) -> list[Path]:
 
 
 def base_of(context: Path) -> str:
-    """Give the one image that all stages of the Dockerfile in `context` build on.
+    """Give the one image that all stages of the Dockerfile in `context` build on, without its digest.
 
     Raises
     ------
     ToolsError
         When it is none of `BASES`, or there is more than one.
     """
-    found = {words[0] for words in _instructions(context, "FROM")}
+    found = {words[0].partition("@")[0] for words in _instructions(context, "FROM")}
     if len(found) != 1 or not found <= set(BASES):
         raise ToolsError(
             f"{context / 'Dockerfile'}: expected FROM {' or '.join(BASES)}, got {', '.join(sorted(found))}."

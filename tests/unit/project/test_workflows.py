@@ -21,6 +21,23 @@ COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 TAG = re.compile(r"[\w.-]+/[\w./-]+@v[\w.]+ # tag, .{10,}")
 """Where the commit is not known: the comment has to say so."""
 USES = re.compile(r"^\s*(?:- )?uses: (.*)$", re.MULTILINE)
+IMAGE = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
+"""Name, tag (for people and Dependabot) and digest (for the engine)."""
+RUNS_AN_IMAGE = {"docker/setup-qemu-action": "image", "docker/setup-buildx-action": "driver-opts"}
+"""Actions that run an image of their choice, as root on the runner, and the input that names it."""
+KNOWN_ACTIONS = {
+    "actions/attest-build-provenance",
+    "actions/checkout",
+    "actions/download-artifact",
+    "actions/setup-python",
+    "actions/upload-artifact",
+    "docker/build-push-action",
+    "docker/login-action",
+    "sigstore/cosign-installer",
+    *RUNS_AN_IMAGE,
+}
+"""For each of them somebody has looked whether it runs an image; build-push-action does so for ``sbom``."""
+DOCKERFILES = [REPOSITORY / "Dockerfile", REPOSITORY / "examples" / "embedding-server" / "Dockerfile"]
 TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 MAKE = re.compile(r"\bmake ((?:[a-z][a-z0-9-]* ?)+)")
 # What the matrix of a workflow says, the workflow says itself.
@@ -51,6 +68,113 @@ def test_actions_are_pinned(path: Path) -> None:
     used = [text for text in USES.findall(path.read_text()) if not text.startswith("./")]
     assert used
     assert [text for text in used if not COMMIT.fullmatch(text) and not TAG.fullmatch(text)] == []
+
+
+def images(content: Any) -> Iterator[str]:
+    """Give the images that a workflow names: of containers and services, of steps, and of its matrices."""
+    if isinstance(content, list):
+        for each in content:
+            yield from images(each)
+    if not isinstance(content, dict):
+        return
+    for key, value in content.items():
+        if isinstance(value, str) and (
+            key in {"image", "container", "node"} or value.startswith("docker://")
+        ):
+            yield value.removeprefix("docker://")
+        elif key == "driver-opts":
+            yield from re.findall(r"^image=(.*)$", value, re.MULTILINE)
+        else:
+            yield from images(value)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
+def test_images_are_pinned(path: Path) -> None:
+    content = yaml.safe_load(path.read_text())["jobs"]
+    assert [image for image in images(content) if not IMAGE.fullmatch(image)] == []
+    for step in steps(path):
+        action = "/".join(step.get("uses", "").partition("@")[0].split("/")[:2])
+        assert action in {"", *KNOWN_ACTIONS}, (
+            f"{action}: does it run an image? Then it belongs to RUNS_AN_IMAGE"
+        )
+        if action in RUNS_AN_IMAGE:
+            assert RUNS_AN_IMAGE[action] in step["with"], f"{action} would run an image by its tag"
+            assert len(list(images(step["with"]))) == 1
+        if action == "docker/build-push-action":
+            assert step["with"]["sbom"] is False, "BuildKit's scanner is an image that a tag names"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"container": "python:3"}, ["python:3"]),
+        ({"container": {"image": "python:3"}, "services": {"db": {"image": "db:1"}}}, ["python:3", "db:1"]),
+        ({"steps": [{"uses": "docker://alpine:3"}]}, ["alpine:3"]),
+        (
+            {"steps": [{"with": {"driver-opts": "network=host\nimage=moby/buildkit:v1"}}]},
+            ["moby/buildkit:v1"],
+        ),
+        ({"strategy": {"matrix": {"include": [{"node": "kindest/node:v1"}]}}}, ["kindest/node:v1"]),
+    ],
+)
+def test_such_an_image_would_be_found(content: dict[str, Any], found: list[str]) -> None:
+    assert list(images(content)) == found
+    assert not [image for image in found if IMAGE.fullmatch(image)]
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=["operator", "embedding-server"])
+def test_base_images_are_pinned(path: Path) -> None:
+    text = path.read_text()
+    stages = [line.split() for line in text.splitlines() if line.startswith(("FROM ", "# syntax="))]
+    assert stages
+    assert [words[1] for words in stages if not IMAGE.fullmatch(words[1])] == []
+    bases = {words[1] for words in stages}
+    assert len(bases) == 1
+    for label in re.findall(r'image\.base\.digest="(.*)"', text):
+        assert bases.pop().endswith(f"@{label}")
+
+
+def test_dependabot_keeps_what_is_pinned() -> None:
+    updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+    folders = {
+        each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates
+    }
+    assert "/" in folders["github-actions"]
+    wanted = {f"/{path.parent.relative_to(REPOSITORY)}".replace("/.", "/") for path in DOCKERFILES}
+    assert set(folders["docker"]) == wanted
+
+
+def test_tools_come_from_locks_or_by_version() -> None:
+    """pip checks hashes, and Go its checksum database; what a bare name would bring, nobody has seen."""
+    makefile = (REPOSITORY / "Makefile").read_text()
+    scripts = [step.get("run", "") for path in WORKFLOWS for step in steps(path)]
+    scripts += [makefile, (REPOSITORY / ".ci" / "hook").read_text()]
+    lines = [line for script in scripts for line in script.replace("\\\n", " ").splitlines()]
+    by_pip = [line for line in lines if re.search(r"pip3? install", line)]
+    assert [
+        line for line in by_pip if not line.startswith("PIP_INSTALL") and "--require-hashes" not in line
+    ] == []
+    by_make = [line for line in lines if "$(PIP_INSTALL)" in line and " -e ." not in line]
+    assert by_make
+    assert [line for line in by_make if "--require-hashes" not in line] == []
+    by_go = [line for line in lines if "go install" in line]
+    assert [line for line in by_go if not re.search(r"@v\d+\.\d+\.\d+$", line)] == []
+    assert not [line for line in lines if re.search(r"curl|wget|pipx|npm |npx ", line)]
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md"])
+def test_verification_names_the_workflow_that_signs(name: str) -> None:
+    """The repository alone would also vouch for what another workflow, or another branch, has signed."""
+    text = (REPOSITORY / name).read_text().replace("\\\n", " ")
+    commands = [
+        line for line in text.splitlines() if re.match(r"(cosign verify|gh attestation verify)", line)
+    ]
+    assert len(commands) == 4
+    workflow = "OWNER/REPOSITORY/.github/workflows/release.yaml"
+    for command in commands:
+        assert workflow in command
+        assert "refs/tags/vVERSION" in command
+        assert command.startswith("cosign") or f"--signer-workflow {workflow}" in command
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
