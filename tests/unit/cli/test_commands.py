@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from itertools import permutations
@@ -397,5 +398,36 @@ def test_hook_of_pre_commit_runs_a_command_that_exists() -> None:
     program, *arguments = hook["entry"].split()
     write(template=TEMPLATE, instance=INSTANCE)
 
-    assert program == COMMAND.name
+    assert (hook["language"], program) == ("script", ".ci/hook")
+    assert os.access(REPOSITORY / program, os.X_OK)
     assert run(*arguments, *hook["args"]).exit_code == 0
+
+
+def test_hook_of_pre_commit_runs_this_checkout_with_the_locked_dependencies(tmp_path: Path) -> None:
+    """With an environment that has them, so that nothing is fetched; a changed lock is not taken for it."""
+    checkout, lock = tmp_path / "checkout", "requirements-runtime.lock"
+    (checkout / ".ci").mkdir(parents=True)
+    shutil.copy(REPOSITORY / ".ci" / "hook", checkout / ".ci")
+    shutil.copy(REPOSITORY / lock, checkout)
+    (checkout / "operator").symlink_to(REPOSITORY / "operator")
+    environment = checkout / ".cache" / "hook"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (environment / "bin" / "python").chmod(0o755)
+    shutil.copy(checkout / lock, environment / "installed.lock")
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+
+    def hook(**variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [checkout / ".ci" / "hook", "validate", "."],
+            cwd=tmp_path,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert hook().returncode == 0, hook().stderr
+    (checkout / lock).write_text("another==1\n")
+    # It is installed anew, with the interpreter that is named.
+    assert hook(PYTHON="false").returncode == 1
