@@ -2,7 +2,8 @@
 
 CycloneDX, made by cyclonedx-py of ``requirements-runtime.lock``. The same lock gives the same bytes: there is
 no time and no serial number in it. What cyclonedx-py cannot know of a dynamic project is put in: the version,
-and that all of it is what the operator depends on.
+and that all of it is what the operator depends on, and the image's base by its digest. The bill does not name the
+packages of the base: nothing here can open it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from model_operator import __version__
 
 REPOSITORY = Path(__file__).parents[2]
 LOCK = REPOSITORY / "requirements-runtime.lock"
+DOCKERFILE = REPOSITORY / "Dockerfile"
+BASE = re.compile(r"^FROM (?P<name>[\w./-]+):(?P<tag>[\w.-]+)@sha256:(?P<digest>[0-9a-f]{64})", re.MULTILINE)
+"""What the image is built on."""
 PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
 """Name and version of each package of a lock."""
 
@@ -41,6 +45,7 @@ def completed(bom: dict[str, Any], version: str) -> dict[str, Any]:
     for component in bom["components"]:
         component["bom-ref"] = component["purl"]
         del component["description"]  # the lock's line
+    bom["components"].append(base_image(DOCKERFILE.read_text()))
     root = bom["metadata"]["component"] | {"version": version}
     bom["metadata"]["component"] = root
     references = sorted(component["bom-ref"] for component in bom["components"])
@@ -49,6 +54,30 @@ def completed(bom: dict[str, Any], version: str) -> dict[str, Any]:
         *({"ref": reference} for reference in references),
     ]
     return bom
+
+
+def base_image(dockerfile: str) -> dict[str, Any]:
+    """Give the component for the one image that a Dockerfile builds on.
+
+    Raises
+    ------
+    ValueError
+        When it names none by digest, or several.
+    """
+    found = {match.groups() for match in BASE.finditer(dockerfile)}
+    if len(found) != 1:
+        raise ValueError(f"expected one base image with a digest in the Dockerfile, got {sorted(found)}")
+    ((name, tag, digest),) = found
+    where = f"repository_url=docker.io/library/{name}&tag={tag}"
+    purl = f"pkg:oci/{name}@sha256%3A{digest}?{where}"
+    return {
+        "type": "container",
+        "bom-ref": purl,
+        "purl": purl,
+        "name": name,
+        "version": tag,
+        "hashes": [{"alg": "SHA-256", "content": digest}],
+    }
 
 
 def main(path: Path) -> None:

@@ -11,7 +11,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from model_operator import __version__
-from tests.project.sbom import LOCK, PINNED, bill
+from tests.project.sbom import DOCKERFILE, LOCK, PINNED, base_image, bill
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,30 @@ def test_it_has_every_package_of_the_lock_with_its_hashes(bom: dict[str, Any]) -
     locked = LOCK.read_text()
     expected = dict(PINNED.findall(locked))
     assert len(expected) > 40
-    assert {each["name"]: each["version"] for each in bom["components"]} == expected
+    libraries = [each for each in bom["components"] if each["type"] == "library"]
+    assert {each["name"]: each["version"] for each in libraries} == expected
     hashes = {
         found["content"]
-        for component in bom["components"]
+        for component in libraries
         for reference in component["externalReferences"]
         for found in reference["hashes"]
     }
     assert hashes == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", locked))
+
+
+def test_it_names_the_base_image_by_its_digest(bom: dict[str, Any]) -> None:
+    (base,) = [each for each in bom["components"] if each["type"] == "container"]
+    (digest,) = set(re.findall(r"@sha256:([0-9a-f]{64})", DOCKERFILE.read_text()))
+    assert (base["name"], base["version"]) == ("python", "3.13-slim-trixie")
+    assert [each["content"] for each in base["hashes"]] == [digest]
+
+
+@pytest.mark.parametrize(
+    "text", ["FROM python:3", "", f"FROM a:1@sha256:{64 * '0'}\nFROM b:1@sha256:{64 * '0'}"]
+)
+def test_another_base_than_one_with_a_digest_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="one base image with a digest"):
+        base_image(text)
 
 
 def test_it_is_about_this_version_of_the_operator(bom: dict[str, Any]) -> None:
