@@ -229,7 +229,7 @@ def _cluster_wide(name: str) -> str:
 
 
 def _confinement() -> str:
-    """Give the policy on the operator's requests; every Kubernetes that Chart.yaml takes has such policies."""
+    """Give the policy on the operator's requests; each Kubernetes that Chart.yaml takes has such policies."""
     return _when(f"and ({_EVERYWHERE}) .Values.confinement.enabled", _base("confinement.yaml").text)
 
 

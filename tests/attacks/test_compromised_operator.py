@@ -18,6 +18,7 @@ from tests.cluster.kube_api import PATCH_TYPES, KubeApi, KubeApiError
 from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
 from tests.install.overlays import DEFAULT
+from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,11 @@ OWNER = {
 KINDS = ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler")
 CONFIGURATIONS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 POD = {
-    "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+    "securityContext": {
+        "runAsNonRoot": True,
+        "runAsUser": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    },
     "containers": [
         {
             "name": "main",
@@ -67,7 +72,9 @@ VERSIONS = {
 }
 
 
-def child(kind: str, name: str, *, labels: Object | None = None, owners: list[Object] | None = None) -> Object:
+def child(
+    kind: str, name: str, *, labels: Object | None = None, owners: list[Object] | None = None
+) -> Object:
     """Give an object of a child's kind, by default as the operator makes it."""
     metadata = {
         "name": name,
@@ -180,7 +187,10 @@ class TestObjectsOfOthers:
     def test_is_not_created(self, thief: KubeApi, kind: str) -> None:
         message = "writes only what has its labels"
         refused(lambda: thief.create(child(kind, "new", labels={})), message)
-        refused(lambda: thief.create(child(kind, "new", labels={**LABELS, "modeloperator.dev/instance": ""})), message)
+        refused(
+            lambda: thief.create(child(kind, "new", labels={**LABELS, "modeloperator.dev/instance": ""})),
+            message,
+        )
         managed = {**LABELS, "app.kubernetes.io/managed-by": "Helm"}
         refused(lambda: thief.apply(child(kind, "new", labels=managed), manager="model-operator"), message)
 
@@ -233,7 +243,7 @@ class TestWhere:
         refused(lambda: here.delete(kind, "orphan"), message)
         theirs.delete(kind, "orphan")
 
-    def test_nothing_in_its_own_namespace(self, thief: KubeApi, admin: KubeApi, kind: str) -> None:
+    def test_nothing_in_its_own_namespace(self, thief: KubeApi, kind: str) -> None:
         message = "deploys nothing in its own namespace"
         here = thief.in_namespace(OPERATOR_NAMESPACE)
         refused(lambda: here.create(child(kind, "new")), message)
@@ -281,9 +291,7 @@ class TestWebhookConfigurations:
             ("/webhooks", []),
         ],
     )
-    def test_what_is_shown_to_whom_stays(
-        self, thief: KubeApi, kind: str, path: str, value: object
-    ) -> None:
+    def test_what_is_shown_to_whom_stays(self, thief: KubeApi, kind: str, path: str, value: object) -> None:
         patch = [{"op": "add", "path": path, "value": value}]
         refused(
             lambda: thief.patch(kind, "model-operator", patch, patch_type="json"),
@@ -319,6 +327,66 @@ class TestWebhookConfigurations:
             }
 
 
+@pytest.fixture
+def _privileged(admin: KubeApi) -> Iterator[None]:
+    """Give the operator all rights, as by a mistake of an administrator."""
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "too-much"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "cluster-admin",
+        },
+        "subjects": [
+            {
+                "kind": "ServiceAccount",
+                "name": OPERATOR_SERVICE_ACCOUNT,
+                "namespace": OPERATOR_NAMESPACE,
+            }
+        ],
+    }
+    admin.create(binding)
+    user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_SERVICE_ACCOUNT}"
+    wait_for(lambda: admin.is_allowed(user, "create", "secrets"))
+    yield
+    admin.delete("ClusterRoleBinding", "too-much")
+    wait_for(lambda: not admin.is_allowed(user, "create", "secrets"))
+
+
+class TestTemplatesAndInstances:
+    """RBAC gives the status alone; the policy says so, too, should somebody give more."""
+
+    @pytest.mark.usefixtures("_privileged")
+    def test_only_their_status_is_written(self, thief: KubeApi, admin: KubeApi) -> None:
+        message = "writes only the status of instances and templates"
+        shared = {**template("shared"), "kind": "ClusterModelTemplate"}
+        for obj in (template(), shared, instance()):
+            kind, name = obj["kind"], obj["metadata"]["name"]
+            refused(lambda obj=obj: thief.create(obj), message)  # type: ignore[misc]
+            admin.create(obj)
+            patch = {"metadata": {"annotations": {"a": "b"}}}
+            refused(lambda: thief.patch(kind, name, patch), message)  # noqa: B023 -- called at once
+            refused(lambda: thief.delete(kind, name), message)  # noqa: B023 -- called at once
+            condition = {"type": "Ready", "status": "Unknown", "reason": "Deploying", "message": "m"}
+            condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+            thief.patch(kind, name, {"status": {"conditions": [condition]}}, subresource="status")
+        scale = {"spec": {"replicas": 2}}
+        refused(lambda: thief.patch("ModelInstance", "minilm", scale, subresource="scale"), message)
+
+    @pytest.mark.usefixtures("_privileged")
+    def test_no_other_secret_lease_or_configuration(self, thief: KubeApi) -> None:
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "attack"}}
+        refused(lambda: thief.create(secret), "no Secret but model-operator-webhook-cert")
+        own = thief.in_namespace(OPERATOR_NAMESPACE)
+        refused(lambda: own.create(secret), "no Secret but model-operator-webhook-cert")
+        lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "attack"}}
+        refused(lambda: thief.create(lease), "no Lease outside of its own namespace")
+        for kind in CONFIGURATIONS:
+            refused(lambda kind=kind: thief.delete(kind, "model-operator"), "neither creates nor deletes")  # type: ignore[misc]
+
+
 class TestEvents:
     def test_only_about_our_kinds(self, thief: KubeApi) -> None:
         message = "Events only about instances and templates"
@@ -331,7 +399,8 @@ class TestEvents:
         patch = {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:00.000000Z"}}
         merge = PATCH_TYPES["merge"]
         refused(
-            lambda: thief.request("PATCH", path, body=patch, content_type=merge), "Events only about instances"
+            lambda: thief.request("PATCH", path, body=patch, content_type=merge),
+            "Events only about instances",
         )
 
 
@@ -366,14 +435,22 @@ class TestItsWork:
 
 def test_others_are_not_confined(admin: KubeApi, installed: ControlPlane) -> None:
     """Not even a ServiceAccount of the same name, and nobody at all in the namespaces of Kubernetes."""
-    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": OPERATOR_SERVICE_ACCOUNT}})
+    admin.create(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": OPERATOR_SERVICE_ACCOUNT}}
+    )
     admin.create(
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
             "metadata": {"name": "namesake"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-            "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_SERVICE_ACCOUNT, "namespace": "default"}],
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "cluster-admin",
+            },
+            "subjects": [
+                {"kind": "ServiceAccount", "name": OPERATOR_SERVICE_ACCOUNT, "namespace": "default"}
+            ],
         }
     )
     api = KubeApi(installed.service_account_kubeconfig("default", OPERATOR_SERVICE_ACCOUNT))

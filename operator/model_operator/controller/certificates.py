@@ -281,8 +281,8 @@ class ServingCertificate(WebhookCertificate):
             ) from error
         except ForbiddenError as error:
             raise StartupError(
-                f"Secret {SECRET_NAME} is missing in namespace {self._namespace}, and the operator may not create "
-                "it; apply the manifests or the chart again, which have it without content"
+                f"Secret {SECRET_NAME} is missing in namespace {self._namespace}, and the operator may not "
+                "create it; apply the manifests or the chart again, which have it without content"
             ) from error
 
     async def _publish(self, kind: ResourceKind, wanted: Identity) -> None:

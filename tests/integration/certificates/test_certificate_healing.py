@@ -115,7 +115,7 @@ async def test_a_deleted_secret_is_filled_once_the_manifests_are_applied_again(s
         assert setting.api.find("Secret", SECRET_NAME) is None, "the operator may not create it"
         assert setting.shown(certificate) == first, "what it has goes on serving"
         setting.put_secret({})
-        await eventually(lambda: setting.secret(), "the Secret is filled again")
+        await eventually(setting.secret, "the Secret is filled again")
         await eventually(lambda: setting.shown(certificate) != first, "a new certificate is served")
     assert setting.shown(certificate) == setting.made()
 
@@ -124,8 +124,8 @@ async def test_a_missing_secret_ends_the_start_with_what_to_do(setting: Setting)
     setting.api.delete("Secret", SECRET_NAME)
     message = await _refusal(setting, "missing")
     assert message == (
-        f"Secret {SECRET_NAME} is missing in namespace {setting.api.namespace}, and the operator may not create "
-        "it; apply the manifests or the chart again, which have it without content"
+        f"Secret {SECRET_NAME} is missing in namespace {setting.api.namespace}, and the operator may not "
+        "create it; apply the manifests or the chart again, which have it without content"
     )
 
 
@@ -186,7 +186,7 @@ async def test_lost_rights_do_not_end_what_runs(setting: Setting) -> None:
         setting.put_secret({})
         assert setting.shown(certificate) == served
         setting.api.create(next(right for right in setting.rights() if right["kind"] == "RoleBinding"))
-        await eventually(lambda: setting.secret(), "it goes on when it can")
+        await eventually(setting.secret, "it goes on when it can")
 
 
 async def test_a_missing_namespace_is_named(cluster: Cluster) -> None:

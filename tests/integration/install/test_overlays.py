@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from model_operator.controller.certificates import SECRET_NAME
 from tests.cluster.kube_api import (
     KubeApi,
     without_status,
@@ -140,6 +141,27 @@ def test_server_side_apply_installs_the_same(fresh: ControlPlane) -> None:
     before = settled(fresh.kubectl, FOLDER / "default")
     fresh.kubectl(*apply)
     assert _without_times(stored(fresh.kubectl, FOLDER / "default")) == _without_times(before)
+
+
+def test_applying_the_empty_secret_again_keeps_its_content(
+    fresh: ControlPlane, administrator: KubeApi
+) -> None:
+    """Also one that an earlier version of the operator has made itself, of a type that cannot be changed."""
+    own = administrator.in_namespace("model-operator")
+    file = FOLDER.parent / "base" / "certificate.yaml"
+    fresh.kubectl("create", "namespace", "model-operator")
+    fresh.kubectl("apply", "-f", file)
+    for kind in ("Opaque", "kubernetes.io/tls"):
+        own.delete("Secret", SECRET_NAME)
+        content = {"tls.crt": "AA==", "tls.key": "AA=="}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET_NAME}}
+        own.create({**secret, "type": kind, "data": content})
+        for words in ((), ("--server-side", "--force-conflicts"), ()):
+            fresh.kubectl("apply", *words, "-f", file)
+            assert own.get("Secret", SECRET_NAME)["data"] == content
+        assert fresh.kubectl("diff", "-f", file).stdout == ""
+    fresh.kubectl("delete", "-f", file)
+    assert own.find("Secret", SECRET_NAME) is None
 
 
 def _without_times(objects_by_key: dict[Key, Object]) -> dict[Key, Object]:

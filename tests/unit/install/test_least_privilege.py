@@ -37,12 +37,7 @@ def forbidden(right: Right) -> bool:
             and resource == "pods"
             and (right.verb not in {"create", "list"} or bool(subresource))
         )
-        or (
-            right.group == ""
-            and resource == "secrets"
-            and right.name != OWN_SECRET
-            and right.verb != "create"
-        )
+        or (right.group == "" and resource == "secrets" and right.name != OWN_SECRET)
         # What people write is read; only its status is written.
         or (right.group == "modeloperator.dev" and not subresource and right.verb in WRITES)
         or (right.group == "admissionregistration.k8s.io" and right.name != "model-operator")
@@ -64,6 +59,7 @@ def test_secrets_are_a_matter_of_its_own_namespace() -> None:
     "rule",
     [
         {"resources": ["secrets"], "verbs": ["list"]},
+        {"resources": ["secrets"], "verbs": ["create"]},
         {"resources": ["secrets"], "verbs": ["get"], "resourceNames": ["another"]},
         {"resources": ["pods/exec"], "verbs": ["create"]},
         {"resources": ["pods"], "verbs": ["delete"]},
@@ -97,3 +93,37 @@ def test_operator_of_one_namespace_has_nothing_of_the_cluster() -> None:
     ]
     removed = [patch["target"]["kind"] for patch in patches if "$patch: delete" in patch.get("patch", "")]
     assert any("ClusterRole" in kind for kind in removed)
+
+
+def test_confinement_is_about_every_right_to_write() -> None:
+    """A right to write that is added to rbac.yaml takes a rule in confinement.yaml, or a reason here."""
+    (confinement,) = [
+        obj for obj in shipped("confinement.yaml") if obj["kind"] == "ValidatingAdmissionPolicy"
+    ]
+    matched = {
+        (group, resource, operation)
+        for rule in confinement["spec"]["matchConstraints"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for operation in rule["operations"]
+    }
+    operations = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
+    written = {
+        (right.group, right.resource, operations[right.verb])
+        for right in granted(RBAC)
+        if right.verb in operations and right.group != "modeloperator.dev"
+    }
+    # RBAC binds it to the one name.
+    written.remove(("coordination.k8s.io", "leases", "UPDATE"))
+    assert written <= matched
+    assert ("modeloperator.dev", "*/*", "*") in matched
+
+
+def test_confinement_is_bound_to_whom_the_rights_are_given() -> None:
+    policy, binding = shipped("confinement.yaml")
+    (subjects,) = [obj for obj in RBAC if obj["kind"] == "ClusterRoleBinding"]
+    assert f"{subjects['apiVersion']}.{subjects['kind']}" == ".".join(policy["spec"]["paramKind"].values())
+    assert binding["spec"]["paramRef"]["name"] == subjects["metadata"]["name"]
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    assert binding["spec"]["validationActions"] == ["Deny"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
