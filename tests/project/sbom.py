@@ -2,7 +2,7 @@
 
 CycloneDX, made by cyclonedx-py of ``requirements-runtime.lock``. The same lock gives the same bytes: there is
 no time and no serial number in it. What cyclonedx-py cannot know of a dynamic project is put in: the version,
-and that all of it is what the operator depends on, and the image's base by its digest. The bill does not name the
+that all of it is what the operator depends on, and the image's base by its digest. The bill does not name the
 packages of the base: nothing here can open it.
 """
 
