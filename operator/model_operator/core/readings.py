@@ -31,7 +31,9 @@ _BACKSLASH: Final = re.compile(
 )
 _BYTE: Final = re.compile(r"\\x(..)|\\(...)")
 _LETTERS: Final = dict(zip("abfnrtv0eNLP_", "\a\b\f\n\r\t\v\0\x1b\x85\u2028\u2029\xa0", strict=True))
-_PERCENT: Final = re.compile(rf"(?P<bytes>(?:%[0-9a-fA-F]{{2}})+)(?:%[0-9a-fA-F]?(?={CUT}))?")
+_PERCENT: Final = re.compile(
+    rf"(?P<bytes>(?:%[0-9a-fA-F]{{2}})+)(?:%[0-9a-fA-F]?(?={CUT}))?|%[0-9a-fA-F]?(?={CUT})"
+)
 _QUERY: Final = re.compile(rf"{_PERCENT.pattern}|\+")
 _ENTITY: Final = re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
 _REPEATS: Final = re.compile(r"[\s+]+|\$+|'+")
@@ -138,7 +140,9 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _unquoted(found: re.Match[str]) -> str:
-    return _decoded(bytes.fromhex(found["bytes"].replace("%", ""))) if found["bytes"] else " "
+    if not found["bytes"]:
+        return " " if found[0] == "+" else ""
+    return _decoded(bytes.fromhex(found["bytes"].replace("%", "")))
 
 
 def _decoded(content: bytes) -> str:

@@ -202,6 +202,7 @@ def _keys(value: Any) -> Iterator[str]:
 def _forms(text: str) -> Iterator[str]:
     """Yield a text as it is, and as a reading has it that is on one line."""
     yield text
+    yield folded(text)
     yield folded(text).strip()
 
 

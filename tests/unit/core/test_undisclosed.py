@@ -138,7 +138,8 @@ def test_no_value_survives_in_quotes(name: str, value: str) -> None:
 def test_no_beginning_of_a_value_survives_where_it_is_cut(
     name: str, mark: str, value: str, data: st.DataObject
 ) -> None:
-    assume(not set(value[:4]) <= {"."} and "…" not in value and ".." not in value)
+    # Dots of its own would be a part of the mark.
+    assume(not {".", "…"} & set(value))
     written = QUOTES[name](value)
     shown = written[: data.draw(st.integers(len(QUOTES[name](value[:4])), len(written)))]
     undisclosed = values({"TOKEN": value}, known=False)
