@@ -59,6 +59,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], st.SearchStrategy[Any]]] = {
     "OBJECT": ({"type": "object"}, st.dictionaries(TEXT, TEXT | INTEGER | st.none(), max_size=3)),
     "SECONDS": ({"type": "integer", "minimum": 1}, st.integers(1, 3600)),
     "LABEL": ({"type": "string"}, st.from_regex("[a-z0-9]([-_.a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)),
+    "ZONE": ({"enum": ["a", "b"]}, st.sampled_from(["a", "b"])),
     "USER": ({"enum": [1000, 2000]}, st.sampled_from([1000, 2000])),
     "TAG": ({"type": "string"}, st.from_regex("[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}", fullmatch=True)),
     "TOKEN": (
@@ -84,6 +85,7 @@ PIECES = st.sampled_from(
 )
 FREE_TEXT = st.lists(PIECES, min_size=1, max_size=4).map("".join)
 ARGUMENTS = st.lists(FREE_TEXT | st.just("$(parameters.LIST[*])"), max_size=5)
+COMMANDS = ARGUMENTS.map(lambda rest: ["run", *rest])
 NAMES = st.from_regex("[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True).filter(lambda name: name != "model")
 VARIABLES = st.from_regex("[-._a-zA-Z][-._a-zA-Z0-9]{0,20}", fullmatch=True)
 QUANTITIES = st.integers(1, 10**6) | st.sampled_from(
@@ -125,7 +127,7 @@ MODEL_CONTAINER = st.fixed_dictionaries(
 SIDECARS = st.lists(
     st.fixed_dictionaries(
         {"name": NAMES, "image": st.just("ghcr.io/team/sidecar:$(parameters.TAG)")},
-        optional={"env": ENVIRONMENT, "command": ARGUMENTS},
+        optional={"env": ENVIRONMENT, "command": COMMANDS},
     ),
     max_size=2,
 )
@@ -149,7 +151,7 @@ POD_TEMPLATES = st.fixed_dictionaries(
                 ),
                 "terminationGracePeriodSeconds": st.just("$(parameters.SECONDS)"),
                 "securityContext": st.just({"runAsUser": "$(parameters.USER)"}),
-                "nodeSelector": st.just({"zone": "$(parameters.LABEL)"}),
+                "nodeSelector": st.just({"zone": "$(parameters.ZONE)"}),
                 "tolerations": st.just(
                     [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
                 ),
@@ -164,9 +166,9 @@ BUNDLES = st.fixed_dictionaries(
         "image": st.sampled_from(["server", "team/server"]),
     },
     optional={
-        "command": ARGUMENTS,
+        "command": st.just([]) | COMMANDS,
         "args": ARGUMENTS,
-        "streaming_command": ARGUMENTS,
+        "streaming_command": st.just([]) | COMMANDS,
         "env": st.dictionaries(VARIABLES | st.sampled_from(sorted(PARAMETERS)), FREE_TEXT, max_size=4),
         "port": st.integers(1, 65535),
         "healthcheck_route": st.sampled_from(["/", "/healthz", "/$(parameters.TEXT)"]),

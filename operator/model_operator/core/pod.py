@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from model_operator.api import EndpointConfig, ModelTemplateSpec
 from model_operator.core.environment import lay_parameters
-from model_operator.core.images import BundleImage, bundle_image, is_image
+from model_operator.core.images import BundleImage, bundle_image, is_image, misplaced_values
 from model_operator.core.json_values import count_elements
 from model_operator.core.layering import layered_pod, model_container
 from model_operator.core.parameters import ParameterSchema
@@ -81,11 +81,21 @@ class PodProgram:
 
     def faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         """Yield the references whose values cannot be used where they stand, each with what was expected."""
-        yield from self.image.faults(scope)
+        yield from self.image.faults(scope, self._is_listed)
         for position in self.positions:
-            if position.place.image and not is_image(position.text.render(scope, kubelet=False)):
+            if not position.place.image:
+                continue
+            # A reference that is the whole image is listed, or the image of a volume, which may be any.
+            misplaced = (
+                [] if position.text.exact else list(misplaced_values(position.text, scope, self._is_listed))
+            )
+            yield from misplaced
+            if not misplaced and not is_image(position.text.render(scope, kubelet=False)):
                 for reference in position.text.references:
                     yield reference, "a part of an image's name, such as ghcr.io/team/server:1.2"
+
+    def _is_listed(self, reference: Reference) -> bool:
+        return reference.source == "parameters" and self.parameters.has_enum(reference.name)
 
 
 def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProgram:

@@ -1,4 +1,4 @@
-"""What the fields of a pod template take: types, kubelet expansion, and which need a closed set of values.
+"""What the fields of a pod template take: types and kubelet expansion.
 
 The tables are those of ``k8s.io/api/core/v1.PodTemplateSpec``; a test compares them with the client library's
 models. A field that is in no table is a string.
@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-Path = tuple[str | int, ...]
-"""Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""
+from model_operator.core.guarded_fields import CONTAINER_LISTS, PROBES, STRING_MAPS, Path, is_guarded
 
 
 class FieldType(Enum):
@@ -35,9 +34,10 @@ class Place:
     kubelet
         Whether the kubelet expands ``$(VAR)`` in it.
     guarded
-        Whether only values that the template lists may get into it: they decide on what a pod may do or see.
+        Whether only values that the template lists may get into it; see
+        `model_operator.core.guarded_fields`.
     image
-        Whether it is the image of a container.
+        Whether it is a whole reference to an image.
     is_item
         Whether it is an item of a list, so that a list can be expanded in it.
     """
@@ -88,12 +88,6 @@ OBJECT_LISTS = _names(
     volumeDevices volumeMounts volumes
     """
 )
-STRING_MAPS = _names(
-    """
-    annotations labels limits matchLabels nodeSelector overhead requests userAnnotations
-    volumeAttributes
-    """
-)
 OBJECTS = STRING_MAPS | _names(
     """
     affinity appArmorProfile awsElasticBlockStore azureDisk azureFile capabilities cephfs cinder
@@ -111,35 +105,6 @@ OBJECTS = STRING_MAPS | _names(
 )
 
 _LISTS = STRING_LISTS | INTEGER_LISTS | OBJECT_LISTS
-_SECRET_REFERENCES = frozenset(
-    {"secret", "secretRef", "secretKeyRef", "imagePullSecrets", "nodePublishSecretRef"}
-)
-GUARDED_LEAVES = _names(
-    """
-    audience hostIPC hostNetwork hostPID hostUsers nodeName priorityClassName runtimeClassName secretName
-    secretNamespace serviceAccount serviceAccountName
-    """
-)
-GUARDED_SUBTREES = frozenset({"securityContext", "hostPath", "csi", "flexVolume", "nfs"})
-_GUARDED_ANNOTATIONS = (
-    "container.apparmor.security.beta.kubernetes.io/",
-    "container.seccomp.security.alpha.kubernetes.io/",
-    "seccomp.security.alpha.kubernetes.io/",
-)
-"""What parts of ``securityContext`` were called before they were fields."""
-GUARDED_OBJECTS = (
-    _SECRET_REFERENCES
-    | GUARDED_SUBTREES
-    | _names(
-        """
-    azureFile cephfs cinder containers csi env envFrom flexVolume initContainers iscsi projected rbd
-    scaleIO serviceAccountToken sources spec storageos valueFrom volumes
-    """
-    )
-)
-"""Objects and lists that hold a guarded field somewhere: as a whole they are guarded, too."""
-
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 # Not only the fields that the API documents: the prober expands the commands of probes, too
 # (k8s.io/kubernetes/pkg/kubelet/prober, ExpandContainerCommandOnlyStatic).
 _EXPANDED = frozenset(
@@ -148,10 +113,11 @@ _EXPANDED = frozenset(
         ("args",),
         ("env", "value"),
         ("volumeMounts", "subPathExpr"),
-        *((probe, "exec", "command") for probe in _PROBES),
+        *((probe, "exec", "command") for probe in PROBES),
     }
 )
-_CONTAINER_LISTS = frozenset({"containers", "initContainers"})
+_IMAGES = frozenset({("spec", container, "image") for container in CONTAINER_LISTS})
+_VOLUME_IMAGE = ("spec", "volumes", "image", "reference")
 
 
 def place_of(path: Path) -> Place:
@@ -160,13 +126,12 @@ def place_of(path: Path) -> Place:
     is_item = isinstance(path[-1], int)
     if any(name in STRING_MAPS for name in names[:-1]):
         # The last name is a key that the author chose, whatever fields have the same.
-        is_guarded = not GUARDED_SUBTREES.isdisjoint(names[:-1]) or names[-1].startswith(_GUARDED_ANNOTATIONS)
-        return Place(FieldType.STRING, guarded=is_guarded)
+        return Place(FieldType.STRING, guarded=is_guarded(path))
     return Place(
         _type(names[-1], is_item=is_item),
         kubelet=is_expanded_by_kubelet(names),
-        guarded=_is_guarded(names),
-        image=_in_container(names) == ("image",),
+        guarded=is_guarded(path),
+        image=names in _IMAGES or names == _VOLUME_IMAGE,
         is_item=is_item,
     )
 
@@ -182,7 +147,7 @@ def holds_strings(names: tuple[str, ...]) -> bool:
 
 
 def _in_container(names: tuple[str, ...]) -> tuple[str, ...] | None:
-    if len(names) > 2 and names[0] == "spec" and names[1] in _CONTAINER_LISTS:  # noqa: PLR2004 -- spec, its list
+    if len(names) > 2 and names[0] == "spec" and names[1] in CONTAINER_LISTS:  # noqa: PLR2004 -- spec, its list
         return names[2:]
     return None
 
@@ -201,12 +166,3 @@ def _type(name: str, *, is_item: bool) -> FieldType:
     if name in BOOLEANS:
         return FieldType.BOOLEAN
     return FieldType.INTEGER_OR_STRING if name in INTEGERS_OR_STRINGS else FieldType.STRING
-
-
-def _is_guarded(names: tuple[str, ...]) -> bool:
-    return (
-        names[-1] in GUARDED_LEAVES
-        or names[-1] in GUARDED_OBJECTS
-        or any(name in GUARDED_SUBTREES for name in names)
-        or (names[-1] == "name" and len(names) > 1 and names[-2] in _SECRET_REFERENCES)
-    )

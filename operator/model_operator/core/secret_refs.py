@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.core.limits import MAX_VIOLATIONS
+from model_operator.core.schemas.possible_types import is_closed
 from model_operator.core.schemas.vocabulary import EXTENSION_PREFIX, SECRET_REF
 from model_operator.core.violations import Loc, Violation
 
@@ -60,6 +61,25 @@ def with_secret_shape(schema: Mapping[str, Any]) -> dict[str, Any]:
         for name, parameter in schema["properties"].items()
     }
     return {**schema, "properties": properties}
+
+
+def open_secret_refs(schema: Mapping[str, Any], loc: Loc) -> Iterator[Violation]:
+    """Yield the parameters by which an instance may name any Secret of its namespace.
+
+    Parameters
+    ----------
+    schema
+        A checked, normalised parameter schema.
+    loc
+        Path of the schema.
+    """
+    for name, parameter in sorted(schema["properties"].items()):
+        if _is_marked(parameter) and not is_closed(parameter):
+            message = (
+                "lets whoever writes an instance name any Secret of its namespace; list the allowed ones in "
+                'enum, such as [{"name": "hugging-face", "key": "token"}]'
+            )
+            yield Violation((*loc, "properties", name), message, "open_secret_ref")
 
 
 def _is_marked(parameter: Any) -> bool:

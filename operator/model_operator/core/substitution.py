@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from model_operator.core.guarded_fields import Path, is_chosen_by_the_author, is_command
 from model_operator.core.json_values import JSON_TYPES, MAPPINGS, nouns
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.pod_fields import (
     FieldType,
-    Path,
     Place,
     holds_strings,
     is_expanded_by_kubelet,
@@ -111,7 +111,9 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from strings(item, (*path, index))
 
 
-def check_text(text: str, loc: Loc, path: Path, parameters: ParameterSchema) -> Iterable[Violation]:
+def check_text(
+    text: str, loc: Loc, path: Path, parameters: ParameterSchema, *, guarded: bool = False
+) -> Iterable[Violation]:
     """Yield what is wrong with the references in a string of a template.
 
     Parameters
@@ -124,10 +126,14 @@ def check_text(text: str, loc: Loc, path: Path, parameters: ParameterSchema) -> 
         Where it goes in the pod template.
     parameters
         The parameters that the template declares.
+    guarded
+        Whether the field is guarded here, although it is not everywhere.
     """
     if "$(" not in text:
         return
     place = place_of(path)
+    if guarded:
+        place = replace(place, guarded=True)
     try:
         read = parse_text(text, kubelet=place.kubelet)
     except ReferenceSyntaxError as error:
@@ -135,6 +141,8 @@ def check_text(text: str, loc: Loc, path: Path, parameters: ParameterSchema) -> 
         return
     for reference in read.references:
         fault = _fault(reference, read, place, parameters)
+        if fault is None and reference.expands and path[-1] == 0 and is_command(path):
+            fault = _NO_PROGRAM
         if fault is not None:
             message, code = fault
             yield Violation(loc, f"{reference} {message}", code)
@@ -150,7 +158,7 @@ def _fault(
             "reference_type",
         )
     if reference.source == "instance":
-        return _type_fault(frozenset({"string"}), place) if exact else None
+        return _instance_fault(reference, place, exact=exact)
     name = reference.name
     if not parameters.declares(name):
         message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
@@ -167,9 +175,17 @@ def _fault(
             "needs a parameter that always has a value; make it required or give it a default in the schema"
         )
         return f"{message}, where an entry of env is none", "no_value"
-    if place.guarded and not parameters.has_enum(name):
-        return _NOT_CLOSED
-    return _type_fault(parameters.types(name), place)
+    fault = _type_fault(parameters.types(name), place)
+    if fault is None and place.guarded and not parameters.has_enum(name):
+        return NOT_CLOSED
+    return fault
+
+
+def _instance_fault(reference: Reference, place: Place, *, exact: bool) -> tuple[str, str] | None:
+    fault = _type_fault(frozenset({"string"}), place) if exact else None
+    if fault is None and place.guarded and is_chosen_by_the_author(reference):
+        return CHOSEN
+    return fault
 
 
 def _expansion_fault(
@@ -181,16 +197,27 @@ def _expansion_fault(
     types = parameters.types(reference.name) - {"null"}
     if types != {"array"}:
         return f"needs a parameter that is a list, the declared one can be {_words(types)}", "reference_type"
-    if place.guarded and not (
-        parameters.has_enum(reference.name) or parameters.items_have_enum(reference.name)
-    ):
-        return _NOT_CLOSED
-    return _type_fault(parameters.item_types(reference.name), place)
+    fault = _type_fault(parameters.item_types(reference.name), place)
+    is_closed = parameters.has_enum(reference.name) or parameters.items_have_enum(reference.name)
+    if fault is None and place.guarded and not is_closed:
+        return NOT_CLOSED
+    return fault
 
 
-_NOT_CLOSED = (
+NOT_CLOSED: Final = (
     "needs a parameter with enum here: the field decides on what a pod may do or see",
     "closed_values",
+)
+CHOSEN: Final = (
+    (
+        "cannot stand here, as whoever writes an instance chooses it, and the field decides on what a pod "
+        "may do or see; use $(instance.namespace), $(instance.id) or a parameter with enum"
+    ),
+    "closed_values",
+)
+_NO_PROGRAM: Final = (
+    "cannot be the first item of a command: it may be empty, and the next item would be run",
+    "misplaced_expansion",
 )
 
 

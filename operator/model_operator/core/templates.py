@@ -10,13 +10,19 @@ from typing import Any, Final
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
 from model_operator.core.contracts import contracts
 from model_operator.core.deployment import check_strategy
-from model_operator.core.images import bundle_image, is_image, is_registry
+from model_operator.core.guarded_fields import (
+    Path,
+    guarded_mounts,
+    is_chosen_by_the_author,
+)
+from model_operator.core.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
 from model_operator.core.pod import PodProgram, compile_pod
-from model_operator.core.pod_fields import Path
+from model_operator.core.pod_fields import place_of
 from model_operator.core.pod_shape import check_pod_template
-from model_operator.core.references import ReferenceSyntaxError
-from model_operator.core.substitution import check_text, strings
+from model_operator.core.references import Reference, ReferenceSyntaxError, parse_text
+from model_operator.core.secret_refs import open_secret_refs
+from model_operator.core.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 MAX_EXPRESSIONS: Final = 1000
@@ -50,6 +56,14 @@ class CompiledTemplate:
     parameters: ParameterSchema
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
+
+    @property
+    def advice(self) -> tuple[Violation, ...]:
+        """What is let in, but opens more than its author may have meant; sorted by path."""
+        if self.violations:
+            return ()
+        secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
+        return sort_violations([*secrets, *_open_image_volumes(self.resource.spec, self.parameters)])
 
     @cached_property
     def pod(self) -> PodProgram | None:
@@ -110,6 +124,8 @@ def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
 
 
 def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+    guarded = guarded_mounts(spec.pod_template)
+    registry = spec.vendor_configuration.bundle_config.registry
     expressions = 0
     for value, loc, path in _sources(spec):
         for inner, text in strings(value):
@@ -120,7 +136,47 @@ def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> I
                 )
                 yield Violation((*loc, *inner), message, "too_many_expressions")
                 return
-            yield from check_text(text, (*loc, *inner), (*path, *inner), parameters)
+            here, target = (*loc, *inner), (*path, *inner)
+            yield from check_text(text, here, target, parameters, guarded=target in guarded)
+            if here == (*_BUNDLE_LOC, "image"):
+                yield from _choice_faults(text, here, parameters, registry)
+            elif here[:2] == _POD_TEMPLATE_LOC and place_of(target).image and target[1] != "volumes":
+                yield from _choice_faults(text, here, parameters, "")
+
+
+def _open_image_volumes(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+    for inner, text in strings(spec.pod_template or {}):
+        if "$(" not in text or inner[:2] != ("spec", "volumes") or not place_of(inner).image:
+            continue
+        for reference in choosing_references(parse_text(text, kubelet=False)):
+            is_listed = reference.source == "parameters" and parameters.has_enum(reference.name)
+            if is_chosen_by_the_author(reference) or (reference.source == "parameters" and not is_listed):
+                message = (
+                    f"{reference} lets whoever writes an instance mount any image that the node or a pull "
+                    "secret of the pod can fetch; list the allowed ones in the parameter's enum"
+                )
+                yield Violation((*_POD_TEMPLATE_LOC, *inner), message, "open_image_volume")
+
+
+def _choice_faults(text: str, loc: Loc, parameters: ParameterSchema, registry: str) -> Iterator[Violation]:
+    """Yield the references that would let an instance choose another image than the template means."""
+    try:
+        read = parse_text(text, kubelet=False)
+    except ReferenceSyntaxError:
+        return  # reported with the other references
+    for reference in choosing_references(read, registry):
+        if is_chosen_by_the_author(reference):
+            yield _refused(loc, reference, *CHOSEN)
+        elif (
+            reference.source == "parameters"
+            and parameters.declares(reference.name)
+            and not parameters.has_enum(reference.name)
+        ):
+            yield _refused(loc, reference, *NOT_CLOSED)
+
+
+def _refused(loc: Loc, reference: Reference, message: str, code: str) -> Violation:
+    return Violation(loc, f"{reference} {message}", code)
 
 
 def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:

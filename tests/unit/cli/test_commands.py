@@ -296,14 +296,16 @@ def test_what_kubernetes_refuses_of_a_template_is_told_once() -> None:
 
 def test_what_kubernetes_refuses_of_one_instance_is_its_own() -> None:
     template = TEMPLATE.replace("{type: string}", "{type: integer, examples: [1]}")
-    template += "  pod_template: {spec: {priority: $(parameters.MODEL_NAME)}}\n"
+    container = "{name: model, ports: [{containerPort: $(parameters.MODEL_NAME)}]}"
+    template += f"  pod_template: {{spec: {{containers: [{container}]}}}}\n"
     instance = INSTANCE.replace("hf-secret-looking-value", "3000000000")
 
     result = run("validate", "-", given=f"{template}---{instance}")
 
     assert result.stdout == (
         "<stdin>:19:3: spec.model_creation_parameters: renders a Deployment that Kubernetes refuses: "
-        "spec.template.spec.priority: must be an integer of 32 bits, got a larger one\n"
+        "spec.template.spec.containers[0].ports[1].containerPort: must be an integer of 32 bits, "
+        "got a larger one\n"
     )
 
 

@@ -97,8 +97,12 @@ JUDGED: dict[str, dict[str, Any]] = {
         "pod_template": {
             "spec": {
                 "containers": [
-                    {"name": "model", "volumeMounts": [{"mountPath": "/m", "subPathExpr": "$(parameters.A)"}]}
-                ]
+                    {
+                        "name": "model",
+                        "volumeMounts": [{"name": "m", "mountPath": "/m", "subPathExpr": "$(parameters.A)"}],
+                    }
+                ],
+                "volumes": [{"name": "m", "emptyDir": {}}],
             }
         }
     },

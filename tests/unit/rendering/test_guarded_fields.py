@@ -62,6 +62,34 @@ containers.env.valueFrom.secretKeyRef.name: [$(parameters.TEXT), two]
 containers.envFrom.secretRef.name: [$(parameters.TEXT), two]
 initContainers.securityContext.allowPrivilegeEscalation: [$(parameters.FLAG), false]
 initContainers.envFrom.secretRef.name: [$(parameters.TEXT), two]
+schedulerName: [$(parameters.TEXT), two]
+shareProcessNamespace: [$(parameters.FLAG), false]
+automountServiceAccountToken: [$(parameters.FLAG), false]
+nodeSelector: [{zone: $(parameters.TEXT)}, {zone: two}]
+tolerations: [[{key: $(parameters.TEXT), operator: Exists}], [{key: two, operator: Exists}]]
+affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms:
+  - [{matchExpressions: [{key: a, operator: In, values: [$(parameters.TEXT)]}]}]
+  - [{matchExpressions: [{key: a, operator: In, values: [two]}]}]
+topologySpreadConstraints: [[{topologyKey: $(parameters.TEXT)}], [{topologyKey: two}]]
+dnsConfig.nameservers: [[$(parameters.TEXT)], [two]]
+hostAliases: [[{ip: 10.0.0.1, hostnames: [$(parameters.TEXT)]}], [{ip: 10.0.0.1, hostnames: [two]}]]
+volumes.projected.sources: [[{configMap: {name: $(parameters.TEXT)}}], [{configMap: {name: two}}]]
+volumes.ephemeral.volumeClaimTemplate.spec.storageClassName: [$(parameters.TEXT), two]
+volumes.gitRepo.repository: [$(parameters.TEXT), two]
+volumes.image.pullPolicy: [$(parameters.TEXT), two]
+volumes.sourceOfTomorrow.name: [$(parameters.TEXT), two]
+volumes.emptyDir: [$(parameters.OBJECT), {secretName: b}]
+containers.env.valueFrom.secretKeyRef.key: [$(parameters.TEXT), two]
+initContainers.ports: [[{hostPort: $(parameters.COUNT)}], [{hostPort: 2000}]]
+containers.command: [[/bin/$(parameters.TEXT), --serve], [/bin/two, --serve]]
+containers.livenessProbe.httpGet.host: [$(parameters.TEXT), two]
+containers.livenessProbe.exec.command: [[$(parameters.TEXT)], [two]]
+containers.livenessProbe: [$(parameters.OBJECT), {secretName: b}]
+containers.lifecycle.preStop.httpGet.path: [/$(parameters.TEXT), /two]
+initContainers.volumeMounts: [[{name: $(parameters.TEXT), mountPath: /a}], [{name: two, mountPath: /a}]]
+initContainers.lifecycle: [$(parameters.OBJECT), {secretName: b}]
+initContainers.fieldOfTomorrow: [$(parameters.TEXT), two]
+fieldOfTomorrow: [$(parameters.TEXT), two]
 """
 LISTS = {"volumes", "containers", "initContainers", "env", "envFrom"}
 CASES = [
@@ -87,7 +115,7 @@ def at(path: list[str], obj: Any) -> Any:
     return obj
 
 
-def compiled(pod_spec: Any, properties: Any, **bundle: Any) -> CompiledTemplate:
+def compiled(pod_spec: Any, properties: Any, metadata: Any = None, **bundle: Any) -> CompiledTemplate:
     return compile_template(
         ModelTemplate.model_validate(
             {
@@ -103,7 +131,7 @@ def compiled(pod_spec: Any, properties: Any, **bundle: Any) -> CompiledTemplate:
                     "vendor_configuration": {
                         "bundle_config": {"registry": "ghcr.io", "image": "a/b", "tag": "1", **bundle}
                     },
-                    "pod_template": {"spec": pod_spec},
+                    "pod_template": {"metadata": metadata or {}, "spec": pod_spec},
                 },
             }
         )
@@ -128,6 +156,114 @@ def test_any_value_is_refused_in_the_template(path: list[str], written: Any, ren
     assert "needs a parameter with enum here" in violation.msg
     named = [part for part in violation.loc if isinstance(part, str)]
     assert named[: 3 + len(path)] == ["spec", "pod_template", "spec", *path]
+
+
+CHOSEN = (
+    "$(instance.name)",
+    "$(instance.account_id)",
+    "a-$(instance.name)",
+    "$(instance.namespace)-$(instance.name)",
+)
+NOT_CHOSEN = ("$(instance.namespace)", "$(instance.id)", "a-$(instance.namespace)-$(instance.id)")
+TEXT_FIELDS = [
+    ["serviceAccountName"],
+    ["nodeName"],
+    ["volumes", "secret", "secretName"],
+    ["volumes", "hostPath", "path"],
+    ["containers", "env", "valueFrom", "secretKeyRef", "name"],
+    ["containers", "livenessProbe", "httpGet", "host"],
+]
+
+
+@pytest.mark.parametrize("path", TEXT_FIELDS, ids=".".join)
+@pytest.mark.parametrize("text", CHOSEN)
+def test_nothing_of_the_instance_that_its_author_chooses_gets_in(path: list[str], text: str) -> None:
+    (violation,) = compiled(nested(path, text), {}).violations
+
+    assert violation.type == "closed_values"
+    assert "use $(instance.namespace), $(instance.id) or a parameter with enum" in violation.msg
+
+
+@pytest.mark.parametrize("path", TEXT_FIELDS, ids=".".join)
+@pytest.mark.parametrize("text", NOT_CHOSEN)
+def test_what_the_server_decides_on_gets_in(path: list[str], text: str) -> None:
+    assert compiled(nested(path, text), {}).violations == ()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "container.apparmor.security.beta.kubernetes.io/model",
+        "seccomp.security.alpha.kubernetes.io/pod",
+        "iam.amazonaws.com/role",
+        "vault.hashicorp.com/agent-inject-secret-a",
+        "k8s.v1.cni.cncf.io/networks",
+        "sidecar.istio.io/inject",
+        "azure.workload.identity/use",
+        "io.katacontainers.config.hypervisor.path",
+        "modeloperator.dev/instance",
+    ],
+)
+def test_annotations_and_labels_that_components_act_on_are_guarded(key: str) -> None:
+    for kind in ("annotations", "labels"):
+        metadata = {kind: {key: "$(parameters.TEXT)"}}
+        (violation,) = compiled({}, OPEN, metadata=metadata).violations
+        assert (violation.type, violation.loc[-2:]) == ("closed_values", (kind, key))
+
+
+@pytest.mark.parametrize(
+    "key", ["team", "config.yaml", "example.com/a", "app.kubernetes.io/version", "prometheus.io/port"]
+)
+def test_other_annotations_and_labels_are_the_author_s(key: str) -> None:
+    for kind in ("annotations", "labels"):
+        assert compiled({}, OPEN, metadata={kind: {key: "$(parameters.TEXT)"}}).violations == ()
+
+
+MOUNT = {"name": "data", "mountPath": "/data", "subPath": "$(parameters.TEXT)"}
+
+
+@pytest.mark.parametrize(
+    ("source", "codes"),
+    [
+        ({"emptyDir": {}}, set()),
+        ({"persistentVolumeClaim": {"claimName": "a"}}, set()),
+        ({"configMap": {"name": "a"}}, set()),
+        ({"hostPath": {"path": "/data"}}, {"closed_values"}),
+        ({"secret": {"secretName": "a"}}, {"closed_values"}),
+        ({"nfs": {"server": "a", "path": "/"}}, {"closed_values"}),
+    ],
+)
+def test_a_part_of_a_volume_is_as_guarded_as_its_source(source: Any, codes: set[str]) -> None:
+    container = {"name": "model", "volumeMounts": [MOUNT]}
+    pod_spec = {"containers": [container], "volumes": [{"name": "data", **source}]}
+
+    assert {fault.type for fault in compiled(pod_spec, OPEN).violations} == codes
+
+
+@pytest.mark.parametrize("name", [None, 1, {"a": 1}, ["data"]])
+def test_a_mount_of_no_volume_is_guarded(name: Any) -> None:
+    """Kubernetes refuses it, but it has to be read before that."""
+    container = {"name": "model", "volumeMounts": [{**MOUNT, "name": name}]}
+    pod_spec = {"containers": [container], "volumes": [{"name": "data", "emptyDir": {}}]}
+
+    assert {fault.type for fault in compiled(pod_spec, OPEN).violations} == {"closed_values"}
+
+
+def test_what_a_command_runs_is_not_left_to_an_expansion() -> None:
+    command = {"name": "model", "command": ["$(parameters.LIST[*])", "$(parameters.TEXT)"]}
+
+    found = compiled({"containers": [command]}, {**OPEN, "LIST": {"type": "array", "items": {"enum": ["a"]}}})
+
+    assert [fault.type for fault in found.violations] == ["misplaced_expansion"]
+
+
+def test_arguments_of_a_command_are_free() -> None:
+    command = ["serve", "$(parameters.TEXT)", "$(parameters.LIST[*])"]
+    container = {"name": "model", "args": ["$(parameters.LIST[*])"], "command": command}
+
+    assert compiled({"containers": [container]}, OPEN).violations == ()
+    (violation,) = compiled({}, OPEN, command=["$(parameters.TEXT)"]).violations
+    assert (violation.type, violation.loc[-2:]) == ("closed_values", ("command", 0))
 
 
 @pytest.mark.parametrize(("path", "written", "rendered"), CASES)

@@ -10,7 +10,8 @@ import pytest
 from kubernetes.client import models
 
 from model_operator.core import pod_fields
-from model_operator.core.pod_fields import FieldType, Path, place_of
+from model_operator.core.guarded_fields import Path
+from model_operator.core.pod_fields import FieldType, place_of
 
 # The same name for different types, resolved by hand: kept as the type that templates refer to.
 AMBIGUOUS = {"image", "mode", "options", "port", "user", "values"} | {
@@ -19,7 +20,6 @@ AMBIGUOUS = {"image", "mode", "options", "port", "user", "values"} | {
 }
 # The server's own part of metadata; no template writes it.
 SERVER_SIDE = {"managedFields", "ownerReferences", "fieldsV1"}
-SECRETS = {"V1SecretEnvSource", "V1SecretKeySelector", "V1SecretProjection", "V1SecretVolumeSource"}
 
 
 def model_fields(name: str) -> dict[str, str]:
@@ -81,30 +81,6 @@ def test_the_tables_are_those_of_the_api() -> None:
 
     for table in expected.keys() - {"strings"}:
         assert expected[table] == set(getattr(pod_fields, table)) - AMBIGUOUS, table
-
-
-def is_guarded_model(name: str) -> bool:
-    """Whether an object of this type holds, at any depth, what a closed set of values is needed for."""
-    for model in reachable(name):
-        fields = model_fields(model)
-        if model in SECRETS or set(fields) & (pod_fields.GUARDED_LEAVES | pod_fields.GUARDED_SUBTREES):
-            return True
-        if set(fields) & {"secretRef", "nodePublishSecretRef", "imagePullSecrets"}:
-            return True
-    return False
-
-
-def test_every_object_that_holds_a_guarded_field_is_guarded() -> None:
-    missing = [
-        field
-        for field, kinds in kinds_by_field().items()
-        for model in filter(None, map(referred, kinds))
-        if is_guarded_model(model)
-        and field not in pod_fields.GUARDED_OBJECTS
-        and field != "ephemeralContainers"
-    ]
-
-    assert missing == [], "ephemeral containers cannot be in a template; all others are guarded"
 
 
 CONTAINER: Path = ("spec", "containers", 0)

@@ -48,18 +48,18 @@ IMAGE_TEMPLATE = yaml.safe_load(
 model_creation_parameters_schema:
   type: object
   properties:
-    REPOSITORY: {type: string, default: team/server}
+    REPOSITORY: {type: string, default: server}
     TAG: {type: string, default: v1}
-    SIDECAR: {type: string, default: ghcr.io/team/sidecar@sha256:%s}
+    SIDECAR: {type: string, default: sidecar}
     TEXT: {type: string}
     COUNT: {type: integer}
     FLAG: {type: boolean}
   required: [TEXT]
 vendor_configuration:
-  bundle_config: {image: $(parameters.REPOSITORY), tag: $(parameters.TAG)}
+  bundle_config: {image: team/$(parameters.REPOSITORY), tag: $(parameters.TAG)}
 pod_template:
   spec:
-    containers: [{name: sidecar, image: $(parameters.SIDECAR)}]
+    containers: [{name: sidecar, image: "ghcr.io/team/$(parameters.SIDECAR)@sha256:%s"}]
 """.replace("%s", "0" * 64)
 )
 INSTANCE = yaml.safe_load("""

@@ -98,7 +98,7 @@ def test_the_container_gets_the_value_exactly(before: list[str], value: str, aft
     text = f"{''.join(before)}$(parameters.V){''.join(after)}"
     compiled = compile_template(
         template(
-            {"args": [text], "command": ["$(parameters.V)"], "env": {"E": "$(parameters.V)"}},
+            {"args": [text], "command": ["run", "$(parameters.V)"], "env": {"E": "$(parameters.V)"}},
             model_creation_parameters_schema={"properties": {"V": {"type": "string"}}, "required": ["V"]},
         )
     )
@@ -110,7 +110,7 @@ def test_the_container_gets_the_value_exactly(before: list[str], value: str, aft
 
     container = model_of(rendering)
     assert kubelet_expand(container["args"][0], ENVIRONMENT) == expanded(before) + value + expanded(after)
-    assert kubelet_expand(container["command"][0], ENVIRONMENT) == value
+    assert kubelet_expand(container["command"][1], ENVIRONMENT) == value
     for name in ("V", "E"):
         assert kubelet_expand(variables(rendering)[name], ENVIRONMENT) == value
 
