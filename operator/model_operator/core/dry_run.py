@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
 from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, TemplateKind
+from model_operator.api.values import MAX_WORKERS
 from model_operator.core.canonical import applicable
 from model_operator.core.examples import example_parameters
 from model_operator.core.failures import is_malformed, is_quota
@@ -95,7 +96,8 @@ def trial_deployment(
         metadata=ObjectMeta(name=NAME, namespace=namespace, uid=_UID),
         spec=ModelInstanceSpec(model_template_id=NAME, model_creation_parameters=example.values),
     )
-    rendering = render(template, instance, settings)
+    # How many workers an instance may have says nothing about the pods.
+    rendering = render(template, instance, replace(settings, max_workers_per_instance=MAX_WORKERS))
     if rendering.violations:
         named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
         return Trial(note=_no_example(tuple(sorted(named))))

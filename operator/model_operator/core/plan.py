@@ -60,13 +60,13 @@ def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settin
 
 
 def find_problem(
-    instance: ModelInstance, template: CompiledTemplate | None
+    instance: ModelInstance, template: CompiledTemplate | None, settings: RenderSettings
 ) -> tuple[Failure | None, tuple[Violation, ...]]:
     """Return what `make_plan` would give as problem and violations, without rendering: a third of the work.
 
     Parameters
     ----------
-    instance, template
+    instance, template, settings
         As for `make_plan`.
     """
     if instance.spec.model_template_id is None:
@@ -74,7 +74,7 @@ def find_problem(
     problem = _template_problem(instance, template)
     if template is None or problem is not None:
         return problem, ()
-    return _judged(instance, template, rendering_faults(template, instance))
+    return _judged(instance, template, rendering_faults(template, instance, settings))
 
 
 def _template_problem(instance: ModelInstance, template: CompiledTemplate | None) -> Failure | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class RenderSettings:
     run_as_non_root
         Whether pods refuse to run as root unless their pod template says otherwise. Common images run as
         root.
+    max_workers_per_instance
+        Workers that one instance may have at most, summed over its deployments at full load.
     """
 
     gpu_node_label: str = "k8s.amazonaws.com/accelerator"
@@ -55,3 +57,4 @@ class RenderSettings:
     tolerations: tuple[Toleration, ...] = ()
     gpu_tolerations: tuple[Toleration, ...] = ()
     run_as_non_root: bool = False
+    max_workers_per_instance: Annotated[int, Field(ge=1, le=5000)] = 250

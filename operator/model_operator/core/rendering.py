@@ -26,7 +26,7 @@ from model_operator.core.service import render_service, service_url
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.validation import validate_parameters
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
-from model_operator.core.workers import workers_of
+from model_operator.core.workers import Workers, excess_workers, workers_of
 
 __all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render", "rendering_faults"]
 
@@ -132,20 +132,22 @@ def render(
     InvalidObjectError
         The template has violations: with it, nothing is known about what is to exist.
     """
+    settings = RenderSettings() if settings is None else settings
     jobs = _jobs(compiled, instance)
-    violations = _faults(jobs)
+    violations = _faults(jobs, instance, settings)
     if violations:
         return Rendering((), violations)
-    settings = RenderSettings() if settings is None else settings
     return Rendering(tuple(job.render(settings) for job in jobs), ())
 
 
-def rendering_faults(compiled: CompiledTemplate, instance: ModelInstance) -> tuple[Violation, ...]:
+def rendering_faults(
+    compiled: CompiledTemplate, instance: ModelInstance, settings: RenderSettings
+) -> tuple[Violation, ...]:
     """Return the violations that `render` would give, without rendering.
 
     Parameters
     ----------
-    compiled, instance
+    compiled, instance, settings
         As for `render`.
 
     Raises
@@ -153,7 +155,7 @@ def rendering_faults(compiled: CompiledTemplate, instance: ModelInstance) -> tup
     InvalidObjectError
         The template has violations.
     """
-    return _faults(_jobs(compiled, instance))
+    return _faults(_jobs(compiled, instance), instance, settings)
 
 
 def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
@@ -168,8 +170,10 @@ def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
     ]
 
 
-def _faults(jobs: list[_Job]) -> tuple[Violation, ...]:
-    return sort_violations(violation for job in jobs for violation in job.violations)
+def _faults(jobs: list[_Job], instance: ModelInstance, settings: RenderSettings) -> tuple[Violation, ...]:
+    total = sum(job.workers.most for job in jobs)
+    excess = excess_workers(instance.spec, total, settings.max_workers_per_instance)
+    return sort_violations([*(violation for job in jobs for violation in job.violations), *excess])
 
 
 class _Job:
@@ -248,6 +252,11 @@ class _Job:
         return []
 
     @property
+    def workers(self) -> Workers:
+        own = self.entry.vendor_configuration if self.entry else None
+        return workers_of(self.endpoint, own, self.instance.spec.replicas)
+
+    @property
     def endpoint(self) -> EndpointConfig:
         return self.spec.vendor_configuration.endpoint_config
 
@@ -257,8 +266,7 @@ class _Job:
         name = metadata.name if entry is None else f"{metadata.name}-{entry}"
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
-        own = self.entry.vendor_configuration if self.entry else None
-        workers = workers_of(self.endpoint, own, self.instance.spec.replicas)
+        workers = self.workers
         deployment = render_deployment(
             metadata=_child_metadata(self.instance, name, labels),
             selector=selector,

@@ -1,10 +1,11 @@
-"""How many workers a deployment of a model may have: the template's numbers, the entry's, or a pinned one."""
+"""How many workers a model may have: those of a deployment, and the bound on those of an instance in sum."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_operator.api import DeploymentVendorConfiguration, EndpointConfig
+from model_operator.api import DeploymentVendorConfiguration, EndpointConfig, ModelInstanceSpec
+from model_operator.core.violations import Loc, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,43 @@ def workers_of(
     if pinned is not None:
         least = most = pinned
     return Workers(least, least if most is None else most, per_worker)
+
+
+def stated_workers(spec: ModelInstanceSpec) -> int:
+    """Return the workers at full load that an instance asks for, whatever its template says."""
+    if spec.deployments is None:
+        return spec.replicas or 0
+    total = 0
+    for entry in spec.deployments:
+        own = entry.vendor_configuration
+        if own is not None:
+            total += (own.min_workers or 0) if own.max_workers is None else own.max_workers
+    return total
+
+
+def excess_workers(spec: ModelInstanceSpec, total: int, bound: int) -> tuple[Violation, ...]:
+    """Return what is wrong when an instance has more workers in sum than one instance may.
+
+    Parameters
+    ----------
+    spec
+        The instance's.
+    total
+        Its workers at full load, summed over its deployments.
+    bound
+        The setting ``max_workers_per_instance``.
+
+    Returns
+    -------
+    tuple of Violation
+        ``too_many_workers``, or nothing.
+    """
+    if total <= bound:
+        return ()
+    loc: Loc = ("spec", "replicas" if spec.deployments is None else "deployments")
+    lower = "give fewer replicas" if spec.deployments is None else "lower max_workers or min_workers of some"
+    message = (
+        f"must have at most {bound} workers in sum over all deployments, each at full load, got {total}; "
+        f"{lower}, or have the operator's setting RENDERING__MAX_WORKERS_PER_INSTANCE raised"
+    )
+    return (Violation(loc, message, "too_many_workers"),)

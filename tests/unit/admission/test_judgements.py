@@ -60,7 +60,7 @@ def judge(obj: dict[str, Any], enforcement: Enforcement = Enforcement.DENY) -> V
     change = Change(stored(obj))
     if obj["kind"] != "ModelInstance":
         return judge_template(change, parse_template(change.obj))
-    return judge_instance(examine_instance(change, TEMPLATES), change, enforcement)
+    return judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
 
 
 def model(*, name: str = "demo", **spec: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
     assert missing.warnings == (f"ModelInstance demo: {missing_template} 'nowhere'; {consequence}",)
     broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
     change = Change(stored(model(model_template_id="schema-misspelt-type")))
-    verdict = judge_instance(examine_instance(change, Templates(broken)), change, Enforcement.DENY)
+    verdict = judge_instance(examine_instance(change, Templates(broken), SETTINGS), change, Enforcement.DENY)
     assert verdict.allowed
     (warning,) = verdict.warnings
     assert warning.startswith("ModelInstance demo: ModelTemplate schema-misspelt-type is invalid: spec.")
@@ -154,7 +154,7 @@ def test_name_and_id_that_the_server_has_yet_to_choose_fit_into_an_image() -> No
     }
     change = Change(obj | {"metadata": {"generateName": "demo-", "namespace": "team-a"}})
 
-    examination = examine_instance(change, Templates(tagged))
+    examination = examine_instance(change, Templates(tagged), SETTINGS)
 
     assert examination.violations == ()
 

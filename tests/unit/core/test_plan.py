@@ -30,7 +30,7 @@ def plan(spec: dict[str, Any], change: dict[str, Any] | None) -> Plan:
         return malformed(violations)
     template = None if change is None else parse_template(apply_merge_patch(TEMPLATE, change))
     made = make_plan(instance, template, RenderSettings())
-    assert find_problem(instance, template) == (made.problem, made.violations)
+    assert find_problem(instance, template, RenderSettings()) == (made.problem, made.violations)
     return made
 
 

@@ -169,7 +169,7 @@ class Admission:
             if change.is_exempt or not self._scope.covers(review.namespace):
                 return ALLOWED
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
-            examination = examine_instance(change, self._state)
+            examination = examine_instance(change, self._state, self._rendering)
             warnings: list[str] = []
             if examination.rests_on_template:
                 try:
@@ -179,7 +179,7 @@ class Admission:
                     warnings.append(f"{change.kind} {change.name}: the template could not be read again")
                 else:
                     if templates is not self._state:
-                        examination = examine_instance(change, templates)
+                        examination = examine_instance(change, templates, self._rendering)
             return judge_instance(examination, change, enforcement).with_warnings(warnings)
 
         return judge

@@ -15,9 +15,11 @@ from model_operator.core.limits import check_limits
 from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import find_problem
 from model_operator.core.reasons import Reason
+from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup, resolve_template
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.violations import Loc, Violation, sort_violations
+from model_operator.core.workers import excess_workers, stated_workers
 
 _NIL_UID = "00000000-0000-0000-0000-000000000000"
 
@@ -76,7 +78,7 @@ class Examination:
         return not self.own and self.problem is not None
 
 
-def examine_instance(change: Change, templates: TemplateLookup) -> Examination:
+def examine_instance(change: Change, templates: TemplateLookup, settings: RenderSettings) -> Examination:
     """Find out what is wrong with an instance, in the same way as the reconciler.
 
     Parameters
@@ -85,15 +87,17 @@ def examine_instance(change: Change, templates: TemplateLookup) -> Examination:
         The write; its object is a ModelInstance.
     templates
         The templates that exist.
+    settings
+        The cluster's conventions.
     """
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
     template = resolve_template(instance, templates)
-    problem, violations = find_problem(instance, template)
+    problem, violations = find_problem(instance, template, settings)
     # Of an instance without deployments, the very parameters that have just been found valid.
     is_within_limits = template is not None and problem is None and instance.spec.deployments is None
-    own = () if is_within_limits else sort_violations(_beyond_limits(instance))
+    own = () if is_within_limits else sort_violations(_beyond_limits(instance, settings))
     return Examination(instance, own, template, problem, violations)
 
 
@@ -129,9 +133,10 @@ def judge_instance(examination: Examination, change: Change, enforcement: Enforc
     return ALLOWED.with_warnings([f"{kind} {name}: {detail}"])
 
 
-def _beyond_limits(instance: ModelInstance) -> Iterator[Violation]:
-    """Yield what makes parameters too large for any template."""
+def _beyond_limits(instance: ModelInstance, settings: RenderSettings) -> Iterator[Violation]:
+    """Yield what is too large for any template: parameters, and the number of workers."""
     spec = instance.spec
+    yield from excess_workers(spec, stated_workers(spec), settings.max_workers_per_instance)
     yield from _limits(spec.model_creation_parameters, ("spec", "model_creation_parameters"))
     for index, entry in enumerate(spec.deployments or ()):
         loc: Loc = ("spec", "deployments", index, "model_creation_parameters")

@@ -64,7 +64,7 @@ class Impact:
         if self._compiled_old is None:
             # Most edits break nothing, so this is seldom needed.
             self._compiled_old = parse_template(self._old)
-        problem, _ = find_problem(instance, self._compiled_old)
+        problem, _ = find_problem(instance, self._compiled_old, self._settings)
         if problem is None:
             metadata = instance.metadata
             self._names.append(f"{metadata.namespace}/{metadata.name}")

@@ -90,7 +90,7 @@ class Checker:
         return [manifest.finding(_at_its_origin(fault, trial, manifest.obj, named)) for fault in refused]
 
     def _instance(self, manifest: Manifest) -> list[Finding]:
-        examination = examine_instance(Change(manifest.obj), self._templates)
+        examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
         faults = examination.violations or examination.own
         if faults:
             return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in faults]
