@@ -7,7 +7,7 @@ from typing import Any
 
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
-from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid
+from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.parsing import parse_template
 from model_operator.core.plan import Plan, find_problem, make_plan
 from model_operator.core.render_settings import RenderSettings
@@ -17,7 +17,7 @@ _NAMED = 5
 
 
 def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
-    """Decide on a template: all that it says alone, so there is nobody to whom it is only warned of.
+    """Decide on a template: what is wrong with it is denied to everybody, what it opens is warned of.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
     """
     if compiled.violations:
         return invalid(change.kind, change.name, compiled.violations)
-    return ALLOWED
+    return ALLOWED.with_warnings(warnings_for(change.kind, change.name, compiled.advice))
 
 
 class Impact:

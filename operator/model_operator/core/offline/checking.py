@@ -76,6 +76,7 @@ class Checker:
         compiled = parse_template(manifest.obj)
         if compiled.violations:
             return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in compiled.violations]
+        advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]
         # A cluster template is tried in some namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
         trial = trial_deployment(compiled, namespace, self._settings)
@@ -83,11 +84,12 @@ class Checker:
             note = Violation(
                 ("spec", "model_creation_parameters_schema"), _without_server(trial.note), "no_example"
             )
-            return [manifest.finding(note, Severity.WARNING)]
+            return [*advice, manifest.finding(note, Severity.WARNING)]
         refused = self._schemas.violations(trial)
         self._refused[manifest.identity] = set(refused)
         named: _Named = {}
-        return [manifest.finding(_at_its_origin(fault, trial, manifest.obj, named)) for fault in refused]
+        origins = (_at_its_origin(fault, trial, manifest.obj, named) for fault in refused)
+        return [*advice, *map(manifest.finding, origins)]
 
     def _instance(self, manifest: Manifest) -> list[Finding]:
         examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
