@@ -184,7 +184,7 @@ ENDPOINTS = st.fixed_dictionaries(
         "memory": QUANTITIES,
         "storage": QUANTITIES,
         "min_workers": st.just(1),
-        "max_workers": st.integers(1, 250),
+        "max_workers": st.integers(1, 125),
         "per_worker": st.integers(1, 10**6),
         "scaling_metric": st.just("cpu")
         | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/%"), min_size=1).filter(
