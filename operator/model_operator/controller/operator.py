@@ -22,13 +22,13 @@ from model_operator.controller.connection import Connection, load_configuration
 from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.controller.events import EventRecorder
-from model_operator.controller.health import serve_health
+from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
-from model_operator.controller.metrics.instruments import Metrics
+from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
@@ -55,6 +55,10 @@ _LOGIN_SECONDS = 5.0
 _FLUSH_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
 
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that serves a port may go on while the loop that works waits for its turn; Python's own
+is ten times as long, and the loop would wait as long after each of its requests."""
+
 
 async def run_operator(settings: OperatorSettings) -> None:
     """Run until a signal asks to stop, or another replica leads where this one did.
@@ -72,6 +76,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         When the Lease is lost; that has been logged.
     """
     read_watches_safely()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # They are a timestamp beside each series, which Prometheus would keep as another one.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics()
@@ -95,8 +100,16 @@ async def run_operator(settings: OperatorSettings) -> None:
         if settings.health_port:
             health = bind(settings.health_host, settings.health_port)
             page = MetricsPage(metrics.registry)
+            metrics.expect_connections(Port.HEALTH)
             await stack.enter_async_context(
-                serve_health(health, alive=operator.alive, ready=operator.ready, metrics=page)
+                serve_health(
+                    health,
+                    alive=operator.alive,
+                    ready=operator.ready,
+                    metrics=page,
+                    bounds=health_bounds(settings.health_max_connections),
+                    count=partial(metrics.connection_closed, Port.HEALTH),
+                )
             )
         await operator.prepare()
         await operator.fill()

@@ -86,6 +86,19 @@ class AdmissionSettings(BaseModel):
     warn_only_users: NameList = Field(default_factory=lambda: list(BATCH_APPLIERS))
     """Patterns (*, ?) of users, separated by commas, whose instances are let in with a warning when they do
     not fit their template. Default: the service accounts of Flux and Argo CD."""
+    max_connections: Annotated[int, Field(ge=8, le=4096)] = 256
+    """Connections to the webhooks' port in all; each takes up to 150 kB. When there are as many, idle
+    connections of the address that has the most make way for new ones, and without any the new one is
+    closed."""
+    max_connections_per_address: Annotated[int, Field(ge=4, le=4096)] = 100
+    """Connections of one IPv4 address or one IPv6 /64 network. Raise it where many API servers share an
+    address."""
+    max_handshakes: Annotated[int, Field(ge=4, le=4096)] = 64
+    """TLS handshakes under way."""
+    max_reviews: Annotated[int, Field(ge=1, le=4096)] = 128
+    """Reviews under way. More are answered by 503, which lets their writes in unchecked."""
+    max_body_bytes: Annotated[int, Field(ge=8 * 1024 * 1024)] = 16 * 1024 * 1024
+    """Bytes of the bodies of all reviews under way. More are answered by 503. One takes 4 MiB at most."""
 
     @field_validator("names", "warn_only_users", mode="before")
     @classmethod
@@ -153,6 +166,8 @@ class OperatorSettings(BaseSettings):
     """Address that /healthz, /readyz and /metrics listen on."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """Port of /healthz, /readyz and /metrics; 0 turns them off."""
+    health_max_connections: Annotated[int, Field(ge=8, le=4096)] = 64
+    """Connections to that port in all, of which one address may have half."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """Instances that are worked on at the same time."""
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 15

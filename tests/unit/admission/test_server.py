@@ -6,7 +6,9 @@ import asyncio
 import gzip
 import json
 import ssl
+from collections import Counter
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,10 @@ import pytest
 
 from model_operator.controller.errors import StartupError
 from model_operator.controller.listening import bind
+from model_operator.controller.places import Closing, Places
 from model_operator.controller.webhooks import server as subject
-from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks
+from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
 from tests.cluster.webhooks import LOOPBACK, write_certificate
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import FakeServer, admission, review, stored
@@ -61,7 +65,12 @@ class Caller:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Caller]:
+async def serving(
+    folder: Path,
+    bounds: ReviewBounds | None = None,
+    closed: Counter[Closing] | None = None,
+    **changed: float,
+) -> AsyncIterator[Caller]:
     authority = write_certificate(folder)
     serve = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     serve.load_cert_chain(folder / "tls.crt", folder / "tls.key")
@@ -70,8 +79,14 @@ async def serving(folder: Path) -> AsyncIterator[Caller]:
     bound = bind(LOOPBACK, 0)
     port = bound.getsockname()[1]
     reviews = {path: reviewer.review for path, reviewer in webhooks.reviewers.items()}
+    counts: Counter[Closing] = Counter() if closed is None else closed
+    places = Places(
+        replace(webhook_bounds(16, 8, 8), **changed),  # type: ignore[arg-type]
+        lambda reason: counts.update([reason]),
+    )
+    gate = AdmissionGate(bounds or ReviewBounds(), asyncio.get_running_loop(), lambda _: None)
     async with (
-        serve_webhooks(reviews, bound, serve),
+        serve_webhooks(reviews, bound, serve, gate, places),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session,
     ):
         yield Caller(port, trust, session)
@@ -151,28 +166,91 @@ async def test_bodies_are_bounded(tmp_path: Path) -> None:
 )
 async def test_slow_callers_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: str) -> None:
     # Others have as long for their handshake and their head.
-    for name in ("_HEAD_SECONDS", "_BODY_SECONDS", "_LINGER_SECONDS"):
-        monkeypatch.setattr(subject, name, 2)
-    async with serving(tmp_path) as caller:
+    monkeypatch.setattr(subject, "_BODY_SECONDS", 2)
+    async with serving(tmp_path, head_seconds=2) as caller:
         answer = await caller.raw(sent.encode())
         assert answer[:13] in {b"", b"HTTP/1.1 408 "}
         # Others are served meanwhile and afterwards.
         assert (await caller.post(PATH, REVIEW))[0] == 200
 
 
-async def test_callers_without_tls_are_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "_HEAD_SECONDS", 0.2)
-    async with serving(tmp_path) as caller:
+async def test_callers_without_tls_are_cut_off(tmp_path: Path) -> None:
+    closed = Counter[Closing]()
+    async with serving(tmp_path, None, closed, head_seconds=0.2) as caller:
         reader, writer = await asyncio.open_connection(LOOPBACK, caller.port)
         assert await asyncio.wait_for(reader.read(), 10) == b""
         writer.close()
+    assert closed == {Closing.DEADLINE: 1}
 
 
-async def test_connection_is_kept_for_the_next_review(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_slow_head_is_cut_off_on_a_kept_connection_too(tmp_path: Path) -> None:
+    closed = Counter[Closing]()
+    # Long enough for a handshake on a busy machine.
+    async with serving(tmp_path, None, closed, head_seconds=2) as caller:
+        reader, writer = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
+        for _ in range(2):
+            writer.write(f"{HEAD}Content-Length: {len(REVIEW)}\r\n\r\n".encode() + REVIEW)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await reader.read(65536)
+        for byte in HEAD.encode()[:20]:
+            writer.write(bytes([byte]))
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+    assert closed == {Closing.DEADLINE: 1}
+
+
+async def test_reviews_beyond_the_bounds_are_answered_503_and_their_connections_closed(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(subject, "_HEAD_SECONDS", 2)
+    async with serving(tmp_path, ReviewBounds(body_bytes=len(REVIEW))) as caller:
+        waiting = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
+        waiting[1].write(f"{HEAD}Content-Length: {len(REVIEW)}\r\n\r\n{{".encode())
+        # Until the first one's head has arrived, the others are let in.
+        while b" 200 " in (answer := await caller.raw(_close(REVIEW))):
+            pass
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert answer.endswith(f"expected at most {len(REVIEW)} bytes at a time\n".encode())
+        waiting[1].close()
+        while b" 503 " in (answer := await caller.raw(_close(REVIEW))):
+            pass
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def _close(body: bytes) -> bytes:
+    return f"{HEAD}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def test_what_is_not_a_review_keeps_no_connection(tmp_path: Path) -> None:
     async with serving(tmp_path) as caller:
+        for sent in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", f"{HEAD}Content-Length: 2\r\n\r\n{{}}".encode()):
+            assert (await caller.raw(sent)).startswith(b"HTTP/1.1 40")
+
+
+async def test_half_open_connections_take_no_place_from_others(tmp_path: Path) -> None:
+    closed = Counter[Closing]()
+    async with serving(tmp_path, None, closed) as caller:
+        silent = [
+            await asyncio.open_connection(LOOPBACK, caller.port, local_addr=(f"127.0.0.{2 + number % 3}", 0))
+            for number in range(30)
+        ]
+        assert (await caller.post(PATH, REVIEW))[0] == 200
+        for _, writer in silent:
+            writer.close()
+    # At most eight handshakes are under way.
+    assert closed == {Closing.EVICTED: 23}
+
+
+async def test_a_body_of_small_chunks_is_cut_off_by_its_bytes_on_the_wire(tmp_path: Path) -> None:
+    closed = Counter[Closing]()
+    async with serving(tmp_path, None, closed, request_bytes=100_000) as caller:
+        assert (await caller.post(PATH, BytesIO(b" " * 90_000 + REVIEW)))[0] == 200
+        chunks = b"1\r\n \r\n" * 20_000
+        assert await caller.raw(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + chunks) == b""
+    assert closed == {Closing.SIZE: 1}
+
+
+async def test_connection_is_kept_for_the_next_review(tmp_path: Path) -> None:
+    async with serving(tmp_path, head_seconds=2) as caller:
         reader, writer = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
         for pause in (2.5, 0):
             writer.write(f"{HEAD}Content-Length: {len(REVIEW)}\r\n\r\n".encode() + REVIEW)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import platform
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -28,9 +26,6 @@ from model_operator.controller.state import ClusterState
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import FakeServer, admission, ask, review, stored
 from tests.unit.metrics.exposed import value, values
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 PATH = "/validate-modelinstance"
 
@@ -175,30 +170,22 @@ async def test_requests_to_webhooks_are_counted_and_strangers_make_no_series() -
     assert value(metrics.registry, "webhook_request_duration_seconds_count", webhook=PATH) == 4
 
 
-async def page(asked: Callable[[web.Request], Awaitable[web.Response]]) -> str:
-    answer = await asked(make_mocked_request("GET", "/metrics"))
-    assert answer.status == HTTPStatus.OK
-    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert isinstance(answer.body, bytes)
-    return answer.body.decode()
-
-
-async def test_the_page_is_what_prometheus_reads() -> None:
-    metrics = Metrics()
-    text = await page(MetricsPage(metrics.registry).handle)
+def test_the_page_is_what_prometheus_reads() -> None:
+    assert MetricsPage.HEADERS == {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    text = MetricsPage(Metrics().registry).body().decode()
     types = {family.name: family.type for family in text_string_to_metric_families(text)}
     assert types["model_operator_leader"] == MetricType.GAUGE
     assert types["model_operator_reconcile_duration_seconds"] == MetricType.HISTOGRAM
 
 
-async def test_who_asks_often_gets_the_same_answer_for_a_second() -> None:
+def test_who_asks_often_gets_the_same_answer_for_a_second() -> None:
     registry, now = CollectorRegistry(), 100.0
     gauge = Gauge("demo", "A number.", registry=registry)
-    asked = MetricsPage(registry, lambda: now).handle
-    first = await page(asked)
+    page = MetricsPage(registry, lambda: now)
+    first = page.body()
 
     gauge.set(1)
     now = 100.9
-    assert await page(asked) == first
+    assert page.body() == first
     now = 101.0
-    assert "demo 1.0" in await page(asked)
+    assert b"demo 1.0" in page.body()

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_operator.api import TemplateKind
 from model_operator.controller.metrics.catalog import METRICS, PREFIX, Metric, MetricType
-from model_operator.controller.metrics.instruments import Decision, Posting, Result
+from model_operator.controller.metrics.instruments import Decision, Port, Posting, Result
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.webhooks import shipped
 from tests.unit.metrics.shipped import (
@@ -38,6 +38,7 @@ VALUES: dict[str, set[str]] = {
     "decision": {*Decision},
     "verb": {"get", "list", "watch", "create", "update", "patch", "delete", "apply"},
     "kind": {"ModelInstance", *TemplateKind},
+    "port": {*Port},
 }
 """The values of labels that have a fixed few."""
 
@@ -108,7 +109,7 @@ def test_metric_follows_the_conventions(metric: Metric) -> None:
 
 def test_no_label_can_have_many_values() -> None:
     allowed = {
-        "code", "decision", "kind", "python_version", "reason", "resource", "result", "state", "type", "verb",
+        "code", "decision", "kind", "port", "python_version", "reason", "resource", "result", "state", "type", "verb",
         "version", "webhook",
     }  # fmt: skip
     assert {label for metric in METRICS for label in metric.labels} <= allowed

@@ -176,7 +176,7 @@ STALLED_LONGEST = _gauge(
 WEBHOOK_REQUESTS = _counter(
     "webhook_requests",
     "Requests to the webhooks by HTTP status. 400 and 4xx come from somebody other than an API server; "
-    "5xx is a defect.",
+    "503 was shed; any other 5xx is a defect.",
     "webhook",
     "code",
 )
@@ -193,6 +193,22 @@ WEBHOOK_DECISIONS = _counter(
     "the operator has a defect: report it with the log).",
     "webhook",
     "decision",
+)
+WEBHOOK_SHED = _counter(
+    "webhook_reviews_shed",
+    "Reviews that were refused unjudged, so that their writes were let in, by the bound that was reached: "
+    "reviews or bytes (under way), time, values (of one body). Somebody floods the webhooks, or there are "
+    "more writes than the operator can judge: compare with the API server's, then raise "
+    "MODEL_OPERATOR_ADMISSION__MAX_REVIEWS.",
+    "reason",
+)
+CONNECTIONS_CLOSED = _counter(
+    "connections_closed",
+    "Connections that were refused (total, address, handshakes: the bound that was reached) or closed "
+    "(evicted in favour of a new one, deadline, size), by port. Apart from idle ones (deadline), the API "
+    "server, kubelets and Prometheus cause none: somebody else calls the port.",
+    "port",
+    "reason",
 )
 CERTIFICATE_EXPIRATION = _gauge(
     "webhook_certificate_expiration_timestamp_seconds",
@@ -228,6 +244,8 @@ METRICS = (
     WEBHOOK_REQUESTS,
     WEBHOOK_REQUEST_DURATION,
     WEBHOOK_DECISIONS,
+    WEBHOOK_SHED,
+    CONNECTIONS_CLOSED,
     CERTIFICATE_EXPIRATION,
     EVENTS,
 )

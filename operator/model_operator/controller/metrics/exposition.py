@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -18,6 +18,11 @@ class MetricsPage:
     Putting them together goes through all instances, on the loop that does the work, and everybody who
     reaches the port may ask. So one answer serves all who ask within a second.
 
+    Attributes
+    ----------
+    HEADERS
+        Those of the answer.
+
     Parameters
     ----------
     registry
@@ -26,15 +31,17 @@ class MetricsPage:
         Seconds from any start.
     """
 
+    HEADERS: ClassVar = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+
     def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
         self._registry = registry
         self._now = now
         self._made_at = float("-inf")
         self._body = b""
 
-    async def handle(self, _: web.Request) -> web.Response:
-        """Answer a scrape."""
+    def body(self) -> bytes:
+        """Return the body; to be called in the loop that writes the caches."""
         now = self._now()
         if now - self._made_at >= _FRESH_SECONDS:
             self._body, self._made_at = generate_latest(self._registry), now
-        return web.Response(body=self._body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return self._body

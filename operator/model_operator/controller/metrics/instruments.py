@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from model_operator import __version__
 from model_operator.controller.metrics import catalog
 from model_operator.controller.metrics.catalog import Metric
+from model_operator.controller.places import Closing
 from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
+from model_operator.controller.webhooks.admission_gate import Shed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -40,6 +42,13 @@ class Decision(StrEnum):
     WARNED = "warned"
     DENIED = "denied"
     FAILED = "failed"
+
+
+class Port(StrEnum):
+    """A port that the operator listens on."""
+
+    HEALTH = "health"
+    WEBHOOKS = "webhooks"
 
 
 class Posting(StrEnum):
@@ -90,6 +99,8 @@ class Metrics:
         for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
             self._unreadable.labels(kind.plural)
         self._reconcile_duration = self._histogram(catalog.RECONCILE_DURATION)
+        self._shed = self._counter(catalog.WEBHOOK_SHED)
+        self._connections_closed = self._counter(catalog.CONNECTIONS_CLOSED)
         self._webhook_requests = self._counter(catalog.WEBHOOK_REQUESTS)
         self._webhook_duration = self._histogram(catalog.WEBHOOK_REQUEST_DURATION)
 
@@ -116,8 +127,24 @@ class Metrics:
         """Count what the webhook at a path has decided."""
         self._decisions.labels(path, decision).inc()
 
+    def shed(self, reason: Shed) -> None:
+        """Count a review that was refused unjudged."""
+        self._shed.labels(reason).inc()
+
+    def connection_closed(self, port: Port, reason: Closing) -> None:
+        """Count a connection that was refused or closed."""
+        self._connections_closed.labels(port, reason).inc()
+
+    def expect_connections(self, port: Port) -> None:
+        """Expose the counts of a port from the start."""
+        for reason in Closing:
+            self._connections_closed.labels(port, reason)
+
     def expect_webhooks(self, *paths: str) -> None:
         """Expose the decisions of these webhooks from the start."""
+        self.expect_connections(Port.WEBHOOKS)
+        for reason in Shed:
+            self._shed.labels(reason)
         for path in paths:
             for decision in Decision:
                 self._decisions.labels(path, decision)

@@ -1,4 +1,4 @@
-"""Serving the webhooks over HTTPS: exact paths, JSON only, bounded bodies, no patience with slow clients."""
+"""Serving the webhooks over HTTPS: exact paths, JSON only, all of it bounded, no patience with the slow."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from model_operator.controller.inbound import Inbound, app_runner
+from model_operator.controller.places import Bounds, Places
+from model_operator.controller.webhooks.admission_gate import AdmissionGate, OverloadedError, ReviewBody
 from model_operator.controller.webhooks.review import MalformedReviewError
-
-ReviewBody = Callable[[bytes], Awaitable[bytes]]
-"""From the body of a review to the body of the answer; :class:`MalformedReviewError` for anything else."""
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. A review carries the object and the one that it replaces. etcd takes 1.5 MiB of each, so what makes
@@ -24,10 +24,27 @@ a larger review is refused by the API server in any case."""
 _HEAD_SECONDS = 5.0
 _BODY_SECONDS = 5.0
 """The API server sends a review at once, and waits for the answer five seconds in all."""
+_BUSY_SECONDS = 15.0
+"""More than the body and the review may take together, so that only a defect reaches it."""
 _IDLE_SECONDS = 120.0
 """Longer than the API server keeps a connection without use (90 s), so that it is never the one surprised."""
-_LINGER_SECONDS = 1.0
-_BACKLOG = 512
+_LINGER_SECONDS = 0.2
+_READ_BYTES = 32 * 1024
+"""aiohttp holds up to twice as much of a body that nothing reads."""
+
+
+def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bounds:
+    """Return what the port grants, with the webhooks' own deadlines and sizes."""
+    return Bounds(
+        connections=connections,
+        per_address=per_address,
+        handshakes=handshakes,
+        head_seconds=_HEAD_SECONDS,
+        busy_seconds=_BUSY_SECONDS,
+        idle_seconds=_IDLE_SECONDS,
+        # With some room for the head, and for the framing of chunks of a reasonable size.
+        request_bytes=MAX_BODY + 1024 * 1024,
+    )
 
 
 @asynccontextmanager
@@ -35,6 +52,8 @@ async def serve_webhooks(
     reviewers: Mapping[str, ReviewBody],
     bound: socket.socket,
     ssl_context: ssl.SSLContext,
+    gate: AdmissionGate,
+    places: Places,
     middlewares: Iterable[Middleware] = (),
 ) -> AsyncIterator[None]:
     """Serve while the context is open; requests under way at its end are answered.
@@ -48,56 +67,57 @@ async def serve_webhooks(
         Where to listen, from :func:`~model_operator.controller.listening.bind`.
     ssl_context
         The serving certificate; it may be reloaded meanwhile.
+    gate
+        How many reviews there may be at a time.
+    places
+        Who may have a connection.
     middlewares
         What is to learn of each request.
     """
-    greeted = _Greeting()
-    application = web.Application(client_max_size=MAX_BODY, middlewares=[greeted.middleware, *middlewares])
+    inbound = Inbound(places)
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[inbound.middleware, *middlewares])
     for path, review in reviewers.items():
-        application.router.add_post(path, _handler(review))
-    runner = web.AppRunner(
+        application.router.add_post(path, _handler(review, gate))
+    runner = app_runner(
         application,
-        access_log=None,
+        "webhooks",
         auto_decompress=False,
-        handle_signals=False,
         keepalive_timeout=_IDLE_SECONDS,
         lingering_time=_LINGER_SECONDS,
+        read_bufsize=_READ_BYTES,
         shutdown_timeout=1.0,
     )
     await runner.setup()
     serve = runner.server
     assert serve is not None  # noqa: S101 -- set up just now
-    server = await asyncio.get_running_loop().create_server(
-        lambda: greeted.expect(serve()),
-        sock=bound,
-        backlog=_BACKLOG,
-        ssl=ssl_context,
-        ssl_handshake_timeout=_HEAD_SECONDS,
-        ssl_shutdown_timeout=1.0,
-    )
     try:
-        yield
+        async with inbound.accept(bound, serve, ssl_context):
+            yield
     finally:
-        server.close()
         await runner.cleanup()
-        greeted.close()
 
 
-def _handler(review: ReviewBody) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(review: ReviewBody, gate: AdmissionGate) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json")
         if (request.content_length or 0) > MAX_BODY:
             return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"expected at most {MAX_BODY} bytes")
+        length = MAX_BODY if request.content_length is None else request.content_length
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                body = await request.read()
-        except TimeoutError:
-            return _refusal(HTTPStatus.REQUEST_TIMEOUT, f"expected the body within {_BODY_SECONDS:g} s")
-        try:
-            answered = await review(body)
+            with gate.admit(length):
+                try:
+                    async with asyncio.timeout(_BODY_SECONDS):
+                        body = await request.read()
+                except TimeoutError:
+                    return _refusal(
+                        HTTPStatus.REQUEST_TIMEOUT, f"expected the body within {_BODY_SECONDS:g} s"
+                    )
+                answered = await gate.judge(review, body)
         except MalformedReviewError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+        except OverloadedError as error:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         return web.Response(body=answered, content_type="application/json")
 
     return handle
@@ -108,36 +128,3 @@ def _refusal(code: HTTPStatus, message: str) -> web.Response:
     # What is left of the body is not waited for.
     response.force_close()
     return response
-
-
-class _Greeting:
-    """Cuts off connections on which no request arrives; aiohttp's own patience is that with idle ones."""
-
-    def __init__(self) -> None:
-        self._timers: dict[asyncio.Protocol, asyncio.TimerHandle] = {}
-
-    def expect(self, connection: web.RequestHandler) -> web.RequestHandler:
-        """Give a new connection its time."""
-        loop = asyncio.get_running_loop()
-        self._timers[connection] = loop.call_later(_HEAD_SECONDS, self._cut_off, connection)
-        return connection
-
-    @web.middleware
-    async def middleware(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """Note that a request has arrived."""
-        timer = self._timers.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
-        return await handler(request)
-
-    def close(self) -> None:
-        """Stop all clocks."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
-
-    def _cut_off(self, connection: web.RequestHandler) -> None:
-        self._timers.pop(connection, None)
-        connection.force_close()

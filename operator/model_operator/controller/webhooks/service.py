@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import socket
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 import structlog
 
 from model_operator.controller.certificates import FileCertificate, ServingCertificate, own_namespace
 from model_operator.controller.client import ApiClient
 from model_operator.controller.listening import bind
-from model_operator.controller.metrics.instruments import Metrics
+from model_operator.controller.metrics.instruments import Metrics, Port
+from model_operator.controller.places import Places
 from model_operator.controller.settings import AdmissionSettings
+from model_operator.controller.side_loop import in_thread
+from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.reviewers import Admission
-from model_operator.controller.webhooks.server import serve_webhooks
+from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +78,23 @@ class WebhookService:
         """Serve until cancelled; to be called when the caches are complete."""
         if self._bound is None:
             raise RuntimeError("prepare() comes first")
+        bound, settings = self._bound, self._settings
         reviews = {path: reviewer.review for path, reviewer in self._admission.reviewers.items()}
-        middlewares = [self._metrics.webhook_middleware]
-        async with serve_webhooks(reviews, self._bound, self._certificate.ssl_context, middlewares):
+        bounds = webhook_bounds(
+            settings.max_connections, settings.max_connections_per_address, settings.max_handshakes
+        )
+        places = Places(bounds, partial(self._metrics.connection_closed, Port.WEBHOOKS))
+        gate = AdmissionGate(
+            ReviewBounds(reviews=settings.max_reviews, body_bytes=settings.max_body_bytes),
+            asyncio.get_running_loop(),
+            self._metrics.shed,
+        )
+
+        def serve() -> AbstractAsyncContextManager[None]:
+            context, middlewares = self._certificate.ssl_context, [self._metrics.webhook_middleware]
+            return serve_webhooks(reviews, bound, context, gate, places, middlewares)
+
+        async with in_thread("webhooks", serve):
             self.is_serving = True
             log.info("webhooks are served", port=self._settings.port)
             try:

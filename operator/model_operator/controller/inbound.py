@@ -1,0 +1,403 @@
+"""Accepting connections within bounds: what a stranger can multiply has a number, and each wait an end.
+
+Both ports accept here. `places.py` decides who gets a place; here are sockets, TLS and clocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import struct
+import time
+from asyncio import sslproto
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from math import ceil, inf
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from model_operator.controller.places import Closing, Phase, Place, Places
+
+log = structlog.get_logger(__name__)
+
+_HEAD_LINE_BYTES = 4096
+_HEAD_LINES = 64
+"""What aiohttp takes of a request's head; the trailers of a chunked body count as such, too."""
+_BACKLOG = 512
+_BATCH = 32
+"""Connections that are accepted before anything else on the loop gets its turn."""
+_PAUSE_SECONDS = 0.005
+"""After a batch in which some were refused: refusing 6,400 in a second takes a sixth of a core at most."""
+_EXHAUSTED_SECONDS = 1.0
+"""Pause when the process has no file descriptor left."""
+_SOCKET_BYTES = 128 * 1024
+"""What the kernel may hold for a connection in each direction; by itself it would go to several MiB."""
+_TLS_BYTES = 32 * 1024
+"""Buffer of a TLS connection: asyncio's own is eight times as large, and always there."""
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+_LOG_SECONDS = 60.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Inbound:
+    """The connections of one port.
+
+    Parameters
+    ----------
+    places
+        Who may have one.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._guarded: dict[asyncio.Protocol, _Guarded] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Note when a request begins and ends; it has to be the outermost.
+
+        Only what was answered with success and has been read to its end keeps its connection.
+        """
+        guarded = self._guarded.get(request.protocol)
+        if guarded is None:  # It was evicted meanwhile.
+            raise web.HTTPServiceUnavailable
+        guarded.begin()
+        is_done = False
+        try:
+            response = await handler(request)
+            is_done = response.status == HTTPStatus.OK and request.content.is_eof()
+            if not is_done:
+                response.force_close()
+        except web.HTTPException as error:
+            error.force_close()
+            raise
+        finally:
+            guarded.end(is_done)
+        return response
+
+    @asynccontextmanager
+    async def accept(
+        self, bound: socket.socket, serve: web.Server, ssl_context: ssl.SSLContext | None = None
+    ) -> AsyncIterator[None]:
+        """Accept connections while the context is open.
+
+        Parameters
+        ----------
+        bound
+            Where to listen; closed at the end.
+        serve
+            Answers the requests, through :meth:`middleware`.
+        ssl_context
+            The serving certificate; without one, the port speaks plain HTTP.
+        """
+        loop = asyncio.get_running_loop()
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            bound.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BYTES)
+        bound.listen(_BACKLOG)
+        acceptor = _Acceptor(loop, bound, lambda peer, address: self._open(peer, address, serve, ssl_context))
+        acceptor.resume()
+        try:
+            yield
+        finally:
+            acceptor.close()
+            for task in self._opening:
+                task.cancel()
+
+    def _open(
+        self, peer: socket.socket, address: str, serve: web.Server, ssl_context: ssl.SSLContext | None
+    ) -> bool:
+        """Give an accepted connection its place, and tell whether there was one."""
+        place = self._places.take(address, Phase.HANDSHAKE if ssl_context else Phase.WAITING)
+        if place is None:
+            _reset(peer)
+            return False
+        task = asyncio.get_running_loop().create_task(self._connect(peer, place, serve, ssl_context))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        return True
+
+    async def _connect(
+        self, peer: socket.socket, place: Place, serve: web.Server, ssl_context: ssl.SSLContext | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        guarded = _Guarded(loop, self._places, place, serve(), self._guarded)
+        protocol: asyncio.BaseProtocol = guarded
+        try:
+            if ssl_context is not None:
+                protocol = _Tls(loop, guarded, ssl_context)
+            await loop.connect_accepted_socket(lambda: protocol, peer)
+        except (OSError, ValueError):  # The peer has closed it, or it was evicted before.
+            self._places.leave(place)
+            peer.close()
+        except BaseException:
+            self._places.leave(place)
+            peer.close()
+            raise
+
+
+class Seldom(logging.Filter):
+    """Lets through one record a minute, and none of malformed requests, which whoever calls can make.
+
+    Parameters
+    ----------
+    now
+        Seconds from any start, never going back.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._next = -inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to write it down."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError) or self._now() < self._next:
+            return False
+        self._next = self._now() + _LOG_SECONDS
+        return True
+
+
+def app_runner(application: web.Application, port: str, **settings: Any) -> web.AppRunner:
+    """Return what serves an application, with bounds on the heads of requests and on what is logged of them.
+
+    Parameters
+    ----------
+    application
+        Answers the requests.
+    port
+        Its name in the log.
+    settings
+        More for :class:`aiohttp.web.AppRunner`.
+    """
+    logger = logging.getLogger(f"{__name__}.{port}")
+    if not logger.filters:
+        logger.addFilter(Seldom())
+    return web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        logger=logger,
+        max_field_size=_HEAD_LINE_BYTES,
+        max_headers=_HEAD_LINES,
+        max_line_size=_HEAD_LINE_BYTES,
+        **settings,
+    )
+
+
+class _Acceptor:
+    """Accepts in batches, and more slowly where most are refused or no descriptor is left.
+
+    It never stops: a caller that waits for nothing is worse off than one that is refused.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        bound: socket.socket,
+        take: Callable[[socket.socket, str], bool],
+    ) -> None:
+        self._loop = loop
+        self._bound = bound
+        self._take = take
+        self._timer: asyncio.TimerHandle | None = None
+
+    def resume(self) -> None:
+        """Accept from now on."""
+        self._timer = None
+        self._loop.add_reader(self._bound.fileno(), self._accept)
+
+    def close(self) -> None:
+        """End, and close the listening socket."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_reader(self._bound.fileno())
+        self._bound.close()
+
+    def _accept(self) -> None:
+        were_taken = True
+        for _ in range(_BATCH):
+            try:
+                peer, address = self._bound.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                break
+            except OSError as error:
+                log.warning("cannot accept a connection", error=error.strerror)
+                self._pause(_EXHAUSTED_SECONDS)
+                return
+            peer.setblocking(False)
+            were_taken &= self._take(peer, address[0])
+        if not were_taken:
+            self._pause(_PAUSE_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        self._loop.remove_reader(self._bound.fileno())
+        self._timer = self._loop.call_later(seconds, self.resume)
+
+
+def _reset(peer: socket.socket) -> None:
+    """Close a connection at once, so that not even the kernel keeps anything of it."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    peer.close()
+
+
+class _Guarded(asyncio.Protocol):
+    """Stands between a connection and aiohttp's handler of it, with a deadline in each phase."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        places: Places,
+        place: Place,
+        inner: web.RequestHandler,
+        known: dict[asyncio.Protocol, _Guarded],
+    ) -> None:
+        self._loop = loop
+        self._places = places
+        self._bounds = places.bounds
+        self._place = place
+        self._inner = inner
+        self._known = known
+        self._transport: asyncio.Transport | None = None
+        self._received = 0
+        self._has_begun_head = True
+        self._is_ended = False
+        self._is_known = False
+        place.evict = self._abort
+        # For the handshake, and then anew for the head.
+        self._timer = loop.call_later(self._bounds.head_seconds, self._expire)
+
+    @property
+    def handshake_seconds(self) -> float:
+        """How long a handshake may take."""
+        return self._bounds.head_seconds
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Note the socket's own transport, before any handshake."""
+        self._transport = transport
+        if self._is_ended:
+            transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first request."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- of a stream socket
+        if self._transport is None:
+            self.attach(transport)
+        else:
+            # asyncio's own bound is eight times as large.
+            transport.set_read_buffer_limits(_TLS_BYTES)  # type: ignore[attr-defined]
+        if self._is_ended:
+            return
+        self._is_known = True
+        self._place.phase = Phase.WAITING
+        self._known[self._inner] = self
+        self._within(self._bounds.head_seconds)
+        self._inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what comes; the first byte of a head starts its deadline."""
+        if self._is_ended:
+            return
+        self._received += len(data)
+        if self._received > self._bounds.request_bytes:
+            self._close(Closing.SIZE)
+            return
+        if not self._has_begun_head and self._place.phase is Phase.WAITING:
+            self._has_begun_head = True
+            self._within(self._bounds.head_seconds)
+        self._inner.data_received(data)
+
+    def begin(self) -> None:
+        """Note that the head of a request is complete."""
+        self._place.phase = Phase.BUSY
+        self._within(self._bounds.busy_seconds)
+
+    def end(self, is_proven: bool) -> None:
+        """Note that a request has its answer."""
+        self._place.phase = Phase.WAITING
+        self._place.is_proven |= is_proven
+        self._has_begun_head = False
+        self._received = 0
+        self._within(self._bounds.idle_seconds if is_proven else self._bounds.head_seconds)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        self._inner.eof_received()
+        return None
+
+    def pause_writing(self) -> None:
+        """Give the client a time to take what was written."""
+        self._within(self._bounds.head_seconds)
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._within(self._bounds.idle_seconds)
+        self._inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        self.release()
+        if self._is_known:
+            self._inner.connection_lost(exc)
+
+    def release(self) -> None:
+        """Give the place back, when the handler has never learnt of the connection, too."""
+        self._timer.cancel()
+        self._known.pop(self._inner, None)
+        self._places.leave(self._place)
+
+    def _within(self, seconds: float) -> None:
+        self._timer.cancel()
+        self._timer = self._loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._close(Closing.DEADLINE)
+
+    def _close(self, reason: Closing) -> None:
+        self._places.end(self._place, reason)
+        self._abort()
+
+    def _abort(self) -> None:
+        self._is_ended = True
+        self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Tls(sslproto.SSLProtocol):
+    """TLS with a smaller buffer, which says when a connection ends within its handshake."""
+
+    max_size = _TLS_BYTES
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, guarded: _Guarded, context: ssl.SSLContext) -> None:
+        self._guarded = guarded
+        super().__init__(
+            loop,
+            guarded,
+            context,
+            waiter=None,  # type: ignore[arg-type]
+            server_side=True,
+            # The guard's deadline comes first.
+            ssl_handshake_timeout=ceil(2 * guarded.handshake_seconds),
+            ssl_shutdown_timeout=1,
+        )
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin the handshake."""
+        self._guarded.attach(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the place back."""
+        super().connection_lost(exc)
+        self._guarded.release()
