@@ -21,7 +21,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
 
 bench-webhook: tools ## Show how many admission reviews are answered in a second
 	@$(BIN)/python -m tests.bench.webhook
+
+bench-flood: tools ## Show what an operator does for others while strangers flood its ports (4 minutes)
+	@$(BIN)/python -m tests.bench.flood
 
 bench-memory: tools ## Show whether memory stays flat over 20,000 instances that come and go (an hour at most)
 	@$(BIN)/python -m tests.bench.memory

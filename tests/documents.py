@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from model_operator.controller.metrics.catalog import metrics_table
-from model_operator.controller.settings import LeaseSettings, OperatorSettings
+from model_operator.controller.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons import reasons_table, troubleshooting_table
 from tests.bench import report as performance
@@ -41,6 +41,14 @@ def lease_table() -> str:
     return _table("MODEL_OPERATOR_LEASE__", LeaseSettings.model_fields)
 
 
+def limits_table() -> str:
+    """Give the table of the settings that bound the webhooks' port as Markdown."""
+    fields = {
+        name: field for name, field in AdmissionSettings.model_fields.items() if name.startswith("max_")
+    }
+    return _table("MODEL_OPERATOR_ADMISSION__", fields)
+
+
 def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in fields.items():
@@ -61,7 +69,7 @@ PARTS = {
     METRICS: {"metrics": metrics_table},
     PERFORMANCE: {"figures": performance.document},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
-    OPERATIONS: {"lease": lease_table},
+    OPERATIONS: {"lease": lease_table, "limits": limits_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
 }
 WHOLE = {CONFIG_MAP: config_map}

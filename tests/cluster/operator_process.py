@@ -28,10 +28,16 @@ class OperatorProcess:
         The process.
     port
         The port of its ``/healthz``, ``/readyz`` and ``/metrics`` on 127.0.0.1.
+
+    Attributes
+    ----------
+    port
+        The same.
     """
 
     def __init__(self, process: Process, port: int) -> None:
         self._process = process
+        self.port = port
         self._url = f"http://127.0.0.1:{port}"
 
     @classmethod

@@ -18,9 +18,9 @@ class Phase(Enum):
     HANDSHAKE = "handshake"
     """The TLS handshake is not complete."""
     WAITING = "waiting"
-    """No request is under way: none has come, its head is not complete, or the last one is answered."""
+    """For the client: no request has come, it is not complete, or the last one is answered."""
     BUSY = "busy"
-    """The head of a request is there, and its answer is not."""
+    """A request is complete, and not answered."""
 
 
 class Closing(StrEnum):
@@ -105,7 +105,7 @@ class Place:
 class Places:
     """The places of one port.
 
-    When a bound is reached, a new connection takes the place of one on which no request is under way: of the
+    When a bound is reached, a new connection takes the place of one on which nothing is being done: of the
     address itself when its own bound is reached, else of the address that has the most, so that an address
     with few connections is served whatever another one does. Those that were never answered with success
     make way first, the oldest first. Where none can make way, the new one is refused.

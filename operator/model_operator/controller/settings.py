@@ -96,9 +96,11 @@ class AdmissionSettings(BaseModel):
     max_handshakes: Annotated[int, Field(ge=4, le=4096)] = 64
     """TLS handshakes under way."""
     max_reviews: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Reviews under way. More are answered by 503, which lets their writes in unchecked."""
+    """Reviews that wait or are judged at a time. More are answered by 503, which lets their writes in
+    unchecked."""
     max_body_bytes: Annotated[int, Field(ge=8 * 1024 * 1024)] = 16 * 1024 * 1024
-    """Bytes of the bodies of all reviews under way. More are answered by 503. One takes 4 MiB at most."""
+    """Bytes of bodies of 64 KiB and more that are held at a time. More are answered by 503. One has 4 MiB
+    at most."""
 
     @field_validator("names", "warn_only_users", mode="before")
     @classmethod

@@ -49,35 +49,42 @@ async def _settle() -> None:
 
 
 async def test_reviews_beyond_the_bound_are_refused_until_one_is_answered() -> None:
-    gate, shed = _gate(reviews=2)
-    with gate.admit(1), gate.admit(1), pytest.raises(OverloadedError, match="2 reviews at a"), gate.admit(1):
-        pass
-    with gate.admit(1), gate.admit(1):
-        pass
+    gate, shed = _gate(reviews=2, judged=1)
+    judge = Judge()
+    tasks = [asyncio.create_task(gate.judge(judge.review, SMALL)) for _ in range(2)]
+    await _settle()
+    with pytest.raises(OverloadedError, match="expected at most 2 reviews at a time"):
+        await gate.judge(judge.review, SMALL)
+    judge.may_answer.set()
+    await asyncio.gather(*tasks)
+    assert await gate.judge(judge.review, SMALL) == b"answer"
     assert shed == [Shed.REVIEWS]
 
 
 async def test_bytes_beyond_the_bound_are_refused_until_some_are_given_back() -> None:
-    gate, shed = _gate(body_bytes=10)
-    with (
-        gate.admit(4),
-        gate.admit(6),
-        pytest.raises(OverloadedError, match="at most 10 bytes"),
-        gate.admit(1),
-    ):
-        pass
-    with gate.admit(10):
+    gate, shed = _gate(body_bytes=3 * LARGE_BYTES)
+    with gate.admit(LARGE_BYTES), gate.admit(2 * LARGE_BYTES):
+        with (
+            pytest.raises(OverloadedError, match=f"at most {3 * LARGE_BYTES} bytes"),
+            gate.admit(LARGE_BYTES),
+        ):
+            pass
+        # Small ones are let in all the same.
+        with gate.admit(LARGE_BYTES - 1), gate.admit(0):
+            pass
+    with gate.admit(3 * LARGE_BYTES):
         pass
     assert shed == [Shed.BYTES]
 
 
 async def test_what_fails_gives_its_share_back() -> None:
-    gate, _ = _gate(reviews=1, body_bytes=1)
-    for _ in range(3):
-        with pytest.raises(ValueError, match="broken"), gate.admit(1):
-            raise ValueError("broken")
-    with gate.admit(1):
-        pass
+    async def broken(_: bytes) -> bytes:
+        raise ValueError("broken")
+
+    gate, _ = _gate(reviews=1, body_bytes=LARGE_BYTES, large_bytes_per_second=1e12)
+    for body in (LARGE, LARGE, SMALL, SMALL):
+        with pytest.raises(ValueError, match="broken"), gate.admit(len(body)):
+            await gate.judge(broken, body)
 
 
 @pytest.mark.parametrize(("body", "most"), [(SMALL, 3), (LARGE, 1)], ids=["small", "large"])

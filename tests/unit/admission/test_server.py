@@ -19,7 +19,7 @@ from model_operator.controller.errors import StartupError
 from model_operator.controller.listening import bind
 from model_operator.controller.places import Closing, Places
 from model_operator.controller.webhooks import server as subject
-from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.webhooks.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
 from tests.cluster.webhooks import LOOPBACK, write_certificate
 from tests.integration.operator.examples import instance, template
@@ -202,22 +202,41 @@ async def test_a_slow_head_is_cut_off_on_a_kept_connection_too(tmp_path: Path) -
 async def test_reviews_beyond_the_bounds_are_answered_503_and_their_connections_closed(
     tmp_path: Path,
 ) -> None:
-    async with serving(tmp_path, ReviewBounds(body_bytes=len(REVIEW))) as caller:
-        waiting = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
-        waiting[1].write(f"{HEAD}Content-Length: {len(REVIEW)}\r\n\r\n{{".encode())
+    large = REVIEW + b" " * LARGE_BYTES
+    async with serving(tmp_path, ReviewBounds(body_bytes=len(large), large_bytes_per_second=2**40)) as caller:
+        _, writer = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
+        writer.write(f"{HEAD}Content-Length: {len(large)}\r\n\r\n{{".encode())
         # Until the first one's head has arrived, the others are let in.
-        while b" 200 " in (answer := await caller.raw(_close(REVIEW))):
+        while b" 200 " in (answer := await caller.raw(_with_head(large))):
             pass
         assert answer.startswith(b"HTTP/1.1 503 ")
-        assert answer.endswith(f"expected at most {len(REVIEW)} bytes at a time\n".encode())
-        waiting[1].close()
-        while b" 503 " in (answer := await caller.raw(_close(REVIEW))):
+        assert answer.endswith(f"expected at most {len(large)} bytes at a time\n".encode())
+        assert (await caller.post(PATH, REVIEW))[0] == 200
+        writer.close()
+        while b" 503 " in (answer := await caller.raw(_with_head(large))):
             pass
         assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def _close(body: bytes) -> bytes:
+def _with_head(body: bytes) -> bytes:
     return f"{HEAD}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def test_slow_bodies_take_no_place_from_others(tmp_path: Path) -> None:
+    closed = Counter[Closing]()
+    async with serving(tmp_path, None, closed) as caller:
+        slow = [
+            await asyncio.open_connection(
+                LOOPBACK, caller.port, ssl=caller.context, local_addr=(f"127.0.0.{2 + number % 4}", 0)
+            )
+            for number in range(16)
+        ]
+        for _, writer in slow:
+            writer.write(f"{HEAD}Content-Length: 2\r\n\r\n{{".encode())
+        assert (await caller.post(PATH, REVIEW))[0] == 200
+        for _, writer in slow:
+            writer.transport.abort()
+    assert closed == {Closing.EVICTED: 1}
 
 
 async def test_what_is_not_a_review_keeps_no_connection(tmp_path: Path) -> None:

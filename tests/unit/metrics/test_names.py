@@ -109,8 +109,8 @@ def test_metric_follows_the_conventions(metric: Metric) -> None:
 
 def test_no_label_can_have_many_values() -> None:
     allowed = {
-        "code", "decision", "kind", "port", "python_version", "reason", "resource", "result", "state", "type", "verb",
-        "version", "webhook",
+        "code", "decision", "kind", "port", "python_version", "reason", "resource", "result", "state", "type",
+        "verb", "version", "webhook",
     }  # fmt: skip
     assert {label for metric in METRICS for label in metric.labels} <= allowed
 

@@ -39,10 +39,11 @@ class ReviewBounds:
     Attributes
     ----------
     reviews
-        Reviews under way: their bodies are being read, wait, or are judged.
+        Reviews whose bodies are complete: they wait, or are judged.
     body_bytes
-        Bytes of their bodies in all, as announced; a body that does not announce its size counts as the
-        largest that is allowed.
+        Bytes of large bodies in all, from before they are read until they are answered, as announced; a body
+        that does not announce its size counts as the largest that is allowed. Small ones are not counted, so
+        that large ones keep none of them out: there are at most as many as connections.
     judged
         Reviews that are judged at a time, each of fewer bytes than :data:`LARGE_BYTES`. Of larger ones it is
         one.
@@ -102,19 +103,16 @@ class AdmissionGate:
         Raises
         ------
         OverloadedError
-            There are too many.
+            Large bodies of too many bytes are held.
         """
-        if self._reviews >= self._bounds.reviews:
-            raise self._shed(Shed.REVIEWS, f"expected at most {self._bounds.reviews} reviews at a time")
-        if self._bytes + length > self._bounds.body_bytes:
+        held = length if length >= LARGE_BYTES else 0
+        if held and self._bytes + held > self._bounds.body_bytes:
             raise self._shed(Shed.BYTES, f"expected at most {self._bounds.body_bytes} bytes at a time")
-        self._reviews += 1
-        self._bytes += length
+        self._bytes += held
         try:
             yield
         finally:
-            self._reviews -= 1
-            self._bytes -= length
+            self._bytes -= held
 
     async def judge(self, review: ReviewBody, body: bytes) -> bytes:
         """Return the answer to a review.
@@ -129,8 +127,17 @@ class AdmissionGate:
         Raises
         ------
         OverloadedError
-            It was not judged in time, or is too much to be read.
+            There are too many, it was not judged in time, or it is too much to be read.
         """
+        if self._reviews >= self._bounds.reviews:
+            raise self._shed(Shed.REVIEWS, f"expected at most {self._bounds.reviews} reviews at a time")
+        self._reviews += 1
+        try:
+            return await self._judge(review, body)
+        finally:
+            self._reviews -= 1
+
+    async def _judge(self, review: ReviewBody, body: bytes) -> bytes:
         is_large = len(body) >= LARGE_BYTES
         if is_large and sum(map(body.count, (b",", b"[", b"{"))) > self._bounds.values:
             raise self._shed(Shed.VALUES, f"expected at most {self._bounds.values} JSON values")

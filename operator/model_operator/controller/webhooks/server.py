@@ -77,7 +77,7 @@ async def serve_webhooks(
     inbound = Inbound(places)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[inbound.middleware, *middlewares])
     for path, review in reviewers.items():
-        application.router.add_post(path, _handler(review, gate))
+        application.router.add_post(path, _handler(review, gate, inbound))
     runner = app_runner(
         application,
         "webhooks",
@@ -97,7 +97,9 @@ async def serve_webhooks(
         await runner.cleanup()
 
 
-def _handler(review: ReviewBody, gate: AdmissionGate) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _handler(
+    review: ReviewBody, gate: AdmissionGate, inbound: Inbound
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json")
@@ -113,6 +115,7 @@ def _handler(review: ReviewBody, gate: AdmissionGate) -> Callable[[web.Request],
                     return _refusal(
                         HTTPStatus.REQUEST_TIMEOUT, f"expected the body within {_BODY_SECONDS:g} s"
                     )
+                inbound.has_body(request)
                 answered = await gate.judge(review, body)
         except MalformedReviewError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
