@@ -407,7 +407,10 @@ class _Guarded(asyncio.Protocol):
 
 
 class _Tls(sslproto.SSLProtocol):
-    """TLS with a smaller buffer, which says when a connection ends within its handshake."""
+    """TLS with a smaller buffer, which says when a connection ends within its handshake.
+
+    ``SSLProtocol`` and ``max_size`` are not in Python's documentation; they are the same from 3.11 to 3.13.
+    """
 
     max_size = _TLS_BYTES
 

@@ -43,5 +43,6 @@ async def in_thread(name: str, serve: Callable[[], AbstractAsyncContextManager[N
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(stopped.set)
+        if not closed.done():
+            loop.call_soon_threadsafe(stopped.set)
         await asyncio.wrap_future(closed)
