@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 
 import pytest
@@ -81,7 +82,7 @@ async def test_what_fails_gives_its_share_back() -> None:
     async def broken(_: bytes) -> bytes:
         raise ValueError("broken")
 
-    gate, _ = _gate(reviews=1, body_bytes=LARGE_BYTES, large_bytes_per_second=1e12)
+    gate, _ = _gate(reviews=1, body_bytes=LARGE_BYTES)
     for body in (LARGE, LARGE, SMALL, SMALL):
         with pytest.raises(ValueError, match="broken"), gate.admit(len(body)):
             await gate.judge(broken, body)
@@ -89,7 +90,7 @@ async def test_what_fails_gives_its_share_back() -> None:
 
 @pytest.mark.parametrize(("body", "most"), [(SMALL, 3), (LARGE, 1)], ids=["small", "large"])
 async def test_few_are_judged_at_a_time_and_all_in_the_end(body: bytes, most: int) -> None:
-    gate, shed = _gate(judged=3, large_bytes_per_second=1e12)
+    gate, shed = _gate(judged=3)
     judge = Judge()
     tasks = [asyncio.create_task(gate.judge(judge.review, body)) for _ in range(7)]
     await _settle()
@@ -113,13 +114,16 @@ async def test_small_ones_do_not_wait_for_large_ones() -> None:
 
 
 async def test_between_large_ones_the_loop_has_time_for_others() -> None:
-    gate, _ = _gate(large_bytes_per_second=1)
+    clock = itertools.count(step=3600)
+    gate = AdmissionGate(
+        ReviewBounds(pause=2), asyncio.get_running_loop(), lambda _: None, lambda: float(next(clock))
+    )
     judge = Judge()
     judge.may_answer.set()
     await gate.judge(judge.review, LARGE)
     second = asyncio.create_task(gate.judge(judge.review, LARGE))
     await _settle()
-    # At one byte in a second, the next one's turn is in 18 hours.
+    # The first has computed for an hour, so that the next one's turn is in two.
     assert (judge.answered, second.done()) == ([LARGE_BYTES], False)
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
@@ -137,7 +141,7 @@ async def test_what_is_not_judged_in_time_is_refused_and_given_up() -> None:
 
 @pytest.mark.parametrize("element", [b"[]", b'{"":0}', b"0"])
 async def test_bodies_of_too_many_values_are_not_read(element: bytes) -> None:
-    gate, shed = _gate(values=50_000, large_bytes_per_second=1e12)
+    gate, shed = _gate(values=50_000)
     judge = Judge()
     judge.may_answer.set()
     many = b"[" + b",".join([element] * 60_000) + b"]"

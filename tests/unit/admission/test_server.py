@@ -203,7 +203,7 @@ async def test_reviews_beyond_the_bounds_are_answered_503_and_their_connections_
     tmp_path: Path,
 ) -> None:
     large = REVIEW + b" " * LARGE_BYTES
-    async with serving(tmp_path, ReviewBounds(body_bytes=len(large), large_bytes_per_second=2**40)) as caller:
+    async with serving(tmp_path, ReviewBounds(body_bytes=len(large))) as caller:
         _, writer = await asyncio.open_connection(LOOPBACK, caller.port, ssl=caller.context)
         writer.write(f"{HEAD}Content-Length: {len(large)}\r\n\r\n{{".encode())
         # Until the first one's head has arrived, the others are let in.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,9 +48,9 @@ class ReviewBounds:
     judged
         Reviews that are judged at a time, each of fewer bytes than :data:`LARGE_BYTES`. Of larger ones it is
         one.
-    large_bytes_per_second
-        How many bytes of large bodies are judged in a second, so that reading them leaves the loop most of
-        its time.
+    pause
+        How long the next large one waits after a large one, in times of what the judging thread has computed
+        meanwhile: with 2, large reviews take a third of that thread at most, whatever is in them.
     values
         JSON values of one body, estimated from above: each takes 64 bytes of memory or more once it is read,
         however few it has in the body.
@@ -60,8 +61,8 @@ class ReviewBounds:
     reviews: int = 128
     body_bytes: int = 16 * 1024 * 1024
     judged: int = 8
-    large_bytes_per_second: int = 16 * 1024 * 1024
-    values: int = 300_000
+    pause: float = 2.0
+    values: int = 100_000
     seconds: float = 4.5
 
 
@@ -78,14 +79,21 @@ class AdmissionGate:
         The loop whose caches the reviews are judged by.
     count
         Called for each review that is refused.
+    computed
+        Called in the judging loop: seconds that its thread has computed so far.
     """
 
     def __init__(
-        self, bounds: ReviewBounds, judging: asyncio.AbstractEventLoop, count: Callable[[Shed], None]
+        self,
+        bounds: ReviewBounds,
+        judging: asyncio.AbstractEventLoop,
+        count: Callable[[Shed], None],
+        computed: Callable[[], float] = time.thread_time,
     ) -> None:
         self._bounds = bounds
         self._judging = judging
         self._count = count
+        self._computed = computed
         self._reviews = 0
         self._bytes = 0
         self._small = asyncio.Semaphore(bounds.judged)
@@ -152,11 +160,21 @@ class AdmissionGate:
             raise self._shed(Shed.TIME, message) from error
 
     async def _judge_large(self, review: ReviewBody, body: bytes) -> bytes:
+        begun = ended = 0.0
+
+        async def timed(body: bytes) -> bytes:
+            nonlocal begun, ended
+            begun = ended = self._computed()
+            try:
+                return await review(body)
+            finally:
+                ended = self._computed()
+
         await self._large.acquire()
         try:
-            return await self._hand_over(review, body)
+            return await self._hand_over(timed, body)
         finally:
-            pause = len(body) / self._bounds.large_bytes_per_second
+            pause = self._bounds.pause * (ended - begun)
             asyncio.get_running_loop().call_later(pause, self._large.release)
 
     async def _hand_over(self, review: ReviewBody, body: bytes) -> bytes:
