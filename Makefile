@@ -72,7 +72,7 @@ test-unit: $(INSTALLED) ## Run the tests that need no control plane
 test-unit-image-python: $(INSTALLED) ## Run them with the Python of the operator's image (Debian; an hour at most)
 	@$(BIN)/python -m tests.cluster image-python
 	PYTHONPATH=operator timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
-	    -n $(JOBS) -p no:cacheprovider tests/unit
+	    -n $(JOBS) -p no:cacheprovider --ignore tests/unit/embedding_server tests/unit
 
 record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record

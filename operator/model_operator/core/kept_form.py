@@ -64,6 +64,7 @@ def _informational(model: Any) -> frozenset[str]:
 _UNREAD: Final = {kind: _informational(spec) for kind, spec in _SPECS.items()}
 _UNREAD_OF_DEPLOYMENT: Final = _informational(InstanceDeployment)
 _SPEC: Final[Loc] = ("spec",)
+_PARAMETERS: Final = "model_creation_parameters"
 _KEYED: Final = (("conditions", "type"), ("deployments", "name"))
 """Lists of a status and what names their items."""
 
@@ -82,7 +83,7 @@ def kept_form(obj: Mapping[str, Any]) -> dict[str, Any]:
         return dict(obj)
     kind, spec, status = obj["kind"], obj.get("spec"), obj.get("status")
     read = _read_of(kind, spec)
-    beyond = check_limits(read, _SPEC, SPEC_LIMITS) if isinstance(spec, Mapping) else ()
+    beyond = _beyond_bounds(kind, read)
     faults = sort_violations((*_informational_faults(kind, spec), *beyond))
     kept = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
     kept["metadata"] = _kept_metadata(obj["metadata"])
@@ -120,8 +121,20 @@ def spec_faults(kind: str, spec: Any) -> tuple[Violation, ...]:
     spec
         The specification as it was sent.
     """
-    beyond = check_limits(_read_of(kind, spec), _SPEC, SPEC_LIMITS) if isinstance(spec, Mapping) else ()
+    beyond = _beyond_bounds(kind, _read_of(kind, spec))
     return sort_violations((*_informational_faults(kind, spec), *beyond))
+
+
+def _beyond_bounds(kind: str, read: Any) -> tuple[Violation, ...]:
+    """Return what makes a specification too large as a whole, in the terms of its parameters if they do."""
+    beyond = check_limits(read, _SPEC, SPEC_LIMITS) if isinstance(read, Mapping) else ()
+    if not beyond:
+        return ()
+    found = list(check_limits(read.get(_PARAMETERS) or {}, (*_SPEC, _PARAMETERS)))
+    for index, entry in _deployments(kind, read):
+        loc = (*_SPEC, "deployments", index, _PARAMETERS)
+        found += check_limits(entry.get(_PARAMETERS) or {}, loc)
+    return tuple(found) or beyond
 
 
 def _informational_faults(kind: str, spec: Any) -> list[Violation]:

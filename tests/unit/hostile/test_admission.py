@@ -40,7 +40,7 @@ def review(kind: str, spec: str) -> bytes:
 
 HOSTILE = {
     "deep notes": ('"deployments":[{"name":"x","deployment_metadata":%s}]' % DEEP, "deployment_metadata"),  # noqa: UP031
-    "deep parameters": (f'"model_creation_parameters":{{"A":{DEEP}}}', "model_creation_parameters"),
+    "deep parameters": (f'"model_creation_parameters":{{"A":{DEEP}}}', "at most 8 levels deep"),
     "large cards": (
         f'"model_card":"{"x" * 40_000}","description":"{"x" * 40_000}"',
         f"{INFORMATIONAL_LIMITS.size // 1024} KiB together",
