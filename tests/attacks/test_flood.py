@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import webhook_environment, write_certificate
 from tests.integration.conftest import _logs

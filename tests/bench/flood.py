@@ -31,7 +31,7 @@ from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.processes import free_ports
+from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
 from tests.integration.operator.examples import instance, template

@@ -14,6 +14,7 @@ from model_operator.core.admission.instance import Enforcement, examine_instance
 from model_operator.core.admission.template import judge_template
 from model_operator.core.kept_form import INFORMATIONAL_LIMITS
 from model_operator.core.parsing import parse_template
+from model_operator.core.render_settings import RenderSettings
 
 DEEP = '{"a":' * 9_994 + "1" + "}" * 9_994
 MARKER = "@@"
@@ -57,7 +58,7 @@ HOSTILE = {
 def test_an_instance_is_denied_to_everybody(spec: str, word: str, enforcement: Enforcement) -> None:
     change = parse_review(review("ModelInstance", f'{{"model_template_id":"t",{spec}}}')).change
     assert change is not None
-    verdict = judge_instance(examine_instance(change, ClusterState()), change, enforcement)
+    verdict = judge_instance(examine_instance(change, ClusterState(), RenderSettings()), change, enforcement)
 
     assert not verdict.allowed
     assert verdict.code == HTTPStatus.UNPROCESSABLE_ENTITY
