@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
 
 import aiohttp
+from yarl import URL
 
 from model_operator.controller.connection import Connection
 from model_operator.controller.errors import ApiUnavailableError, error_for
@@ -76,7 +77,7 @@ class ApiClient:
 
     async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
         """Return one object."""
-        return await self._request("GET", kind.path(namespace, name))
+        return await self._request("GET", kind.object_path(namespace, name))
 
     async def next_change(self, kind: ResourceKind, namespace: str, name: str, resource_version: str) -> None:
         """Wait until an object is no longer the version that was read, or the server is tired of waiting."""
@@ -172,7 +173,7 @@ class ApiClient:
         accept = _METADATA_ONE_BY_ONE if selection.get("metadata_only") else "application/json"
         try:
             async with self._connection.session.get(
-                self._connection.server + path,
+                self._url(path),
                 params=params,
                 headers={"Accept": accept},
                 allow_redirects=False,
@@ -227,7 +228,7 @@ class ApiClient:
         metadata = obj["metadata"]
         return await self._request(
             "PATCH",
-            kind.path(metadata.get("namespace", ""), metadata["name"]),
+            kind.object_path(metadata.get("namespace", ""), metadata["name"]),
             params={"fieldManager": manager, "force": "true" if force else "false", **_dry_run(dry_run)},
             headers={"Content-Type": "application/apply-patch+yaml"},
             body=obj,
@@ -262,7 +263,7 @@ class ApiClient:
         """
         return await self._request(
             "PATCH",
-            kind.path(namespace, name, "status"),
+            kind.object_path(namespace, name, "status"),
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/merge-patch+json"},
             body={"metadata": {"resourceVersion": resource_version}, "status": status},
@@ -285,7 +286,7 @@ class ApiClient:
     async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
         """Write back an object that was read; one that has changed since is a conflict."""
         metadata = obj["metadata"]
-        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        path = kind.object_path(metadata.get("namespace", ""), metadata["name"])
         return await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj)
 
     async def patch(
@@ -311,7 +312,7 @@ class ApiClient:
         version = {} if resource_version is None else {"metadata": {"resourceVersion": resource_version}}
         return await self._request(
             "PATCH",
-            kind.path(namespace, name),
+            kind.object_path(namespace, name),
             params={"fieldManager": MANAGER},
             headers={"Content-Type": "application/strategic-merge-patch+json"},
             body={**patch, **version},
@@ -336,7 +337,7 @@ class ApiClient:
         """
         preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
         body = {"preconditions": preconditions, "propagationPolicy": "Background"}
-        answer = await self._request("DELETE", kind.path(namespace, name), body=body)
+        answer = await self._request("DELETE", kind.object_path(namespace, name), body=body)
         # What finalizers hold back is answered with the object; what is gone with a Status for some kinds,
         # with the object as it last was for others.
         return not answer.get("metadata", {}).get("finalizers")
@@ -364,6 +365,10 @@ class ApiClient:
         )
         return bool(review["status"]["allowed"])
 
+    def _url(self, path: str) -> URL:
+        """Return where a path is; it is encoded already, and to decode any of it could change its meaning."""
+        return URL(f"{str(URL(self._connection.server)).rstrip('/')}{path}", encoded=True)
+
     async def _request(
         self,
         method: str,
@@ -385,7 +390,7 @@ class ApiClient:
                 asyncio.timeout(seconds),
                 self._connection.session.request(
                     method,
-                    self._connection.server + path,
+                    self._url(path),
                     params=params,
                     headers=all_headers,
                     data=None if body is None else wire_json(body),

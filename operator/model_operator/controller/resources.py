@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import quote
 
 from model_operator.api import (
     GROUP,
@@ -12,6 +14,7 @@ from model_operator.api import (
     ModelTemplate,
     Resource,
 )
+from model_operator.controller.errors import ApiRefusedError
 from model_operator.core.ownership import MANAGED_BY, MANAGER
 
 
@@ -42,16 +45,48 @@ class ResourceKind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Return the path below the server: of all objects, a namespace's, one, or a part of one."""
+        """Return the path below the server: of all objects, a namespace's, one, or a part of one.
+
+        It is percent-encoded: each argument is one segment, whatever characters it has.
+
+        Raises
+        ------
+        ApiRefusedError
+            An argument is ``.`` or ``..``, which URLs resolve and no encoding protects.
+        """
         root = f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
         parts = [root]
         if namespace and self.namespaced:
-            parts.append(f"namespaces/{namespace}")
-        parts += [part for part in (self.plural, name, subresource) if part]
+            parts += ["namespaces", _segment(namespace)]
+        parts += [_segment(part) for part in (self.plural, name, subresource) if part]
         return "/".join(parts)
+
+    def object_path(self, namespace: str, name: str, subresource: str = "") -> str:
+        """Return the path of one object, or of a part of it; never that of a whole collection.
+
+        Raises
+        ------
+        ApiRefusedError
+            The name is empty, or it or the namespace is ``.`` or ``..``.
+        """
+        if not name:
+            raise _unaddressable()
+        return self.path(namespace, name, subresource)
 
     def __str__(self) -> str:
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+def _segment(text: str) -> str:
+    """Return a text as one segment of a path; the rule is Kubernetes' `IsValidPathSegmentName`."""
+    if text in {".", ".."}:
+        raise _unaddressable()
+    return quote(text, safe="", errors="surrogatepass")
+
+
+def _unaddressable() -> ApiRefusedError:
+    message = "expected the name of an object, got an empty one, '.' or '..'"
+    return ApiRefusedError(HTTPStatus.BAD_REQUEST, {"message": message}, "path")
 
 
 def _custom(resource: type[Resource]) -> ResourceKind:
@@ -96,4 +131,19 @@ MUTATING_WEBHOOKS = ResourceKind(
 TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
 CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS)
 """Kinds of children, in the order in which those of a deployment that is no longer wanted are deleted."""
+KINDS = (
+    MODEL_INSTANCES,
+    *TEMPLATE_KINDS,
+    *CHILD_KINDS,
+    REPLICA_SETS,
+    PODS,
+    POD_EVENTS,
+    NAMESPACES,
+    SECRETS,
+    LEASES,
+    EVENTS,
+    VALIDATING_WEBHOOKS,
+    MUTATING_WEBHOOKS,
+)
+"""All of them."""
 CHILD_KIND = {kind.kind: kind for kind in CHILD_KINDS}

@@ -47,6 +47,11 @@ OURS = "/apis/modeloperator.dev/v1alpha1"
         ("POST /apis/events.k8s.io/v1/namespaces/team/events", "", ("create", "events")),
         ("PUT /api/v1/namespaces/team/secrets/cert", "", ("update", "secrets")),
         ("DELETE /api/v1/namespaces/team/services/demo", "", ("delete", "services")),
+        ("GET /api/v1/namespaces/team/configmaps/any", "", ("get", "other")),
+        ("GET /apis/example.com/v1/gadgets", "", ("list", "other")),
+        ("GET /api/v1/gadgets?watch=true", "", ("watch", "other")),
+        (f"PATCH {OURS}/namespaces/team/modelinstances/demo/gadget", "", ("patch", "other")),
+        ("GET /api/v1/namespaces/..%2Fx/services/demo", "", ("get", "services")),
         ("GET /version", "", ("get", "")),
         (f"GET {OURS}", "", ("get", "")),
         ("GET /apis", "", ("get", "")),
@@ -54,7 +59,7 @@ OURS = "/apis/modeloperator.dev/v1alpha1"
 )
 def test_target(request_line: str, content_type: str, expected: tuple[str, str]) -> None:
     method, _, path = request_line.partition(" ")
-    assert target_of(method, URL(f"https://api.test{path}"), content_type) == expected
+    assert target_of(method, URL(f"https://api.test{path}", encoded=True), content_type) == expected
 
 
 @asynccontextmanager
@@ -137,8 +142,8 @@ async def test_a_watch_that_is_begun_again_is_a_restart() -> None:
             pass
 
     assert value(metrics.registry, "watch_restarts_total", resource="services") == 2
-    assert value(metrics.registry, "watch_restarts_total", resource="endpoints") == 0
+    assert value(metrics.registry, "watch_restarts_total", resource="other") == 0
     assert values(metrics.registry, "api_requests_total") == {
         ("200", "services", "watch"): 4,
-        ("200", "endpoints", "watch"): 1,
+        ("200", "other", "watch"): 1,
     }

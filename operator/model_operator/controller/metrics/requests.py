@@ -12,7 +12,16 @@ import aiohttp
 from yarl import URL
 
 from model_operator.controller.metrics.instruments import Metrics
+from model_operator.controller.resources import KINDS
 
+OTHER = "other"
+"""The resource of a request for anything that the operator does not read or write by itself."""
+_SUBRESOURCES = frozenset({"", "status", "scale", "finalizers"})
+_RESOURCES = frozenset(kind.plural for kind in KINDS) | {
+    "selfsubjectaccessreviews",
+    "customresourcedefinitions",
+}
+"""The operator's kinds, its question for permissions, and what kopf looks at to find the kinds."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATH = re.compile(
     r"""(?:/api/v1|/apis/[^/]+/[^/]+)
@@ -31,7 +40,9 @@ class Target(NamedTuple):
         ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, or ``apply``, which the
         audit log calls a patch.
     resource
-        Plural, with the subresource: ``modelinstances/status``; empty for anything else, such as discovery.
+        Plural, with the subresource: ``modelinstances/status``; ``other`` for one that the operator has no
+        use for; empty for what is no object, such as discovery. So the label has few values, whatever is
+        requested.
     """
 
     verb: str
@@ -48,16 +59,19 @@ def target_of(method: str, url: URL, content_type: str = "") -> Target:
     content_type
         Of its body.
     """
-    match = _PATH.fullmatch(url.path)
+    # Not decoded: an encoded slash is no separator.
+    match = _PATH.fullmatch(url.raw_path)
     if match is None:
         return Target(_VERBS.get(method, "get"), "")
-    resource, name, subresource = match["resource"], match["name"], match["subresource"]
+    resource, name, subresource = match["resource"], match["name"], match["subresource"] or ""
     if method == "PATCH" and content_type.startswith("application/apply-patch"):
         verb = "apply"
     elif method == "GET" and name is None:
         verb = "watch" if url.query.get("watch") in ("true", "1") else "list"
     else:
         verb = _VERBS.get(method, "get")
+    if resource not in _RESOURCES or subresource not in _SUBRESOURCES:
+        return Target(verb, OTHER)
     return Target(verb, f"{resource}/{subresource}" if subresource else resource)
 
 
