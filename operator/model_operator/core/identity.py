@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from model_operator.api import GROUP, IdentifierType
 
 CREATED_BY_USER = f"{GROUP}/created-by-user-id"
 CREATED_BY_TYPE = f"{GROUP}/created-by-identity-type"
+_USER_FIELD, _TYPE_FIELD = "created_by_user_id", "created_by_identity_type"
 _TYPES = frozenset(kind.value for kind in IdentifierType)
 
 
-def created_by(annotations: Mapping[str, str]) -> dict[str, str]:
+def created_by(annotations: Mapping[str, str], reported: Mapping[str, Any]) -> dict[str, str]:
     """Return ``created_by_user_id`` and ``created_by_identity_type`` of the status, if they are known.
 
     Parameters
@@ -19,10 +21,15 @@ def created_by(annotations: Mapping[str, str]) -> dict[str, str]:
     annotations
         ``metadata.annotations`` of the instance. Where no webhook keeps them, anybody may write
         anything there; a type that the API does not know is left out.
+    reported
+        The status so far. The creator that it names stays, both fields of it, whatever the annotations say
+        later: who created an instance does not change.
     """
+    if reported.get(_USER_FIELD):
+        return {field: reported[field] for field in (_USER_FIELD, _TYPE_FIELD) if reported.get(field)}
     identity_type = annotations.get(CREATED_BY_TYPE)
     known = {
-        "created_by_user_id": annotations.get(CREATED_BY_USER),
-        "created_by_identity_type": identity_type if identity_type in _TYPES else None,
+        _USER_FIELD: annotations.get(CREATED_BY_USER),
+        _TYPE_FIELD: identity_type if identity_type in _TYPES else None,
     }
     return {key: value for key, value in known.items() if value}

@@ -138,7 +138,7 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
         "id": instance.metadata.uid,
         "created_at": instance.metadata.creationTimestamp,
         "account_id": instance.spec.account_id or instance.metadata.namespace,
-        **created_by(instance.metadata.annotations or {}),
+        **created_by(instance.metadata.annotations or {}, current),
         **_contracts(observation, current),
         "template": _template_ref(plan, current),
         "validation_errors": (

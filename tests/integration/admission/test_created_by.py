@@ -188,10 +188,11 @@ class TestWithoutTheOperator:
         assert (refusal.value.code, refusal.value.reason) == (403, "Forbidden")
         assert told(api, "kept") == ALICE
 
-        # What is being deleted must be able to go.
+        # What is being deleted must be able to go; its creator stays to the end.
         api.patch("ModelInstance", "kept", {"metadata": {"finalizers": ["example.com/hold"]}})
         api.delete("ModelInstance", "kept")
-        alice.run("replace", "-f", "-", objects=[model("kept")])
+        assert "cannot be changed" in alice.says("replace", "-f", "-", objects=[model("kept")])
+        alice.run("replace", "-f", "-", objects=[model("kept", ALICE)])
         api.wait_until_gone("ModelInstance", "kept")
 
 

@@ -37,6 +37,15 @@ def test_examples(example: dict[str, Any]) -> None:
     assert bool(verdict.warnings) == example.get("told", False)
 
 
+def test_creator_of_what_is_being_deleted_stays() -> None:
+    old = _instance({CREATED_BY_USER: "alice", CREATED_BY_TYPE: "user"})
+    new = _instance({CREATED_BY_USER: "mallory", CREATED_BY_TYPE: "user"})
+    for obj in (old, new):
+        obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    result = patched(new, judge_creator(Change(new, old), "mallory").patch)
+    assert result["metadata"]["annotations"] == old["metadata"]["annotations"]
+
+
 written_annotations = st.none() | st.dictionaries(
     st.sampled_from([CREATED_BY_USER, CREATED_BY_TYPE, "a/b~c"]), st.sampled_from(["alice", "user", ""])
 )

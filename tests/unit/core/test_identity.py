@@ -23,4 +23,17 @@ USER, TYPE = "modeloperator.dev/created-by-user-id", "modeloperator.dev/created-
     ],
 )
 def test_created_by(annotations: dict[str, str], fields: dict[str, str]) -> None:
-    assert created_by(annotations) == fields
+    assert created_by(annotations, {}) == fields
+    assert created_by(annotations, {"observedGeneration": 1}) == fields
+
+
+@pytest.mark.parametrize("annotations", [{}, {USER: "mallory", TYPE: "user"}, {TYPE: "service_account"}])
+@pytest.mark.parametrize(
+    "reported",
+    [
+        {"created_by_user_id": "jane"},
+        {"created_by_user_id": "jane", "created_by_identity_type": "user"},
+    ],
+)
+def test_first_creator_that_was_reported_stays(annotations: dict[str, str], reported: dict[str, str]) -> None:
+    assert created_by(annotations, {"id": "1", **reported}) == reported
