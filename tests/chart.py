@@ -14,6 +14,8 @@ from pathlib import Path
 
 import yaml
 
+from model_operator.core.admission.callers import Webhook, webhook_named
+
 REPOSITORY = Path(__file__).parent.parent
 MANIFESTS = REPOSITORY / "manifests"
 CHART = REPOSITORY / "charts" / "model-operator"
@@ -198,7 +200,19 @@ def _webhooks() -> str:
         f"\\g<0>{_when(_CERT_MANAGER, injected)}",
         count=2,
     )
+    # The operator writes the paths, unless cert-manager keeps the certificate.
+    for webhook in Webhook:
+        (name,) = [name for name in _names_of_webhooks() if webhook_named(name) is webhook]
+        source = source.replaced(
+            rf"^  - name: {re.escape(name)}\n    clientConfig:\n      service: {{.*(?=}}\n)",
+            rf"\g<0>{{{{ if {_CERT_MANAGER} }}}}, path: {webhook}{{{{ end }}}}",
+        )
     return _when(_WEBHOOKS, source.text)
+
+
+def _names_of_webhooks() -> list[str]:
+    objects = yaml.safe_load_all((MANIFESTS / "base" / "webhooks.yaml").read_text())
+    return [webhook["name"] for obj in objects for webhook in obj.get("webhooks", [])]
 
 
 def _network_policy() -> str:

@@ -21,7 +21,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
-from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
+from tests.cluster.webhooks import LOOPBACK, TOKEN, webhook_environment, write_certificate
 from tests.integration.admission.cases import load, templates
 from tests.unit.admission.reviews import review, stored
 
@@ -125,7 +125,7 @@ def requests() -> Iterator[tuple[str, bytes, bool]]:
 
 def _request(path: str, asked: dict[str, Any]) -> bytes:
     body = json.dumps(asked).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nContent-Type: application/json\r\n"
+    head = f"POST /{TOKEN}{path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

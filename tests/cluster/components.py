@@ -63,12 +63,14 @@ class Components:
         *,
         durable: bool = False,
         audit_policy: Path = CONFIG / "audit-policy.yaml",
+        admission_config: Path | None = None,
     ) -> None:
         self._directory = directory
         self._tools = tools
         self._nodes = nodes
         self._durable = durable
         self._audit_policy = audit_policy
+        self._admission_config = admission_config
         self._clients = {**CLIENTS, **nodes.clients}
         self._tokens = {client: secrets.token_hex(16) for client in self._clients}
         self._etcd_port, self._etcd_peer_port, self._port = free_ports(3)
@@ -194,6 +196,11 @@ class Components:
             f"--audit-policy-file={self._audit_policy}",
             f"--audit-log-path={self._directory / 'audit.log'}",
             "--profiling=false",
+            *(
+                [f"--admission-control-config-file={self._admission_config}"]
+                if self._admission_config is not None
+                else []
+            ),
         ]
 
     def _kube_controller_manager(self) -> list[str]:

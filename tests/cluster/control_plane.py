@@ -51,6 +51,7 @@ class ControlPlane(Cluster):
         real_node: bool = False,
         bare: bool = False,
         audit_reads: bool = False,
+        admission_config: Path | None = None,
     ) -> Self:
         """Start a control plane: three to five seconds once the tools are built.
 
@@ -68,6 +69,8 @@ class ControlPlane(Cluster):
             Whether there are to be neither nodes nor controllers, and an audit log that has reads, too.
         audit_reads
             Whether the audit log is to have reads, too.
+        admission_config
+            File with the API server's AdmissionConfiguration.
 
         Raises
         ------
@@ -92,6 +95,7 @@ class ControlPlane(Cluster):
             *(["--real-node"] if real_node else []),
             *(["--bare"] if bare else []),
             *(["--audit-reads"] if audit_reads else []),
+            *([f"--admission-config={admission_config}"] if admission_config is not None else []),
         ]
         process = Process("the control plane", command, log=directory / "serve.log", owner=owner)
         try:

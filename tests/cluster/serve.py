@@ -2,6 +2,7 @@
 
 ``--without-crds`` leaves our CRDs out, ``--real-node`` gives it a node that runs containers, ``--bare``
 neither nodes nor controllers, and an audit log that has reads, too; ``--audit-reads`` gives it that alone.
+``--admission-config=FILE`` is the API server's AdmissionConfiguration.
 
 It starts the components, makes the file ``ready`` when they are, and on SIGTERM stops them in order and
 removes DIRECTORY. Being a process of its own it does so even when the program that wanted
@@ -34,7 +35,15 @@ class _Stopped(Exception):  # noqa: N818 -- a request, not an error
     """SIGTERM has arrived."""
 
 
-def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool, audit_reads: bool) -> int:
+def serve(
+    directory: Path,
+    *,
+    crds: bool,
+    real_node: bool,
+    bare: bool,
+    audit_reads: bool,
+    admission_config: Path | None,
+) -> int:
     """Hold a control plane in `directory` until SIGTERM; give the exit status."""
 
     def stop(*_: object) -> NoReturn:
@@ -49,7 +58,9 @@ def serve(directory: Path, *, crds: bool, real_node: bool, bare: bool, audit_rea
     else:
         nodes = RealNode(directory, tools) if real_node else SimulatedNodes(directory, tools)
     policy = "audit-policy-with-reads.yaml" if bare or audit_reads else "audit-policy.yaml"
-    components = Components(directory, tools, nodes, audit_policy=CONFIG / policy)
+    components = Components(
+        directory, tools, nodes, audit_policy=CONFIG / policy, admission_config=admission_config
+    )
     try:
         components.start(crds=crds)
         (directory / READY).touch()
@@ -73,5 +84,8 @@ if __name__ == "__main__":
         real_node="--real-node" in options,
         bare="--bare" in options,
         audit_reads="--audit-reads" in options,
+        admission_config=next(
+            (Path(each.partition("=")[2]) for each in options if each.startswith("--admission-config=")), None
+        ),
     )
     sys.exit(status)

@@ -1,4 +1,4 @@
-"""The certificate that the admission webhooks serve with: kept by the operator itself, or read from files.
+"""What the webhooks serve with, and what callers have to show: kept by the operator, or read from files.
 
 Both classes are used alike::
 
@@ -6,9 +6,10 @@ Both classes are used alike::
     await certificate.ensure()  # or StartupError: one line that says what is missing
     site = aiohttp.web.TCPSite(runner, ssl_context=certificate.ssl_context)
     ...
+    certificate.gate.admit(path)  # for each request: who calls, and what
     await certificate.run()  # renews and heals for ever; new connections get the new certificate
 
-Private keys are never logged and never written to a disk.
+Private keys and tokens are never logged and never written to a disk.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from model_operator.controller.resources import (
     VALIDATING_WEBHOOKS,
     ResourceKind,
 )
+from model_operator.core.admission.callers import Gate, is_token
 from model_operator.core.certificates import (
     SERVING_ENTRY,
     SERVING_KEY_ENTRY,
@@ -56,6 +58,7 @@ from model_operator.core.certificates import (
     trusted,
 )
 from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.core.publication import client_config_patch, token_to_publish, tokens_called
 
 log = structlog.get_logger(__name__)
 
@@ -105,13 +108,30 @@ class WebhookCertificate(ABC):
         For the server; TLS 1.2 or newer. Each new connection gets the certificate of its time.
     expires
         When the certificate that is served ends; None before there is one.
+
+    Parameters
+    ----------
+    period
+        Seconds between two looks.
+    client_ca
+        PEM file with the authorities that sign the API servers' client certificates, read again and again.
+        With it, who has no certificate of theirs is not served. None: nobody is asked for one.
     """
 
-    def __init__(self, period: float) -> None:
+    def __init__(self, period: float, client_ca: Path | None = None) -> None:
         self._period = period
+        self._client_ca = client_ca
+        self._client_authorities: str | None = None
+        self._pair: tuple[bytes, bytes] | None = None
         self._current: ssl.SSLContext | None = None
         self.expires: datetime.datetime | None = None
         self.ssl_context = _server_context()
+        if client_ca is not None:
+            # What is asked of the client is this context's, whichever is chosen for the certificate.
+            self.ssl_context.verify_mode = ssl.CERT_REQUIRED
+            # A session that is resumed would not be verified again.
+            self.ssl_context.num_tickets = 0
+            self.ssl_context.options |= ssl.OP_NO_TICKET
         # A context per certificate, chosen by connection: a half-loaded one never serves, and one with
         # another kind of key replaces the former instead of being added to it.
         self.ssl_context.sni_callback = self._choose
@@ -125,10 +145,11 @@ class WebhookCertificate(ABC):
             When there is none and none can be had; says what is missing.
         """
         try:
-            await self._look()
+            await self._look_at_all()
         except ApiError as error:
             hint = "; grant the rights of manifests/base" if isinstance(error, ForbiddenError) else ""
-            raise StartupError(f"the webhooks' certificate cannot be kept: {error}{hint}") from error
+            text = self._redacted(error)
+            raise StartupError(f"the webhooks' certificate cannot be kept: {text}{hint}") from error
 
     async def run(self) -> None:
         """Look again and again; trouble is logged once, and what is served meanwhile stays."""
@@ -136,13 +157,50 @@ class WebhookCertificate(ABC):
         while True:
             await asyncio.sleep(self._period)
             try:
-                await self._look()
+                await self._look_at_all()
             except (ApiError, StartupError) as error:
-                if str(error) != trouble:
-                    trouble = str(error)
+                text = self._redacted(error)
+                if text != trouble:
+                    trouble = text
                     log.warning("the webhooks' certificate cannot be kept", error=trouble)
             else:
                 trouble = ""
+
+    @property
+    def gate(self) -> Gate:
+        """What callers have to show now."""
+        return Gate(self._tokens(), self._client_ca is not None)
+
+    @abstractmethod
+    def _tokens(self) -> tuple[str, ...] | None:
+        """Return the tokens of which one is to be in the path; None when paths have none."""
+
+    async def _look_at_all(self) -> None:
+        if self._client_ca is not None:
+            self._read_client_authorities(self._client_ca)
+        await self._look()
+
+    def _read_client_authorities(self, path: Path) -> None:
+        try:
+            text = path.read_text()
+            if text == self._client_authorities:
+                return
+            # Of what cannot be read, nothing takes effect.
+            _server_context().load_verify_locations(cadata=text)
+        except (OSError, ValueError, ssl.SSLError) as error:
+            raise StartupError(
+                f"cannot read the authorities of client certificates in {path}: expected PEM certificates"
+            ) from error
+        self._client_authorities = text
+        if self._pair is not None:
+            self._current = self._context(*self._pair)
+
+    def _redacted(self, error: Exception) -> str:
+        """Return an error's text without tokens: whoever refuses a configuration may quote its paths."""
+        text = str(error)
+        for token in self._tokens() or ():
+            text = text.replace(token, "…")
+        return text
 
     @abstractmethod
     async def _look(self) -> None:
@@ -150,14 +208,21 @@ class WebhookCertificate(ABC):
 
     def _serve(self, certificates: bytes, key: bytes, expires: datetime.datetime) -> None:
         """Serve new connections with a certificate, given as PEM, that ends at that time."""
+        self._current, self._pair = self._context(certificates, key), (certificates, key)
+        self.expires = expires
+        log.info("the webhooks serve with a new certificate", expires=expires.isoformat())
+
+    def _context(self, certificates: bytes, key: bytes) -> ssl.SSLContext:
         context = _server_context()
+        if self._client_authorities is not None:
+            context.load_verify_locations(cadata=self._client_authorities)
+            context.verify_mode = ssl.CERT_REQUIRED
         # OpenSSL wants a file; this one is in memory only, and the root file system may be read-only.
         with os.fdopen(os.memfd_create("certificate"), "wb") as file:
             file.write(key + b"\n" + certificates)
             file.flush()
             context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
-        self._current, self.expires = context, expires
-        log.info("the webhooks serve with a new certificate", expires=expires.isoformat())
+        return context
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         if self._current is not None:
@@ -169,9 +234,11 @@ class ServingCertificate(WebhookCertificate):
 
     Replicas agree on one Secret: a write names the version that was read, and who comes second reads
     what the first has written. A Secret that is deleted or broken by hand is made anew. The authorities
-    are put into ``caBundle`` of our webhook configurations, and nothing else of these is touched, so that
-    whoever applies them from manifests without that field does not notice. What a new authority has
-    signed serves from the look after its publication on, when the API servers have had time to learn of it.
+    are put into ``caBundle`` of our webhook configurations, and the paths that begin with the token into
+    ``service.path`` or ``url``; nothing else of these is touched, so that whoever applies them from manifests
+    without these fields does not notice. What a new authority has signed serves from the look after its
+    publication on, when the API servers have had time to learn of it; a new token is published in the look
+    after it was made, when the other replicas have had time to learn of it.
 
     Parameters
     ----------
@@ -185,8 +252,8 @@ class ServingCertificate(WebhookCertificate):
         Name of the webhook configurations.
     clock
         The time, aware.
-    period
-        Seconds between two looks.
+    period, client_ca
+        See :class:`WebhookCertificate`.
 
     Raises
     ------
@@ -203,8 +270,9 @@ class ServingCertificate(WebhookCertificate):
         configuration: str = CONFIGURATION_NAME,
         clock: Clock = utc_now,
         period: float = _PERIOD,
+        client_ca: Path | None = None,
     ) -> None:
-        super().__init__(period)
+        super().__init__(period, client_ca)
         self._client = client
         self._namespace = namespace
         self._names = (f"{SERVICE_NAME}.{namespace}.svc", *extra_names)
@@ -212,6 +280,9 @@ class ServingCertificate(WebhookCertificate):
         self._clock = clock
         self._served: Identity | None = None
         self._published: x509.Certificate | None = None
+        self._accepted: tuple[str, ...] = ()
+        self._settled: str | None = None
+        self._called: set[str] = set()
         for name in extra_names:
             try:
                 general_name(name)
@@ -225,7 +296,10 @@ class ServingCertificate(WebhookCertificate):
         authority = wanted.authority.certificate
         if self._published == authority:
             self._use(wanted)
-        self._published = authority
+        self._published, self._settled = authority, wanted.tokens[0]
+
+    def _tokens(self) -> tuple[str, ...]:
+        return self._accepted
 
     async def _settle(self) -> Identity:
         """Have Secret and webhook configurations as they should be."""
@@ -240,8 +314,14 @@ class ServingCertificate(WebhookCertificate):
         wanted = await self._agree()
         if self._may_be_used_at_once(wanted):
             self._use(wanted)
+        # What API servers have used until now stays accepted until they have had time to learn of another,
+        # also when the Secret was deleted.
+        present = wanted.accepted_tokens(self._clock())
+        self._accepted = (*present, *sorted(self._called.intersection(self._accepted).difference(present)))
+        called: set[str] = set()
         for kind in (VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS):
-            await self._publish(kind, wanted)
+            called |= await self._publish(kind, wanted)
+        self._called = called
         return wanted
 
     def _may_be_used_at_once(self, wanted: Identity) -> bool:
@@ -285,24 +365,33 @@ class ServingCertificate(WebhookCertificate):
                 "create it; apply the manifests or the chart again, which have it without content"
             ) from error
 
-    async def _publish(self, kind: ResourceKind, wanted: Identity) -> None:
-        """Put the authorities into a webhook configuration, if there is one and it has others."""
+    async def _publish(self, kind: ResourceKind, wanted: Identity) -> set[str]:
+        """Put authorities and paths into a webhook configuration, if there is one and it has others.
+
+        Returns
+        -------
+        set
+            The tokens that API servers may use from now on: those that the configuration had and has.
+        """
         configuration = await self._find(kind, self._configuration)
         if configuration is None:
-            return
+            return set()
         webhooks = configuration.get("webhooks") or []
         known = {authority for webhook in webhooks for authority in read_authorities(_ca_bundle(webhook))}
         known.update(wanted.authorities)
         if self._served is not None:
             known.update(self._served.authorities)
-        text = bundle(trusted(wanted.authority.certificate, known, self._clock()))
-        stale = [webhook["name"] for webhook in webhooks if _ca_bundle(webhook) != text]
+        text = b64encode(bundle(trusted(wanted.authority.certificate, known, self._clock()))).decode()
+        called = tokens_called(webhooks)
+        token = token_to_publish(wanted.tokens, self._settled, called, self._accepted)
+        found = ((webhook["name"], client_config_patch(webhook, text, token)) for webhook in webhooks)
+        stale = {name: changed for name, changed in found if changed is not None}
         if stale:
-            content = b64encode(text).decode()
-            patch = {"webhooks": [{"name": name, "clientConfig": {"caBundle": content}} for name in stale]}
+            entries = [{"name": name, "clientConfig": changed} for name, changed in stale.items()]
             version = configuration["metadata"]["resourceVersion"]
-            await self._client.patch(kind, "", self._configuration, patch, version)
-            log.info("put the webhooks' authority into the configuration", kind=kind.kind, webhooks=stale)
+            await self._client.patch(kind, "", self._configuration, {"webhooks": entries}, version)
+            log.info("put authority and paths into the configuration", kind=kind.kind, webhooks=[*stale])
+        return called if token is None else called | {token}
 
     async def _find(self, kind: ResourceKind, name: str) -> Object | None:
         try:
@@ -327,17 +416,34 @@ class FileCertificate(WebhookCertificate):
     ----------
     directory
         Folder with ``tls.crt`` (the chain) and ``tls.key``, which are read again and again.
-    period
-        Seconds between two looks.
+    token_file
+        File with the tokens of the webhooks' paths, one a line, which is read again and again, too. None:
+        paths have no token.
+    period, client_ca
+        See :class:`WebhookCertificate`.
     """
 
-    def __init__(self, directory: Path, *, period: float = _PERIOD) -> None:
-        super().__init__(period)
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        token_file: Path | None = None,
+        period: float = _PERIOD,
+        client_ca: Path | None = None,
+    ) -> None:
+        super().__init__(period, client_ca)
         self._directory = directory
+        self._token_file = token_file
+        self._accepted: tuple[str, ...] = ()
         self._served: tuple[bytes, bytes] | None = None
+
+    def _tokens(self) -> tuple[str, ...] | None:
+        return None if self._token_file is None else self._accepted
 
     async def _look(self) -> None:
         files = self._read(SERVING_ENTRY), self._read(SERVING_KEY_ENTRY)
+        if self._token_file is not None:
+            self._accepted = _read_token_file(self._token_file)
         if files == self._served:
             return
         try:
@@ -353,6 +459,18 @@ class FileCertificate(WebhookCertificate):
             return path.read_bytes()
         except OSError as error:
             raise StartupError(f"cannot read the webhooks' {path}: {error.strerror}") from error
+
+
+def _read_token_file(path: Path) -> tuple[str, ...]:
+    try:
+        words = path.read_bytes().decode("ascii", "replace").split()
+    except OSError as error:
+        raise StartupError(f"cannot read the tokens in {path}: {error.strerror}") from error
+    if not words or not all(is_token(word) for word in words):
+        raise StartupError(
+            f"cannot use the tokens in {path}: expected one a line, 32 to 128 lower-case letters and digits"
+        )
+    return tuple(words)
 
 
 def _server_context() -> ssl.SSLContext:

@@ -1,7 +1,8 @@
-"""Making keys and certificates for the webhooks: ECDSA P-256, an authority of our own."""
+"""Making keys, certificates and tokens for the webhooks: ECDSA P-256, an authority of our own."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -23,10 +24,11 @@ from model_operator.core.certificates import (
 )
 
 _SERVING_NAME = "model-operator-webhook"
+_TOKEN_BYTES = 32
 
 
 def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
-    """Make a serving certificate, and an authority where there is none to go on with.
+    """Make a serving certificate with a token, and an authority where there is none to go on with.
 
     Parameters
     ----------
@@ -39,7 +41,17 @@ def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
     """
     authority = renewal.authority or issue_authority(now)
     serving = issue_serving(authority, names, now)
-    return Identity(serving, authority, trusted(authority.certificate, renewal.authorities, now))
+    return Identity(
+        serving,
+        authority,
+        trusted(authority.certificate, renewal.authorities, now),
+        (issue_token(), *renewal.tokens[:1]),
+    )
+
+
+def issue_token() -> str:
+    """Make a token for the webhooks' paths: 256 random bits."""
+    return secrets.token_hex(_TOKEN_BYTES)
 
 
 def issue_authority(now: datetime) -> KeyPair:

@@ -79,6 +79,12 @@ class AdmissionSettings(BaseModel):
     cert_dir: Path | None = None
     """Folder with tls.crt and tls.key that somebody else keeps, such as cert-manager; without it the operator
     makes a certificate, keeps it in a Secret and tells the API server of it."""
+    token_file: Path | None = None
+    """With cert_dir: file with the tokens, one a line, of which one begins the path in each webhook
+    configuration. Without it and client_ca_file, callers are not authenticated and learn less."""
+    client_ca_file: Path | None = None
+    """PEM file with the authorities that sign the API servers' client certificates. With it, nobody else is
+    served."""
     namespace: str | None = None
     """Namespace of that Secret; the pod's own by default."""
     names: NameList = Field(default_factory=list)
@@ -106,6 +112,14 @@ class AdmissionSettings(BaseModel):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return _split(value)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.token_file is not None and self.cert_dir is None:
+            raise ValueError(
+                "token_file takes cert_dir; without that the operator makes and publishes a token"
+            )
+        return self
 
 
 class LeaseSettings(BaseModel):

@@ -3,12 +3,13 @@
 An authority (CA) of our own signs the serving certificate; the API server knows the authority by the
 ``caBundle`` of our webhook configurations. Both are kept in one Secret:
 
-===========  ==========================================================================
-``ca.crt``   the authority, then those it has replaced and that are still to be trusted
-``ca.key``   its private key
-``tls.crt``  the serving certificate
-``tls.key``  its private key
-===========  ==========================================================================
+===============  ==========================================================================
+``ca.crt``       the authority, then those it has replaced and that are still to be trusted
+``ca.key``       its private key
+``tls.crt``      the serving certificate
+``tls.key``      its private key
+``path-tokens``  the token of the webhooks' paths, then the one that it has replaced
+===============  ==========================================================================
 
 Times are aware datetimes.
 """
@@ -33,6 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from model_operator.core.admission.callers import is_token
+
 SERVING_VALIDITY = timedelta(days=90)
 """How long a serving certificate is valid."""
 AUTHORITY_VALIDITY = timedelta(days=3650)
@@ -46,6 +49,12 @@ AUTHORITIES_ENTRY = "ca.crt"
 AUTHORITY_KEY_ENTRY = "ca.key"
 SERVING_ENTRY = "tls.crt"
 SERVING_KEY_ENTRY = "tls.key"
+TOKENS_ENTRY = "path-tokens"
+
+TOKEN_OVERLAP = timedelta(hours=1)
+"""How long a replaced token is accepted. API servers learn of the new one within seconds, unless their
+watches are cut off."""
+_KEPT_TOKENS = 2
 
 _MAX_AUTHORITIES = 8
 """Size of a bundle, whatever happens: each deletion of the Secret makes an authority."""
@@ -85,11 +94,14 @@ class Identity:
         Who signed it.
     authorities
         Whom callers are to trust: the authority first, then earlier ones that may still be met.
+    tokens
+        Of the webhooks' paths: the present one, made with the serving certificate, then the one before.
     """
 
     serving: KeyPair
     authority: KeyPair
     authorities: tuple[x509.Certificate, ...]
+    tokens: tuple[str, ...] = field(repr=False)
 
     @property
     def data(self) -> dict[str, bytes]:
@@ -99,7 +111,19 @@ class Identity:
             AUTHORITY_KEY_ENTRY: _key_text(self.authority.key),
             SERVING_ENTRY: bundle([self.serving.certificate]),
             SERVING_KEY_ENTRY: _key_text(self.serving.key),
+            TOKENS_ENTRY: "\n".join(self.tokens).encode(),
         }
+
+    def accepted_tokens(self, now: datetime) -> tuple[str, ...]:
+        """Return the tokens with which callers are let in, the present one first.
+
+        Parameters
+        ----------
+        now
+            The time.
+        """
+        made = self.serving.certificate.not_valid_before_utc + BACKDATING
+        return self.tokens if now < made + TOKEN_OVERLAP else self.tokens[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +138,14 @@ class Renewal:
         Who signs it; None means a new authority.
     authorities
         Authorities found so far, which :func:`trusted` sorts out.
+    tokens
+        Those of the webhooks' paths that were found, the present one first.
     """
 
     reason: str
     authority: KeyPair | None
     authorities: tuple[x509.Certificate, ...] = ()
+    tokens: tuple[str, ...] = field(default=(), repr=False)
 
 
 class UnusableError(Exception):
@@ -145,16 +172,19 @@ def judge(data: Mapping[str, bytes], names: Sequence[str], now: datetime) -> Ide
     """
     if not data:
         return Renewal("there is none yet", None)
+    tokens = read_tokens(data.get(TOKENS_ENTRY, b""))
     authorities = read_authorities(data.get(AUTHORITIES_ENTRY, b""))
     try:
         authority = _read_authority(authorities, data, now)
     except UnusableError as error:
-        return Renewal(str(error), None, authorities)
+        return Renewal(str(error), None, authorities, tokens)
     try:
         serving = _read_serving(authority, data, names, now)
     except UnusableError as error:
-        return Renewal(str(error), authority, authorities)
-    return Identity(serving, authority, trusted(authority.certificate, authorities, now))
+        return Renewal(str(error), authority, authorities, tokens)
+    if not tokens:
+        return Renewal(f"{TOKENS_ENTRY} has no token", authority, authorities)
+    return Identity(serving, authority, trusted(authority.certificate, authorities, now), tokens)
 
 
 def trusted(
@@ -194,6 +224,12 @@ def read_authorities(text: bytes) -> tuple[x509.Certificate, ...]:
         return tuple(found for found in x509.load_pem_x509_certificates(text) if _is_authority(found))
     except _UNREADABLE:
         return ()
+
+
+def read_tokens(text: bytes) -> tuple[str, ...]:
+    """Return the tokens in an entry of the Secret, at most two; what is no token is left out."""
+    words = text.decode("ascii", "replace").split()
+    return tuple(dict.fromkeys(word for word in words if is_token(word)))[:_KEPT_TOKENS]
 
 
 def bundle(certificates: Iterable[x509.Certificate]) -> bytes:

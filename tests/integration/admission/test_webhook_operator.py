@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
-from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
+from tests.cluster.webhooks import LOOPBACK, TOKEN, webhook_environment, write_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +73,15 @@ def test_certificate_that_is_missing(shared_run: SharedRun, tmp_path: Path) -> N
 
 def test_running_operator_knows_no_other_paths(admission: Admission) -> None:
     context = ssl.create_default_context(cafile=str(admission.certificates / "ca.crt"))
-    for path in ("/", "/validate", "/validate-modelinstance/other", "/healthz"):
+    guessed = TOKEN[::-1]
+    for path in (
+        "/",
+        "/validate-modelinstance",
+        f"/{TOKEN}/validate",
+        f"/{TOKEN}/validate-modelinstance/other",
+        f"/{guessed}/validate-modelinstance",
+        "/healthz",
+    ):
         url = f"https://{LOOPBACK}:{admission.port}{path}"
         request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
         with pytest.raises(urllib.error.HTTPError) as refusal:

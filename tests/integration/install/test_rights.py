@@ -100,8 +100,7 @@ def replicas(cluster: ControlPlane, folder: Path) -> Iterator[None]:
     ports = free_ports(2)
     for configuration in [obj for obj in shipped("webhooks.yaml") if "webhooks" in obj]:
         for webhook in configuration["webhooks"]:
-            path = webhook["clientConfig"]["service"]["path"]
-            webhook["clientConfig"] = {"url": f"https://{LOOPBACK}:{ports[0]}{path}"}
+            webhook["clientConfig"] = {"url": f"https://{LOOPBACK}:{ports[0]}"}
         cluster.kubectl("replace", "-f", "-", input=yaml.safe_dump(configuration))
     with ExitStack() as stack:
         for port in ports:

@@ -15,6 +15,7 @@ from model_operator.controller.settings import BATCH_APPLIERS
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.reviewers import Admission
+from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.render_settings import RenderSettings
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def review(
                 "version": "v1alpha1",
                 "kind": kind or (obj or old)["kind"],
             },
+            "name": metadata.get("name", ""),
             "namespace": metadata.get("namespace", ""),
             "operation": operation or ("UPDATE" if old else "CREATE"),
             "userInfo": {"username": user},
@@ -128,10 +130,12 @@ def review(
     }
 
 
-async def ask(webhooks: Admission, asked: dict[str, Any], path: str = "") -> dict[str, Any]:
-    """Give the response to a review; its patch is decoded."""
-    path = path or PATHS[asked["request"]["kind"]["kind"]]
-    answer = json.loads(await webhooks.reviewers[path].review(json.dumps(asked).encode()))
+async def ask(
+    webhooks: Admission, asked: dict[str, Any], path: str = "", caller: Caller = Caller.AUTHENTICATED
+) -> dict[str, Any]:
+    """Give the response to a review, by default one of the API server; its patch is decoded."""
+    webhook = Webhook(path or PATHS[asked["request"]["kind"]["kind"]])
+    answer = json.loads(await webhooks.reviewers[webhook].review(json.dumps(asked).encode(), caller))
     assert (answer["apiVersion"], answer["kind"]) == ("admission.k8s.io/v1", "AdmissionReview")
     response: dict[str, Any] = answer["response"]
     assert response["uid"] == asked["request"]["uid"]

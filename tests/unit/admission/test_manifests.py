@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from model_operator.api import GROUP, VERSION
 from model_operator.controller.certificates import CONFIGURATION_NAME, SECRET_NAME, SERVICE_NAME
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
+from model_operator.core.admission.callers import Webhook, webhook_named
 from model_operator.core.identity import CREATED_BY_TYPE, CREATED_BY_USER
-from tests.cluster.cluster import OPERATOR_NAMESPACE
+from tests.cluster.cluster import MANIFESTS, OPERATOR_NAMESPACE
 from tests.cluster.webhooks import shipped
 from tests.unit.admission.reviews import FakeServer, admission
 
@@ -24,17 +26,31 @@ def one(kind: str, *files: str) -> dict[str, Any]:
     return found
 
 
-def test_every_path_that_is_called_is_served_and_every_one_that_is_served_is_called() -> None:
-    paths = [webhook["clientConfig"]["service"]["path"] for webhook in WEBHOOKS]
+def purpose(webhook: dict[str, Any]) -> Webhook:
+    found = webhook_named(webhook["name"])
+    assert found is not None
+    return found
 
-    assert sorted(paths) == sorted(admission(FakeServer()).reviewers)
+
+def test_every_webhook_is_served_and_every_one_that_is_served_is_called() -> None:
+    assert sorted(map(purpose, WEBHOOKS)) == sorted(admission(FakeServer()).reviewers) == sorted(Webhook)
+
+
+def test_paths_of_the_overlay_for_cert_manager_are_those_without_a_token() -> None:
+    text = (MANIFESTS.parent / "overlays/cert-manager/kustomization.yaml").read_text()
+    patches = [yaml.safe_load(each["patch"]) for each in yaml.safe_load(text)["patches"] if "patch" in each]
+    webhooks = [
+        webhook for patch in patches if isinstance(patch, dict) for webhook in patch.get("webhooks", [])
+    ]
+    assert sorted(webhook["name"] for webhook in webhooks) == sorted(webhook["name"] for webhook in WEBHOOKS)
+    for webhook in webhooks:
+        assert webhook["clientConfig"] == {"service": {"path": purpose(webhook)}}
 
 
 @pytest.mark.parametrize("webhook", WEBHOOKS, ids=lambda webhook: webhook["name"])
 def test_webhook(webhook: dict[str, Any]) -> None:
     (rule,) = webhook["rules"]
     (plural,) = rule["resources"]
-    service = webhook["clientConfig"]["service"]
 
     assert webhook["failurePolicy"] == "Ignore", "nobody is locked out while no operator answers"
     assert webhook["sideEffects"] == "None"
@@ -43,15 +59,16 @@ def test_webhook(webhook: dict[str, Any]) -> None:
     assert (rule["apiGroups"], rule["apiVersions"]) == ([GROUP], [VERSION])
     assert rule["operations"] == ["CREATE", "UPDATE"], "a deletion is never judged"
     assert rule["scope"] == ("Namespaced" if KINDS[plural].namespaced else "Cluster")
-    assert (service["namespace"], service["name"]) == (OPERATOR_NAMESPACE, SERVICE_NAME)
-    assert service["path"].split("/")[1].endswith(f"-{KINDS[plural].kind.lower()}")
+    # Neither `path` nor `caBundle`: what is in here would be put back with each apply.
+    assert webhook["clientConfig"] == {"service": {"namespace": OPERATOR_NAMESPACE, "name": SERVICE_NAME}}
+    assert purpose(webhook).split("/")[1].endswith(f"-{KINDS[plural].kind.lower()}")
 
 
 def test_one_webhook_judges_an_instance_whatever_the_label() -> None:
     selectors = {
-        webhook["clientConfig"]["service"]["path"]: webhook["namespaceSelector"]
+        purpose(webhook): webhook["namespaceSelector"]
         for webhook in WEBHOOKS
-        if webhook["clientConfig"]["service"]["path"].startswith("/validate-modelinstance")
+        if purpose(webhook).startswith("/validate-modelinstance")
     }
     label = f"{GROUP}/admission"
     assert selectors == {
@@ -91,6 +108,9 @@ def test_policy_and_mutating_webhook_are_about_the_annotations_that_the_operator
         assert key in str(policy["spec"]["variables"])
         assert key in str(policy["spec"]["validations"])
         assert key in str(mutating["webhooks"][0]["matchConditions"])
+    # Neither leaves out what is being deleted.
+    overlay = (MANIFESTS.parent / "overlays/admission-policy/policy.yaml").read_text()
+    assert "deletionTimestamp" not in f"{policy}{mutating}{overlay}"
     binding = one("ValidatingAdmissionPolicyBinding", "admission-policy.yaml")
     assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
 

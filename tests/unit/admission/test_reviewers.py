@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model_operator.controller.webhooks import reviewers as subject
 from model_operator.controller.webhooks.review import MalformedReviewError
+from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.identity import CREATED_BY_USER
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import UNAVAILABLE, FakeServer, admission, ask, review, stored
@@ -231,8 +232,10 @@ async def test_creator_is_written(server: FakeServer) -> None:
 
 async def test_creator_is_kept_when_an_object_is_replaced_without_its_uid(server: FakeServer) -> None:
     old = stored(instance(), annotations={CREATED_BY_USER: "alice"})
+    without_uid = stored(instance())
+    del without_uid["metadata"]["uid"]
 
-    response = await ask(admission(server), review(instance(), old, user="bob"), "/mutate-modelinstance")
+    response = await ask(admission(server), review(without_uid, old, user="bob"), "/mutate-modelinstance")
 
     assert response["patch"][-1]["value"] == "alice"
 
@@ -277,7 +280,7 @@ FIELDS = [
 async def _answered(path: str, body: bytes) -> None:
     """Check that there is an answer, or a word on what is wrong with the question."""
     with suppress(MalformedReviewError):
-        answer = json.loads(await WEBHOOKS.reviewers[path].review(body))
+        answer = json.loads(await WEBHOOKS.reviewers[Webhook(path)].review(body, Caller.AUTHENTICATED))
         assert isinstance(answer["response"]["allowed"], bool)
         assert not any("defect" in warning for warning in answer["response"].get("warnings", []))
 
@@ -316,14 +319,15 @@ async def test_review_with_anything_in_one_place_is_answered(
 async def test_what_is_no_review_is_said(change: dict[str, Any], message: str) -> None:
     body = json.dumps(review(stored(instance())) | change).encode()
     with pytest.raises(MalformedReviewError, match=message):
-        await WEBHOOKS.reviewers["/validate-modelinstance"].review(body)
+        await WEBHOOKS.reviewers[Webhook.INSTANCE].review(body, Caller.AUTHENTICATED)
 
 
 async def test_review_of_another_kind_is_refused() -> None:
     body = json.dumps(review(stored(template()))).encode()
     with pytest.raises(
-        MalformedReviewError, match=r"request\.kind\.kind: expected ModelInstance at this path"
+        MalformedReviewError,
+        match=r"request\.kind: expected ModelInstance of modeloperator\.dev at this path",
     ):
-        await WEBHOOKS.reviewers["/validate-modelinstance"].review(body)
+        await WEBHOOKS.reviewers[Webhook.INSTANCE].review(body, Caller.AUTHENTICATED)
     with pytest.raises(MalformedReviewError, match="expected JSON"):
-        await WEBHOOKS.reviewers["/validate-modelinstance"].review(b"[" * 100_000)
+        await WEBHOOKS.reviewers[Webhook.INSTANCE].review(b"[" * 100_000, Caller.AUTHENTICATED)

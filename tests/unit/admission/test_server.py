@@ -21,7 +21,8 @@ from model_operator.controller.places import Closing, Places
 from model_operator.controller.webhooks import server as subject
 from model_operator.controller.webhooks.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
-from tests.cluster.webhooks import LOOPBACK, write_certificate
+from model_operator.core.admission.callers import Gate
+from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import FakeServer, admission, review, stored
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 REVIEW = json.dumps(review(stored(instance(model_creation_parameters={"MODEL_NAME": 7})))).encode()
 JSON = {"Content-Type": "application/json"}
-PATH = "/validate-modelinstance"
+PATH = f"/{TOKEN}/validate-modelinstance"
+GATE = Gate(tokens=(TOKEN,))
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
@@ -69,6 +71,7 @@ async def serving(
     folder: Path,
     bounds: ReviewBounds | None = None,
     closed: Counter[Closing] | None = None,
+    callers: Gate = GATE,
     **changed: float,
 ) -> AsyncIterator[Caller]:
     authority = write_certificate(folder)
@@ -78,7 +81,7 @@ async def serving(
     webhooks = admission(FakeServer(), stored(template()))
     bound = bind(LOOPBACK, 0)
     port = bound.getsockname()[1]
-    reviews = {path: reviewer.review for path, reviewer in webhooks.reviewers.items()}
+    reviews = {webhook: reviewer.review for webhook, reviewer in webhooks.reviewers.items()}
     counts: Counter[Closing] = Counter() if closed is None else closed
     places = Places(
         replace(webhook_bounds(16, 8, 8), **changed),  # type: ignore[arg-type]
@@ -86,7 +89,7 @@ async def serving(
     )
     gate = AdmissionGate(bounds or ReviewBounds(), asyncio.get_running_loop(), lambda _: None)
     async with (
-        serve_webhooks(reviews, bound, serve, gate, places),
+        serve_webhooks(reviews, lambda: callers, bound, serve, gate, places),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session,
     ):
         yield Caller(port, trust, session)
@@ -104,16 +107,37 @@ async def test_review_is_answered(tmp_path: Path) -> None:
     [
         "/",
         "/validate",
-        "/validate-modelinstance/",
-        "/validate-modelinstance/x",
+        "/validate-modelinstance",
+        f"/{TOKEN}",
+        f"/{TOKEN}/",
+        f"/{TOKEN}/validate",
+        f"/{TOKEN}/validate-modelinstance/",
+        f"/{TOKEN}/validate-modelinstance/x",
+        f"/{TOKEN[:-1]}/validate-modelinstance",
+        f"/{TOKEN.upper()}/validate-modelinstance",
+        f"//{TOKEN}/validate-modelinstance",
         "/mutate",
         "/healthz",
         "/%2e",
     ],
 )
-async def test_every_other_path_is_not_found(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_every_other_path_is_not_found_alike(tmp_path: Path, path: str, method: str) -> None:
     async with serving(tmp_path) as caller:
-        assert (await caller.post(path, REVIEW))[0] == 404
+        for body in (REVIEW, b"none"):
+            for headers in (JSON, {"Content-Type": "text/plain"}):
+                assert await caller.post(path, body, headers, method) == (404, "not found\n")
+
+
+async def test_no_token_is_right_before_there_is_one(tmp_path: Path) -> None:
+    async with serving(tmp_path, callers=Gate(tokens=())) as caller:
+        for path in ("//validate-modelinstance", "/validate-modelinstance", PATH):
+            assert (await caller.post(path, REVIEW))[0] == 404
+
+
+async def test_query_of_the_api_server_makes_no_difference(tmp_path: Path) -> None:
+    async with serving(tmp_path) as caller:
+        assert (await caller.post(f"{PATH}?timeout=5s", REVIEW))[0] == 200
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.controller.issuing import issue, issue_authority, issue_serving
+from model_operator.controller.issuing import issue, issue_authority, issue_serving, issue_token
 from model_operator.core.certificates import (
     AUTHORITY_VALIDITY,
     BACKDATING,
@@ -29,6 +29,7 @@ from model_operator.core.certificates import (
     bundle,
     judge,
     read_authorities,
+    read_tokens,
     renewal_time,
     trusted,
 )
@@ -210,8 +211,56 @@ def test_reading_a_bundle_leaves_foreign_certificates_out() -> None:
     assert read_authorities(b"garbage") == ()
 
 
-def test_nothing_of_a_key_is_shown() -> None:
+def test_nothing_of_a_key_or_token_is_shown() -> None:
     assert "key=" not in repr(GOOD)
+    assert GOOD.tokens[0] not in repr(GOOD)
+    assert GOOD.tokens[0] not in repr(Renewal("", None, (), GOOD.tokens))
+
+
+def test_a_token_has_more_than_128_random_bits() -> None:
+    tokens = {issue_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert {len(bytes.fromhex(token)) for token in tokens} == {32}
+
+
+def test_tokens_are_read_back() -> None:
+    verdict = judge(GOOD.data, NAMES, NOW)
+    assert isinstance(verdict, Identity)
+    assert verdict.tokens == GOOD.tokens
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"A" * 64, b"a" * 31, b"\xff" * 64])
+def test_missing_token_is_made_with_another_certificate_by_the_same_authority(content: bytes) -> None:
+    verdict = judge(GOOD.data | {"path-tokens": content}, NAMES, NOW)
+    assert isinstance(verdict, Renewal)
+    assert (verdict.reason, verdict.tokens) == ("path-tokens has no token", ())
+    assert verdict.authority is not None
+    assert verdict.authority.certificate == GOOD.authority.certificate
+
+
+def test_token_changes_with_the_certificate_and_the_former_is_accepted_for_an_hour() -> None:
+    due = renewal_time(GOOD.serving.certificate)
+    first = judge(GOOD.data, NAMES, due)
+    assert isinstance(first, Renewal)
+    second = issue(first, NAMES, due)
+    assert second.tokens[1:] == GOOD.tokens[:1] != second.tokens[:1]
+    assert second.accepted_tokens(due) == second.tokens
+    assert second.accepted_tokens(due + timedelta(minutes=59)) == second.tokens
+    assert second.accepted_tokens(due + timedelta(minutes=60)) == second.tokens[:1]
+    third = issue(Renewal("", second.authority, second.authorities, second.tokens), NAMES, due)
+    assert third.tokens[1:] == second.tokens[:1], "the one before that is forgotten"
+
+
+@pytest.mark.parametrize("entry", ["ca.crt", "tls.crt"])
+def test_token_is_kept_for_its_overlap_whatever_is_renewed(entry: str) -> None:
+    verdict = judge(GOOD.data | {entry: b""}, NAMES, NOW)
+    assert isinstance(verdict, Renewal)
+    assert issue(verdict, NAMES, NOW).tokens[1:] == GOOD.tokens
+
+
+def test_at_most_two_tokens_are_read() -> None:
+    tokens = [issue_token() for _ in range(3)]
+    assert read_tokens("\n".join([tokens[0], "none", *tokens]).encode()) == tuple(tokens[:2])
 
 
 def _der(entry: str) -> bytes:
@@ -223,10 +272,11 @@ def _armoured(der: bytes, label: bytes) -> bytes:
 
 
 ENTRIES = st.sampled_from(["ca.crt", "ca.key", "tls.crt", "tls.key"])
+ANY_ENTRIES = ENTRIES | st.just("path-tokens")
 
 
 @settings(deadline=None)
-@given(st.dictionaries(ENTRIES, st.binary() | st.sampled_from(list(GOOD.data.values())), min_size=1))
+@given(st.dictionaries(ANY_ENTRIES, st.binary() | st.sampled_from(list(GOOD.data.values())), min_size=1))
 def test_any_content_is_judged(changes: dict[str, bytes]) -> None:
     verdict = judge(GOOD.data | changes, NAMES, NOW)
     if isinstance(verdict, Renewal):

@@ -17,7 +17,7 @@ from model_operator import __version__
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.catalog import METRICS, MetricType
 from model_operator.controller.metrics.exposition import MetricsPage
-from model_operator.controller.metrics.instruments import Metrics, Result
+from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, Result
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
@@ -136,13 +136,15 @@ async def test_requests_to_webhooks_are_counted_and_strangers_make_no_series() -
     metrics = Metrics()
 
     async def handle(request: web.Request) -> web.Response:
+        if request.path == f"/secret{PATH}":
+            request[WEBHOOK_KEY] = PATH
         sent = await request.json()
         if sent == "raise":
             raise ZeroDivisionError
         return web.Response(status=sent)
 
     application = web.Application(middlewares=[metrics.webhook_middleware])
-    application.router.add_post(PATH, handle)
+    application.router.add_post("/{path:.*}", handle)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     bound = bind("127.0.0.1", 0)
@@ -151,11 +153,16 @@ async def test_requests_to_webhooks_are_counted_and_strangers_make_no_series() -
     try:
         async with aiohttp.ClientSession(base) as session:
             for path, sent in (
-                (PATH, 200), (PATH, 200), (PATH, 400), (PATH, "raise"), ("/.env", 1), ("/wp-admin", 1),
-            ):  # fmt: skip
+                (f"/secret{PATH}", 200),
+                (f"/secret{PATH}", 200),
+                (f"/secret{PATH}", 400),
+                (f"/secret{PATH}", "raise"),
+                ("/.env", 404),
+                ("/wp-admin", 404),
+            ):
                 async with session.post(path, data=json.dumps(sent)):
                     pass
-            async with session.get(PATH):
+            async with session.get("/.env"):
                 pass
     finally:
         await runner.cleanup()
@@ -168,6 +175,8 @@ async def test_requests_to_webhooks_are_counted_and_strangers_make_no_series() -
         ("405", "unknown"): 1,
     }
     assert value(metrics.registry, "webhook_request_duration_seconds_count", webhook=PATH) == 4
+    exposed = await page(MetricsPage(metrics.registry).handle)
+    assert "/secret" not in exposed, "a path is a label without its token"
 
 
 def test_the_page_is_what_prometheus_reads() -> None:

@@ -20,6 +20,8 @@ from model_operator.controller.webhooks.admission_gate import Shed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+WEBHOOK_KEY = web.RequestKey("webhook", str)
+"""Where a request to the webhooks keeps which one it calls: the path as a label, without its token."""
 _UNKNOWN_PATH = "unknown"
 
 
@@ -152,8 +154,6 @@ class Metrics:
     @web.middleware
     async def webhook_middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count and time the requests to the webhooks; whoever calls other paths makes no series of them."""
-        resource = request.match_info.route.resource
-        path = _UNKNOWN_PATH if resource is None else resource.canonical
         started = time.perf_counter()
         code: int = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
@@ -163,6 +163,7 @@ class Metrics:
             code = error.status
             raise
         finally:
+            path = request.get(WEBHOOK_KEY, _UNKNOWN_PATH)
             self._webhook_requests.labels(path, code).inc()
             self._webhook_duration.labels(path).observe(time.perf_counter() - started)
         return response

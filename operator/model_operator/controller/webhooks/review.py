@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 
 from model_operator.api import GROUP, ObjectMeta
+from model_operator.controller.resources import ResourceKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import Verdict
 from model_operator.core.json_reading import read_json
+from model_operator.core.json_values import wire_json
 
 _API_VERSION = "admission.k8s.io/v1"
 _KIND = "AdmissionReview"
-_JUDGED = frozenset({"CREATE", "UPDATE"})
+_CREATE = "CREATE"
+_JUDGED = frozenset({_CREATE, "UPDATE"})
+_UID = re.compile("[0-9A-Za-z-]{1,128}")
+_LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_NAMESPACE = re.compile(_LABEL)
+"""A DNS label (RFC 1123), as Kubernetes requires of namespaces."""
+_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
+"""A DNS subdomain (RFC 1123), as Kubernetes requires of custom resources."""
+_MAX_NAME = 253
 
 
 class MalformedReviewError(ValueError):
@@ -33,7 +43,7 @@ class Review:
     uid
         Its identity, to be repeated in the answer.
     kind
-        Kind of the object; empty when the request says none.
+        Kind of the object.
     namespace
         Namespace of the object; empty for a cluster-scoped one.
     username
@@ -49,18 +59,24 @@ class Review:
     change: Change | None
 
 
-def parse_review(body: bytes) -> Review:
-    """Read a review.
+def parse_review(body: bytes, kind: ResourceKind) -> Review:
+    """Read a review, and check that its parts are about the same object.
+
+    What the API server sends always is: the object's namespace and name are those of the request, and the old
+    object is the same one. Whatever the caller, no decision and no request to the API server rests on a name
+    that Kubernetes would refuse.
 
     Parameters
     ----------
     body
         The body of the API server's request.
+    kind
+        The kind of object that the webhook is for.
 
     Raises
     ------
     MalformedReviewError
-        It is no review that could be answered. Nothing of it is repeated in the message.
+        It is no review of an object of that kind. Nothing of it is repeated in the message.
     """
     try:
         review = read_json(body)
@@ -71,37 +87,87 @@ def parse_review(body: bytes) -> Review:
         raise MalformedReviewError(f"expected an {_KIND} of {_API_VERSION}")
     request = _object(review.get("request"), "request")
     uid = _string(request.get("uid"), "request.uid")
-    kind = _object(request.get("kind"), "request.kind").get("kind")
+    if not _UID.fullmatch(uid):
+        raise MalformedReviewError("request.uid: expected letters, digits and hyphens")
+    asked = _object(request.get("kind"), "request.kind")
+    if (asked.get("group"), asked.get("kind")) != (kind.group, kind.kind):
+        raise MalformedReviewError(f"request.kind: expected {kind.kind} of {kind.group} at this path")
     user = _object(request.get("userInfo"), "request.userInfo").get("username")
     return Review(
         uid=uid,
-        kind=_string(kind, "request.kind.kind"),
-        # Left out for what is cluster-scoped.
-        namespace=_string(request.get("namespace", ""), "request.namespace"),
+        kind=kind.kind,
+        namespace=_namespace(request, kind),
         username=_string(user, "request.userInfo.username"),
-        change=_change(request),
+        change=_change(request, kind),
     )
 
 
-def _change(request: Mapping[str, Any]) -> Change | None:
-    if _string(request.get("operation"), "request.operation") not in _JUDGED:
+def _namespace(request: Mapping[str, Any], kind: ResourceKind) -> str:
+    # Left out for what is cluster-scoped.
+    namespace = _string(request.get("namespace", ""), "request.namespace")
+    if kind.namespaced and not _NAMESPACE.fullmatch(namespace):
+        raise MalformedReviewError("request.namespace: expected a DNS label")
+    if namespace and not kind.namespaced:
+        raise MalformedReviewError(f"request.namespace: expected none, as {kind.kind} is cluster-scoped")
+    return namespace
+
+
+def _change(request: Mapping[str, Any], kind: ResourceKind) -> Change | None:
+    operation = _string(request.get("operation"), "request.operation")
+    name = _string(request.get("name", ""), "request.name")
+    if name and not _is_name(name):
+        raise MalformedReviewError("request.name: expected a DNS subdomain")
+    if operation not in _JUDGED:
         return None
-    obj, _ = _resource(request.get("object"), "request.object")
-    if request.get("oldObject") is None:
+    namespace = request.get("namespace", "")
+    obj, metadata = _resource(request.get("object"), "request.object", kind, namespace)
+    if operation == _CREATE:
+        if request.get("oldObject") is not None:
+            raise MalformedReviewError("request.oldObject: expected none, as the object is created")
+        _check_new_name(name, metadata)
         return Change(obj)
+    old, before = _resource(request.get("oldObject"), "request.oldObject", kind, namespace)
+    if not name or name != metadata.name:
+        raise MalformedReviewError("request.object.metadata.name: expected request.name")
+    if name != before.name:
+        raise MalformedReviewError("request.oldObject.metadata.name: expected request.name")
     # The new object may still lack what the server fills in: who replaces an object need not repeat its uid.
-    old, metadata = _resource(request["oldObject"], "request.oldObject")
-    if not (metadata.name and metadata.uid):
-        raise MalformedReviewError("request.oldObject.metadata: expected name and uid")
+    if not _UID.fullmatch(before.uid):
+        raise MalformedReviewError("request.oldObject.metadata.uid: expected letters, digits and hyphens")
     return Change(obj, old)
 
 
-def _resource(value: Any, where: str) -> tuple[dict[str, Any], ObjectMeta]:
+def _check_new_name(name: str, metadata: ObjectMeta) -> None:
+    """Check the name of what is created: the request's, or one that the server makes from `generateName`."""
+    if name:
+        if name != metadata.name:
+            raise MalformedReviewError("request.object.metadata.name: expected request.name")
+        return
+    prefix = metadata.generateName
+    # Letters and digits follow; a validating webhook is called when they are there, a mutating one before.
+    if not prefix or not _is_name(f"{prefix}x"):
+        raise MalformedReviewError("request.name: expected the object's name, or generateName in the object")
+    if metadata.name and not (metadata.name.startswith(prefix) and _is_name(metadata.name)):
+        raise MalformedReviewError("request.object.metadata.name: expected a name made from generateName")
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _MAX_NAME and _NAME.fullmatch(text) is not None
+
+
+def _resource(
+    value: Any, where: str, kind: ResourceKind, namespace: str
+) -> tuple[dict[str, Any], ObjectMeta]:
     resource = _object(value, where)
+    group = _string(resource.get("apiVersion"), f"{where}.apiVersion").rpartition("/")[0]
+    if (group, resource.get("kind")) != (kind.group, kind.kind):
+        raise MalformedReviewError(f"{where}: expected {kind.kind} of {kind.group} at this path")
     try:
         metadata = ObjectMeta.model_validate(resource.get("metadata"))
     except ValidationError as error:
         raise MalformedReviewError(f"{where}.metadata: expected Kubernetes' ObjectMeta") from error
+    if metadata.namespace != namespace:
+        raise MalformedReviewError(f"{where}.metadata.namespace: expected request.namespace")
     return resource, metadata
 
 
@@ -134,8 +200,8 @@ def answer(uid: str, verdict: Verdict) -> bytes:
         response["warnings"] = list(verdict.warnings)
     if verdict.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(orjson.dumps(verdict.patch)).decode()
-    return orjson.dumps({"apiVersion": _API_VERSION, "kind": _KIND, "response": response})
+        response["patch"] = base64.b64encode(wire_json(verdict.patch)).decode()
+    return wire_json({"apiVersion": _API_VERSION, "kind": _KIND, "response": response})
 
 
 def _status(verdict: Verdict) -> dict[str, Any]:

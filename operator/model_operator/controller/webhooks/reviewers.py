@@ -1,9 +1,14 @@
-"""One reviewer for each webhook: finds what the decision needs, has the core decide, and never fails."""
+"""One reviewer for each webhook: finds what the decision needs, has the core decide, and never fails.
+
+What a decision may rest on depends on the caller. For strangers it is the review alone: their judges are
+functions of it, and have neither caches nor a client.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -11,17 +16,25 @@ import structlog
 from model_operator.api import ModelInstance
 from model_operator.controller.cache import Object
 from model_operator.controller.client import ApiClient
+from model_operator.controller.defects import DefectLog
 from model_operator.controller.metrics.instruments import Decision, Metrics
-from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
+from model_operator.controller.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.live import LiveTemplates, UnconfirmedError
-from model_operator.controller.webhooks.review import MalformedReviewError, Review, answer, parse_review
+from model_operator.controller.webhooks.review import Review, answer, parse_review
+from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.identity import judge_creator
 from model_operator.core.admission.instance import (
     Enforcement,
     enforcement_for,
+    examine_alone,
     examine_instance,
     judge_instance,
 )
@@ -43,6 +56,26 @@ _AT_ONCE = 20
 """Instances that are considered before anything else on the event loop gets its turn."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The decision of one webhook, for each kind of caller.
+
+    Attributes
+    ----------
+    authenticated
+        For API servers: may rest on all that the operator knows.
+    stranger
+        For everybody else: rests on the review alone.
+    """
+
+    authenticated: Judge
+    stranger: Judge
+
+    def of(self, caller: Caller) -> Judge:
+        """Return the judge for a caller."""
+        return self.authenticated if caller is Caller.AUTHENTICATED else self.stranger
+
+
 class Reviewer:
     """Answers the reviews of one webhook.
 
@@ -50,18 +83,23 @@ class Reviewer:
     ----------
     kind
         The kind of object that it is for.
-    judge
+    judges
         The decision.
     count
         Called with each decision.
+    defects
+        Where unexpected exceptions are logged.
     """
 
-    def __init__(self, kind: str, judge: Judge, count: Callable[[Decision], None]) -> None:
+    def __init__(
+        self, kind: ResourceKind, judges: Judges, count: Callable[[Decision], None], defects: DefectLog
+    ) -> None:
         self._kind = kind
-        self._judge = judge
+        self._judges = judges
         self._count = count
+        self._defects = defects
 
-    async def review(self, body: bytes) -> bytes:
+    async def review(self, body: bytes, caller: Caller) -> bytes:
         """Return the answer to a review.
 
         A defect of ours lets the write go on: the reconciler looks at it again, and nobody is locked out of
@@ -70,26 +108,26 @@ class Reviewer:
         Parameters
         ----------
         body
-            The body of the API server's request.
+            The body of the request.
+        caller
+            Who sent it.
 
         Raises
         ------
         MalformedReviewError
             It is no review, or not one of this webhook's kind.
         """
-        review = parse_review(body)
-        if review.kind != self._kind:
-            raise MalformedReviewError(f"request.kind.kind: expected {self._kind} at this path")
+        review = parse_review(body, self._kind)
         if review.change is None:
             self._count(Decision.ALLOWED)
             return answer(review.uid, ALLOWED)
-        if review.change.kind != self._kind:
-            raise MalformedReviewError(f"request.object.kind: expected {self._kind} at this path")
         try:
-            verdict = await self._judge(review, review.change)
+            verdict = await self._judges.of(caller)(review, review.change)
             self._count(_decision(verdict))
-        except Exception:
-            log.exception("admission failed", object_kind=review.kind, namespace=review.namespace)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the write goes on
+            self._defects.report(
+                "admission failed", error, object_kind=review.kind, namespace=review.namespace
+            )
             self._count(Decision.FAILED)
             subject = f"{review.change.kind} {review.change.name}"
             verdict = ALLOWED.with_warnings([f"{subject}: not checked, as the operator has a defect"])
@@ -141,27 +179,34 @@ class Admission:
         self._rendering = rendering
         self._warn_only_users = warn_only_users
         self._metrics = metrics
+        self._defects = DefectLog()
         metrics.expect_webhooks(*self.reviewers)
 
     @property
-    def reviewers(self) -> Mapping[str, Reviewer]:
-        """The reviewers by path, as ``manifests/base/webhooks.yaml`` names them.
+    def reviewers(self) -> Mapping[Webhook, Reviewer]:
+        """The reviewers.
 
         Of the three for instances, the API server picks one by the namespace's label
         ``modeloperator.dev/admission``, so that no right to read namespaces is needed.
         """
-        instance = MODEL_INSTANCES.kind
+        template = Judges(self._template, _template_alone)
         judges = {
-            "/validate-modelinstance": (instance, self._instance(None)),
-            "/validate-modelinstance/deny": (instance, self._instance(Enforcement.DENY)),
-            "/validate-modelinstance/warn": (instance, self._instance(Enforcement.WARN)),
-            "/validate-modeltemplate": (MODEL_TEMPLATES.kind, self._template),
-            "/validate-clustermodeltemplate": (CLUSTER_MODEL_TEMPLATES.kind, self._template),
-            "/mutate-modelinstance": (instance, _created_by),
+            Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), _instance_alone)),
+            Webhook.INSTANCE_DENY: (
+                MODEL_INSTANCES,
+                Judges(self._instance(Enforcement.DENY), _instance_alone),
+            ),
+            Webhook.INSTANCE_WARN: (
+                MODEL_INSTANCES,
+                Judges(self._instance(Enforcement.WARN), _instance_alone),
+            ),
+            Webhook.TEMPLATE: (MODEL_TEMPLATES, template),
+            Webhook.CLUSTER_TEMPLATE: (CLUSTER_MODEL_TEMPLATES, template),
+            Webhook.CREATOR: (MODEL_INSTANCES, Judges(_created_by, _created_by)),
         }
         return {
-            path: Reviewer(kind, judge, partial(self._metrics.decided, path))
-            for path, (kind, judge) in judges.items()
+            webhook: Reviewer(kind, each, partial(self._metrics.decided, webhook), self._defects)
+            for webhook, (kind, each) in judges.items()
         }
 
     def _instance(self, label: Enforcement | None) -> Judge:
@@ -220,6 +265,21 @@ class Admission:
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance
+
+
+async def _instance_alone(_: Review, change: Change) -> Verdict:
+    """Judge an instance for a stranger: not against a template, and not by whether there is one.
+
+    Which namespaces the operator serves is not for strangers either, so it makes no difference.
+    """
+    if change.is_exempt:
+        return ALLOWED
+    return judge_instance(examine_alone(change), change, Enforcement.DENY)
+
+
+async def _template_alone(_: Review, change: Change) -> Verdict:
+    """Judge a template for a stranger: not by the instances that use it."""
+    return ALLOWED if change.is_exempt else judge_template(change, parse_template(change.obj))
 
 
 async def _created_by(review: Review, change: Change) -> Verdict:

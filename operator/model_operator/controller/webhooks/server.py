@@ -1,4 +1,4 @@
-"""Serving the webhooks over HTTPS: exact paths, JSON only, all of it bounded, no patience with the slow."""
+"""Serving the webhooks over HTTPS: known callers, JSON only, all of it bounded, deadlines for each step."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from model_operator.controller.inbound import Inbound, app_runner
+from model_operator.controller.metrics.instruments import WEBHOOK_KEY
 from model_operator.controller.places import Bounds, Places
 from model_operator.controller.webhooks.admission_gate import AdmissionGate, OverloadedError, ReviewBody
 from model_operator.controller.webhooks.review import MalformedReviewError
+from model_operator.core.admission.callers import Caller, Gate, Webhook
+
+JudgeReview = Callable[[bytes, Caller], Awaitable[bytes]]
+"""From the body of a review, and who sent it, to the body of the answer; :class:`MalformedReviewError` for
+anything else."""
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes. A review carries the object and the one that it replaces. etcd takes 1.5 MiB of each, so what makes
@@ -49,7 +55,8 @@ def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bound
 
 @asynccontextmanager
 async def serve_webhooks(
-    reviewers: Mapping[str, ReviewBody],
+    reviewers: Mapping[Webhook, JudgeReview],
+    callers: Callable[[], Gate],
     bound: socket.socket,
     ssl_context: ssl.SSLContext,
     gate: AdmissionGate,
@@ -61,8 +68,10 @@ async def serve_webhooks(
     Parameters
     ----------
     reviewers
-        What answers the reviews, by path. Every other path is 404: an answer there would let in what a
-        mistyped configuration meant to have checked.
+        What answers the reviews.
+    callers
+        Returns what callers have to show now. Every path that it does not admit is 404, alike for each: an
+        answer there would let in what a mistyped configuration meant to have checked.
     bound
         Where to listen, from :func:`~model_operator.controller.listening.bind`.
     ssl_context
@@ -76,8 +85,8 @@ async def serve_webhooks(
     """
     inbound = Inbound(places)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[inbound.middleware, *middlewares])
-    for path, review in reviewers.items():
-        application.router.add_post(path, _handler(review, gate, inbound))
+    # Not by aiohttp's router, which looks paths up in a dict: that takes longer the more of a token is right.
+    application.router.add_route("*", "/{path:.*}", _handler(reviewers, callers, gate, inbound))
     runner = app_runner(
         application,
         "webhooks",
@@ -98,9 +107,18 @@ async def serve_webhooks(
 
 
 def _handler(
-    review: ReviewBody, gate: AdmissionGate, inbound: Inbound
+    reviewers: Mapping[Webhook, JudgeReview],
+    callers: Callable[[], Gate],
+    gate: AdmissionGate,
+    inbound: Inbound,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
+        call = callers().admit(request.rel_url.raw_path)
+        if call is None:
+            return _refusal(HTTPStatus.NOT_FOUND, "not found")
+        request[WEBHOOK_KEY] = call.webhook
+        if request.method != hdrs.METH_POST:
+            return _refusal(HTTPStatus.METHOD_NOT_ALLOWED, "expected POST")
         if request.content_type != "application/json":
             return _refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json")
         if (request.content_length or 0) > MAX_BODY:
@@ -116,7 +134,7 @@ def _handler(
                         HTTPStatus.REQUEST_TIMEOUT, f"expected the body within {_BODY_SECONDS:g} s"
                     )
                 inbound.has_body(request)
-                answered = await gate.judge(review, body)
+                answered = await gate.judge(_bound(reviewers[call.webhook], call.caller), body)
         except MalformedReviewError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         except OverloadedError as error:
@@ -124,6 +142,15 @@ def _handler(
         return web.Response(body=answered, content_type="application/json")
 
     return handle
+
+
+def _bound(review: JudgeReview, caller: Caller) -> ReviewBody:
+    """Return a reviewer for reviews of one caller."""
+
+    async def judge(body: bytes) -> bytes:
+        return await review(body, caller)
+
+    return judge
 
 
 def _refusal(code: HTTPStatus, message: str) -> web.Response:

@@ -51,9 +51,16 @@ class WebhookService:
         self._admission = admission
         self._metrics = metrics
         self._certificate = (
-            FileCertificate(settings.cert_dir)
+            FileCertificate(
+                settings.cert_dir, token_file=settings.token_file, client_ca=settings.client_ca_file
+            )
             if settings.cert_dir is not None
-            else ServingCertificate(client, own_namespace(settings.namespace), extra_names=settings.names)
+            else ServingCertificate(
+                client,
+                own_namespace(settings.namespace),
+                extra_names=settings.names,
+                client_ca=settings.client_ca_file,
+            )
         )
         self._bound: socket.socket | None = None
         self.is_serving = False
@@ -78,8 +85,8 @@ class WebhookService:
         """Serve until cancelled; to be called when the caches are complete."""
         if self._bound is None:
             raise RuntimeError("prepare() comes first")
-        bound, settings = self._bound, self._settings
-        reviews = {path: reviewer.review for path, reviewer in self._admission.reviewers.items()}
+        bound, settings, certificate = self._bound, self._settings, self._certificate
+        reviews = {webhook: reviewer.review for webhook, reviewer in self._admission.reviewers.items()}
         bounds = webhook_bounds(
             settings.max_connections, settings.max_connections_per_address, settings.max_handshakes
         )
@@ -91,12 +98,19 @@ class WebhookService:
         )
 
         def serve() -> AbstractAsyncContextManager[None]:
-            context, middlewares = self._certificate.ssl_context, [self._metrics.webhook_middleware]
-            return serve_webhooks(reviews, bound, context, gate, places, middlewares)
+            context, middlewares = certificate.ssl_context, [self._metrics.webhook_middleware]
+            return serve_webhooks(
+                reviews, lambda: certificate.gate, bound, context, gate, places, middlewares
+            )
 
         async with in_thread("webhooks", serve):
             self.is_serving = True
             log.info("webhooks are served", port=self._settings.port)
+            if not certificate.gate.is_authenticating:
+                log.warning(
+                    "callers of the webhooks are not authenticated, so instances are not judged against "
+                    "their templates; set MODEL_OPERATOR_ADMISSION__TOKEN_FILE or __CLIENT_CA_FILE"
+                )
             try:
                 await self._certificate.run()
             finally:
