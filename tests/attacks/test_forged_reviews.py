@@ -18,7 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.listening import bind
-from model_operator.controller.webhooks.server import serve_webhooks
+from model_operator.controller.places import Places
+from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.core.admission.callers import Gate, Webhook
 from tests.attacks.strangers import Stranger
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
@@ -76,7 +78,9 @@ class Port(logging.Handler):
         bound = bind(LOOPBACK, 0)
         self.number = bound.getsockname()[1]
         reviews = {webhook: reviewer.review for webhook, reviewer in webhooks.reviewers.items()}
-        async with serve_webhooks(reviews, lambda: self.gate, bound, context):
+        places = Places(webhook_bounds(256, 256, 256), lambda _: None)
+        gate = AdmissionGate(ReviewBounds(), asyncio.get_running_loop(), lambda _: None)
+        async with serve_webhooks(reviews, lambda: self.gate, bound, context, gate, places):
             ready.set()
             await stop.wait()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from model_operator.controller.resources import MODEL_INSTANCES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
 from model_operator.controller.webhooks.review import parse_review
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
@@ -25,8 +26,9 @@ def review(kind: str, spec: str) -> bytes:
     request = {
         "uid": "r",
         "operation": "CREATE",
-        "kind": {"kind": kind},
+        "kind": {"group": "modeloperator.dev", "version": "v1alpha1", "kind": kind},
         "namespace": "team",
+        "name": "a",
         "userInfo": {"username": "ada"},
         "object": {
             "apiVersion": "modeloperator.dev/v1alpha1",
@@ -56,7 +58,9 @@ HOSTILE = {
 @pytest.mark.parametrize("enforcement", Enforcement)
 @pytest.mark.parametrize(("spec", "word"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_an_instance_is_denied_to_everybody(spec: str, word: str, enforcement: Enforcement) -> None:
-    change = parse_review(review("ModelInstance", f'{{"model_template_id":"t",{spec}}}')).change
+    change = parse_review(
+        review("ModelInstance", f'{{"model_template_id":"t",{spec}}}'), MODEL_INSTANCES
+    ).change
     assert change is not None
     verdict = judge_instance(examine_instance(change, ClusterState(), RenderSettings()), change, enforcement)
 
@@ -71,7 +75,7 @@ def test_an_instance_is_denied_to_everybody(spec: str, word: str, enforcement: E
 def test_a_template_is_denied(field: str, value: str) -> None:
     bundle = '"vendor_configuration":{"bundle_config":{"registry":"r.test","image":"i","tag":"t"}}'
     body = review("ModelTemplate", f'{{"model_type":"EMBEDDING",{bundle},"{field}":{value}}}')
-    change = parse_review(body).change
+    change = parse_review(body, MODEL_TEMPLATES).change
     assert change is not None
     obj: dict[str, Any] = dict(change.obj)
 
@@ -84,7 +88,7 @@ def test_a_template_is_denied(field: str, value: str) -> None:
 def test_what_was_let_in_before_may_be_relabelled_and_released() -> None:
     """Finalizers must be removable, however wrong the object is."""
     spec = f'{{"model_template_id":"t",{HOSTILE["deep notes"][0]}}}'
-    change = parse_review(review("ModelInstance", spec)).change
+    change = parse_review(review("ModelInstance", spec), MODEL_INSTANCES).change
     assert change is not None
     again = type(change)({**change.obj, "metadata": {"name": "a", "labels": {"a": "b"}}}, change.obj)
 

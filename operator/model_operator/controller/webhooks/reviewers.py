@@ -190,16 +190,11 @@ class Admission:
         ``modeloperator.dev/admission``, so that no right to read namespaces is needed.
         """
         template = Judges(self._template, _template_alone)
+        alone = self._instance_alone
         judges = {
-            Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), _instance_alone)),
-            Webhook.INSTANCE_DENY: (
-                MODEL_INSTANCES,
-                Judges(self._instance(Enforcement.DENY), _instance_alone),
-            ),
-            Webhook.INSTANCE_WARN: (
-                MODEL_INSTANCES,
-                Judges(self._instance(Enforcement.WARN), _instance_alone),
-            ),
+            Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), alone)),
+            Webhook.INSTANCE_DENY: (MODEL_INSTANCES, Judges(self._instance(Enforcement.DENY), alone)),
+            Webhook.INSTANCE_WARN: (MODEL_INSTANCES, Judges(self._instance(Enforcement.WARN), alone)),
             Webhook.TEMPLATE: (MODEL_TEMPLATES, template),
             Webhook.CLUSTER_TEMPLATE: (CLUSTER_MODEL_TEMPLATES, template),
             Webhook.CREATOR: (MODEL_INSTANCES, Judges(_created_by, _created_by)),
@@ -228,6 +223,15 @@ class Admission:
             return judge_instance(examination, change, enforcement).with_warnings(warnings)
 
         return judge
+
+    async def _instance_alone(self, _: Review, change: Change) -> Verdict:
+        """Judge an instance for a stranger: not against a template, and not by whether there is one.
+
+        Which namespaces the operator serves is not for strangers either, so it makes no difference.
+        """
+        if change.is_exempt:
+            return ALLOWED
+        return judge_instance(examine_alone(change, self._rendering), change, Enforcement.DENY)
 
     async def _template(self, review: Review, change: Change) -> Verdict:
         if change.is_exempt or not self._scope.covers(review.namespace):
@@ -265,16 +269,6 @@ class Admission:
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance
-
-
-async def _instance_alone(_: Review, change: Change) -> Verdict:
-    """Judge an instance for a stranger: not against a template, and not by whether there is one.
-
-    Which namespaces the operator serves is not for strangers either, so it makes no difference.
-    """
-    if change.is_exempt:
-        return ALLOWED
-    return judge_instance(examine_alone(change), change, Enforcement.DENY)
 
 
 async def _template_alone(_: Review, change: Change) -> Verdict:

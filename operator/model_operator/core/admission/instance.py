@@ -101,16 +101,18 @@ def examine_instance(change: Change, templates: TemplateLookup, settings: Render
     return Examination(instance, own, template, problem, violations)
 
 
-def examine_alone(change: Change) -> Examination:
+def examine_alone(change: Change, settings: RenderSettings) -> Examination:
     """Find out what is wrong with an instance whatever its template, and nothing else.
 
     Parameters
     ----------
     change
         The write; its object is a ModelInstance.
+    settings
+        The cluster's conventions.
     """
     instance, violations = parse_instance(_named(change))
-    return Examination(instance, own=violations or sort_violations(_beyond_limits(instance)))
+    return Examination(instance, own=violations or sort_violations(_beyond_limits(instance, settings)))
 
 
 def judge_instance(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
