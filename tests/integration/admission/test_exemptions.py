@@ -169,7 +169,7 @@ def test_deeply_nested_object_ends_no_operator(private_admission: Admission, kub
     nesting = template("nesting")
     nesting["spec"]["pod_template"] = {"spec": {"affinity": "NESTED"}}
     assert "is invalid" in create(nesting)
-    for name, word in {"deep": "InvalidParameters", "noted": "RolledOut"}.items():
+    for name, word in {"deep": "InvalidParameters", "noted": "InvalidParameters"}.items():
         shown = ("--namespace", api.namespace, "get", "modelinstance", name)
         wait_for(lambda shown=shown, word=word: word in kubectl(*shown).stdout, message=name)  # type: ignore[misc]
     assert private_admission.operator is not None
