@@ -31,7 +31,7 @@ OF_OS = re.compile(r"system|popen|exec\w*|spawn\w*|posix_spawn\w*|fork\w*")
 def test_each_test_that_it_names_is_there(reference: str) -> None:
     path, _, name = reference.partition("::")
     text = (REPOSITORY / "tests" / path).read_text()
-    assert not name or re.search(rf"^\s*(async )?def {name}\(", text, re.MULTILINE)
+    assert not name or re.search(rf"^\s*((async )?def {name}\(|class {name}\b)", text, re.MULTILINE)
 
 
 def test_each_attempt_is_stopped_with_a_test_or_said_not_to_be() -> None:
