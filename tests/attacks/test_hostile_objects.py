@@ -108,7 +108,7 @@ def test_hostile_objects_hold_up_nobody_else(
         output = ("-o", f"jsonpath={{.status{path}}}")
         return kubectl("get", "modelinstance", name, "--namespace", namespace, *output).stdout
 
-    def is_told(name: str) -> bool:
+    def is_reported(name: str) -> bool:
         return status_of(name, '.conditions[?(@.type=="Ready")].reason') == "InvalidParameters"
 
     def has_event(name: str) -> bool:
@@ -116,7 +116,7 @@ def test_hostile_objects_hold_up_nobody_else(
         return any(each["reason"] == "InvalidParameters" for each in told)
 
     for name, _, _ in HOSTILE.values():
-        wait_for(partial(is_told, name), message=f"the status of {name} says what is wrong", deadline=60)
+        wait_for(partial(is_reported, name), message=f"the status of {name} says what is wrong", deadline=60)
         assert status_of(name, ".validation_errors")
     assert "too_deep" in status_of("deep-notes", ".validation_errors[*].type")
     assert "too_large" in status_of("large-cards", ".validation_errors[*].type")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from model_operator.core.canonical import applicable
+from model_operator.core.canonical import with_applied_hash
 from model_operator.core.json_values import wire_json
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.rendering import render
@@ -82,7 +82,7 @@ def children(each: Iterable[str], namespace: str, tag: str = "") -> list[Object]
         obj["metadata"] |= {"uid": f"bench-{name}", "generation": 1}
         parsed, violations = parse_instance(obj)
         assert not violations
-        rendered += [applicable(child) for child in render(compiled, parsed).children]
+        rendered += [with_applied_hash(child) for child in render(compiled, parsed).children]
     return rendered
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
-from model_operator.core.arrivals import tally
-from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.arrivals import count_instances
+from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.conditions import merge_patch
 from model_operator.core.ownership import (
     INSTANCE_LABEL,
@@ -28,7 +28,7 @@ from model_operator.core.ownership import (
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan
 from model_operator.core.render_settings import RenderSettings
-from model_operator.core.replicas import has_least
+from model_operator.core.replicas import has_min_workers
 from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status
 from model_operator.core.template_status import template_status
@@ -204,9 +204,9 @@ def _differences(plan: Plan, own: list[Object]) -> Iterator[str]:
     for kind, child in sorted(live.keys() - wanted.keys()):
         yield f"{kind} {child} is not wanted"
     for key in sorted(wanted.keys() & live.keys()):
-        if not is_applied(applicable(wanted[key]), live[key]):
+        if not is_applied(with_applied_hash(wanted[key]), live[key]):
             yield f"{key[0]} {key[1]} differs from what is rendered"
-        if not has_least(wanted[key], live[key], least[key[1]]):
+        if not has_min_workers(wanted[key], live[key], least[key[1]]):
             yield f"{key[0]} {key[1]} has fewer workers than {least[key[1]]}"
 
 
@@ -254,7 +254,7 @@ def _of_template(obj: Object, template: CompiledTemplate, snapshot: Snapshot) ->
     One that could not be tried on the API server under the faults says so until it is tried again.
     """
     metadata = obj["metadata"]
-    counted = tally(snapshot.instances.values(), metadata["uid"], metadata["generation"])
+    counted = count_instances(snapshot.instances.values(), metadata["uid"], metadata["generation"])
     current = obj.get("status", {})
     if _condition(obj, "Ready").get("status") != "True":
         yield Violation(_name(obj), f"{obj['kind']} says {_said(_condition(obj, 'Ready'))}")

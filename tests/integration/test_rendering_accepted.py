@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.api.enums import EndpointType, GpuType
-from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.rendering import render
 from model_operator.core.templates import compile_template
 from tests.integration.operator.examples import environment, instance, template
@@ -27,7 +27,7 @@ CASES = sorted(path.name for path in GOLDEN.iterdir())
 def check_is_taken(api: KubeApi, child: Object) -> None:
     """Apply a child as the operator does, to the test's namespace and without an owner, and see it stored."""
     metadata = {key: value for key, value in child["metadata"].items() if key != "ownerReferences"}
-    sent = applicable({**child, "metadata": {**metadata, "namespace": api.namespace}})
+    sent = with_applied_hash({**child, "metadata": {**metadata, "namespace": api.namespace}})
     stored = api.apply(sent, dry_run=True)
     assert is_applied(sent, stored), "it would be applied again for ever"
 

@@ -27,7 +27,7 @@ def live(story: Story) -> None:
         spec = {"model_creation_parameters": {"MODEL_NAME": "second", **given}}
         return lambda: api.apply(profile.instance(**spec))
 
-    _tell(
+    _update_status(
         story,
         [
             ("an instance without a template", lambda: api.apply(profile.instance()), {"Reconciling"}),
@@ -50,7 +50,7 @@ def live(story: Story) -> None:
     )
     with story.step("deletion"):
         api.delete("ModelInstance", INSTANCE, propagation="Foreground")
-    _tell(story, [("a namesake", lambda: api.apply(profile.instance()), SERVES)])
+    _update_status(story, [("a namesake", lambda: api.apply(profile.instance()), SERVES)])
 
 
 def live_in_parts(story: Story) -> None:
@@ -65,7 +65,7 @@ def live_in_parts(story: Story) -> None:
 
         return act
 
-    _tell(
+    _update_status(
         story,
         [
             ("two deployments", deployments("a", "b"), SERVES),
@@ -79,7 +79,7 @@ def live_in_parts(story: Story) -> None:
     )
 
 
-def _tell(story: Story, steps: list[tuple[str, Act, set[str]]]) -> None:
+def _update_status(story: Story, steps: list[tuple[str, Act, set[str]]]) -> None:
     for name, act, expected in steps:
         with story.step(name):
             act()

@@ -17,9 +17,9 @@ from model_operator.controller.cache import NamespacedName, Object
 from model_operator.controller.client import ApiClient, Selection
 from model_operator.controller.errors import ApiError, ForbiddenError
 from model_operator.controller.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
-from model_operator.core.causes.cause import Cause
+from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.causes.events import events_of_pod
-from model_operator.core.causes.workers import workers_of
+from model_operator.core.causes.workers import group_pods
 from model_operator.core.reasons import POD_REASONS, Reason
 
 log = structlog.get_logger(__name__)
@@ -42,10 +42,10 @@ class _Watch:
     next_look: float
     looked_at: float = 0.0
     pause: float = _FIRST_PAUSE_SECONDS
-    cause: Cause | None = None
+    cause: Diagnosis | None = None
 
 
-class CauseFinder:
+class PodDiagnostics:
     """Finds out why roll-outs do not get on.
 
     Parameters
@@ -68,7 +68,7 @@ class CauseFinder:
 
     async def find(
         self, instance: NamespacedName, stuck: Sequence[Mapping[str, Any]], told: str
-    ) -> tuple[Mapping[str, Cause], float | None]:
+    ) -> tuple[Mapping[str, Diagnosis], float | None]:
         """Return what is known of an instance's Deployments, looking at their pods where it is time to.
 
         Parameters
@@ -130,11 +130,11 @@ class CauseFinder:
         watch.next_look = watch.looked_at + watch.pause
         watch.pause = min(watch.pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
 
-    async def _cause_of(self, live: Mapping[str, Any]) -> Cause | None:
+    async def _cause_of(self, live: Mapping[str, Any]) -> Diagnosis | None:
         namespace, selector = live["metadata"]["namespace"], live["spec"]["selector"]["matchLabels"]
         labels = ",".join(f"{key}={value}" for key, value in selector.items())
         sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
-        workers = workers_of(live, sets, await self._list(PODS, namespace, labels=labels))
+        workers = group_pods(live, sets, await self._list(PODS, namespace, labels=labels))
         events = {}
         try:
             for uid in workers.unclear[:_READ_EVENTS_OF]:

@@ -20,7 +20,7 @@ from model_operator.controller.handover import hand_over
 from model_operator.controller.leftovers import exists
 from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
 from model_operator.controller.state import ClusterState
-from model_operator.core.canonical import applicable, is_applied
+from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, ObjectRef, Verb
 from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
@@ -28,7 +28,7 @@ from model_operator.core.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
 from model_operator.core.reasons import PRECEDENCE, Reason
 from model_operator.core.rendering import RenderedDeployment, Rendering
-from model_operator.core.replicas import has_least, leaves_replicas, with_replicas, without_replicas
+from model_operator.core.replicas import has_min_workers, leaves_replicas, with_replicas, without_replicas
 
 log = structlog.get_logger(__name__)
 
@@ -110,16 +110,16 @@ class ChildSync:
     async def _bring(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
         """Bring the children of one deployment to what is wanted; return the worst that was in the way."""
         failures = []
-        children, least = rendered.children, rendered.workers
+        children, min_workers = rendered.children, rendered.workers
         if rendered.autoscaler is None:
             stays = await self._end_autoscaling(instance, rendered)
             if stays is not None:
                 failures.append(stays)
                 # As long as it is there it chooses the number; without any worker it takes itself for off.
-                children, least = [without_replicas(child) for child in children], 1
+                children, min_workers = [without_replicas(child) for child in children], 1
         for child in children:
-            wanted = rendered.applicable if child is rendered.deployment else applicable(child)
-            failure = await self._ensure(instance, child, wanted, least)
+            wanted = rendered.with_applied_hash if child is rendered.deployment else with_applied_hash(child)
+            failure = await self._ensure(instance, child, wanted, min_workers)
             if failure is not None:
                 failures.append(failure)
                 if child["kind"] in _NEEDED_TO_SERVE:
@@ -127,7 +127,7 @@ class ChildSync:
         return min(failures, key=lambda failure: PRECEDENCE.index(failure.reason), default=None)
 
     async def _ensure(
-        self, instance: ModelInstance, child: Object, wanted: Object, least: int
+        self, instance: ModelInstance, child: Object, wanted: Object, min_workers: int
     ) -> Failure | None:
         """Bring one child, which is applied as `wanted`, to that; return what was in the way.
 
@@ -139,15 +139,17 @@ class ChildSync:
         try:
             live = self._state.children[kind.kind].get(namespace, name)
             if live is None:
-                if not await self._contests.may_write(wanted, None, least):
+                if not await self._contests.may_write(wanted, None, min_workers):
                     self._tell_contest(*self._contests.held(wanted), name)
                     return None
-                first = applicable(with_replicas(child, least)) if leaves_replicas(child) else wanted
-                found = await self._claim(kind, first, wanted, least)
+                first = (
+                    with_applied_hash(with_replicas(child, min_workers)) if leaves_replicas(child) else wanted
+                )
+                found = await self._claim(kind, first, wanted, min_workers)
                 if isinstance(found, Failure):
                     return found
                 live = found
-            return await self._update(instance, kind, wanted, live, least)
+            return await self._update(instance, kind, wanted, live, min_workers)
         except ApiUnavailableError as error:
             log.warning("write not answered", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
@@ -162,7 +164,7 @@ class ChildSync:
             return failure
 
     async def _claim(
-        self, kind: ResourceKind, first: Object, wanted: Object, least: int
+        self, kind: ResourceKind, first: Object, wanted: Object, min_workers: int
     ) -> dict[str, Any] | Failure:
         """Create a child that is not known, as it is at first; return it, or the one that has its name."""
         metadata = wanted["metadata"]
@@ -177,12 +179,12 @@ class ChildSync:
                 )
         self._state.children[kind.kind].put(created)
         if first is wanted:
-            self._contests.was_written(wanted, None, created, least)
+            self._contests.was_written(wanted, None, created, min_workers)
         self._tell(Verb.CREATED, kind, created)
         return created
 
     async def _update(
-        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object, least: int
+        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object, min_workers: int
     ) -> Failure | None:
         name = wanted["metadata"]["name"]
         match _ownership(instance, live):
@@ -190,7 +192,7 @@ class ChildSync:
                 return Failure(
                     Reason.NameConflict, f"{kind.kind} {name} exists and does not belong to this instance."
                 )
-            case Ownership.LEAVING:
+            case Ownership.TERMINATING:
                 return Failure(
                     Reason.Deploying,
                     f"{kind.kind} {name} is still being deleted; it is created anew after that.",
@@ -198,21 +200,21 @@ class ChildSync:
             case Ownership.ORPHAN if not await exists(self._client, instance):
                 # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
                 return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
-        is_as_wanted = is_applied(wanted, live) and has_least(wanted, live, least)
-        if is_as_wanted or self._contests.is_as_answered(wanted, live, least):
+        is_as_wanted = is_applied(wanted, live) and has_min_workers(wanted, live, min_workers)
+        if is_as_wanted or self._contests.is_as_answered(wanted, live, min_workers):
             self._state.children[kind.kind].put(dict(live))
             self._tell_contest(*self._contests.contested(wanted), name)
             return None
-        if not await self._contests.may_write(wanted, live, least):
+        if not await self._contests.may_write(wanted, live, min_workers):
             self._tell_contest(*self._contests.held(wanted), name)
             return None
         # The uid makes the server refuse if the name has meanwhile become somebody else's object.
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
         if leaves_replicas(wanted):
-            await hand_over(self._client, metadata, least)
+            await hand_over(self._client, metadata, min_workers)
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
-        self._contests.was_written(wanted, live, applied, least)
+        self._contests.was_written(wanted, live, applied, min_workers)
         self._tell_contest(*self._contests.contested(wanted), name)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             self._tell(Verb.UPDATED, kind, applied)
@@ -231,7 +233,7 @@ class ChildSync:
         match _ownership(instance, live):
             case Ownership.FOREIGN:
                 return None
-            case Ownership.LEAVING:
+            case Ownership.TERMINATING:
                 return stays
             case Ownership.ORPHAN:
                 try:

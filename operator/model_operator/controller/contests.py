@@ -14,7 +14,7 @@ from model_operator.controller.cache import NamespacedName
 from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import ApiError, NotFoundError
 from model_operator.controller.resources import CHILD_KIND
-from model_operator.core.canonical import APPLIED_HASH, was_applied
+from model_operator.core.canonical import APPLIED_HASH, hash_matches
 from model_operator.core.contention import (
     PEACE_SECONDS,
     Contention,
@@ -132,7 +132,7 @@ class Contests:
             The child as the API server answered.
         """
         now, known = self._clock(), self._find(wanted)
-        is_drift = live is not None and was_applied(wanted, live)
+        is_drift = live is not None and hash_matches(wanted, live)
         contention = written(known.contention if known else None, _hash(wanted), now, is_drift=is_drift)
         answered = fingerprint(wanted, answer, least)
         if known is None or contention.corrections == 0:

@@ -195,7 +195,7 @@ class EventRecorder:
             while not self._queue:
                 self._available.clear()
                 await self._available.wait()
-            await self._give_way()
+            await self._requeue_behind_waiting()
             if not self._queue:
                 continue
             try:
@@ -205,7 +205,7 @@ class EventRecorder:
             except Exception:
                 log.exception("event lost")
 
-    async def _give_way(self) -> None:
+    async def _requeue_behind_waiting(self) -> None:
         """Wait while instances do, but not for ever: posting would take a third of what the server can do."""
         left = _GIVE_WAY_SECONDS
         while left > 0 and self._is_busy():

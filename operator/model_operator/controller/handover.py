@@ -14,7 +14,7 @@ _ATTEMPTS = 5
 """The Deployment controller writes its status often, and then there is another version to be read."""
 
 
-async def hand_over(client: ApiClient, metadata: Mapping[str, Any], least: int) -> None:
+async def hand_over(client: ApiClient, metadata: Mapping[str, Any], min_workers: int) -> None:
     """See to it that ``replicas`` can be left out of what is applied next, and changes by that not at all.
 
     Parameters
@@ -33,7 +33,7 @@ async def hand_over(client: ApiClient, metadata: Mapping[str, Any], least: int) 
     """
     for attempt in range(1, _ATTEMPTS + 1):
         live = await client.get(DEPLOYMENTS, metadata["namespace"], metadata["name"])
-        number = handover(live, metadata["uid"], least)
+        number = handover(live, metadata["uid"], min_workers)
         if number is None:
             return
         try:

@@ -22,7 +22,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from model_operator.controller.places import Closing, Phase, Place, Places
+from model_operator.controller.places import Closing, FieldSpec, Phase, Places
 
 log = structlog.get_logger(__name__)
 
@@ -142,7 +142,7 @@ class Inbound:
         return len(self._places) > before
 
     async def _connect(
-        self, peer: socket.socket, place: Place, serve: web.Server, ssl_context: ssl.SSLContext | None
+        self, peer: socket.socket, place: FieldSpec, serve: web.Server, ssl_context: ssl.SSLContext | None
     ) -> None:
         loop = asyncio.get_running_loop()
         guarded = _Guarded(loop, self._places, place, serve(), self._guarded, self._forget)
@@ -280,7 +280,7 @@ class _Guarded(asyncio.Protocol):
         self,
         loop: asyncio.AbstractEventLoop,
         places: Places,
-        place: Place,
+        place: FieldSpec,
         inner: web.RequestHandler,
         known: dict[asyncio.Protocol, _Guarded],
         forget: Callable[[asyncio.Protocol], None],

@@ -10,17 +10,17 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.cache import NamespacedName, Object, key_of
-from model_operator.controller.causes import CauseFinder
+from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.contests import Contests
 from model_operator.controller.errors import NotFoundError
-from model_operator.controller.kept_pods import PodKeeper
-from model_operator.controller.leftovers import Leftovers
+from model_operator.controller.kept_pods import PodTemplatePinner
+from model_operator.controller.leftovers import StaleChildCollector
 from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
-from model_operator.core.arrivals import contribution
+from model_operator.core.arrivals import rollout_share
 from model_operator.core.conditions import merge_patch
 from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
@@ -29,7 +29,7 @@ from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.resolution import resolve_template
-from model_operator.core.status import Observation, instance_status, stuck_deployments
+from model_operator.core.status import Observation, instance_status, needs_diagnosis
 
 log = structlog.get_logger(__name__)
 
@@ -47,10 +47,10 @@ class InstanceReconciler:
         Called with the uid of a template when one of its instances counts as something else than before.
     record
         Called with what has happened to an instance.
-    look_later
+    requeue_after
         Called with namespace and name of an instance, and the seconds after which it is to be looked at
         unless it is before.
-    give_way
+    requeue_behind_waiting
         Called with namespace and name of an instance that is to be looked at again after all that wait; False
         when none do.
     causes
@@ -64,25 +64,25 @@ class InstanceReconciler:
         client: ApiClient,
         state: ClusterState,
         settings: RenderSettings,
-        recount: Callable[[str | None], None],
+        update_template_counts: Callable[[str | None], None],
         record: Callable[[Iterable[Event]], None],
-        look_later: Callable[[str, str, float], None],
-        give_way: Callable[[str, str], bool],
-        causes: CauseFinder | None = None,
+        requeue_after: Callable[[str, str, float], None],
+        requeue_behind_waiting: Callable[[str, str], bool],
+        causes: PodDiagnostics | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
         self._settings = settings
-        self._recount = recount
+        self._update_template_counts = update_template_counts
         self._record = record
-        self._look_later = look_later
-        self._give_way = give_way
-        self._untold: set[NamespacedName] = set()
-        self._causes = CauseFinder(client) if causes is None else causes
+        self._requeue_after = requeue_after
+        self._requeue_behind_waiting = requeue_behind_waiting
+        self._deferred: set[NamespacedName] = set()
+        self._causes = PodDiagnostics(client) if causes is None else causes
         self._clock = clock
-        self._pods = PodKeeper(client, state)
-        self._leftovers = Leftovers(client, state)
+        self._pods = PodTemplatePinner(client, state)
+        self._stale_children = StaleChildCollector(client, state)
         self._contests = Contests(client)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
@@ -104,8 +104,8 @@ class InstanceReconciler:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
             self._contests.forget((namespace, name))
-            self._untold.discard((namespace, name))
-            await self._clear_leftovers((namespace, name), None)
+            self._deferred.discard((namespace, name))
+            await self._collect_stale_children((namespace, name), None)
             return None
         instance, violations = parse_instance(obj)
         failures: dict[str, Failure] = {}
@@ -113,7 +113,7 @@ class InstanceReconciler:
         contested: Mapping[str, Sequence[ContestedField]] = {}
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
-            await self._clear_leftovers((namespace, name), instance)
+            await self._collect_stale_children((namespace, name), instance)
             template = resolve_template(instance, self._state)
             plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
             plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
@@ -128,26 +128,26 @@ class InstanceReconciler:
                     self._record_actions(instance, plan, actions)
                 contested = children.contested
                 if children.next_look is not None:
-                    self._look_later(namespace, name, children.next_look)
-        if actions and not failures and not contested and self._tells_later((namespace, name)):
+                    self._requeue_after(namespace, name, children.next_look)
+        if actions and not failures and not contested and self._defers_status((namespace, name)):
             return None
-        await self._tell(obj, instance, plan, failures, contested)
+        await self._update_status(obj, instance, plan, failures, contested)
         return min((failure.retry_limit for failure in failures.values()), default=None)
 
-    async def _clear_leftovers(self, key: NamespacedName, instance: ModelInstance | None) -> None:
-        delay = await self._leftovers.clear(key, instance)
+    async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
+        delay = await self._stale_children.clear(key, instance)
         if delay is not None:
-            self._look_later(*key, delay)
+            self._requeue_after(*key, delay)
 
-    def _tells_later(self, key: NamespacedName) -> bool:
+    def _defers_status(self, key: NamespacedName) -> bool:
         """Leave a status for the next look, once, while other instances wait for their children.
 
         With many at a time, the models come first, and by the next look the roll-out is often complete: that
         is one write instead of two.
         """
-        if key in self._untold or not self._give_way(*key):
+        if key in self._deferred or not self._requeue_behind_waiting(*key):
             return False
-        self._untold.add(key)
+        self._deferred.add(key)
         return True
 
     def _record_actions(self, instance: ModelInstance, plan: Plan, actions: Sequence[ChildAction]) -> None:
@@ -155,7 +155,7 @@ class InstanceReconciler:
             regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
             self._record(child_event(regarding, action, instance, plan.template) for action in actions)
 
-    async def _tell(
+    async def _update_status(
         self,
         obj: Object,
         instance: ModelInstance,
@@ -164,7 +164,7 @@ class InstanceReconciler:
         contested: Mapping[str, Sequence[ContestedField]],
     ) -> None:
         """Write the status, if it is not what the object already says."""
-        self._untold.discard(key_of(obj))
+        self._deferred.discard(key_of(obj))
         metadata = obj["metadata"]
         current = obj.get("status") or {}
         deployments, services = (
@@ -193,23 +193,23 @@ class InstanceReconciler:
         except NotFoundError as error:
             if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
                 # Within a gap of the watch: children would be made for it, and collected, again and again.
-                self._recount(bound_template(current))
+                self._update_template_counts(bound_template(current))
                 # That has been the only word of its deletion; its children are to be looked at, too.
-                self._look_later(*key_of(obj), 0)
+                self._requeue_after(*key_of(obj), 0)
             raise
         self._state.instances.put(patched)
         self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))
-        if contribution(current) != contribution(wanted):
+        if rollout_share(current) != rollout_share(wanted):
             for uid in {bound_template(current), bound_template(wanted)}:
-                self._recount(uid)
+                self._update_template_counts(uid)
 
     async def _with_causes(self, obj: Object, observation: Observation) -> Observation:
         """Add why roll-outs do not get on, and see to the next look at them."""
-        stuck = [observation.deployments[name] for name in stuck_deployments(observation)]
+        stuck = [observation.deployments[name] for name in needs_diagnosis(observation)]
         told = ready_reason(observation.current)
         causes, delay = await self._causes.find(key_of(obj), stuck, told)
         if delay is not None:
-            self._look_later(*key_of(obj), delay)
+            self._requeue_after(*key_of(obj), delay)
         return replace(observation, causes=causes) if causes else observation
 
 

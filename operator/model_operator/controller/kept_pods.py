@@ -14,14 +14,14 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import NotFoundError
 from model_operator.controller.resources import DEPLOYMENTS
 from model_operator.controller.state import ClusterState
-from model_operator.core.kept_pods import applied_pods, told_revision, with_pods
+from model_operator.core.kept_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.plan import Plan
 from model_operator.core.rendering import RenderedDeployment
 
 log = structlog.get_logger(__name__)
 
 
-class PodKeeper:
+class PodTemplatePinner:
     """Puts the pods that were applied in place of those that a changed operator renders.
 
     Parameters
@@ -63,14 +63,14 @@ class PodKeeper:
         kept: dict[tuple[str, str], dict[str, Any]] = {}
         deployments = []
         for rendered in plan.rendering.deployments:
-            told = told_revision(status, instance, plan.template, rendered.name)
+            told = recorded_revision(status, instance, plan.template, rendered.name)
             found = await self._find(rendered, told, before)
             if found is None:
                 deployments.append(rendered)
             else:
                 identity, pods = found
                 kept[identity] = pods
-                deployments.append(with_pods(rendered, pods))
+                deployments.append(with_pod_template(rendered, pods))
         if not kept:
             self.forget(key)
             return plan

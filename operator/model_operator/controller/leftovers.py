@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 30.0
 """The time that the garbage collector has; it takes about one second where nothing is wrong."""
-UNHURRIED_SECONDS = 90.0
+GC_GRACE_WITHOUT_OWNER = 90.0
 """The same where no instance waits for the names, as when a thousand are deleted at once."""
 
 
-class Leftovers:
+class StaleChildCollector:
     """Knows since when there is something to be cleared away.
 
     Parameters
@@ -64,11 +64,11 @@ class Leftovers:
             Seconds until the next look; None when nothing is left that could be deleted.
         """
         uid = instance.metadata.uid if instance else None
-        left = [child for child in self._state.left_by_namesakes(*key, uid) if _may_go(child)]
+        left = [child for child in self._state.children_of_deleted_owners(*key, uid) if _may_go(child)]
         if not left:
             self._since.pop(key, None)
             return None
-        patience = PATIENCE_SECONDS if instance else UNHURRIED_SECONDS
+        patience = PATIENCE_SECONDS if instance else GC_GRACE_WITHOUT_OWNER
         wait = self._since.setdefault(key, self._clock()) + patience - self._clock()
         if wait > 0:
             return wait

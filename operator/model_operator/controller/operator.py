@@ -40,14 +40,14 @@ from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateTrials, home_namespace
+from model_operator.controller.trials import TemplateDryRunner, home_namespace
 from model_operator.controller.triggers import Key, Scope, Triggers
-from model_operator.controller.vitals import WATCHER, Vitals
-from model_operator.controller.watch_start import WatchStart
+from model_operator.controller.vitals import WATCHER, WatchLiveness
+from model_operator.controller.watch_start import InitialListRewriter
 from model_operator.controller.watching import kopf_settings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
-from model_operator.controller.workers import Workers
+from model_operator.controller.workers import WorkerPool
 
 log = structlog.get_logger(__name__)
 
@@ -173,25 +173,25 @@ class Operator:
         # Nothing is to be done before we lead, and then everything is looked at once.
         self._queue.close()
         self._triggers = Triggers(self._state, self._queue, scope, metrics.unreadable)
-        self._vitals = Vitals(kinds, scope, settings.resync_seconds)
-        self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._vitals.sign)
-        self._watch_start = WatchStart(connection.server, kinds, scope, self._resync.relisted)
+        self._liveness = WatchLiveness(kinds, scope, settings.resync_seconds)
+        self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._liveness.heartbeat)
+        self._initial_list = InitialListRewriter(connection.server, kinds, scope, self._resync.relisted)
         self._events = EventRecorder(writer, metrics, is_busy=lambda: len(self._queue) > 0)
-        self._workers = Workers(
+        self._workers = WorkerPool(
             self._queue,
             InstanceReconciler(
                 writer,
                 self._state,
                 settings.rendering,
-                self._triggers.recount,
+                self._triggers.update_template_counts,
                 self._events.record,
-                self._triggers.look_later,
-                self._triggers.give_way,
+                self._triggers.requeue_after,
+                self._triggers.requeue_behind_waiting,
             ),
             TemplateReconciler(
                 writer,
                 self._state,
-                TemplateTrials(
+                TemplateDryRunner(
                     writer,
                     self._state,
                     settings.rendering,
@@ -253,9 +253,9 @@ class Operator:
                 await asyncio.sleep(_FILL_RETRY_SECONDS)
                 if error.code == HTTPStatus.UNAUTHORIZED:
                     await self._read_credentials_again()
-        self._watch_start.begin_at(versions)
+        self._initial_list.resume_from(versions)
         self._is_filled = True
-        self._vitals.sign()
+        self._liveness.heartbeat()
         log.info("caches are filled", instances=len(self._state.instances))
 
     async def _read_credentials_again(self) -> None:
@@ -277,7 +277,7 @@ class Operator:
             return "the workers have ended"
         if self._resync.silent is not None:
             return f"the watch of {self._resync.silent} has fallen silent"
-        return self._vitals.wrong(task.get_name() for task in asyncio.all_tasks() if not task.done())
+        return self._liveness.failure(task.get_name() for task in asyncio.all_tasks() if not task.done())
 
     @property
     def is_leading(self) -> bool:
@@ -308,7 +308,7 @@ class Operator:
     def _watcher(self, kind: ResourceKind) -> Callable[..., Awaitable[None]]:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
             self._metrics.watch_events.labels(kind.plural, event["type"] or "LISTED").inc()
-            self._vitals.sign()
+            self._liveness.heartbeat()
             self._triggers.observe(kind, event["type"], event["object"])
 
         return on_event
@@ -326,13 +326,13 @@ class Operator:
             log.warning("the API server refuses the credentials; reading them again")
             await self._connection.renew()
         self._logged_in_at = now
-        session = self._connection.share(self._watch_start, BoundedResponse)
+        session = self._connection.share(self._initial_list, BoundedResponse)
         return kopf.AiohttpSession(server=self._connection.server, aiohttp_session=session)
 
     async def _start(self, **_: Any) -> None:
         if self.is_stopped:
             signal.raise_signal(signal.SIGTERM)  # Now kopf hears of it.
-        self._vitals.begin()
+        self._liveness.begin()
         self._task = asyncio.create_task(self._run(), name="reconciling")
 
     async def _stop(self, **_: Any) -> None:

@@ -72,7 +72,7 @@ class Bounds:
     request_bytes: int
 
 
-class Place:
+class FieldSpec:
     """One connection's place.
 
     Parameters
@@ -121,14 +121,14 @@ class Places:
     def __init__(self, bounds: Bounds, count: Callable[[Closing], None]) -> None:
         self.bounds = bounds
         self._count = count
-        self._places: set[Place] = set()
+        self._places: set[FieldSpec] = set()
         self._by_address: Counter[str] = Counter()
         self._last = 0
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def take(self, address: str, phase: Phase) -> Place | None:
+    def take(self, address: str, phase: Phase) -> FieldSpec | None:
         """Return a place for a new connection, None when it is refused.
 
         Parameters
@@ -148,12 +148,12 @@ class Places:
             self._count(Closing.EVICTED)
             victim.evict()
         self._last += 1
-        place = Place(owner, self._last, phase)
+        place = FieldSpec(owner, self._last, phase)
         self._places.add(place)
         self._by_address[owner] += 1
         return place
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: FieldSpec) -> None:
         """Give a place back; a second time changes nothing."""
         if place not in self._places:
             return
@@ -162,7 +162,7 @@ class Places:
         if not self._by_address[place.address]:
             del self._by_address[place.address]
 
-    def end(self, place: Place, reason: Closing) -> None:
+    def end(self, place: FieldSpec, reason: Closing) -> None:
         """Give a place back and count why its connection is closed."""
         if place in self._places:
             self._count(reason)
@@ -177,7 +177,7 @@ class Places:
             return Closing.HANDSHAKES
         return None
 
-    def _victim(self, reached: Closing, owner: str) -> Place | None:
+    def _victim(self, reached: Closing, owner: str) -> FieldSpec | None:
         if reached is Closing.ADDRESS:
             return _first(self._places, {owner})
         group = self._shaking() if reached is Closing.HANDSHAKES else list(self._places)
@@ -189,11 +189,11 @@ class Places:
         )
         return _first(group, crowded)
 
-    def _shaking(self) -> list[Place]:
+    def _shaking(self) -> list[FieldSpec]:
         return [place for place in self._places if place.phase is Phase.HANDSHAKE]
 
 
-def _first(places: Iterable[Place], addresses: set[str]) -> Place | None:
+def _first(places: Iterable[FieldSpec], addresses: set[str]) -> FieldSpec | None:
     """Return the place that makes way first, of those of some addresses."""
     free = (place for place in places if place.address in addresses and place.phase is not Phase.BUSY)
     return min(free, key=lambda place: (place.is_proven, place.number), default=None)

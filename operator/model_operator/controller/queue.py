@@ -96,7 +96,7 @@ class WorkQueue(Generic[Key]):
             longest_active=now - next(iter(self._active.values()), now),
         )
 
-    def add(self, key: Key, delay: float = 0, *, patient: bool = False) -> None:
+    def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
         """Have a key worked on, now or after some seconds; the earliest of several times counts.
 
         A patient one lets the others of its group go first, all but every eighth.
@@ -113,12 +113,12 @@ class WorkQueue(Generic[Key]):
             # of a roll-out would put off by minutes what heals without an event.
             self._failures[key] = max(0, self._failures.get(key, 0) - 1)
         if key in self._active:
-            self._again[key] = patient and self._again.get(key, True)
+            self._again[key] = low_priority and self._again.get(key, True)
         elif key not in self._queued:
             self._queued[key] = self._now()
-            self._order.add(self._group_of(key), key, patient=patient)
+            self._order.add(self._group_of(key), key, low_priority=low_priority)
             self._available.set()
-        elif not patient:
+        elif not low_priority:
             self._order.promote(self._group_of(key), key)
 
     def retry(self, key: Key, limit: float) -> float:
@@ -164,7 +164,7 @@ class WorkQueue(Generic[Key]):
         if not self._active:
             self._settled.set()
         if key in self._again:
-            self.add(key, patient=self._again.pop(key))
+            self.add(key, low_priority=self._again.pop(key))
 
     def close(self) -> None:
         """Drop all keys but those that are worked on, and take no more until :meth:`open`."""

@@ -14,8 +14,8 @@ from model_operator.controller.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.core.arrivals import Tally, tally
-from model_operator.core.dry_run import Trial
+from model_operator.core.arrivals import InstanceCounts, count_instances
+from model_operator.core.dry_run import DryRunResult
 from model_operator.core.kept_form import kept_form
 from model_operator.core.ownership import (
     INSTANCE_LABEL,
@@ -29,7 +29,7 @@ from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
 
 
-class Tried(NamedTuple):
+class CachedDryRun(NamedTuple):
     """What trying a template on the API server told.
 
     Attributes
@@ -43,7 +43,7 @@ class Tried(NamedTuple):
     """
 
     generation: int
-    trial: Trial
+    result: DryRunResult
     time: float
 
 
@@ -66,10 +66,10 @@ class ClusterState:
         self.instances = ObjectCache(form=kept_form, template=_template_keys)
         self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
         self.children = {
-            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, namesake=_namesake_keys)
+            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, namesake=_owner_name_keys)
             for kind in CHILD_KINDS
         }
-        self.trials: dict[str, Tried] = {}
+        self.dry_runs: dict[str, CachedDryRun] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
 
     def cache_of(self, kind: ResourceKind) -> ObjectCache:
@@ -88,7 +88,7 @@ class ClusterState:
         """Return the children of one kind that the instance of that namespace and uid controls."""
         return self.children[kind].find("owner", instance_key(namespace, uid))
 
-    def left_by_namesakes(self, namespace: str, name: str, uid: str | None) -> list[Object]:
+    def children_of_deleted_owners(self, namespace: str, name: str, uid: str | None) -> list[Object]:
         """Return the children that instances of a name control, but not those of that uid."""
         own = None if uid is None else instance_key(namespace, uid)
         return [
@@ -112,7 +112,7 @@ class ClusterState:
                 if namespace in ("", found[0]):
                     yield found
 
-    def tally(self, template: Object) -> Tally:
+    def count_instances(self, template: Object) -> InstanceCounts:
         """Count the instances of a template; one of a namespace has none in another."""
         namespace, uid = key_of(template)[0], template["metadata"]["uid"]
         instances = (
@@ -120,7 +120,7 @@ class ClusterState:
             for each in self.instances.find("template", uid)
             if namespace in ("", each["metadata"].get("namespace", ""))
         )
-        return tally(instances, uid, template["metadata"].get("generation", 0))
+        return count_instances(instances, uid, template["metadata"].get("generation", 0))
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
@@ -142,15 +142,15 @@ class ClusterState:
             self._compiled[uid] = known
         return known
 
-    def remember_trial(self, uid: str, tried: Tried) -> None:
+    def remember_dry_run(self, uid: str, tried: CachedDryRun) -> None:
         """Keep what trying a template has told, unless it has gone meanwhile."""
         if any(cache.by_uid(uid) for cache in self.templates.values()):
-            self.trials[uid] = tried
+            self.dry_runs[uid] = tried
 
     def forget_template(self, uid: str) -> None:
         """Drop what was compiled and tried of a template that is gone."""
         self._compiled.pop(uid, None)
-        self.trials.pop(uid, None)
+        self.dry_runs.pop(uid, None)
 
 
 def _template_keys(instance: Object) -> list[str]:
@@ -169,7 +169,7 @@ def _owner_keys(child: Object) -> list[OwnerKey]:
     return [key] if key else []
 
 
-def _namesake_keys(child: Object) -> list[NamespacedName]:
+def _owner_name_keys(child: Object) -> list[NamespacedName]:
     controller = controller_of(child)
     if controller is None or not is_instance(controller):
         return []

@@ -9,7 +9,7 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
-from model_operator.controller.trials import TemplateTrials
+from model_operator.controller.trials import TemplateDryRunner
 from model_operator.core.conditions import merge_patch
 from model_operator.core.events import Event, own_ref, template_events
 from model_operator.core.template_status import template_status
@@ -38,13 +38,13 @@ class TemplateReconciler:
         self,
         client: ApiClient,
         state: ClusterState,
-        trials: TemplateTrials,
+        dry_runs: TemplateDryRunner,
         record: Callable[[Iterable[Event]], None],
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
-        self._trials = trials
+        self._dry_runs = dry_runs
         self._record = record
         self._clock = clock
 
@@ -67,16 +67,18 @@ class TemplateReconciler:
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return None
         template = self._state.compiled(obj)
-        trial = await self._trials.outcome(template)
+        result = await self._dry_runs.outcome(template)
         obj = cache.get(namespace, name)
         if obj is None or self._state.compiled(obj) is not template:
             return None  # It has changed meanwhile, and so is about to be looked at again.
         current = obj.get("status") or {}
-        wanted = template_status(template, current, self._state.tally(obj), rfc3339(self._clock()), trial)
+        wanted = template_status(
+            template, current, self._state.count_instances(obj), rfc3339(self._clock()), result
+        )
         patch = merge_patch(current, wanted)
         if patch:
             version = obj["metadata"]["resourceVersion"]
             patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
             cache.put(patched)
             self._record(template_events(own_ref(kind.value, obj["metadata"]), current, wanted))
-        return None if trial.is_final else _TRIAL_LIMIT
+        return None if result.is_final else _TRIAL_LIMIT

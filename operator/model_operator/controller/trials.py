@@ -15,8 +15,14 @@ from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import ApiError, StartupError
 from model_operator.controller.resources import DEPLOYMENTS, PODS
 from model_operator.controller.settings import TemplateDryRun
-from model_operator.controller.state import ClusterState, Tried
-from model_operator.core.dry_run import Trial, is_permission_missing, judge, trial_deployment, trial_pod
+from model_operator.controller.state import CachedDryRun, ClusterState
+from model_operator.core.dry_run import (
+    DryRunResult,
+    dry_run_deployment,
+    dry_run_pod,
+    interpret,
+    is_permission_missing,
+)
 from model_operator.core.failures import is_namespace_terminating
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.template_status import was_accepted
@@ -26,10 +32,12 @@ log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 5.0
 """How long an outcome holds that the rest of the cluster may change; the work queue's backoff adds to it."""
-_NOWHERE = Trial(note="It was not tried on the API server: the operator does not know its own namespace.")
+_NOWHERE = DryRunResult(
+    note="It was not tried on the API server: the operator does not know its own namespace."
+)
 
 
-class TemplateTrials:
+class TemplateDryRunner:
     """Tries templates, and remembers what that told.
 
     Parameters
@@ -63,7 +71,7 @@ class TemplateTrials:
         self._clock = clock
         self._has_told_of_pods = False
 
-    async def outcome(self, template: CompiledTemplate) -> Trial:
+    async def outcome(self, template: CompiledTemplate) -> DryRunResult:
         """Return what trying the template told; asks the server only when that is not known (any more).
 
         Raises
@@ -72,53 +80,53 @@ class TemplateTrials:
             The namespace is being deleted, or our credentials are refused.
         """
         if template.violations or self._extent is TemplateDryRun.OFF:
-            return Trial()
+            return DryRunResult()
         metadata = template.resource.metadata
-        known = self._state.trials.get(metadata.uid)
+        known = self._state.dry_runs.get(metadata.uid)
         if known is not None and known.generation == metadata.generation and self._holds(known):
-            return known.trial
-        trial = Trial() if known is None and was_accepted(template) else await self._try(template)
-        self._state.remember_trial(metadata.uid, Tried(metadata.generation, trial, self._clock()))
-        return trial
+            return known.result
+        result = DryRunResult() if known is None and was_accepted(template) else await self._try(template)
+        self._state.remember_dry_run(metadata.uid, CachedDryRun(metadata.generation, result, self._clock()))
+        return result
 
-    def _holds(self, known: Tried) -> bool:
-        return known.trial.is_final or self._clock() < known.time + _FRESH_SECONDS
+    def _holds(self, known: CachedDryRun) -> bool:
+        return known.result.is_final or self._clock() < known.time + _FRESH_SECONDS
 
-    async def _try(self, template: CompiledTemplate) -> Trial:
+    async def _try(self, template: CompiledTemplate) -> DryRunResult:
         kind = TemplateKind(template.resource.kind)
         namespace = template.resource.metadata.namespace or self._namespace
         if namespace is None:
             return _NOWHERE
-        deployment = trial_deployment(template, namespace, self._settings)
-        if isinstance(deployment, Trial):
+        deployment = dry_run_deployment(template, namespace, self._settings)
+        if isinstance(deployment, DryRunResult):
             return deployment
         answered = deployment
         try:
             # Never judged as a change of somebody's object of the name.
             answered = await self._client.apply_new(DEPLOYMENTS, deployment, dry_run=True)
         except ApiError as error:
-            trial = self._judge(error, "Deployment", kind)
+            result = self._judge(error, "Deployment", kind)
             # Where nothing is held against the template, a full quota for one, the Pod is still to be judged.
-            if trial != Trial():
-                return trial
+            if result != DryRunResult():
+                return result
         return await self._try_pod(answered, kind)
 
-    async def _try_pod(self, deployment: dict[str, Any], kind: TemplateKind) -> Trial:
+    async def _try_pod(self, deployment: dict[str, Any], kind: TemplateKind) -> DryRunResult:
         if self._extent is not TemplateDryRun.POD:
-            return Trial()
+            return DryRunResult()
         try:
-            await self._client.create(PODS, trial_pod(deployment), dry_run=True)
+            await self._client.create(PODS, dry_run_pod(deployment), dry_run=True)
         except ApiError as error:
             if is_permission_missing(error.code, error.status) and not self._has_told_of_pods:
                 log.info("templates are tried without their pods", missing="create pods", answer=str(error))
                 self._has_told_of_pods = True
             return self._judge(error, "Pod", kind)
-        return Trial()
+        return DryRunResult()
 
-    def _judge(self, error: ApiError, attempted: str, kind: TemplateKind) -> Trial:
+    def _judge(self, error: ApiError, attempted: str, kind: TemplateKind) -> DryRunResult:
         if error.code == HTTPStatus.UNAUTHORIZED or is_namespace_terminating(error.code, error.status):
             raise error
-        return judge(error.code, error.status, attempted, kind)
+        return interpret(error.code, error.status, attempted, kind)
 
 
 def home_namespace(configured: str | None) -> str | None:

@@ -19,7 +19,7 @@ from model_operator.controller.resources import (
     ResourceKind,
 )
 from model_operator.controller.state import ClusterState, instance_of_child
-from model_operator.core.arrivals import contribution
+from model_operator.core.arrivals import rollout_share
 from model_operator.core.kept_form import FAULTS
 
 log = structlog.get_logger(__name__)
@@ -164,22 +164,22 @@ class Triggers:
         for key in self._state.names_without_instance():
             self._enqueue_instance(key)
 
-    def recount(self, uid: str | None) -> None:
+    def update_template_counts(self, uid: str | None) -> None:
         """Have the template of that uid, if there is one, count its instances anew before long."""
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
                 self._enqueue_template(kind, template, _COUNT_DELAY)
 
-    def look_later(self, namespace: str, name: str, delay: float) -> None:
+    def requeue_after(self, namespace: str, name: str, delay: float) -> None:
         """Have an instance looked at after some seconds, unless it is before."""
         self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), delay)
 
-    def give_way(self, namespace: str, name: str) -> bool:
+    def requeue_behind_waiting(self, namespace: str, name: str) -> bool:
         """Have an instance looked at again after all that wait now; return False, without, if none do."""
         if not len(self._queue):
             return False
-        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), patient=True)
+        self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), low_priority=True)
         return True
 
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
@@ -192,10 +192,10 @@ class Triggers:
         self._queue.add(Key(kind.kind, *key_of(obj)))
         # What we write ourselves is no news here, unless its answer was lost. And after a gap in the watch a
         # namesake may follow without any word of the deletion.
-        told = [contribution(each.get("status") or {}) for each in (old, obj) if each is not None]
+        told = [rollout_share(each.get("status") or {}) for each in (old, obj) if each is not None]
         if deleted or len(set(told)) != 1 or (old is not None and _uid(old) != _uid(obj)):
             for uid in dict.fromkeys(each.template for each in told):
-                self.recount(uid)
+                self.update_template_counts(uid)
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:
@@ -217,7 +217,7 @@ class Triggers:
         # The version before, too: who edits a child may remove what tells whose it is.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
             if key is not None:
-                self._enqueue_instance(key, patient=is_status)
+                self._enqueue_instance(key, low_priority=is_status)
 
     def _enqueue_instances(self, template: Object) -> None:
         for key in self._state.instances_of(template):
@@ -228,8 +228,8 @@ class Triggers:
         if kind.namespaced or not self._scope.namespaces:
             self._queue.add(Key(kind.kind, *key_of(template)), delay)
 
-    def _enqueue_instance(self, key: NamespacedName, *, patient: bool = False) -> None:
-        self._queue.add(Key(MODEL_INSTANCES.kind, *key), patient=patient)
+    def _enqueue_instance(self, key: NamespacedName, *, low_priority: bool = False) -> None:
+        self._queue.add(Key(MODEL_INSTANCES.kind, *key), low_priority=low_priority)
 
 
 def _uid(obj: Object) -> str:

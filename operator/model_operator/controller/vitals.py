@@ -15,7 +15,7 @@ WATCHER = "watcher for "
 """How the names of kopf's tasks begin that watch."""
 
 
-class Vitals:
+class WatchLiveness:
     """Judges by signs of life.
 
     Parameters
@@ -47,11 +47,11 @@ class Vitals:
         """Note that kopf has begun: from now on it has some time until it watches everything."""
         self._watched_by = self._clock() + _GRACE_SECONDS
 
-    def sign(self) -> None:
+    def heartbeat(self) -> None:
         """Note that the API server has told something."""
         self._heard_at = self._clock()
 
-    def wrong(self, tasks: Iterable[str]) -> str | None:
+    def failure(self, tasks: Iterable[str]) -> str | None:
         """Return what only a restart can mend; None when nothing is wrong.
 
         Parameters

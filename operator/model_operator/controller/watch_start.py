@@ -39,7 +39,7 @@ class Listed(NamedTuple):
     namespace: str
 
 
-class WatchStart:
+class InitialListRewriter:
     """A middleware for the session that kopf watches with.
 
     kopf lists everything before it watches, and hands each object to a handler. The caches have all of that
@@ -72,7 +72,7 @@ class WatchStart:
         self._versions: dict[Listed, str] = {}
         self._on_gap = on_gap
 
-    def begin_at(self, versions: Mapping[Listed, str]) -> None:
+    def resume_from(self, versions: Mapping[Listed, str]) -> None:
         """Have the next list of each be that of no objects at the version given."""
         self._versions.update(versions)
 

@@ -39,7 +39,7 @@ class _Outcome(NamedTuple):
     limit: float | None
 
 
-class Workers:
+class WorkerPool:
     """Runs reconciliations, several at a time and never two of the same key.
 
     Parameters

@@ -21,7 +21,7 @@ class RolloutReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class InstanceCounts:
     """The instances of a template, counted.
 
     Attributes
@@ -39,7 +39,7 @@ class Tally:
     stalled: int = 0
 
 
-def tally(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> Tally:
+def count_instances(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> InstanceCounts:
     """Count the instances of a template.
 
     Parameters
@@ -52,7 +52,7 @@ def tally(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> 
     bound = updated = stalled = 0
     for instance in instances:
         status = instance.get("status") or {}
-        counted = contribution(status)
+        counted = rollout_share(status)
         if counted.template != uid:
             continue
         bound += 1
@@ -63,11 +63,11 @@ def tally(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> 
         ):
             updated += counted.ready
             stalled += counted.stalled
-    return Tally(bound, updated, stalled)
+    return InstanceCounts(bound, updated, stalled)
 
 
 @dataclass(frozen=True, slots=True)
-class Contribution:
+class RolloutShare:
     """What of an instance's status its template counts: unless it changes, there is nothing to count anew."""
 
     template: str | None
@@ -77,7 +77,7 @@ class Contribution:
     stalled: bool
 
 
-def contribution(status: Mapping[str, Any]) -> Contribution:
+def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
     """Return what a ModelInstance's status contributes to the counts of the template that it is bound to."""
     template = status.get("template") or {}
     holds = {
@@ -85,7 +85,7 @@ def contribution(status: Mapping[str, Any]) -> Contribution:
         for condition in status.get("conditions") or ()
         if condition.get("status") == "True"
     }
-    return Contribution(
+    return RolloutShare(
         template.get("uid"),
         template.get("generation"),
         status.get("observedGeneration"),
@@ -94,7 +94,7 @@ def contribution(status: Mapping[str, Any]) -> Contribution:
     )
 
 
-def rolled_out(counts: Tally, generation: int, *, valid: bool) -> Condition:
+def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condition:
     """Return the RolledOut condition of a template.
 
     It is apart from Ready, which is about the template alone: who waits for a template to be Ready, as GitOps
@@ -114,7 +114,7 @@ def rolled_out(counts: Tally, generation: int, *, valid: bool) -> Condition:
     return Condition("RolledOut", is_done, reason.value, message)
 
 
-def _judge(counts: Tally, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
+def _judge(counts: InstanceCounts, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
     if not valid:
         return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances stay as they are."
     if not counts.instances:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_operator.core.layering import MODEL_CONTAINER
-from model_operator.core.workers import Workers
+from model_operator.core.workers import WorkerBounds
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 """Its kind."""
@@ -17,7 +17,7 @@ _CPU = "cpu"
 
 
 def render_autoscaler(
-    *, metadata: Mapping[str, Any], workers: Workers, scaling_metric: str | None
+    *, metadata: Mapping[str, Any], workers: WorkerBounds, scaling_metric: str | None
 ) -> dict[str, Any]:
     """Return the autoscaler. Its ``behavior`` is not ours: what somebody sets there stays.
 
@@ -37,8 +37,8 @@ def render_autoscaler(
         "metadata": dict(metadata),
         "spec": {
             "scaleTargetRef": target,
-            "minReplicas": workers.least,
-            "maxReplicas": workers.most,
+            "minReplicas": workers.min_workers,
+            "maxReplicas": workers.max_workers,
             "metrics": [_metric(scaling_metric, workers.per_worker)],
         },
     }

@@ -78,7 +78,7 @@ _Spelled = list[tuple[dict[str, Any], str, Any]]
 """What was given where a canonical copy has something else, or nothing: object, field and value."""
 
 
-def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
+def with_applied_hash(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return the object as it is applied: without nulls and empty ``value``, with its hash.
 
     Parameters
@@ -93,18 +93,18 @@ def applicable(obj: Mapping[str, Any]) -> dict[str, Any]:
         variable's empty ``value`` are left out because the API server does not store them:
         they would read as drift for ever.
     """
-    spelled: _Spelled = []
-    copied = _canonical(obj, spelled)
+    original_spelling: _Spelled = []
+    copied = _canonical(obj, original_spelling)
     digest = _digest(copied)
-    return _with_hash(_as_spelled(copied, spelled), digest)
+    return _with_hash(_as_spelled(copied, original_spelling), digest)
 
 
 def applicable_deployment(deployment: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Return what :func:`applicable` and :func:`pod_revision` do, for the price of the former."""
-    spelled: _Spelled = []
-    copied = _canonical(deployment, spelled)
+    original_spelling: _Spelled = []
+    copied = _canonical(deployment, original_spelling)
     digest, revision = _digest(copied), _digest(copied["spec"]["template"])
-    return _with_hash(_as_spelled(copied, spelled), digest), revision
+    return _with_hash(_as_spelled(copied, original_spelling), digest), revision
 
 
 def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -117,10 +117,10 @@ def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     live
         The child as the API server has it. Fields that others added do not count as drift.
     """
-    return was_applied(wanted, live) and is_subset(wanted, live)
+    return hash_matches(wanted, live) and is_subset(wanted, live)
 
 
-def was_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+def hash_matches(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Tell whether this is what a live child was last applied as, whatever others changed since.
 
     A cluster's admission plugins may change what is applied, an image's registry for example: then
@@ -150,50 +150,50 @@ def _digest(canonical: Mapping[str, Any]) -> str:
     return hashlib.sha256(stable_json(canonical)).hexdigest()[:32]
 
 
-def _canonical(value: Any, spelled: _Spelled) -> Any:
+def _canonical(value: Any, original_spelling: _Spelled) -> Any:
     """Copy a value without nulls, and with one spelling for what means the same; note the other spellings."""
     if isinstance(value, _SCALARS):
         return value
     if isinstance(value, list):
-        return [_canonical(item, spelled) for item in value]
+        return [_canonical(item, original_spelling) for item in value]
     if isinstance(value, MAPPINGS):
         copied = {
             # Most are texts; the call would take longer than to ask.
-            key: item if type(item) is str else _canonical(item, spelled)
+            key: item if type(item) is str else _canonical(item, original_spelling)
             for key, item in value.items()
             if item is not None
         }
         if copied.get("value") == "" and "name" in copied:
             del copied["value"]
         if not _SPELLED_FIELDS.isdisjoint(copied):
-            _spell(copied, spelled)
+            _spell(copied, original_spelling)
         return copied
-    return [_canonical(item, spelled) for item in value] if isinstance(value, Sequence) else value
+    return [_canonical(item, original_spelling) for item in value] if isinstance(value, Sequence) else value
 
 
-def _spell(copied: dict[str, Any], spelled: _Spelled) -> None:
+def _spell(copied: dict[str, Any], original_spelling: _Spelled) -> None:
     """Give the fields of an object their canonical values, or leave them out."""
     for key in copied.keys() & _SPELLED_FIELDS:
         item = copied[key]
         if isinstance(item, dict):
             if key in QUANTITY_MAPS:
                 for name in item:
-                    _replace(item, name, _quantity(item[name]), spelled)
+                    _replace(item, name, _quantity(item[name]), original_spelling)
             elif key in _ATOMIC_DEFAULTS:
                 name, default = _ATOMIC_DEFAULTS[key]
                 if item.get(name) == default:
-                    spelled.append((item, name, item.pop(name)))
+                    original_spelling.append((item, name, item.pop(name)))
         elif key in _QUANTITY_FIELDS:
-            _replace(copied, key, _quantity(item), spelled)
+            _replace(copied, key, _quantity(item), original_spelling)
 
 
-def _replace(obj: dict[str, Any], key: str, value: Any, spelled: _Spelled) -> None:
-    spelled.append((obj, key, obj[key]))
+def _replace(obj: dict[str, Any], key: str, value: Any, original_spelling: _Spelled) -> None:
+    original_spelling.append((obj, key, obj[key]))
     obj[key] = value
 
 
-def _as_spelled(copied: dict[str, Any], spelled: _Spelled) -> dict[str, Any]:
-    for obj, key, value in reversed(spelled):
+def _as_spelled(copied: dict[str, Any], original_spelling: _Spelled) -> dict[str, Any]:
+    for obj, key, value in reversed(original_spelling):
         obj[key] = value
     return copied
 

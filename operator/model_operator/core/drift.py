@@ -11,7 +11,7 @@ from typing import Any
 from model_operator.core.canonical import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
 from model_operator.core.json_values import stable_json
 from model_operator.core.ownership import MANAGER
-from model_operator.core.replicas import REPLICAS_MANAGER, has_least
+from model_operator.core.replicas import REPLICAS_MANAGER, has_min_workers
 
 MAX_FIELDS = 16
 """Fields of one child that are reported; the API's bound on ``status.deployments[].contested``."""
@@ -164,7 +164,7 @@ def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> t
 def _all_differences(wanted: Object, live: Object, least: int) -> list[Difference]:
     """Return the differences, and too few workers where their number is somebody else's to choose."""
     found = list(differences(wanted, live))
-    if not has_least(wanted, live, least):
+    if not has_min_workers(wanted, live, least):
         found.append(Difference(("spec", "replicas"), live["spec"].get("replicas")))
     return found
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, TemplateKind
 from model_operator.api.values import MAX_WORKERS
-from model_operator.core.canonical import applicable
+from model_operator.core.canonical import with_applied_hash
 from model_operator.core.examples import example_parameters
 from model_operator.core.failures import is_malformed, is_quota
 from model_operator.core.pod import PodProgram
@@ -44,7 +44,7 @@ _GO_VALUE = re.compile(r"got &?value\.\w+\{.*\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class DryRunResult:
     """What trying a template told.
 
     Attributes
@@ -63,9 +63,9 @@ class Trial:
     is_final: bool = True
 
 
-def trial_deployment(
+def dry_run_deployment(
     template: CompiledTemplate, namespace: str, settings: RenderSettings
-) -> dict[str, Any] | Trial:
+) -> dict[str, Any] | DryRunResult:
     """Return the Deployment to try, as it would be applied for an instance.
 
     Parameters
@@ -91,7 +91,7 @@ def trial_deployment(
         raise ValueError("expected a template without violations")
     example = example_parameters(template.parameters, frozenset(_judged(template.pod)))
     if example.values is None:
-        return Trial(note=_no_example(example.missing))
+        return DryRunResult(note=_no_example(example.missing))
     instance = ModelInstance(
         metadata=ObjectMeta(name=NAME, namespace=namespace, uid=_UID),
         spec=ModelInstanceSpec(model_template_id=NAME, model_creation_parameters=example.values),
@@ -100,14 +100,14 @@ def trial_deployment(
     rendering = render(template, instance, replace(settings, max_workers_per_instance=MAX_WORKERS))
     if rendering.violations:
         named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
-        return Trial(note=_no_example(tuple(sorted(named))))
-    deployment = applicable(rendering.deployments[0].deployment)
+        return DryRunResult(note=_no_example(tuple(sorted(named))))
+    deployment = with_applied_hash(rendering.deployments[0].deployment)
     # The owner does not exist.
     del deployment["metadata"]["ownerReferences"]
     return deployment
 
 
-def trial_pod(deployment: Mapping[str, Any]) -> dict[str, Any]:
+def dry_run_pod(deployment: Mapping[str, Any]) -> dict[str, Any]:
     """Return the Pod that a Deployment would make.
 
     Parameters
@@ -120,7 +120,7 @@ def trial_pod(deployment: Mapping[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
 
 
-def judge(code: int, status: Mapping[str, Any], attempted: str, kind: TemplateKind) -> Trial:
+def interpret(code: int, status: Mapping[str, Any], attempted: str, kind: TemplateKind) -> DryRunResult:
     """Return what a refused trial says about the template.
 
     Parameters
@@ -144,19 +144,19 @@ def judge(code: int, status: Mapping[str, Any], attempted: str, kind: TemplateKi
     message = str(status.get("message", ""))
     if code in _TRANSIENT or (code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_malformed(code, status)):
         answer = f"HTTP {code}" if code else "no answer"
-        return Trial(
+        return DryRunResult(
             note=f"It could not be tried on the API server for the moment ({answer}).", is_final=False
         )
     if code == HTTPStatus.CONFLICT:
         return _conflict(attempted)
     if code == HTTPStatus.NOT_FOUND or is_permission_missing(code, status) or _is_passing(code, status):
-        return Trial()
+        return DryRunResult()
     refusal = f"The API server refuses the rendered {attempted}: {_explain(status, message, code)}."
     if code != HTTPStatus.FORBIDDEN and not _DENIED_BY_ADMISSION.search(message):
-        return Trial(refusal)
+        return DryRunResult(refusal)
     if kind is TemplateKind.CLUSTER_MODEL_TEMPLATE and not _MISSING_IN_CLUSTER.search(message):
-        return Trial()
-    return Trial(refusal, is_final=False)
+        return DryRunResult()
+    return DryRunResult(refusal, is_final=False)
 
 
 def is_permission_missing(code: int, status: Mapping[str, Any]) -> bool:
@@ -164,10 +164,10 @@ def is_permission_missing(code: int, status: Mapping[str, Any]) -> bool:
     return code == HTTPStatus.FORBIDDEN and bool(_FORBIDDEN_USER.search(str(status.get("message", ""))))
 
 
-def _conflict(attempted: str) -> Trial:
+def _conflict(attempted: str) -> DryRunResult:
     if attempted == "Pod":
-        return Trial()  # That the name is taken is found out last: all else was fine.
-    return Trial(note=f"{_NOT_TRIED} a {attempted} has the name {NAME}.", is_final=False)
+        return DryRunResult()  # That the name is taken is found out last: all else was fine.
+    return DryRunResult(note=f"{_NOT_TRIED} a {attempted} has the name {NAME}.", is_final=False)
 
 
 def _is_passing(code: int, status: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 Group = TypeVar("Group", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)
 
-_PATIENCE = 8
+_LOW_PRIORITY_SHARE = 8
 """One in so many keys of a group is a patient one while others of the group wait, too."""
 
 
@@ -26,13 +26,13 @@ class _Waiting(Generic[Key]):
     """The keys of one group that wait, and how many have been taken since the group last was empty."""
 
     ready: deque[Key] = field(default_factory=deque)
-    patient: OrderedDict[Key, None] = field(default_factory=OrderedDict)
+    low_priority: OrderedDict[Key, None] = field(default_factory=OrderedDict)
     taken: int = 0
 
     def take(self) -> Key:
         self.taken += 1
-        if self.patient and (not self.ready or self.taken % _PATIENCE == 0):
-            return self.patient.popitem(last=False)[0]
+        if self.low_priority and (not self.ready or self.taken % _LOW_PRIORITY_SHARE == 0):
+            return self.low_priority.popitem(last=False)[0]
         return self.ready.popleft()
 
 
@@ -58,7 +58,7 @@ class FairOrder(Generic[Group, Key]):
         """Tell whether a key may be taken now."""
         return bool(self._ring)
 
-    def add(self, group: Group, key: Key, *, patient: bool = False) -> None:
+    def add(self, group: Group, key: Key, *, low_priority: bool = False) -> None:
         """Have a key wait that does not; its group goes to the end of the ring if none of it waited."""
         waiting = self._waiting(group)
         if waiting is None:
@@ -67,16 +67,16 @@ class FairOrder(Generic[Group, Key]):
                 self._held[group] = waiting
             else:
                 self._ring[group] = waiting
-        if patient:
-            waiting.patient[key] = None
+        if low_priority:
+            waiting.low_priority[key] = None
         else:
             waiting.ready.append(key)
 
     def promote(self, group: Group, key: Key) -> None:
         """Have a patient key that waits be patient no longer; nothing for any other."""
         waiting = self._waiting(group)
-        if waiting is not None and key in waiting.patient:
-            del waiting.patient[key]
+        if waiting is not None and key in waiting.low_priority:
+            del waiting.low_priority[key]
             waiting.ready.append(key)
 
     def take(self) -> Key:
@@ -84,7 +84,7 @@ class FairOrder(Generic[Group, Key]):
         group, waiting = self._ring.popitem(last=False)
         key = waiting.take()
         self._taken[group] += 1
-        if waiting.ready or waiting.patient:
+        if waiting.ready or waiting.low_priority:
             if self._is_full(group):
                 self._held[group] = waiting
             else:

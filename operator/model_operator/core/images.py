@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model_operator.api import BundleConfig
-from model_operator.core.references import Reference, Scope, Text, parse_text, text_form
+from model_operator.core.references import ParsedString, Reference, Scope, parse_text, text_form
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"
@@ -46,7 +46,7 @@ def is_image(text: str) -> bool:
     return len(text) <= _MAX_LENGTH and _IMAGE_PATTERN.fullmatch(text) is not None
 
 
-def choosing_references(text: Text, registry: str = "") -> tuple[Reference, ...]:
+def choosing_references(text: ParsedString, registry: str = "") -> tuple[Reference, ...]:
     """Return the references that choose more than a part of an image's name, or its tag.
 
     Parameters
@@ -66,14 +66,16 @@ def choosing_references(text: Text, registry: str = "") -> tuple[Reference, ...]
     return tuple(found)
 
 
-def misplaced_values(text: Text, scope: Scope, is_listed: IsListed) -> Iterator[tuple[Reference, str]]:
+def misplaced_values(
+    text: ParsedString, scope: Scope, is_listed: IsListed
+) -> Iterator[tuple[Reference, str]]:
     """Yield the references whose values hold what divides an image's parts, each with what was expected."""
     for reference in text.references:
         if not is_listed(reference) and _SEPARATORS.search(text_form(scope.value(reference), kubelet=False)):
             yield reference, _ONE_PART
 
 
-def _pieces(text: Text) -> Iterator[str | Reference]:
+def _pieces(text: ParsedString) -> Iterator[str | Reference]:
     """Yield the characters and the references of a text."""
     for part in text.parts:
         if isinstance(part, Reference):
@@ -116,8 +118,8 @@ class BundleImage:
     """
 
     registry: str
-    repository: Text
-    tag: Text | None
+    repository: ParsedString
+    tag: ParsedString | None
     digest: str | None
 
     def render(self, scope: Scope) -> str:

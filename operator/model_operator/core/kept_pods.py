@@ -23,7 +23,7 @@ from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.templates import CompiledTemplate
 
 
-def told_revision(
+def recorded_revision(
     status: Mapping[str, Any], instance: ModelInstance, template: CompiledTemplate, name: str
 ) -> str | None:
     """Return the revision of the pods that were applied for these generations, None where there were none.
@@ -62,7 +62,7 @@ def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | Non
     return None
 
 
-def with_pods(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> RenderedDeployment:
+def with_pod_template(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> RenderedDeployment:
     """Return a rendered deployment with another pod template."""
     spec = {**rendered.deployment["spec"], "template": dict(pods)}
     return replace(rendered, deployment={**rendered.deployment, "spec": spec})

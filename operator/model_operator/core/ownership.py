@@ -82,7 +82,7 @@ class Ownership(Enum):
     OURS = "ours"
     ORPHAN = "orphan"
     """Has our labels and no controller: left by a deletion that orphaned it; to be adopted."""
-    LEAVING = "leaving"
+    TERMINATING = "leaving"
     """On its way out, or controlled by an earlier instance of the same name: wait for it to go."""
     FOREIGN = "foreign"
 
@@ -109,7 +109,7 @@ def classify(live: Mapping[str, Any], *, namespace: str, name: str, uid: str) ->
     if not (ours or namesake or adoptable):
         return Ownership.FOREIGN
     if metadata.get("deletionTimestamp") or (namesake and not ours):
-        return Ownership.LEAVING
+        return Ownership.TERMINATING
     return Ownership.OURS if ours else Ownership.ORPHAN
 
 

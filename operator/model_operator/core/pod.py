@@ -14,7 +14,7 @@ from model_operator.core.layering import layered_pod, model_container
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.references import Reference, Scope, text_form
 from model_operator.core.render_settings import RenderSettings
-from model_operator.core.substitution import Position, compile_positions, substitute
+from model_operator.core.substitution import TemplatedField, compile_positions, substitute
 
 MAX_VALUES: Final = 512 * 1024
 """Bytes that the values may add to a pod template. etcd takes 1.5 MiB for an object, with its field owners; a
@@ -42,7 +42,7 @@ class PodProgram:
     """
 
     pod: Mapping[str, Any]
-    positions: tuple[Position, ...]
+    positions: tuple[TemplatedField, ...]
     image: BundleImage
     endpoint: EndpointConfig
     parameters: ParameterSchema
@@ -87,7 +87,9 @@ class PodProgram:
                 continue
             # A reference that is the whole image is listed, or the image of a volume, which may be any.
             misplaced = (
-                [] if position.text.exact else list(misplaced_values(position.text, scope, self._is_listed))
+                []
+                if position.text.sole_reference
+                else list(misplaced_values(position.text, scope, self._is_listed))
             )
             yield from misplaced
             if not misplaced and not is_image(position.text.render(scope, kubelet=False)):

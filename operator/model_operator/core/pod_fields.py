@@ -24,7 +24,7 @@ class FieldType(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldSpec:
     """A field in which a reference stands.
 
     Attributes
@@ -120,14 +120,14 @@ _IMAGES = frozenset({("spec", container, "image") for container in CONTAINER_LIS
 _VOLUME_IMAGE = ("spec", "volumes", "image", "reference")
 
 
-def place_of(path: Path) -> Place:
+def place_of(path: Path) -> FieldSpec:
     """Return what is known about the field at a path of a PodTemplateSpec."""
     names = tuple(part for part in path if isinstance(part, str))
     is_item = isinstance(path[-1], int)
     if any(name in STRING_MAPS for name in names[:-1]):
         # The last name is a key that the author chose, whatever fields have the same.
-        return Place(FieldType.STRING, guarded=is_guarded(path))
-    return Place(
+        return FieldSpec(FieldType.STRING, guarded=is_guarded(path))
+    return FieldSpec(
         _type(names[-1], is_item=is_item),
         kubelet=is_expanded_by_kubelet(names),
         guarded=is_guarded(path),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from model_operator.core.autoscaler import AUTOSCALER
-from model_operator.core.canonical import applicable, was_applied
+from model_operator.core.canonical import hash_matches, with_applied_hash
 from model_operator.core.rollout import RolloutState, assess_rollout
 
 
@@ -74,7 +74,7 @@ def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) ->
     """Tell whether a live Deployment runs what is wanted; if that was refused, it may be complete without."""
     return (
         live is not None
-        and was_applied(applicable(wanted), live)
+        and hash_matches(with_applied_hash(wanted), live)
         and assess_rollout(live).state is RolloutState.COMPLETE
     )
 

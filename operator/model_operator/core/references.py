@@ -71,7 +71,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ParsedString:
     """A string of a template, read.
 
     Attributes
@@ -88,7 +88,7 @@ class Text:
         return tuple(part for part in self.parts if isinstance(part, Reference))
 
     @property
-    def exact(self) -> Reference | None:
+    def sole_reference(self) -> Reference | None:
         """The reference, when it is one and nothing else; such a string can keep a value's type."""
         only = self.parts[0] if len(self.parts) == 1 else None
         return only if isinstance(only, Reference) else None
@@ -109,7 +109,7 @@ class Text:
         )
 
 
-def parse_text(text: str, *, kubelet: bool) -> Text:
+def parse_text(text: str, *, kubelet: bool) -> ParsedString:
     """Find the references in a string.
 
     Anything else in ``$(…)`` is the kubelet's, or just text, and stays as it is.
@@ -128,7 +128,7 @@ def parse_text(text: str, *, kubelet: bool) -> Text:
         would take the value for the name of a variable.
     """
     if "$(" not in text:
-        return Text((text,))
+        return ParsedString((text,))
     parts: list[str | Reference] = []
     literal: list[str] = []
     position, last = 0, text.rfind(")")
@@ -156,7 +156,7 @@ def parse_text(text: str, *, kubelet: bool) -> Text:
             parts += [*_joined(literal), reference]
             literal = []
     literal.append(text[position:])
-    return Text((*parts, *_joined(literal)) if parts else ("".join(literal),))
+    return ParsedString((*parts, *_joined(literal)) if parts else ("".join(literal),))
 
 
 def _joined(literal: list[str]) -> list[str]:

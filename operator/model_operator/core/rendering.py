@@ -26,7 +26,7 @@ from model_operator.core.service import render_service, service_url
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.validation import validate_parameters
 from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
-from model_operator.core.workers import Workers, excess_workers, workers_of
+from model_operator.core.workers import WorkerBounds, excess_workers, worker_bounds
 
 __all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render", "rendering_faults"]
 
@@ -71,7 +71,7 @@ class RenderedDeployment:
         return applicable_deployment(self.deployment)
 
     @property
-    def applicable(self) -> dict[str, Any]:
+    def with_applied_hash(self) -> dict[str, Any]:
         """The Deployment as it is applied, with its hash; not to be changed."""
         return self._hashed[0]
 
@@ -171,7 +171,7 @@ def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
 
 
 def _faults(jobs: list[_Job], instance: ModelInstance, settings: RenderSettings) -> tuple[Violation, ...]:
-    total = sum(job.workers.most for job in jobs)
+    total = sum(job.workers.max_workers for job in jobs)
     excess = excess_workers(instance.spec, total, settings.max_workers_per_instance)
     return sort_violations([*(violation for job in jobs for violation in job.violations), *excess])
 
@@ -239,12 +239,12 @@ class _Job:
         if own is None:
             return []
         loc: Loc = ("spec", "deployments", self.index or 0, "vendor_configuration")
-        workers = workers_of(self.endpoint, own)
-        if workers.least > workers.most:
+        workers = worker_bounds(self.endpoint, own)
+        if workers.min_workers > workers.max_workers:
             wrong = "max_workers" if own.max_workers is not None else "min_workers"
             message = "must have min_workers at most max_workers, one of which is the template's; give both"
             return [Violation((*loc, wrong), message, "workers")]
-        if workers.least == 0 and workers.most:
+        if workers.min_workers == 0 and workers.max_workers:
             message = (
                 "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker; give both"
             )
@@ -252,9 +252,9 @@ class _Job:
         return []
 
     @property
-    def workers(self) -> Workers:
+    def workers(self) -> WorkerBounds:
         own = self.entry.vendor_configuration if self.entry else None
-        return workers_of(self.endpoint, own, self.instance.spec.replicas)
+        return worker_bounds(self.endpoint, own, self.instance.spec.replicas)
 
     @property
     def endpoint(self) -> EndpointConfig:
@@ -271,14 +271,14 @@ class _Job:
             metadata=_child_metadata(self.instance, name, labels),
             selector=selector,
             pod=self.pod.render(self.scope, labels, settings),
-            replicas=None if workers.is_autoscaled else workers.least,
+            replicas=None if workers.is_autoscaled else workers.min_workers,
             endpoint=self.endpoint,
             strategy=self.spec.strategy,
         )
         service = budget = autoscaler = None
         if self.spec.endpoint_type.serves_http:
             service = render_service(metadata=_child_metadata(self.instance, name, labels), selector=selector)
-        if workers.most > 1:
+        if workers.max_workers > 1:
             budget = render_disruption_budget(
                 metadata=_child_metadata(self.instance, name, labels), selector=selector
             )
@@ -291,7 +291,7 @@ class _Job:
         return RenderedDeployment(
             entry=entry,
             name=name,
-            workers=workers.least,
+            workers=workers.min_workers,
             deployment=deployment,
             service=service,
             disruption_budget=budget,

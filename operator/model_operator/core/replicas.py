@@ -34,7 +34,7 @@ def leaves_replicas(child: Object) -> bool:
     return bool(child["kind"] == "Deployment" and "replicas" not in child["spec"])
 
 
-def has_least(wanted: Object, live: Object, least: int) -> bool:
+def has_min_workers(wanted: Object, live: Object, min_workers: int) -> bool:
     """Tell whether a live child has at least the workers that it is to have without load.
 
     An autoscaler sees to that itself, but not from zero, where it takes itself for switched off.
@@ -48,10 +48,10 @@ def has_least(wanted: Object, live: Object, least: int) -> bool:
     least
         Workers without load.
     """
-    return not leaves_replicas(wanted) or bool(live["spec"].get("replicas", 1) >= least)
+    return not leaves_replicas(wanted) or bool(live["spec"].get("replicas", 1) >= min_workers)
 
 
-def handover(live: Object, uid: str, least: int) -> dict[str, Any] | None:
+def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:
     """Return what `REPLICAS_MANAGER` is to apply before we leave ``replicas`` out; None if that is no change.
 
     Parameters
@@ -65,14 +65,14 @@ def handover(live: Object, uid: str, least: int) -> dict[str, Any] | None:
         Workers without load. What runs is never lowered here, that is up to the autoscaler.
     """
     count = live["spec"].get("replicas", 1)
-    if count >= least and not _is_ours(live):
+    if count >= min_workers and not _is_ours(live):
         return None
     metadata = {key: live["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**metadata, "uid": uid},
-        "spec": {"replicas": max(count, least)},
+        "spec": {"replicas": max(count, min_workers)},
     }
 
 

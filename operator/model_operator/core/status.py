@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
-from model_operator.core.canonical import was_applied
-from model_operator.core.causes.cause import Cause
+from model_operator.core.canonical import hash_matches
+from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import contracts
 from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.failures import Failure
 from model_operator.core.identity import created_by
-from model_operator.core.kept_pods import told_revision
+from model_operator.core.kept_pods import recorded_revision
 from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.ownership import INSTANCE_LABEL
 from model_operator.core.parameters import parse_parameter_schema
@@ -23,7 +23,7 @@ from model_operator.core.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.service import service_url
-from model_operator.core.undisclosed import Undisclosed
+from model_operator.core.undisclosed import Redactor
 
 _SHOWN = 3
 _LATE = "It has made no progress within startup_timeout_seconds."
@@ -62,7 +62,7 @@ class Observation:
     deployments: Mapping[str, Mapping[str, Any]]
     services: Collection[str] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
-    causes: Mapping[str, Cause] = field(default_factory=dict)
+    causes: Mapping[str, Diagnosis] = field(default_factory=dict)
     contested: Mapping[str, Sequence[ContestedField]] = field(default_factory=dict)
 
 
@@ -86,7 +86,7 @@ class _Verdict:
         return (self.advice or self.reason.value.advice).sentence(self.detail)
 
 
-def stuck_deployments(observation: Observation) -> list[str]:
+def needs_diagnosis(observation: Observation) -> list[str]:
     """Return the names of the Deployments of which only their pods can tell why they do not get on."""
     rendering = observation.plan.rendering if observation.plan else None
     bare = replace(observation, causes={})
@@ -117,7 +117,7 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
     that something serves, of whatever revision.
     """
     instance, current, plan = observation.instance, observation.current, observation.plan
-    observation, rollouts = _discreet(
+    observation, rollouts = _redacted(
         observation, {name: assess_rollout(live) for name, live in observation.deployments.items()}
     )
     entries, verdicts = _entries(observation, rollouts)
@@ -153,7 +153,7 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
     }
 
 
-def _discreet(
+def _redacted(
     observation: Observation, rollouts: Mapping[str, Rollout]
 ) -> tuple[Observation, Mapping[str, Rollout]]:
     """Take the instance's parameters out of what others say, which may quote them."""
@@ -161,8 +161,8 @@ def _discreet(
     if not (told or observation.failures or observation.causes or observation.contested):
         return observation, rollouts
     plan = observation.plan
-    values = Undisclosed(observation.instance, plan.template if plan else None)
-    hide = values.removed_from
+    values = Redactor(observation.instance, plan.template if plan else None)
+    hide = values.redact
     discreet = replace(
         observation,
         failures={k: replace(each, detail=hide(each.detail)) for k, each in observation.failures.items()},
@@ -233,7 +233,7 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
     live = observation.deployments.get(rendered.name)
     if live is None or rollout is None:
         return _Verdict(Reason.Deploying, f"{what} is being created.", DeploymentState.UPDATE_PENDING)
-    is_applied = was_applied(rendered.applicable, live)
+    is_applied = hash_matches(rendered.with_applied_hash, live)
     if is_applied and (
         rollout.state is RolloutState.COMPLETE or (rollout.holds and _was_ready(rendered, observation))
     ):
@@ -260,7 +260,7 @@ def _contest(name: str, fields: Sequence[ContestedField]) -> str:
     return " ".join(parts) + more
 
 
-def _judge_open(what: str, rollout: Rollout, cause: Cause | None) -> _Verdict:
+def _judge_open(what: str, rollout: Rollout, cause: Diagnosis | None) -> _Verdict:
     """Judge a roll-out that is under way, or stuck."""
     late = f" {_LATE}" if rollout.is_overdue else ""
     failed = DeploymentState.UPDATE_FAILED
@@ -295,8 +295,8 @@ def _applied_revision(rendered: RenderedDeployment, observation: Observation) ->
     if live is None or plan is None or plan.template is None:
         return None
     revision = rendered.revision
-    told = told_revision(observation.current, observation.instance, plan.template, rendered.name)
-    return revision if told == revision or was_applied(rendered.applicable, live) else None
+    told = recorded_revision(observation.current, observation.instance, plan.template, rendered.name)
+    return revision if told == revision or hash_matches(rendered.with_applied_hash, live) else None
 
 
 def _judge_unwanted(observation: Observation, name: str) -> _Verdict:

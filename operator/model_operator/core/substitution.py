@@ -10,13 +10,20 @@ from model_operator.core.guarded_fields import Path, is_chosen_by_the_author, is
 from model_operator.core.json_values import JSON_TYPES, MAPPINGS, nouns
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.pod_fields import (
+    FieldSpec,
     FieldType,
-    Place,
     holds_strings,
     is_expanded_by_kubelet,
     place_of,
 )
-from model_operator.core.references import Reference, ReferenceSyntaxError, Scope, Text, parse_text, text_form
+from model_operator.core.references import (
+    ParsedString,
+    Reference,
+    ReferenceSyntaxError,
+    Scope,
+    parse_text,
+    text_form,
+)
 from model_operator.core.violations import Loc, Violation
 
 _ACCEPTED = {
@@ -30,7 +37,7 @@ _ACCEPTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class TemplatedField:
     """A string of a pod template that has references.
 
     Attributes
@@ -44,12 +51,12 @@ class Position:
     """
 
     path: Path
-    place: Place
-    text: Text
+    place: FieldSpec
+    text: ParsedString
 
     def value(self, scope: Scope) -> Any:
         """Return what the field becomes; the list of its items when the reference expands one."""
-        reference, kubelet = self.text.exact, self.place.kubelet
+        reference, kubelet = self.text.sole_reference, self.place.kubelet
         if reference is None:
             return self.text.render(scope, kubelet=kubelet)
         value = scope.value(reference)
@@ -63,7 +70,7 @@ class Position:
         return _fresh(value, tuple(part for part in self.path if isinstance(part, str)))
 
 
-def compile_positions(pod: dict[str, Any]) -> tuple[Position, ...]:
+def compile_positions(pod: dict[str, Any]) -> tuple[TemplatedField, ...]:
     """Return the positions of a pod template's references, in order.
 
     ``$$(`` becomes ``$(`` in `pod` itself where the kubelet does not expand.
@@ -80,19 +87,19 @@ def compile_positions(pod: dict[str, Any]) -> tuple[Position, ...]:
         place = place_of(path)
         read = parse_text(text, kubelet=place.kubelet)
         if read.references:
-            positions.append(Position(path, place, read))
+            positions.append(TemplatedField(path, place, read))
         else:
             _container_of(pod, path)[path[-1]] = read.parts[0]
     return tuple(positions)
 
 
-def substitute(pod: dict[str, Any], positions: Sequence[Position], scope: Scope) -> None:
+def substitute(pod: dict[str, Any], positions: Sequence[TemplatedField], scope: Scope) -> None:
     """Put the values into a pod template, in place."""
     # Backwards, so that an expanded list does not move what comes before it.
     for position in reversed(positions):
         container, key = _container_of(pod, position.path), position.path[-1]
         value = position.value(scope)
-        reference = position.text.exact
+        reference = position.text.sole_reference
         if reference is not None and reference.expands:
             container[key : key + 1] = value  # type: ignore[operator]
         else:
@@ -149,16 +156,16 @@ def check_text(
 
 
 def _fault(
-    reference: Reference, read: Text, place: Place, parameters: ParameterSchema
+    reference: Reference, read: ParsedString, place: FieldSpec, parameters: ParameterSchema
 ) -> tuple[str, str] | None:
-    exact = read.exact is not None
-    if not exact and place.type not in (FieldType.STRING, FieldType.INTEGER_OR_STRING):
+    sole_reference = read.sole_reference is not None
+    if not sole_reference and place.type not in (FieldType.STRING, FieldType.INTEGER_OR_STRING):
         return (
             f"cannot be part of a text where {place.type.value} is expected; let it stand alone",
             "reference_type",
         )
     if reference.source == "instance":
-        return _instance_fault(reference, place, exact=exact)
+        return _instance_fault(reference, place, sole_reference=sole_reference)
     name = reference.name
     if not parameters.declares(name):
         message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
@@ -169,7 +176,7 @@ def _fault(
         )
         return message, "secret_in_text"
     if reference.expands:
-        return _expansion_fault(reference, place, parameters, exact=exact)
+        return _expansion_fault(reference, place, parameters, sole_reference=sole_reference)
     if not parameters.always_has_value(name):
         message = (
             "needs a parameter that always has a value; make it required or give it a default in the schema"
@@ -181,17 +188,19 @@ def _fault(
     return fault
 
 
-def _instance_fault(reference: Reference, place: Place, *, exact: bool) -> tuple[str, str] | None:
-    fault = _type_fault(frozenset({"string"}), place) if exact else None
+def _instance_fault(
+    reference: Reference, place: FieldSpec, *, sole_reference: bool
+) -> tuple[str, str] | None:
+    fault = _type_fault(frozenset({"string"}), place) if sole_reference else None
     if fault is None and place.guarded and is_chosen_by_the_author(reference):
         return CHOSEN
     return fault
 
 
 def _expansion_fault(
-    reference: Reference, place: Place, parameters: ParameterSchema, *, exact: bool
+    reference: Reference, place: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
 ) -> tuple[str, str] | None:
-    if not (exact and place.is_item):
+    if not (sole_reference and place.is_item):
         return "must be a whole item of a list; without [*] it is the list itself", "misplaced_expansion"
     # An optional list without a value, or null, has no items.
     types = parameters.types(reference.name) - {"null"}
@@ -221,7 +230,7 @@ _NO_PROGRAM: Final = (
 )
 
 
-def _type_fault(types: frozenset[str], place: Place) -> tuple[str, str] | None:
+def _type_fault(types: frozenset[str], place: FieldSpec) -> tuple[str, str] | None:
     surplus = types - _ACCEPTED[place.type]
     if not surplus:
         return None

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from model_operator.core.arrivals import Tally, rolled_out
+from model_operator.core.arrivals import InstanceCounts, rolled_out
 from model_operator.core.conditions import kstatus_conditions, merge_conditions
-from model_operator.core.dry_run import Trial
+from model_operator.core.dry_run import DryRunResult
 from model_operator.core.plan import summarize
 from model_operator.core.reasons import Actor, ReasonInfo
 from model_operator.core.templates import CompiledTemplate
@@ -35,9 +35,9 @@ class TemplateReason(Enum):
 def template_status(
     template: CompiledTemplate,
     current: Mapping[str, Any],
-    counts: Tally,
+    counts: InstanceCounts,
     now: str,
-    trial: Trial | None = None,
+    result: DryRunResult | None = None,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
 
@@ -55,7 +55,7 @@ def template_status(
         What trying it on the API server told; None when it was not to be tried.
     """
     metadata = template.resource.metadata
-    reason, message = _judge(template, trial or Trial())
+    reason, message = _judge(template, result or DryRunResult())
     info = reason.value
     conditions = kstatus_conditions(
         ready=info.ready, stalled=info.stalled, reason=reason.name, message=message
@@ -86,12 +86,12 @@ def was_accepted(template: CompiledTemplate) -> bool:
     )
 
 
-def _judge(template: CompiledTemplate, trial: Trial) -> tuple[TemplateReason, str]:
+def _judge(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateReason, str]:
     if template.violations:
         reason = TemplateReason.TemplateInvalid
         return reason, reason.value.sentence(summarize(template.violations))
-    if trial.refusal:
+    if result.refusal:
         reason = TemplateReason.PodTemplateRejected
-        return reason, reason.value.sentence(trial.refusal)
+        return reason, reason.value.sentence(result.refusal)
     reason = TemplateReason.TemplateValid
-    return reason, " ".join(filter(None, (reason.value.meaning, trial.note)))
+    return reason, " ".join(filter(None, (reason.value.meaning, result.note)))

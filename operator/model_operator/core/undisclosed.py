@@ -31,7 +31,7 @@ _CUT: Final = re.compile(rf"[\"'`]?(?P<mark>{CUT})")
 _COMMON: Final = "Deployment Service HorizontalPodAutoscaler PodDisruptionBudget container model image"
 
 
-class Undisclosed:
+class Redactor:
     """The values of one instance's parameters, to be left out of texts.
 
     What the template says itself, such as an item of an ``enum``, the names of the objects, and those of
@@ -83,7 +83,7 @@ class Undisclosed:
         text = "\n".join([_COMMON, *names, *_keys(told), *_scalars([told])])
         return f"{text}\n{folded(text)}"
 
-    def removed_from(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return a text with `HIDDEN` in place of values, also of one that was cut off.
 
         A value is found as it is and as it stands in the quotes of Go, JSON, YAML, URLs and HTML, see

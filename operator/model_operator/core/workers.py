@@ -9,7 +9,7 @@ from model_operator.core.violations import Loc, Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
+class WorkerBounds:
     """Bounds of the number of workers.
 
     Attributes
@@ -20,19 +20,19 @@ class Workers:
         What one worker is to carry of the metric that the autoscaler measures.
     """
 
-    least: int
-    most: int
+    min_workers: int
+    max_workers: int
     per_worker: int
 
     @property
     def is_autoscaled(self) -> bool:
         """Whether the number is an autoscaler's to choose."""
-        return self.most > self.least
+        return self.max_workers > self.min_workers
 
 
-def workers_of(
+def worker_bounds(
     endpoint: EndpointConfig, own: DeploymentVendorConfiguration | None, pinned: int | None = None
-) -> Workers:
+) -> WorkerBounds:
     """Return the bounds for one deployment.
 
     Parameters
@@ -44,14 +44,14 @@ def workers_of(
     pinned
         ``spec.replicas`` of the instance, which leaves nothing to choose.
     """
-    least, most, per_worker = endpoint.min_workers, endpoint.max_workers, endpoint.per_worker
+    min_workers, max_workers, per_worker = endpoint.min_workers, endpoint.max_workers, endpoint.per_worker
     if own is not None:
-        least = least if own.min_workers is None else own.min_workers
-        most = most if own.max_workers is None else own.max_workers
+        min_workers = min_workers if own.min_workers is None else own.min_workers
+        max_workers = max_workers if own.max_workers is None else own.max_workers
         per_worker = per_worker if own.per_worker is None else own.per_worker
     if pinned is not None:
-        least = most = pinned
-    return Workers(least, least if most is None else most, per_worker)
+        min_workers = max_workers = pinned
+    return WorkerBounds(min_workers, min_workers if max_workers is None else max_workers, per_worker)
 
 
 def stated_workers(spec: ModelInstanceSpec) -> int:

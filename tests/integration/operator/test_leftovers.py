@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.controller.leftovers import PATIENCE_SECONDS, UNHURRIED_SECONDS
+from model_operator.controller.leftovers import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
@@ -84,7 +84,7 @@ def test_children_of_instances_that_are_gone_are_cleared_away(
             PATIENCE_SECONDS + SLACK_SECONDS,
         )
         for kind, name in itertools.product(CHILDREN, ("gone", "gone-meanwhile")):
-            api.wait_until_gone(kind, name, deadline=UNHURRIED_SECONDS + SLACK_SECONDS)
+            api.wait_until_gone(kind, name, deadline=GC_GRACE_WITHOUT_OWNER + SLACK_SECONDS)
         api.wait_until_gone("Service", "shared")
     assert api.get("Deployment", "shared")["metadata"]["uid"] == before["shared"]["uid"]
     owner = api.get("ModelInstance", "again")["metadata"]["uid"]

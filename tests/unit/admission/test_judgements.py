@@ -203,15 +203,15 @@ class TestImpact:
         return Impact(old, parse_template(new), SETTINGS)
 
     @staticmethod
-    def consider(impact: Impact, count: int, **parameters: Any) -> None:
+    def add(impact: Impact, count: int, **parameters: Any) -> None:
         for number in range(count):
             given = {"MODEL_NAME": "minilm", **parameters}
             obj = stored(model(name=f"demo-{number}", model_creation_parameters=given))
-            impact.consider(parse_instance(obj)[0])
+            impact.add(parse_instance(obj)[0])
 
     def test_harmless(self) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 1}})
-        self.consider(impact, 3, BATCH_SIZE=8)
+        self.add(impact, 3, BATCH_SIZE=8)
         assert impact.warnings(complete=True) == ()
 
     @pytest.mark.parametrize(
@@ -225,13 +225,13 @@ class TestImpact:
     )
     def test_harm(self, count: int, complete: bool, said: str) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
-        self.consider(impact, count, BATCH_SIZE=8)
+        self.add(impact, count, BATCH_SIZE=8)
         (warning,) = impact.warnings(complete=complete)
         assert warning == f"ModelTemplate encoder: {said} what runs is left as it is"
 
     def test_those_that_were_invalid_before_do_not_count(self) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
-        self.consider(impact, 3, BATCH_SIZE=8, DEBUG="no")
+        self.add(impact, 3, BATCH_SIZE=8, DEBUG="no")
         assert impact.warnings(complete=True) == ()
 
     @pytest.mark.parametrize(
@@ -254,5 +254,5 @@ class TestImpact:
             (rendered,) = render(parse_template(old), parse_instance(obj)[0], SETTINGS).deployments
             entry = {"name": rendered.name, "status": "READY", "replicas": replicas}
             entry["revision"] = pod_revision(rendered.deployment)
-            impact.consider(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
+            impact.add(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
         assert impact.warnings(complete=True) == said

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.causes.cause import Cause
-from model_operator.core.causes.workers import REVISION, Workers, workers_of
+from model_operator.core.causes.cause import Diagnosis
+from model_operator.core.causes.workers import REVISION, DeploymentPods, group_pods
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
 every_case = pytest.mark.parametrize(
@@ -89,15 +89,15 @@ def events(given: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**defaults, **event} for event in reversed(given.get("events", []))]
 
 
-def look(case: dict[str, Any], pods: list[dict[str, Any]]) -> Cause | None:
+def look(case: dict[str, Any], pods: list[dict[str, Any]]) -> Diagnosis | None:
     """Look at pods as the operator does."""
     made = [pod(number, given) for number, given in enumerate(pods)]
-    workers = workers_of(deployment(case.get("replicas", 1)), SETS, made)
+    workers = group_pods(deployment(case.get("replicas", 1)), SETS, made)
     read = workers.unclear[: len(workers.unclear) - case.get("unread", 0)]
     return workers.cause({uid: events(pods[int(uid[1:])]) for uid in read})
 
 
-def told(cause: Cause | None) -> dict[str, Any] | None:
+def told(cause: Diagnosis | None) -> dict[str, Any] | None:
     if cause is None:
         return None
     advice = {"actor": cause.advice.actor.value} if cause.advice else {}
@@ -126,8 +126,8 @@ def test_the_same_is_told_in_whatever_order_pods_are_listed(case: dict[str, Any]
     made = [pod(number, given) for number, given in enumerate(case["pods"])]
     given = {f"p{number}": events(each) for number, each in enumerate(case["pods"])}
 
-    def listed(pods: list[dict[str, Any]]) -> Workers:
-        return workers_of(deployment(case.get("replicas", 1)), SETS, pods)
+    def listed(pods: list[dict[str, Any]]) -> DeploymentPods:
+        return group_pods(deployment(case.get("replicas", 1)), SETS, pods)
 
     assert listed(made).cause(given) == listed(made[::-1]).cause(given)
 
@@ -136,7 +136,7 @@ def test_without_a_replica_set_of_the_current_revision_nobody_is_blamed() -> Non
     (crash,) = [case for case in CASES if case["name"] == "a server that ends without an error"]
     made = [pod(0, crash["pods"][0])]
 
-    assert workers_of(deployment(1), [replica_set("new", "1")], made).cause({}) is None
+    assert group_pods(deployment(1), [replica_set("new", "1")], made).cause({}) is None
 
 
 @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ def test_without_a_replica_set_of_the_current_revision_nobody_is_blamed() -> Non
 def test_who_is_not_of_our_replica_set_is_no_worker(changes: dict[str, Any]) -> None:
     crashed = {"model": {"restartCount": 9, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}}
     own, stray = pod(1, crashed), pod(2, crashed)
-    assert len(workers_of(deployment(1), SETS, [own]).waiting) == 1
+    assert len(group_pods(deployment(1), SETS, [own]).waiting) == 1
     metadata = stray["metadata"]
     metadata["ownerReferences"][0] |= changes.get("owner", {})
     metadata |= {key: value for key, value in changes.items() if key != "owner"}
 
-    workers = workers_of(deployment(1), SETS, [stray])
+    workers = group_pods(deployment(1), SETS, [stray])
 
     assert (workers.waiting, workers.old, workers.ended, workers.ready) == ((), (), (), 0)
 
@@ -173,4 +173,4 @@ def test_a_replica_set_of_another_owner_has_no_workers_of_ours(changes: dict[str
     metadata |= {key: value for key, value in changes.items() if key != "owner"}
     of_it = pod(1, {"model": {"state": {"waiting": {"reason": "CrashLoopBackOff"}}}})
 
-    assert workers_of(deployment(1), [stray], [of_it]).waiting == ()
+    assert group_pods(deployment(1), [stray], [of_it]).waiting == ()

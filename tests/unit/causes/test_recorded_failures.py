@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.canonical import APPLIED_HASH, applicable
-from model_operator.core.causes.cause import Cause
-from model_operator.core.causes.workers import REVISION, workers_of
+from model_operator.core.canonical import APPLIED_HASH, with_applied_hash
+from model_operator.core.causes.cause import Diagnosis
+from model_operator.core.causes.workers import REVISION, group_pods
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.rendering import RenderSettings
-from model_operator.core.status import Observation, instance_status, stuck_deployments
+from model_operator.core.status import Observation, instance_status, needs_diagnosis
 from tests.failures.catalog import FAILURES, INSTANCE, Snapshot
 from tests.failures.record import load
 
@@ -35,9 +35,9 @@ def replica_sets(seen: Snapshot) -> list[dict[str, Any]]:
     ]
 
 
-def find(seen: Snapshot) -> Cause | None:
+def find(seen: Snapshot) -> Diagnosis | None:
     """Look as the operator does: at events only of pods that are unclear."""
-    workers = workers_of(seen.deployment, replica_sets(seen), seen.pods)
+    workers = group_pods(seen.deployment, replica_sets(seen), seen.pods)
     events = {
         uid: [event for event in seen.events if event["involvedObject"]["uid"] == uid]
         for uid in workers.unclear
@@ -56,7 +56,7 @@ def observe(name: str, seen: Snapshot) -> Observation:
     plan = make_plan(instance, template, RenderSettings())
     assert plan.rendering is not None
     (rendered,) = plan.rendering.deployments
-    applied = applicable(rendered.deployment)["metadata"]["annotations"][APPLIED_HASH]
+    applied = with_applied_hash(rendered.deployment)["metadata"]["annotations"][APPLIED_HASH]
     seen.deployment["metadata"]["annotations"][APPLIED_HASH] = applied
     return Observation(instance, {}, plan, {INSTANCE: seen.deployment})
 
@@ -66,7 +66,7 @@ def test_what_the_instance_tells(name: str) -> None:
     seen, failure = load(name), FAILURES[name]
     observed = observe(name, seen)
     causes = {}
-    if stuck_deployments(observed):
+    if needs_diagnosis(observed):
         cause = find(seen)
         causes = {INSTANCE: cause} if cause else {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.core.causes.words import settled
+from model_operator.core.causes.words import normalized_message
 
 UID = "8d239c74-204b-43c5-bdee-c27056fe75d5"
 POD = {
@@ -34,8 +34,8 @@ POD = {
     ],
 )
 def test_settled(said: str, told: str) -> None:
-    assert settled(said, POD) == told
+    assert normalized_message(said, POD) == told
 
 
 def test_a_pod_without_a_status() -> None:
-    assert settled("no space", {}) == "no space"
+    assert normalized_message("no space", {}) == "no space"

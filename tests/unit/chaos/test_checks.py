@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.arrivals import tally
-from model_operator.core.canonical import applicable
-from model_operator.core.dry_run import Trial
+from model_operator.core.arrivals import count_instances
+from model_operator.core.canonical import with_applied_hash
+from model_operator.core.dry_run import DryRunResult
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.render_settings import RenderSettings
@@ -32,9 +32,9 @@ def stored(obj: Object, uid: str) -> Object:
     return whole
 
 
-def with_pods(child: Object) -> Object:
+def with_pod_template(child: Object) -> Object:
     """Give a child as it is once rolled out."""
-    live = stored(applicable(child), f"uid-{child['kind']}-{child['metadata']['name']}")
+    live = stored(with_applied_hash(child), f"uid-{child['kind']}-{child['metadata']['name']}")
     if child["kind"] == "Deployment":
         count = live["spec"].setdefault("replicas", 1)
         counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), count)
@@ -58,13 +58,13 @@ def world(asked: Object) -> tuple[list[Object], Population]:
     live = stored(asked, "uid-instance")
     parsed, _ = parse_instance(live)
     plan = make_plan(parsed, parse_template(used), RenderSettings())
-    children = [with_pods(child) for child in (plan.rendering.children if plan.rendering else [])]
+    children = [with_pod_template(child) for child in (plan.rendering.children if plan.rendering else [])]
     deployments = {child["metadata"]["name"]: child for child in children if child["kind"] == "Deployment"}
     services = [child["metadata"]["name"] for child in children if child["kind"] == "Service"]
     live["status"] = instance_status(Observation(parsed, {}, plan, deployments, services), TIME)
     live["status"] = {key: value for key, value in live["status"].items() if value is not None}
     for template in all_templates:
-        counted = tally([live], template["metadata"]["uid"], 1)
+        counted = count_instances([live], template["metadata"]["uid"], 1)
         template["status"] = template_status(parse_template(template), {}, counted, TIME)
     return [live, *all_templates, *children], population
 
@@ -158,8 +158,10 @@ def miscounted(objects: list[Object], _: Population) -> None:
 
 def untried(objects: list[Object], _: Population) -> None:
     template = of(objects, "ModelTemplate")
-    again = Trial(note="It could not be tried on the API server for the moment (HTTP 500).", is_final=False)
-    counted = tally(objects, template["metadata"]["uid"], 1)
+    again = DryRunResult(
+        note="It could not be tried on the API server for the moment (HTTP 500).", is_final=False
+    )
+    counted = count_instances(objects, template["metadata"]["uid"], 1)
     template["status"] = template_status(parse_template(template), template["status"], counted, TIME, again)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from model_operator.controller.causes import PATIENCE_SECONDS, CauseFinder
+from model_operator.controller.causes import PATIENCE_SECONDS, PodDiagnostics
 from model_operator.controller.client import ApiClient
 from model_operator.controller.errors import error_for
 from model_operator.controller.resources import ResourceKind
@@ -37,7 +37,7 @@ class Cluster:
         self.model: dict[str, Any] = CREATING
         self.refusals: dict[str, tuple[int, dict[str, Any]]] = {}
         self.asked: list[tuple[float, str, str]] = []
-        self.finder = CauseFinder(cast("ApiClient", self), lambda: self.now)
+        self.finder = PodDiagnostics(cast("ApiClient", self), lambda: self.now)
 
     def deployment(self, uid: str = "d") -> dict[str, Any]:
         metadata = {"name": "demo", "namespace": "team", "uid": uid, "generation": self.generation}

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
-from model_operator.controller.causes import CauseFinder
+from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.client import Object
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
@@ -15,7 +15,7 @@ from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, MO
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key, Scope, Triggers
-from model_operator.controller.workers import Workers
+from model_operator.controller.workers import WorkerPool
 from model_operator.core.causes.workers import REVISION
 from model_operator.core.render_settings import RenderSettings
 from tests.unit.controller import virtual_clock
@@ -111,19 +111,19 @@ class Operator:
         self.state = ClusterState()
         queue: WorkQueue[Key] = WorkQueue()
         self.triggers = Triggers(self.state, queue, Scope([], []))
-        finder = CauseFinder(self.server, now)
+        finder = PodDiagnostics(self.server, now)
         instances = InstanceReconciler(
             self.server,
             self.state,
             RenderSettings(),
-            self.triggers.recount,
+            self.triggers.update_template_counts,
             lambda _: None,
-            self.triggers.look_later,
-            self.triggers.give_way,
+            self.triggers.requeue_after,
+            self.triggers.requeue_behind_waiting,
             finder,
         )
         self.queue = queue
-        self.workers = Workers(queue, instances, cast("TemplateReconciler", Templates()), Metrics())
+        self.workers = WorkerPool(queue, instances, cast("TemplateReconciler", Templates()), Metrics())
 
     async def start(self) -> asyncio.Task[None]:
         self.state.cache_of(MODEL_TEMPLATES).put(self.server.put(template("embed")))

@@ -19,7 +19,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.causes import CauseFinder
+from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.client import Object
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.instances import InstanceReconciler
@@ -34,9 +34,9 @@ from model_operator.controller.resources import (
 )
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateTrials
+from model_operator.controller.trials import TemplateDryRunner
 from model_operator.controller.triggers import Key, Scope, Triggers
-from model_operator.controller.workers import Workers
+from model_operator.controller.workers import WorkerPool
 from model_operator.core.render_settings import RenderSettings
 from tests.unit.controller import virtual_clock
 from tests.unit.controller.fake_api import FakeApi
@@ -136,15 +136,15 @@ class Operator:
             self.server,
             self.state,
             RenderSettings(),
-            self.triggers.recount,
+            self.triggers.update_template_counts,
             self.events.record,
-            self.triggers.look_later,
-            self.triggers.give_way,
-            CauseFinder(self.server, now),
+            self.triggers.requeue_after,
+            self.triggers.requeue_behind_waiting,
+            PodDiagnostics(self.server, now),
         )
-        trials = TemplateTrials(self.server, self.state, RenderSettings(), "home", clock=now)
-        templates = TemplateReconciler(self.server, self.state, trials, self.events.record)
-        self.workers = Workers(self.queue, instances, templates, self.metrics)
+        dry_runs = TemplateDryRunner(self.server, self.state, RenderSettings(), "home", clock=now)
+        templates = TemplateReconciler(self.server, self.state, dry_runs, self.events.record)
+        self.workers = WorkerPool(self.queue, instances, templates, self.metrics)
 
     def hear(self) -> None:
         """Have the watches tell what has changed."""

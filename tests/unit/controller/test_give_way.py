@@ -46,7 +46,7 @@ class Operator:
             lambda _: None,
             lambda events: [*events].clear(),
             lambda *_: None,
-            triggers.give_way,
+            triggers.requeue_behind_waiting,
         )
         self.state.cache_of(MODEL_TEMPLATES).put(self.server.put(template("embed")))
         for name in names:

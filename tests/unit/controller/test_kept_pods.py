@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from model_operator.controller.errors import ApiError
-from model_operator.controller.kept_pods import PodKeeper
+from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import pod_revision
-from model_operator.core.kept_pods import with_pods
+from model_operator.core.kept_pods import with_pod_template
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan
 from model_operator.core.rendering import RenderSettings
@@ -31,7 +31,7 @@ class World:
 
     def __init__(self, *, revision: str = REVISION, generation: int = 1, known: bool = True) -> None:
         self.api, self.state = FakeApi(), ClusterState()
-        self.keeper = PodKeeper(self.api, self.state)
+        self.keeper = PodTemplatePinner(self.api, self.state)
         obj = instance("demo", bound="t1")
         obj["metadata"]["generation"] = generation
         self.instance, _ = parse_instance(obj)
@@ -129,7 +129,7 @@ def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
     assert world.plan.rendering is not None
     (kept,), (rendered,) = plan.rendering.deployments, world.plan.rendering.deployments
     assert replace(kept, deployment=rendered.deployment) == rendered
-    assert with_pods(kept, rendered.deployment["spec"]["template"]) == rendered
+    assert with_pod_template(kept, rendered.deployment["spec"]["template"]) == rendered
 
 
 def test_kept_pods_are_forgotten_with_their_instance_and_when_they_are_wanted_no_longer() -> None:

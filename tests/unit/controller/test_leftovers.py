@@ -9,7 +9,7 @@ import pytest
 from model_operator.controller.client import Object
 from model_operator.controller.errors import NotFoundError, error_for
 from model_operator.controller.instances import InstanceReconciler
-from model_operator.controller.leftovers import PATIENCE_SECONDS, UNHURRIED_SECONDS, Leftovers
+from model_operator.controller.leftovers import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS, StaleChildCollector
 from model_operator.controller.state import ClusterState
 from model_operator.core.parsing import parse_instance
 from model_operator.core.render_settings import RenderSettings
@@ -31,7 +31,7 @@ class World:
             self.state.instances.put(self.api.put(namesake))
         for obj in children:
             self.state.children[obj["kind"]].put(self.api.put(obj))
-        self.leftovers = Leftovers(self.api, self.state, lambda: self.time)
+        self.leftovers = StaleChildCollector(self.api, self.state, lambda: self.time)
 
     async def look(self, seconds: float = 0) -> float | None:
         self.time += seconds
@@ -47,7 +47,7 @@ def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Objec
     ("namesake", "patience", "kept"),
     [
         pytest.param(DEMO, PATIENCE_SECONDS, child("demo-c", owner=DEMO), id="with a namesake"),
-        pytest.param(None, UNHURRIED_SECONDS, child("demo-o", label="demo"), id="later without"),
+        pytest.param(None, GC_GRACE_WITHOUT_OWNER, child("demo-o", label="demo"), id="later without"),
     ],
 )
 async def test_the_garbage_collector_has_its_time_and_then_it_goes(
@@ -104,7 +104,7 @@ async def test_what_has_changed_since_it_was_seen_is_left_alone() -> None:
     world.api.put(orphaned)
     await world.look()
 
-    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert await world.look(GC_GRACE_WITHOUT_OWNER) == GC_GRACE_WITHOUT_OWNER
     assert world.api.writes == []
 
 
@@ -112,7 +112,7 @@ async def test_a_refusal_for_one_is_none_for_the_others() -> None:
     world = World(left(), left("demo-b", "Service"), namesake=None)
     world.api.refusals["delete Deployment demo"] = (403, {})
     await world.look()
-    await world.look(UNHURRIED_SECONDS)
+    await world.look(GC_GRACE_WITHOUT_OWNER)
 
     assert world.api.writes == ["delete Service demo-b"]
 
@@ -121,10 +121,10 @@ async def test_news_between_two_attempts_ask_nothing() -> None:
     world = World(left(), namesake=None)
     world.api.refusals["get ModelInstance demo"] = (503, {})
     await world.look()
-    await world.look(UNHURRIED_SECONDS)
+    await world.look(GC_GRACE_WITHOUT_OWNER)
     world.api.refusals.clear()
 
-    assert await world.look(10) == UNHURRIED_SECONDS - 10
+    assert await world.look(10) == GC_GRACE_WITHOUT_OWNER - 10
     assert world.api.writes == []
 
 
@@ -145,7 +145,7 @@ async def test_nothing_goes_when_the_cache_is_behind_and_the_instance_is_there()
     world.api.put(EARLIER)
     await world.look()
 
-    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert await world.look(GC_GRACE_WITHOUT_OWNER) == GC_GRACE_WITHOUT_OWNER
     assert world.api.writes == []
 
 
@@ -157,7 +157,7 @@ async def test_nothing_goes_when_the_server_knows_nothing_of_instances(answer: O
     world.api.refusals["get ModelInstance demo"] = (404, answer)
     await world.look()
 
-    assert await world.look(UNHURRIED_SECONDS) == UNHURRIED_SECONDS
+    assert await world.look(GC_GRACE_WITHOUT_OWNER) == GC_GRACE_WITHOUT_OWNER
     assert world.api.writes == []
 
 
@@ -170,7 +170,7 @@ async def test_what_has_another_owner_is_kept_for_that(namesake: Object | None) 
     world = World(kept, namesake=namesake)
 
     assert await world.look() is None
-    assert await world.look(UNHURRIED_SECONDS) is None
+    assert await world.look(GC_GRACE_WITHOUT_OWNER) is None
     assert world.api.writes == []
 
 
@@ -197,7 +197,7 @@ async def test_a_reconciler_looks_again_at_what_an_instance_has_left() -> None:
     assert await reconciler.reconcile("team", "demo") is None
     ((namespace, name, delay),) = later
     assert (namespace, name) == ("team", "demo")
-    assert delay == pytest.approx(UNHURRIED_SECONDS, abs=1)
+    assert delay == pytest.approx(GC_GRACE_WITHOUT_OWNER, abs=1)
 
 
 class GoneApi(FakeApi):

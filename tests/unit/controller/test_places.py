@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from model_operator.controller.places import Bounds, Closing, Phase, Place, Places, owner_of
+from model_operator.controller.places import Bounds, Closing, FieldSpec, Phase, Places, owner_of
 
 API_SERVER = "10.0.0.1"
 STRANGER, OTHER = "10.9.9.1", "10.9.9.2"
@@ -27,15 +27,15 @@ class Port:
         )
         self.counts = Counter[Closing]()
         self.places = Places(bounds, lambda reason: self.counts.update([reason]))
-        self.evicted: list[Place] = []
+        self.evicted: list[FieldSpec] = []
 
-    def take(self, address: str, phase: Phase = Phase.WAITING) -> Place | None:
+    def take(self, address: str, phase: Phase = Phase.WAITING) -> FieldSpec | None:
         place = self.places.take(address, phase)
         if place is not None:
             place.evict = lambda: self.evicted.append(place)
         return place
 
-    def fill(self, address: str, count: int, phase: Phase = Phase.WAITING) -> list[Place]:
+    def fill(self, address: str, count: int, phase: Phase = Phase.WAITING) -> list[FieldSpec]:
         taken = [self.take(address, phase) for _ in range(count)]
         assert None not in taken
         return [place for place in taken if place is not None]

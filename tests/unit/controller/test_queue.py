@@ -360,8 +360,8 @@ def test_closed_it_takes_and_keeps_nothing_until_it_is_opened() -> None:
 def test_patient_keys_come_last_but_not_never() -> None:
     async def main() -> list[str]:
         queue = WorkQueue[str]()
-        queue.add("p", patient=True)
-        queue.add("q", patient=True)
+        queue.add("p", low_priority=True)
+        queue.add("q", low_priority=True)
         for number in range(10):
             queue.add(str(number))
         assert len(queue) == queue.load().waiting == 12
@@ -374,10 +374,10 @@ def test_a_patient_key_that_is_added_again_without_patience_comes_once_with_the_
     async def main() -> list[str]:
         queue = WorkQueue[str]()
         for key in "ab":
-            queue.add(key, patient=True)
+            queue.add(key, low_priority=True)
         queue.add("c")
         queue.add("b")
-        queue.add("c", patient=True)
+        queue.add("c", low_priority=True)
         assert len(queue) == 3
         return [await queue.get() for _ in range(len(queue))]
 
@@ -385,19 +385,19 @@ def test_a_patient_key_that_is_added_again_without_patience_comes_once_with_the_
 
 
 @pytest.mark.parametrize(
-    ("patient", "order"), [([True, True], "cab"), ([True, False], "cba"), ([False, True], "cba")]
+    ("low_priority", "order"), [([True, True], "cab"), ([True, False], "cba"), ([False, True], "cba")]
 )
 def test_a_key_added_during_its_work_is_as_patient_as_the_least_patient_time(
-    patient: list[bool], order: str
+    low_priority: list[bool], order: str
 ) -> None:
     async def main() -> list[str]:
         queue = WorkQueue[str]()
         queue.add("b")
         assert await queue.get() == "b"
-        queue.add("a", patient=True)
+        queue.add("a", low_priority=True)
         queue.add("c")
-        for each in patient:
-            queue.add("b", patient=each)
+        for each in low_priority:
+            queue.add("b", low_priority=each)
         queue.done("b")
         return [await queue.get() for _ in range(3)]
 
@@ -431,7 +431,7 @@ def test_groups_take_turns() -> None:
         for number in range(200):
             queue.add(f"a{number}")
         queue.add("b")
-        queue.add("c", patient=True)
+        queue.add("c", low_priority=True)
         assert len(queue) == 202
         return [await queue.get() for _ in range(4)]
 

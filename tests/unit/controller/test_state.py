@@ -134,5 +134,5 @@ def test_a_template_of_a_namespace_counts_no_instance_of_another() -> None:
     state.instances.put(instance("own", uid="i1", bound="t1"))
     state.instances.put(instance("elsewhere", namespace="other", uid="i2", bound="t1"))
 
-    assert state.tally(template("embed")).instances == 1
-    assert state.tally(template("embed", namespace="")).instances == 2
+    assert state.count_instances(template("embed")).instances == 1
+    assert state.count_instances(template("embed", namespace="")).instances == 2

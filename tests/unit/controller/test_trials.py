@@ -14,8 +14,8 @@ from model_operator.controller.errors import ForbiddenError, error_for
 from model_operator.controller.settings import TemplateDryRun
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateTrials, home_namespace
-from model_operator.core.dry_run import Trial
+from model_operator.controller.trials import TemplateDryRunner, home_namespace
+from model_operator.core.dry_run import DryRunResult
 from model_operator.core.rendering import RenderSettings
 from tests.unit.controller.objects import template
 
@@ -68,20 +68,20 @@ class World:
         self.state = ClusterState()
         self.now = 0.0
         self.client = cast("ApiClient", self.server)
-        self.trials = TemplateTrials(
+        self.dry_runs = TemplateDryRunner(
             self.client, self.state, RenderSettings(), home, extent, clock=lambda: self.now
         )
 
-    def outcome(self, obj: dict[str, Any]) -> Trial:
+    def outcome(self, obj: dict[str, Any]) -> DryRunResult:
         self.state.templates[TemplateKind(obj["kind"])].put(obj)
-        return asyncio.run(self.trials.outcome(self.state.compiled(obj)))
+        return asyncio.run(self.dry_runs.outcome(self.state.compiled(obj)))
 
 
 def test_once_for_each_generation() -> None:
     world = World()
     for generation in (1, 1, 2, 2):
         world.now += 1000
-        assert world.outcome(template("embed", generation=generation)) == Trial()
+        assert world.outcome(template("embed", generation=generation)) == DryRunResult()
 
     assert world.server.asked == ["Deployment", "Pod"] * 2
     assert world.server.namespaces == {"team"}
@@ -112,7 +112,7 @@ def test_what_the_cluster_may_change_is_asked_again_but_not_at_once() -> None:
 
     world.server.refuse = {}
     world.now = 20
-    assert world.outcome(obj) == Trial()
+    assert world.outcome(obj) == DryRunResult()
 
 
 def test_a_template_that_is_gone_is_forgotten() -> None:
@@ -120,7 +120,7 @@ def test_a_template_that_is_gone_is_forgotten() -> None:
     world.outcome(template("embed", uid="t1"))
     world.state.forget_template("t1")
 
-    assert world.state.trials == {}
+    assert world.state.dry_runs == {}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_without_the_right_to_create_pods_it_says_so_once_in_the_log_and_nowhere
     with capture_logs() as logs:
         outcomes = [world.outcome(template("embed", uid=uid)) for uid in ("t1", "t2")]
 
-    assert outcomes == [Trial(), Trial()]
+    assert outcomes == [DryRunResult(), DryRunResult()]
     assert [(entry["log_level"], entry["missing"]) for entry in logs] == [("info", "create pods")]
 
 
@@ -169,7 +169,7 @@ def test_what_is_not_about_the_template_is_not_for_its_status(code: int, status:
 
     with pytest.raises(ForbiddenError):
         world.outcome(template("embed"))
-    assert world.state.trials == {}
+    assert world.state.dry_runs == {}
 
 
 def test_an_invalid_template_is_not_tried() -> None:
@@ -177,7 +177,7 @@ def test_an_invalid_template_is_not_tried() -> None:
     obj = template("embed")
     obj["spec"]["strategy"] = {"type": "Sudden"}
 
-    assert world.outcome(obj) == Trial()
+    assert world.outcome(obj) == DryRunResult()
     assert world.server.asked == []
 
 
@@ -189,7 +189,7 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
     world.server.refuse = refuse
     obj = template("embed")
     world.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
-    reconciler = TemplateReconciler(world.client, world.state, world.trials, lambda _: None)
+    reconciler = TemplateReconciler(world.client, world.state, world.dry_runs, lambda _: None)
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
     assert len(world.server.written) == 1
@@ -199,7 +199,7 @@ def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> Non
     world = World()
     message = "Instances can be made from the template."
     accepted = _status(3, message)
-    assert world.outcome(template("embed", generation=3, status=accepted)) == Trial()
+    assert world.outcome(template("embed", generation=3, status=accepted)) == DryRunResult()
     assert world.server.asked == []
 
     world.outcome(

@@ -31,8 +31,8 @@ class RecordingQueue(WorkQueue[Key]):
         super().__init__()
         self.added: list[str] = []
 
-    def add(self, key: Key, delay: float = 0, *, patient: bool = False) -> None:
-        later = " later" if delay else " patiently" if patient else ""
+    def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
+        later = " later" if delay else " patiently" if low_priority else ""
         self.added.append(f"{key.kind}/{key.namespace}/{key.name}{later}")
 
 
@@ -258,7 +258,7 @@ def test_an_operator_for_some_namespaces_says_nothing_about_templates_of_the_clu
 
     # It cannot count all of their instances; its own it looks at.
     assert world.see(template("embed", namespace="", uid="t2")) == [DEMO]
-    world.triggers.recount("t2")
+    world.triggers.update_template_counts("t2")
     assert world.told() == []
     world.triggers.enqueue_all()
     assert world.told() == [DEMO]
@@ -267,7 +267,7 @@ def test_an_operator_for_some_namespaces_says_nothing_about_templates_of_the_clu
 def test_recounting_an_unknown_template() -> None:
     world = World()
 
-    world.triggers.recount("t9")
-    world.triggers.recount(None)
+    world.triggers.update_template_counts("t9")
+    world.triggers.update_template_counts(None)
 
     assert world.told() == []

@@ -11,7 +11,7 @@ from model_operator.controller.resources import (
     SERVICES,
 )
 from model_operator.controller.triggers import Scope
-from model_operator.controller.vitals import Vitals
+from model_operator.controller.vitals import WatchLiveness
 
 KINDS = [MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, SERVICES]
 EVERYWHERE = [
@@ -34,42 +34,42 @@ IN_TWO = [
 class World:
     def __init__(self, *namespaces: str) -> None:
         self.now = 1000.0
-        self.vitals = Vitals(KINDS, Scope(list(namespaces), []), 600, lambda: self.now)
+        self.liveness = WatchLiveness(KINDS, Scope(list(namespaces), []), 600, lambda: self.now)
 
 
 @pytest.mark.parametrize(("namespaces", "tasks"), [((), EVERYWHERE), (("a", "b"), IN_TWO)])
 def test_each_watcher_is_missed(namespaces: tuple[str, ...], tasks: list[str]) -> None:
-    vitals = World(*namespaces).vitals
+    liveness = World(*namespaces).liveness
 
-    assert vitals.wrong([*tasks, "worker 1", "Task-7"]) is None
+    assert liveness.failure([*tasks, "worker 1", "Task-7"]) is None
     for gone in tasks:
-        wrong = vitals.wrong(task for task in tasks if task != gone)
+        failure = liveness.failure(task for task in tasks if task != gone)
         kind = gone.removeprefix("watcher for ").partition(".")[0]
-        assert wrong is not None
-        assert wrong.startswith(kind)
-        assert wrong.endswith("are no longer watched")
+        assert failure is not None
+        assert failure.startswith(kind)
+        assert failure.endswith("are no longer watched")
 
 
 def test_watchers_have_time_to_begin_and_none_to_end() -> None:
     world = World()
-    world.vitals.begin()
+    world.liveness.begin()
     world.now += 59
-    assert world.vitals.wrong([]) is None
+    assert world.liveness.failure([]) is None
     world.now += 1
-    assert world.vitals.wrong(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+    assert world.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
 
-    world.vitals.begin()
-    assert world.vitals.wrong(EVERYWHERE) is None
-    assert world.vitals.wrong(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+    world.liveness.begin()
+    assert world.liveness.failure(EVERYWHERE) is None
+    assert world.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
 
 
 def test_silence_that_lasts_longer_than_two_comparisons_take() -> None:
     world = World()
     world.now += 1260
-    assert world.vitals.wrong(EVERYWHERE) is None
+    assert world.liveness.failure(EVERYWHERE) is None
     world.now += 1
-    assert world.vitals.wrong(EVERYWHERE) == (
+    assert world.liveness.failure(EVERYWHERE) == (
         "the API server has told nothing for 1261 s, and could not be asked"
     )
-    world.vitals.sign()
-    assert world.vitals.wrong(EVERYWHERE) is None
+    world.liveness.heartbeat()
+    assert world.liveness.failure(EVERYWHERE) is None

@@ -15,7 +15,7 @@ from model_operator.controller.connection import Connection
 from model_operator.controller.kopf_reading import BoundedResponse
 from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
 from model_operator.controller.triggers import Scope
-from model_operator.controller.watch_start import Listed, WatchStart
+from model_operator.controller.watch_start import InitialListRewriter, Listed
 
 LISTED = Listed(DEPLOYMENTS, "team")
 SELECTOR = {"labelSelector": DEPLOYMENTS.label_selector}
@@ -46,7 +46,7 @@ class World:
         self.server = server
         self.gaps: list[ResourceKind] = []
         kinds = (DEPLOYMENTS, CLUSTER_MODEL_TEMPLATES)
-        self.start = WatchStart(server.url, kinds, Scope(["team", "other"], []), self.gaps.append)
+        self.start = InitialListRewriter(server.url, kinds, Scope(["team", "other"], []), self.gaps.append)
         self.session = connection.share(self.start, BoundedResponse)
 
     async def get(self, path: str = DEPLOYMENTS.path("team"), **query: str) -> int:
@@ -74,7 +74,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def test_the_first_list_is_of_no_objects_at_the_version_that_is_known(world: World) -> None:
-    world.start.begin_at({LISTED: "42"})
+    world.start.resume_from({LISTED: "42"})
     await world.get(limit="500")
 
     (asked,) = world.server.asked
@@ -87,7 +87,7 @@ async def test_the_first_list_is_of_no_objects_at_the_version_that_is_known(worl
 
 
 async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(world: World) -> None:
-    world.start.begin_at({LISTED: "42"})
+    world.start.resume_from({LISTED: "42"})
     await world.get()
     await world.get()
 
@@ -106,7 +106,7 @@ async def test_a_gap_is_told_of_once_it_has_ended(world: World) -> None:
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 async def test_a_first_list_that_fails_is_the_same_when_it_is_repeated(world: World, status: int) -> None:
-    world.start.begin_at({LISTED: "42"})
+    world.start.resume_from({LISTED: "42"})
     world.server.statuses.append(status)
 
     assert await world.get() == status
@@ -117,7 +117,7 @@ async def test_a_first_list_that_fails_is_the_same_when_it_is_repeated(world: Wo
 
 @pytest.mark.parametrize("status", [400, 410, 504])
 async def test_a_version_that_the_server_has_not_is_forgotten(world: World, status: int) -> None:
-    world.start.begin_at({LISTED: "42"})
+    world.start.resume_from({LISTED: "42"})
     world.server.statuses.append(status)
 
     assert await world.get() == 200
@@ -144,7 +144,7 @@ async def test_a_list_that_fails_otherwise_is_kopf_s_to_repeat(world: World) -> 
     ids=["a watch", "the rest of a list", "no list", "another namespace", "one object"],
 )
 async def test_everything_else_passes(world: World, ask: Callable[[World], Awaitable[int]]) -> None:
-    world.start.begin_at({LISTED: "42"})
+    world.start.resume_from({LISTED: "42"})
     await ask(world)
 
     assert "resourceVersionMatch" not in world.server.asked[0]
@@ -153,7 +153,7 @@ async def test_everything_else_passes(world: World, ask: Callable[[World], Await
 
 async def test_each_namespace_has_a_version_of_its_own(world: World) -> None:
     everywhere = Listed(CLUSTER_MODEL_TEMPLATES, "")
-    world.start.begin_at({LISTED: "42", Listed(DEPLOYMENTS, "other"): "43", everywhere: "44"})
+    world.start.resume_from({LISTED: "42", Listed(DEPLOYMENTS, "other"): "43", everywhere: "44"})
     for path in (DEPLOYMENTS.path("other"), DEPLOYMENTS.path("team"), CLUSTER_MODEL_TEMPLATES.path()):
         await world.get(path)
 

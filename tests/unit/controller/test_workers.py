@@ -15,7 +15,7 @@ from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key
-from model_operator.controller.workers import Workers
+from model_operator.controller.workers import WorkerPool
 from tests.unit.controller import virtual_clock
 from tests.unit.metrics.exposed import values
 
@@ -67,7 +67,7 @@ def work(
 
     async def main() -> list[tuple[str, float | None]]:
         queue = Queue()
-        workers = Workers(
+        workers = WorkerPool(
             queue,
             cast("InstanceReconciler", instances),
             cast("TemplateReconciler", templates),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.arrivals import Tally, contribution, rolled_out, tally
+from model_operator.core.arrivals import InstanceCounts, count_instances, rolled_out, rollout_share
 
 READY = [{"type": "Ready", "status": "True"}]
 STALLED_ONE = "1 cannot be until somebody acts: their Ready conditions say who."
@@ -25,25 +25,27 @@ def instance(
 @pytest.mark.parametrize(
     ("obj", "expected"),
     [
-        pytest.param(instance(READY), Tally(1, 1, 0), id="arrived"),
-        pytest.param(instance(DEPLOYING), Tally(1, 0, 0), id="on its way"),
-        pytest.param(instance(STALLED), Tally(1, 0, 1), id="needs somebody"),
-        pytest.param(instance(READY, follows=3), Tally(1, 0, 0), id="Ready with an older template"),
-        pytest.param(instance(STALLED, follows=3), Tally(1, 0, 0), id="an older template stalled it"),
-        pytest.param(instance(READY, generation=3), Tally(1, 0, 0), id="edited since"),
-        pytest.param(instance(READY, uid="t2"), Tally(), id="bound to another"),
-        pytest.param(instance(READY, uid=None), Tally(), id="bound to none"),
-        pytest.param({"metadata": {"generation": 1}}, Tally(), id="new"),
-        pytest.param({"metadata": {"generation": 1}, "status": None}, Tally(), id="status removed"),
+        pytest.param(instance(READY), InstanceCounts(1, 1, 0), id="arrived"),
+        pytest.param(instance(DEPLOYING), InstanceCounts(1, 0, 0), id="on its way"),
+        pytest.param(instance(STALLED), InstanceCounts(1, 0, 1), id="needs somebody"),
+        pytest.param(instance(READY, follows=3), InstanceCounts(1, 0, 0), id="Ready with an older template"),
+        pytest.param(
+            instance(STALLED, follows=3), InstanceCounts(1, 0, 0), id="an older template stalled it"
+        ),
+        pytest.param(instance(READY, generation=3), InstanceCounts(1, 0, 0), id="edited since"),
+        pytest.param(instance(READY, uid="t2"), InstanceCounts(), id="bound to another"),
+        pytest.param(instance(READY, uid=None), InstanceCounts(), id="bound to none"),
+        pytest.param({"metadata": {"generation": 1}}, InstanceCounts(), id="new"),
+        pytest.param({"metadata": {"generation": 1}, "status": None}, InstanceCounts(), id="status removed"),
     ],
 )
-def test_who_counts_as_what(obj: dict[str, Any], expected: Tally) -> None:
-    assert tally([obj], "t1", 4) == expected
+def test_who_counts_as_what(obj: dict[str, Any], expected: InstanceCounts) -> None:
+    assert count_instances([obj], "t1", 4) == expected
 
 
 def test_all_are_counted() -> None:
     objects = [instance(READY)] * 5 + [instance(STALLED)] * 2 + [instance(READY, follows=3)]
-    assert tally(objects, "t1", 4) == Tally(8, 5, 2)
+    assert count_instances(objects, "t1", 4) == InstanceCounts(8, 5, 2)
 
 
 @pytest.mark.parametrize("other", [DEPLOYING, STALLED])
@@ -55,26 +57,26 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
         instance(READY, follows=5),
         instance(READY, observed=3),
     ):
-        assert contribution(before["status"]) != contribution(changed["status"])
+        assert rollout_share(before["status"]) != rollout_share(changed["status"])
     more = before["status"] | {"ready_replicas": 3}
-    assert contribution(before["status"]) == contribution(more)
+    assert rollout_share(before["status"]) == rollout_share(more)
 
 
 @pytest.mark.parametrize(
     ("counts", "valid", "status", "reason", "message"),
     [
-        (Tally(), True, True, "NoInstances", "No instance uses the template."),
-        (Tally(3, 3, 0), True, True, "AllUpdated", "3 of 3 instances are Ready with generation 4."),
-        (Tally(3, 1, 0), True, False, "RollingOut", "1 of 3 instances are Ready with generation 4."),
+        (InstanceCounts(), True, True, "NoInstances", "No instance uses the template."),
+        (InstanceCounts(3, 3, 0), True, True, "AllUpdated", "3 of 3 instances are Ready with generation 4."),
+        (InstanceCounts(3, 1, 0), True, False, "RollingOut", "1 of 3 instances are Ready with generation 4."),
         (
-            Tally(3, 1, 1),
+            InstanceCounts(3, 1, 1),
             True,
             False,
             "InstancesStalled",
             f"1 of 3 instances are Ready with generation 4; {STALLED_ONE}",
         ),
         (
-            Tally(3, 3, 0),
+            InstanceCounts(3, 3, 0),
             False,
             False,
             "TemplateInvalid",
@@ -82,6 +84,6 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
         ),
     ],
 )
-def test_condition(counts: Tally, valid: bool, status: bool, reason: str, message: str) -> None:
+def test_condition(counts: InstanceCounts, valid: bool, status: bool, reason: str, message: str) -> None:
     found = rolled_out(counts, 4, valid=valid)
     assert (found.type, found.status, found.reason, found.message) == ("RolledOut", status, reason, message)

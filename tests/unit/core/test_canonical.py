@@ -12,7 +12,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.canonical import APPLIED_HASH, applicable, is_applied, pod_revision, was_applied
+from model_operator.core.canonical import (
+    APPLIED_HASH,
+    hash_matches,
+    is_applied,
+    pod_revision,
+    with_applied_hash,
+)
 
 HERE = Path(__file__).parent
 
@@ -47,7 +53,7 @@ def with_hash(live: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 @cases("stored_forms.yaml")
 def test_stored_form_needs_no_write(case: dict[str, Any]) -> None:
     of = case.get("of", "pod")
-    wanted = applicable(deployment(case["applied"], of))
+    wanted = with_applied_hash(deployment(case["applied"], of))
 
     assert is_applied(wanted, with_hash(deployment(case["stored"], of), wanted))
 
@@ -55,23 +61,23 @@ def test_stored_form_needs_no_write(case: dict[str, Any]) -> None:
 @cases("drifts.yaml")
 def test_drift_needs_a_write(case: dict[str, Any]) -> None:
     of = case.get("of", "pod")
-    wanted = applicable(deployment(case["applied"], of))
+    wanted = with_applied_hash(deployment(case["applied"], of))
     live = with_hash(deployment(case["live"], of), wanted)
 
     assert not is_applied(wanted, live)
-    assert was_applied(wanted, live)
+    assert hash_matches(wanted, live)
 
 
 def test_what_we_no_longer_set_needs_a_write_although_all_that_is_wanted_is_live() -> None:
-    before = applicable(deployment({"env": [{"name": "A", "value": "1"}]}, "container"))
-    wanted = applicable(deployment({}, "container"))
+    before = with_applied_hash(deployment({"env": [{"name": "A", "value": "1"}]}, "container"))
+    wanted = with_applied_hash(deployment({}, "container"))
 
     assert not is_applied(wanted, before)
-    assert not was_applied(wanted, before)
+    assert not hash_matches(wanted, before)
 
 
 def test_an_object_that_was_never_applied_needs_a_write() -> None:
-    wanted = applicable(deployment({}))
+    wanted = with_applied_hash(deployment({}))
 
     assert not is_applied(wanted, deployment({}))
     assert not is_applied(wanted, {**deployment({}), "metadata": {"name": "demo", "annotations": None}})
@@ -101,7 +107,7 @@ def test_applicable_leaves_its_argument_alone() -> None:
     rendered = deployment({"nodeSelector": None, "containers": [{"name": "m", "env": [{"name": "A"}]}]})
     before = copy.deepcopy(rendered)
 
-    applied = applicable(rendered)
+    applied = with_applied_hash(rendered)
 
     assert rendered == before
     assert "nodeSelector" not in applied["spec"]["template"]["spec"]
@@ -116,19 +122,19 @@ def test_what_is_applied_is_spelled_as_it_was_given() -> None:
             {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v1"}}},
         ],
     }
-    applied = applicable({"kind": "Deployment", "metadata": {}, "spec": {"template": {"spec": pod}}})
+    applied = with_applied_hash({"kind": "Deployment", "metadata": {}, "spec": {"template": {"spec": pod}}})
     assert applied["spec"]["template"]["spec"] == pod
 
 
 def test_the_hash_keeps_other_annotations() -> None:
-    applied = applicable(deployment({"annotations": {"a": "b"}}, "metadata"))
+    applied = with_applied_hash(deployment({"annotations": {"a": "b"}}, "metadata"))
 
     assert applied["metadata"]["annotations"].keys() == {"a", APPLIED_HASH}
 
 
 def test_the_hash_is_one_for_all_spellings() -> None:
     def digest(resources: dict[str, Any]) -> Any:
-        applied = applicable(deployment({"resources": resources}, "container"))
+        applied = with_applied_hash(deployment({"resources": resources}, "container"))
         return applied["metadata"]["annotations"][APPLIED_HASH]
 
     assert digest({"limits": {"cpu": 1, "memory": "1Gi"}}) == digest(
@@ -138,7 +144,7 @@ def test_the_hash_is_one_for_all_spellings() -> None:
 
 
 def test_the_hash_does_not_change_from_release_to_release() -> None:
-    applied = applicable(deployment({"replicas": 1}, "spec"))
+    applied = with_applied_hash(deployment({"replicas": 1}, "spec"))
 
     # Another hash here makes an upgrade of the operator write every child once.
     assert applied["metadata"]["annotations"][APPLIED_HASH] == "803f961d09c4d9845c93db48a18103ae"
@@ -234,14 +240,14 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 @given(DEPLOYMENTS)
 def test_property_as_stored_it_needs_no_write(rendered: dict[str, Any]) -> None:
-    wanted = applicable(rendered)
+    wanted = with_applied_hash(rendered)
 
     assert is_applied(wanted, store(wanted))
 
 
 @given(DEPLOYMENTS)
 def test_property_what_others_add_needs_no_write(rendered: dict[str, Any]) -> None:
-    wanted = applicable(rendered)
+    wanted = with_applied_hash(rendered)
 
     assert is_applied(wanted, add_foreign(store(wanted)))
 
@@ -250,7 +256,7 @@ def test_property_what_others_add_needs_no_write(rendered: dict[str, Any]) -> No
 def test_property_any_owned_field_changed_or_removed_needs_a_write(
     rendered: dict[str, Any], foreign: bool, data: st.DataObject
 ) -> None:
-    wanted = applicable(rendered)
+    wanted = with_applied_hash(rendered)
     live = store(wanted)
     *path, last = data.draw(st.sampled_from(list(leaves(live))))
     # Before anything is inserted, since a path counts the items of lists.
@@ -269,10 +275,10 @@ def test_property_any_owned_field_changed_or_removed_needs_a_write(
 def test_property_what_is_applied_has_no_nulls_and_applying_again_changes_nothing(
     rendered: dict[str, Any],
 ) -> None:
-    wanted = applicable(rendered)
+    wanted = with_applied_hash(rendered)
 
     assert not any(wanted_value is None for wanted_value in values(wanted))
-    assert applicable(rendered) == wanted
+    assert with_applied_hash(rendered) == wanted
 
 
 def values(value: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.canonical import applicable, is_subset
+from model_operator.core.canonical import is_subset, with_applied_hash
 from model_operator.core.drift import MAX_FIELDS, ContestedField, contested_fields, differences, fingerprint
 
 IMAGE = 'spec.template.spec.containers[name="model"].image'
@@ -33,7 +33,7 @@ def deployment(**container: Any) -> dict[str, Any]:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """Return the Deployment as it was applied, with one field changed, or removed by None."""
-    live = copy.deepcopy(applicable(deployment()))
+    live = copy.deepcopy(with_applied_hash(deployment()))
     *steps, last = path.split("/")
     part: Any = live
     for step in steps:
@@ -67,7 +67,7 @@ CONTAINER = "spec/template/spec/containers/0"
     ],
 )
 def test_path(path: str, value: Any, field: str) -> None:
-    found = [each.field for each in differences(applicable(deployment()), changed(path, value))]
+    found = [each.field for each in differences(with_applied_hash(deployment()), changed(path, value))]
 
     assert found[0] == field
 
@@ -76,12 +76,12 @@ def test_what_others_add_is_no_drift() -> None:
     live = changed(f"{CONTAINER}/terminationMessagePath", "/dev/log")
     live["metadata"]["labels"]["theirs"] = "1"
 
-    assert list(differences(applicable(deployment()), live)) == []
-    assert fingerprint(applicable(deployment()), live, 1) == ""
+    assert list(differences(with_applied_hash(deployment()), live)) == []
+    assert fingerprint(with_applied_hash(deployment()), live, 1) == ""
 
 
 def test_fingerprint_tells_values_apart() -> None:
-    wanted = applicable(deployment())
+    wanted = with_applied_hash(deployment())
     prints = [fingerprint(wanted, changed("spec/replicas", count), 1) for count in (3, 4, 3)]
 
     assert prints[0] == prints[2] != prints[1]
@@ -91,7 +91,7 @@ def test_too_few_workers_are_drift_where_somebody_else_chooses_their_number() ->
     rendered = deployment()
     del rendered["spec"]["replicas"]
     live = changed("spec/replicas", 0)
-    wanted = applicable(rendered)
+    wanted = with_applied_hash(rendered)
     live["metadata"]["annotations"] = wanted["metadata"]["annotations"]
 
     assert contested_fields("Deployment", wanted, live, 1) == (
@@ -146,7 +146,7 @@ def test_writer(path: str, value: Any, entries: list[Any], writer: str) -> None:
     live = changed(path, value)
     live["metadata"]["managedFields"] = entries
 
-    fields = contested_fields("Deployment", applicable(deployment()), live, 1)
+    fields = contested_fields("Deployment", with_applied_hash(deployment()), live, 1)
 
     assert [each.manager for each in fields] == [writer]
 
@@ -157,7 +157,7 @@ def test_port_of_a_service_is_found_by_its_whole_key() -> None:
         "metadata": {"name": "demo"},
         "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]},
     }
-    wanted = applicable(service)
+    wanted = with_applied_hash(service)
     live = copy.deepcopy(wanted)
     live["spec"]["ports"][0] |= {"protocol": "TCP", "targetPort": 9000}
     fields: dict[str, Any] = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}
@@ -170,10 +170,10 @@ def test_port_of_a_service_is_found_by_its_whole_key() -> None:
 
 def test_what_is_gone_is_contested_as_a_whole_and_fields_are_bounded() -> None:
     many = [{"name": f"V{number:02}", "value": "1"} for number in range(40)]
-    wanted = applicable(deployment(env=many))
+    wanted = with_applied_hash(deployment(env=many))
 
     assert contested_fields("Service", wanted, None, 1) == (ContestedField("Service", "", ""),)
-    fields = contested_fields("Deployment", wanted, applicable(deployment(env=[])), 1)
+    fields = contested_fields("Deployment", wanted, with_applied_hash(deployment(env=[])), 1)
     assert len(fields) == MAX_FIELDS
     assert list(fields) == sorted(fields)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from model_operator.api import TemplateKind
-from model_operator.core.dry_run import NAME, Trial, judge, trial_deployment, trial_pod
+from model_operator.core.dry_run import NAME, DryRunResult, dry_run_deployment, dry_run_pod, interpret
 from model_operator.core.parsing import parse_template
 from model_operator.core.rendering import RenderSettings
 from tests.unit.core.rfc7386 import apply_merge_patch
@@ -27,18 +27,18 @@ SAMPLES = [
 
 def tried(change: dict[str, Any]) -> Any:
     template = parse_template(apply_merge_patch(TEMPLATE, {"spec": change}))
-    return trial_deployment(template, "team", RenderSettings())
+    return dry_run_deployment(template, "team", RenderSettings())
 
 
 def schema(**properties: Any) -> dict[str, Any]:
     return {"properties": properties, "required": sorted(properties)}
 
 
-def expected(case: dict[str, Any]) -> Trial:
+def expected(case: dict[str, Any]) -> DryRunResult:
     refusal = case.get("refusal", "")
     if refusal:
         refusal = f"The API server refuses the rendered Deployment: {refusal}."
-    return Trial(refusal, case.get("note", ""), case.get("is_final", True))
+    return DryRunResult(refusal, case.get("note", ""), case.get("is_final", True))
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case["about"])
@@ -49,17 +49,17 @@ def test_refusal(case: dict[str, Any]) -> None:
         (TemplateKind.MODEL_TEMPLATE, case),
         (TemplateKind.CLUSTER_MODEL_TEMPLATE, case.get("cluster", case)),
     ):
-        assert judge(case["code"], status, "Deployment", kind) == expected(outcome)
+        assert interpret(case["code"], status, "Deployment", kind) == expected(outcome)
 
 
 def test_a_pod_of_that_name_is_found_last_so_that_all_else_was_fine() -> None:
     status = {"message": f'pods "{NAME}" already exists'}
 
-    assert judge(409, status, "Pod", TemplateKind.MODEL_TEMPLATE) == Trial()
+    assert interpret(409, status, "Pod", TemplateKind.MODEL_TEMPLATE) == DryRunResult()
 
 
 def test_a_very_long_answer_is_cut() -> None:
-    trial = judge(422, {"message": "x" * 100_000}, "Pod", TemplateKind.MODEL_TEMPLATE)
+    trial = interpret(422, {"message": "x" * 100_000}, "Pod", TemplateKind.MODEL_TEMPLATE)
 
     assert len(trial.refusal) < 1100
 
@@ -74,7 +74,7 @@ def test_what_is_tried() -> None:
     )
 
     assert "ownerReferences" not in deployment["metadata"]
-    pod = trial_pod(deployment)
+    pod = dry_run_pod(deployment)
     assert (pod["metadata"]["name"], pod["metadata"]["namespace"]) == (NAME, "team")
     assert pod["metadata"]["labels"]["modeloperator.dev/instance"] == NAME
     (container,) = pod["spec"]["containers"]
@@ -120,7 +120,7 @@ def test_a_value_is_made_up_where_any_text_will_do() -> None:
 def test_no_value_is_made_up_where_the_server_judges_it(change: dict[str, Any]) -> None:
     outcome = tried({"model_creation_parameters_schema": schema(A={"type": "string"}), **change})
 
-    assert outcome == Trial(
+    assert outcome == DryRunResult(
         note="It was not tried on the API server: no example for parameter A; give it `examples`."
     )
     stated = schema(A={"type": "string", "examples": ["a"]})
@@ -161,4 +161,4 @@ def test_a_rule_over_several_parameters_names_none() -> None:
 def test_samples_can_be_tried(sample: dict[str, Any]) -> None:
     template = parse_template(sample)
 
-    assert isinstance(trial_deployment(template, "team", RenderSettings()), dict)
+    assert isinstance(dry_run_deployment(template, "team", RenderSettings()), dict)

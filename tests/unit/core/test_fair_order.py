@@ -56,8 +56,8 @@ def test_a_group_that_comes_back_goes_to_the_end() -> None:
 
 def test_patient_keys_wait_for_those_of_their_own_group_only() -> None:
     order = FairOrder[str, str]()
-    order.add("a", "ap", patient=True)
-    order.add("b", "bp", patient=True)
+    order.add("a", "ap", low_priority=True)
+    order.add("b", "bp", low_priority=True)
     for number in range(10):
         order.add("a", f"a{number}")
 
@@ -66,8 +66,8 @@ def test_patient_keys_wait_for_those_of_their_own_group_only() -> None:
 
 def test_a_promoted_key_goes_behind_those_that_wait() -> None:
     order = FairOrder[str, str]()
-    order.add("a", "ap", patient=True)
-    order.add("a", "aq", patient=True)
+    order.add("a", "ap", low_priority=True)
+    order.add("a", "aq", low_priority=True)
     order.add("a", "a1")
     order.promote("a", "aq")
     order.promote("a", "a1")
@@ -111,11 +111,11 @@ class Model:
     """What waits, written down without any cleverness."""
 
     ready: dict[str, list[str]] = field(default_factory=lambda: {group: [] for group in GROUPS})
-    patient: dict[str, list[str]] = field(default_factory=lambda: {group: [] for group in GROUPS})
+    low_priority: dict[str, list[str]] = field(default_factory=lambda: {group: [] for group in GROUPS})
     held: Counter[str] = field(default_factory=Counter)
 
     def waits(self, group: str, most: int) -> bool:
-        return bool(self.ready[group] or self.patient[group]) and self.held[group] < most
+        return bool(self.ready[group] or self.low_priority[group]) and self.held[group] < most
 
 
 STEPS = st.lists(
@@ -136,11 +136,11 @@ def test_property_of_any_history(steps: list[tuple[str, str, bool]], most: int) 
     # Keys taken of each other group since a group last could have been served and was not.
     passed: dict[str, Counter[str]] = {group: Counter() for group in GROUPS}
     impatient_in_a_row: Counter[str] = Counter()
-    for step, group, patient in steps:
+    for step, group, low_priority in steps:
         if step == "add":
             key = f"{group}{next(numbers)}"
-            (model.patient if patient else model.ready)[group].append(key)
-            order.add(group, key, patient=patient)
+            (model.low_priority if low_priority else model.ready)[group].append(key)
+            order.add(group, key, low_priority=low_priority)
         elif step == "give back" and model.held[group]:
             model.held[group] -= 1
             order.give_back(group)
@@ -154,9 +154,9 @@ def test_property_of_any_history(steps: list[tuple[str, str, bool]], most: int) 
             assert chosen in can, "never beyond the bound"
             if model.ready[chosen] and key == model.ready[chosen][0]:
                 model.ready[chosen].pop(0)
-                impatient_in_a_row[chosen] += bool(model.patient[chosen])
+                impatient_in_a_row[chosen] += bool(model.low_priority[chosen])
             else:
-                assert key == model.patient[chosen].pop(0), "in the order of arrival"
+                assert key == model.low_priority[chosen].pop(0), "in the order of arrival"
                 impatient_in_a_row[chosen] = 0
             assert impatient_in_a_row[chosen] < 8, "a patient key is not put off for ever"
             model.held[chosen] += 1

@@ -10,7 +10,7 @@ import yaml
 
 from model_operator.api import ModelInstance
 from model_operator.core.canonical import pod_revision
-from model_operator.core.kept_pods import applied_pods, told_revision, with_pods
+from model_operator.core.kept_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.rendering import RenderedDeployment, render
 from model_operator.core.templates import CompiledTemplate
@@ -50,7 +50,7 @@ def status(**changes: Any) -> dict[str, Any]:
 def test_pods_are_told_of_for_these_two_generations_alone(
     told: dict[str, Any], name: str, revision: str | None
 ) -> None:
-    assert told_revision(told, *parts(), name) == revision
+    assert recorded_revision(told, *parts(), name) == revision
 
 
 def test_what_was_applied_is_read_back_from_a_live_deployment() -> None:
@@ -99,7 +99,7 @@ def test_what_others_have_added_is_not_taken_for_ours() -> None:
 def test_only_the_pod_template_of_a_rendering_is_replaced() -> None:
     (rendered,) = render(parse_template(template("embed")), parse_instance(instance("demo"))[0]).deployments
 
-    kept = with_pods(rendered, {"spec": {"containers": []}})
+    kept = with_pod_template(rendered, {"spec": {"containers": []}})
 
     assert isinstance(kept, RenderedDeployment)
     assert kept.deployment["spec"] == rendered.deployment["spec"] | {"template": {"spec": {"containers": []}}}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.canonical import applicable
+from model_operator.core.canonical import with_applied_hash
 from model_operator.core.pruning import prunable
 
 CASES = yaml.safe_load((Path(__file__).parent / "prunings.yaml").read_text())
@@ -37,7 +37,7 @@ def live(
     applied: str = "wanted",
     deleting: bool = False,
 ) -> dict[str, Any]:
-    child = applicable(rendered(kind=kind, name=name, revision=applied))
+    child = with_applied_hash(rendered(kind=kind, name=name, revision=applied))
     child["metadata"] |= {"creationTimestamp": created, "generation": 1}
     if deleting:
         child["metadata"]["deletionTimestamp"] = "2026-01-01T10:00:00Z"

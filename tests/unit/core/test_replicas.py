@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.replicas import handover, has_least, leaves_replicas, with_replicas, without_replicas
+from model_operator.core.replicas import (
+    handover,
+    has_min_workers,
+    leaves_replicas,
+    with_replicas,
+    without_replicas,
+)
 
 RENDERED: dict[str, Any] = {"kind": "Deployment", "metadata": {"name": "demo"}, "spec": {"paused": False}}
 
@@ -99,5 +105,5 @@ def test_the_number_is_put_in_and_left_out_without_touching_what_was_rendered() 
 def test_only_a_number_that_is_left_to_somebody_can_be_too_low(
     wanted: dict[str, Any], replicas: int, expected: bool
 ) -> None:
-    assert has_least(wanted, live(replicas), 2) is expected
+    assert has_min_workers(wanted, live(replicas), 2) is expected
     assert leaves_replicas(wanted) == (wanted is RENDERED)

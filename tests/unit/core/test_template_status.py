@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from model_operator.api import ModelTemplateStatus
-from model_operator.core.arrivals import Tally
+from model_operator.core.arrivals import InstanceCounts
 from model_operator.core.conditions import merge_patch
 from model_operator.core.parsing import parse_template
 from model_operator.core.template_status import template_status
@@ -20,7 +20,7 @@ BEFORE, NOW = "2026-01-01T08:00:00Z", "2026-01-01T09:00:00Z"
 
 def status(change: dict[str, Any], current: dict[str, Any], count: int = 0) -> dict[str, Any]:
     return template_status(
-        parse_template(apply_merge_patch(TEMPLATE, change)), current, Tally(count, count), NOW
+        parse_template(apply_merge_patch(TEMPLATE, change)), current, InstanceCounts(count, count), NOW
     )
 
 
@@ -97,7 +97,7 @@ def test_a_count_that_changes_is_the_whole_patch_but_for_the_words() -> None:
 
 def test_instances_that_lag_leave_the_template_ready() -> None:
     """Who waits for the template must not wait for all of its models."""
-    found = template_status(parse_template(TEMPLATE), {}, Tally(3, 1, 1), NOW)
+    found = template_status(parse_template(TEMPLATE), {}, InstanceCounts(3, 1, 1), NOW)
 
     conditions = {condition["type"]: condition["status"] for condition in found["conditions"]}
     assert conditions == {"Ready": "True", "RolledOut": "False"}

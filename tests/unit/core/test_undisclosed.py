@@ -20,7 +20,7 @@ from model_operator.api import ModelInstance
 from model_operator.core.failures import explain_refusal
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.undisclosed import Undisclosed
+from model_operator.core.undisclosed import Redactor
 from tests.integration.operator.examples import instance, template
 
 CASES = yaml.safe_load(Path(__file__).with_name("undisclosed.yaml").read_text())
@@ -35,29 +35,29 @@ def compiled() -> CompiledTemplate:
     return found
 
 
-def values(parameters: Any, deployments: Any = None, *, known: bool = True) -> Undisclosed:
+def values(parameters: Any, deployments: Any = None, *, known: bool = True) -> Redactor:
     obj = instance(model_creation_parameters=parameters)
     if deployments:
         obj["spec"]["deployments"] = deployments
     obj["metadata"] |= {"uid": "2", "namespace": "default"}
-    return Undisclosed(ModelInstance.model_validate(obj), compiled() if known else None)
+    return Redactor(ModelInstance.model_validate(obj), compiled() if known else None)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_words_of_others(case: dict[str, Any]) -> None:
     undisclosed = values(case["parameters"], case.get("deployments"))
-    assert undisclosed.removed_from(case["text"]) == case["told"]
+    assert undisclosed.redact(case["text"]) == case["told"]
 
 
 def test_without_a_template_all_values_are_hidden() -> None:
-    assert values({"MODE": "accurate"}, known=False).removed_from("got accurate") == "got …"
+    assert values({"MODE": "accurate"}, known=False).redact("got accurate") == "got …"
 
 
 def test_a_refusal_that_was_cut_shows_no_beginning_of_a_value() -> None:
     secret = "s3cr3t-" * 300
     refusal = explain_refusal(422, {"message": f"{'x' * 985} {secret}"}, "apply Deployment minilm")
     assert "s3cr3t" in refusal.detail
-    assert "s3c" not in values({"TOKEN": secret}).removed_from(refusal.detail)
+    assert "s3c" not in values({"TOKEN": secret}).redact(refusal.detail)
 
 
 @given(
@@ -68,7 +68,7 @@ def test_a_refusal_that_was_cut_shows_no_beginning_of_a_value() -> None:
     after=st.text(alphabet=" :\"'=/,", max_size=5),
 )
 def test_no_value_survives_between_marks(before: str, value: str, after: str) -> None:
-    told = values({"TOKEN": value}, known=False).removed_from(f"{before}{value}{after}")
+    told = values({"TOKEN": value}, known=False).redact(f"{before}{value}{after}")
     assert value not in told or value in "Deployment Service container model image minilm default"
 
 
@@ -118,7 +118,7 @@ QUOTES: dict[str, Callable[[str], str]] = {
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0⟦⟧"), min_size=4, max_size=40)
 
 
-def hides(undisclosed: Undisclosed, value: str) -> bool:
+def hides(undisclosed: Redactor, value: str) -> bool:
     """Tell whether a value is to be hidden: it is part of no word that everybody may see."""
     return value not in undisclosed._public
 
@@ -129,7 +129,7 @@ def test_no_value_survives_in_quotes(name: str, value: str) -> None:
     undisclosed = values({"TOKEN": value}, known=False)
     assume(hides(undisclosed, value))
 
-    assert undisclosed.removed_from(f"⟦{QUOTES[name](value)}⟧") == "⟦…⟧"
+    assert undisclosed.redact(f"⟦{QUOTES[name](value)}⟧") == "⟦…⟧"
 
 
 @pytest.mark.parametrize("name", [name for name in QUOTES if "YAML" not in name and "dollars" not in name])
@@ -145,7 +145,7 @@ def test_no_beginning_of_a_value_survives_where_it_is_cut(
     undisclosed = values({"TOKEN": value}, known=False)
     assume(hides(undisclosed, value[:4]))
 
-    assert undisclosed.removed_from(f"⟦{shown}{mark}").rstrip('".…') == "⟦"
+    assert undisclosed.redact(f"⟦{shown}{mark}").rstrip('".…') == "⟦"
 
 
 @given(value=TEXTS, width=st.integers(10, 60), style=st.sampled_from(['"', "'", None]), wide=st.booleans())
@@ -157,7 +157,7 @@ def test_no_value_survives_in_yaml(value: str, width: int, style: Any, wide: boo
 
     written = yaml.dump({"k": value}, width=width, default_style=style, allow_unicode=wide)
 
-    assert "…" in undisclosed.removed_from(written)
+    assert "…" in undisclosed.redact(written)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_no_value_survives_in_yaml(value: str, width: int, style: Any, wide: boo
     ],
 )
 def test_numbers_as_go_writes_them(number: float, written: str) -> None:
-    told = values({"NUMBER": number}, known=False).removed_from(f"got {written}")
+    told = values({"NUMBER": number}, known=False).redact(f"got {written}")
 
     assert set(told.removeprefix("got ")) <= set("… .0")
 
@@ -184,7 +184,7 @@ def test_what_go_writes_of_maps_and_lists() -> None:
     undisclosed = values({"TOKEN": "s3cr3t\u3000\x7f", "OTHER": "an\u00a0other"}, known=False)
     text = r'map[a:s3cr3t\u3000\x7f b:[an\u00a0other]] map[string]string{"a":"an\u00a0other"}'
 
-    assert undisclosed.removed_from(text) == 'map[a:… b:[…]] map[string]string{"a":"…"}'
+    assert undisclosed.redact(text) == 'map[a:… b:[…]] map[string]string{"a":"…"}'
 
 
 def test_the_work_is_in_proportion_to_the_text() -> None:
@@ -197,10 +197,10 @@ def test_the_work_is_in_proportion_to_the_text() -> None:
             nonlocal count
             count += event in ("call", "c_call")
 
-        undisclosed.removed_from(text)
+        undisclosed.redact(text)
         sys.setprofile(counted)
         try:
-            undisclosed.removed_from(text)
+            undisclosed.redact(text)
         finally:
             sys.setprofile(None)
         return count
@@ -214,6 +214,6 @@ def test_hostile_values_take_little_time() -> None:
     undisclosed = values(parameters)
     text = (parameters["P499"] + "Invalid value ") * 10
     started = time.process_time()
-    told = undisclosed.removed_from(text)
+    told = undisclosed.redact(text)
     assert time.process_time() - started < 2
     assert set(told.replace("Invalid value", "")) <= {"…", " "}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.api import DeploymentVendorConfiguration, EndpointConfig
-from model_operator.core.workers import workers_of
+from model_operator.core.workers import worker_bounds
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_workers(
 ) -> None:
     own = None if entry is None else DeploymentVendorConfiguration.model_validate(entry)
 
-    workers = workers_of(EndpointConfig.model_validate(endpoint), own, pinned)
+    workers = worker_bounds(EndpointConfig.model_validate(endpoint), own, pinned)
 
-    assert (workers.least, workers.most, workers.per_worker) == expected
+    assert (workers.min_workers, workers.max_workers, workers.per_worker) == expected
     assert workers.is_autoscaled == (expected[1] > expected[0])

@@ -179,7 +179,7 @@ def test_an_object_of_any_shape_is_kept_and_judged(spec: Any, status: Any, kind:
         list(state.instances.find("template", "x"))
     else:
         state.compiled(kept)
-        state.tally(kept)
+        state.count_instances(kept)
         list(state.instances_of(kept))
     assert cache.remove(obj)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.inspection.readiness import outlook
+from model_operator.core.inspection.readiness import wait_verdict
 
 UNJUDGED = "The operator has not judged generation 2 of the instance yet."
 BEHIND = "The operator has not judged the present generation of the template yet."
@@ -31,7 +31,7 @@ def template(generation: int, uid: str = "t1") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("given", "known", "prospect", "told"),
+    ("given", "known", "state", "told"),
     [
         (instance(), None, "ready", "Because: So it is."),
         (instance(), template(3), "ready", "Because: So it is."),
@@ -46,19 +46,19 @@ def template(generation: int, uid: str = "t1") -> dict[str, Any]:
         (instance(1, leaving=True), template(4), "leaving", "Because: So it is."),
     ],
 )
-def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, prospect: str, told: str) -> None:
-    found = outlook(given, known)
+def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, state: str, told: str) -> None:
+    found = wait_verdict(given, known)
 
-    assert (found.prospect.value, found.told) == (prospect, told)
+    assert (found.state.value, found.told) == (state, told)
 
 
 def test_without_any_status() -> None:
     given = {"metadata": {"name": "minilm", "generation": 2}, "spec": {}}
 
-    assert outlook(given, None).told == UNJUDGED
+    assert wait_verdict(given, None).told == UNJUDGED
 
 
 def test_without_a_condition() -> None:
     given = {"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 2}}
 
-    assert outlook(given, None).told == "It has no Ready condition."
+    assert wait_verdict(given, None).told == "It has no Ready condition."

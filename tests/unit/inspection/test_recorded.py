@@ -16,10 +16,10 @@ import yaml
 from model_operator.cli.plugin.status import status_parts
 from model_operator.cli.plugin.why import why_parts
 from model_operator.cli.terminal import plain
-from model_operator.core.causes.workers import workers_of
+from model_operator.core.causes.workers import group_pods
 from model_operator.core.inspection.explanation import explain
 from model_operator.core.inspection.facts import Facts
-from model_operator.core.status import Observation, instance_status, stuck_deployments
+from model_operator.core.status import Observation, instance_status, needs_diagnosis
 from tests.failures.catalog import FAILURES, INSTANCE
 from tests.failures.record import load
 from tests.gitops.argocd import CUSTOMIZATIONS
@@ -46,7 +46,7 @@ def failing(name: str) -> Facts:
     """Give what the cluster had of a recorded failure when the operator had told of it."""
     seen = load(name)
     observed = observe(name, seen)
-    cause = find(seen) if stuck_deployments(observed) else None
+    cause = find(seen) if needs_diagnosis(observed) else None
     causes = {INSTANCE: cause} if cause else {}
     created = seen.deployment["metadata"]["creationTimestamp"]
     status = instance_status(
@@ -66,7 +66,7 @@ def failing(name: str) -> Facts:
 
 def events_of(seen: Snapshot) -> dict[str, list[dict[str, Any]]]:
     """Give the events that the plugin reads: those of pods that are unclear."""
-    unclear = workers_of(seen.deployment, replica_sets(seen), seen.pods).unclear
+    unclear = group_pods(seen.deployment, replica_sets(seen), seen.pods).unclear
     return {uid: [each for each in seen.events if each["involvedObject"]["uid"] == uid] for uid in unclear}
 
 

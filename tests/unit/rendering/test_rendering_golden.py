@@ -15,7 +15,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate
-from model_operator.core.canonical import applicable
+from model_operator.core.canonical import with_applied_hash
 from model_operator.core.rendering import RenderSettings, render
 from model_operator.core.templates import compile_template
 
@@ -58,6 +58,6 @@ def test_is_applied_as_it_is_rendered(case: str) -> None:
     for child in yaml.safe_load_all((HERE / "golden" / case / "expected.yaml").read_text(encoding="utf-8")):
         if child is None:
             continue
-        applied = applicable(child)
+        applied = with_applied_hash(child)
         del applied["metadata"]["annotations"]
         assert applied == child

@@ -25,8 +25,8 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelInstanceStatus
-from model_operator.core.canonical import applicable, pod_revision
-from model_operator.core.causes.cause import Cause
+from model_operator.core.canonical import pod_revision, with_applied_hash
+from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.conditions import merge_patch
 from model_operator.core.drift import ContestedField
 from model_operator.core.failures import Failure, explain_refusal
@@ -34,7 +34,7 @@ from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.reasons import Actor, Advice, Reason
 from model_operator.core.rendering import RenderSettings
-from model_operator.core.status import Observation, instance_status, stuck_deployments
+from model_operator.core.status import Observation, instance_status, needs_diagnosis
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 HERE = Path(__file__).parent
@@ -97,7 +97,7 @@ class Case:
 
     def _live(self, given: dict[str, Any], plan: Plan | None) -> dict[str, Any]:
         rendered = plan.rendering.deployments if plan and plan.rendering else ()
-        applied = {one.name: applicable(one.deployment) for one in rendered}
+        applied = {one.name: with_applied_hash(one.deployment) for one in rendered}
         status = given["status"]
         given = {**given, "status": DEFAULTS[status] if isinstance(status, str) else status}
         live: dict[str, Any] = apply_merge_patch(applied.get(given["metadata"]["name"], {}), given)
@@ -115,8 +115,8 @@ def _failure(
     return explain_refusal(code, {"kind": "Status", "message": message}, attempt)
 
 
-def _cause(*, reason: str, detail: str, advice: str = "") -> Cause:
-    return Cause(Reason[reason], detail, Advice(Actor.TEMPLATE_OWNER, advice) if advice else None)
+def _cause(*, reason: str, detail: str, advice: str = "") -> Diagnosis:
+    return Diagnosis(Reason[reason], detail, Advice(Actor.TEMPLATE_OWNER, advice) if advice else None)
 
 
 CASES = [Case(path) for path in sorted((HERE / "cases").glob("*.yaml"))]
@@ -240,4 +240,4 @@ def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list
         if entry["status"] == "UPDATE_IN_PROGRESS"
     ]
 
-    assert stuck_deployments(case.observe()) == (under_way if stuck is None else stuck)
+    assert needs_diagnosis(case.observe()) == (under_way if stuck is None else stuck)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus
-from model_operator.core.arrivals import Tally
-from model_operator.core.dry_run import Trial
+from model_operator.core.arrivals import InstanceCounts
+from model_operator.core.dry_run import DryRunResult
 from model_operator.core.parsing import parse_template
 from model_operator.core.template_status import template_status
 
@@ -25,9 +25,9 @@ NEXT_STEP = (
 )
 
 
-def conditions(trial: Trial | None, **spec: Any) -> list[tuple[str, str, str, str]]:
+def conditions(trial: DryRunResult | None, **spec: Any) -> list[tuple[str, str, str, str]]:
     template = parse_template({**TEMPLATE, "spec": {**TEMPLATE["spec"], **spec}})
-    status = template_status(template, {}, Tally(), NOW, trial)
+    status = template_status(template, {}, InstanceCounts(), NOW, trial)
     ModelTemplateStatus.model_validate(status)
     return [
         (condition["type"], condition["status"], condition["reason"], condition["message"])
@@ -37,20 +37,21 @@ def conditions(trial: Trial | None, **spec: Any) -> list[tuple[str, str, str, st
 
 
 @pytest.mark.parametrize(
-    ("trial", "message"), [(None, VALID), (Trial(), VALID), (Trial(note=NOTE), f"{VALID} {NOTE}")]
+    ("trial", "message"),
+    [(None, VALID), (DryRunResult(), VALID), (DryRunResult(note=NOTE), f"{VALID} {NOTE}")],
 )
-def test_ready(trial: Trial | None, message: str) -> None:
+def test_ready(trial: DryRunResult | None, message: str) -> None:
     assert conditions(trial) == [("Ready", "True", "TemplateValid", message)]
 
 
 def test_refused() -> None:
-    assert conditions(Trial(REFUSAL)) == [
+    assert conditions(DryRunResult(REFUSAL)) == [
         ("Ready", "False", "PodTemplateRejected", f"{REFUSAL} {NEXT_STEP}"),
         ("Stalled", "True", "PodTemplateRejected", f"{REFUSAL} {NEXT_STEP}"),
     ]
 
 
 def test_a_rule_that_the_template_breaks_comes_first() -> None:
-    reasons = [reason for _, _, reason, _ in conditions(Trial(REFUSAL), strategy={"type": "Sudden"})]
+    reasons = [reason for _, _, reason, _ in conditions(DryRunResult(REFUSAL), strategy={"type": "Sudden"})]
 
     assert set(reasons) == {"TemplateInvalid"}

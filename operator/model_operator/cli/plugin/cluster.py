@@ -29,7 +29,7 @@ from model_operator.controller.resources import (
     ResourceKind,
 )
 from model_operator.core.causes.events import events_of_pod
-from model_operator.core.causes.workers import workers_of
+from model_operator.core.causes.workers import group_pods
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.ownership import INSTANCE_LABEL
@@ -162,7 +162,7 @@ class Cluster:
         unclear = [
             uid
             for deployment in facts.own_deployments()
-            for uid in workers_of(deployment, facts.replica_sets, facts.pods).unclear
+            for uid in group_pods(deployment, facts.replica_sets, facts.pods).unclear
         ]
         events: dict[str, list[Object]] = {}
         for uid in unclear[:_EVENTS_OF]:

@@ -14,7 +14,7 @@ from model_operator.cli.options import Context, InstanceName, Kubeconfig, Namesp
 from model_operator.cli.plugin.asking import Target, ask, instance_name
 from model_operator.cli.terminal import Painted, Part, columns, console, note, write
 from model_operator.core.inspection.facts import Facts
-from model_operator.core.inspection.tree import COLUMNS, Tone, closing_words, instance_tree
+from model_operator.core.inspection.tree import COLUMNS, Tone, closing_lines, instance_tree
 from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ async def _watch(cluster: Cluster, name: str) -> None:
             now = _now()
             lines = [line.texts for line in instance_tree(facts, now)]
             # Nothing but ages may be different, or what is not shown.
-            tree = [(*texts[:_AGE], *texts[_AGE + 1 :]) for texts in lines] + [tuple(closing_words(facts))]
+            tree = [(*texts[:_AGE], *texts[_AGE + 1 :]) for texts in lines] + [tuple(closing_lines(facts))]
             if tree != shown:
                 write("\n" if shown else "", *status_parts(facts, now))
                 shown = tree
@@ -93,7 +93,7 @@ def status_parts(facts: Facts, now: datetime.datetime) -> list[Part]:
     parts: list[Part] = [title]
     for text, row, line in zip(lines, rows, tree, strict=True):
         parts += ["\n", *_with_colour(text, row, _COLOURS[line.tone])]
-    words = [printable(each) for each in closing_words(facts)]
+    words = [printable(each) for each in closing_lines(facts)]
     parts += (f"\n{each}" for each in [*([""] if words else []), *words])
     return [*parts, "\n"]
 

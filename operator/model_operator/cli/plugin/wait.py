@@ -14,7 +14,7 @@ from model_operator.cli.options import Context, InstanceName, Kubeconfig, Namesp
 from model_operator.cli.plugin.asking import QuestionError, Target, ask, instance_name
 from model_operator.cli.terminal import note, write
 from model_operator.core.inspection.ages import parse_duration
-from model_operator.core.inspection.readiness import Prospect, outlook
+from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.printable import printable
 
 if TYPE_CHECKING:
@@ -105,17 +105,17 @@ class _Wait:
             async for obj in states:
                 if obj is None:
                     return self._hopeless("is gone")
-                view = outlook(obj, None)
-                if view.prospect in (Prospect.READY, Prospect.STALLED):
+                view = wait_verdict(obj, None)
+                if view.state in (WaitState.READY, WaitState.STALLED):
                     # Whether that is about the template as it is now, only the template tells. If it is not,
                     # the operator is about to write another status.
-                    view = outlook(obj, await self._template_of(obj))
-                if view.prospect is Prospect.READY:
+                    view = wait_verdict(obj, await self._template_of(obj))
+                if view.state is WaitState.READY:
                     write(f"{self._shown} is Ready: {printable(view.told)}\n")
                     return Outcome.REACHED
-                if view.prospect is Prospect.STALLED:
+                if view.state is WaitState.STALLED:
                     return self._hopeless(f"is Stalled: {view.told}")
-                if view.prospect is Prospect.LEAVING:
+                if view.state is WaitState.TERMINATING:
                     return self._hopeless("is being deleted")
                 self._tell(view.told)
         raise AssertionError("states come without end")

@@ -252,7 +252,7 @@ class Admission:
         for number, key in enumerate(keys, 1):
             instance = self._user_of(old["metadata"]["uid"], *key)
             if instance is not None:
-                impact.consider(instance)
+                impact.add(instance)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
                 if loop.time() > deadline:

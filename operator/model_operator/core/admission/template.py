@@ -55,7 +55,7 @@ class Impact:
         self._names: list[str] = []
         self._rolled = 0
 
-    def consider(self, instance: ModelInstance) -> None:
+    def add(self, instance: ModelInstance) -> None:
         """Take one instance of the template into account."""
         plan = make_plan(instance, self._new, self._settings)
         if plan.problem is None:

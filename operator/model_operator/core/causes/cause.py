@@ -9,7 +9,7 @@ from model_operator.core.reasons import PRECEDENCE, Advice, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Diagnosis:
     """Why a worker is not ready.
 
     Attributes
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
         Whether the pod's events can add nothing to it.
     """
 
-    cause: Cause | None = None
+    cause: Diagnosis | None = None
     is_certain: bool = True
 
 
@@ -57,11 +57,11 @@ NOTHING = Finding()
 """Nothing is known to be wrong."""
 
 
-def failure(reason: Reason, text: str, advice: Advice | None = None) -> Cause:
+def failure(reason: Reason, text: str, advice: Advice | None = None) -> Diagnosis:
     """Return a cause whose detail is `text` made a sentence."""
-    return Cause(reason, f"{text.rstrip(' .')}.", advice)
+    return Diagnosis(reason, f"{text.rstrip(' .')}.", advice)
 
 
-def note(text: str) -> Cause:
+def note(text: str) -> Diagnosis:
     """Return what is under way."""
     return failure(Reason.Deploying, text)

@@ -11,7 +11,7 @@ from typing import Any
 
 from model_operator.core.causes.cause import NOTHING, Finding, failure, note
 from model_operator.core.causes.events import Event, last_seen, moment, of_container, with_reason
-from model_operator.core.causes.words import settled
+from model_operator.core.causes.words import normalized_message
 from model_operator.core.reasons import Actor, Advice, Reason
 
 _PULL_ERRORS = frozenset(
@@ -86,14 +86,14 @@ class Container:
         return str((self.state.get("waiting") or {}).get("reason", ""))
 
     @property
-    def has_crashed_unasked(self) -> bool:
+    def crashed_without_readiness_probe(self) -> bool:
         """Whether it runs again after a crash, and nothing asks it whether it is ready."""
         is_unasked = self.role is not Role.INIT and not self.spec.get("readinessProbe")
         return is_unasked and "running" in self.state and _last_end(self) is not None
 
     def words(self, text: str) -> str:
         """Return the kubelet's words without what changes."""
-        return settled(text, self.pod)
+        return normalized_message(text, self.pod)
 
     def __str__(self) -> str:
         return f"{self.role} {self.name}"

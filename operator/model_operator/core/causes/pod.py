@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_operator.core.causes.cause import NOTHING, Cause, Finding, failure, note
+from model_operator.core.causes.cause import NOTHING, Diagnosis, Finding, failure, note
 from model_operator.core.causes.container import containers_of, judge_container
 from model_operator.core.causes.events import Event, recent, with_reason
-from model_operator.core.causes.words import settled
+from model_operator.core.causes.words import normalized_message
 from model_operator.core.reasons import Reason
 
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
@@ -32,9 +32,9 @@ def has_ended(pod: Mapping[str, Any]) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
-def has_crashed_unasked(pod: Mapping[str, Any]) -> bool:
+def crashed_without_readiness_probe(pod: Mapping[str, Any]) -> bool:
     """Tell whether a pod counts as ready only because nothing asks a container that has crashed before."""
-    return any(container.has_crashed_unasked for container in containers_of(pod))
+    return any(container.crashed_without_readiness_probe for container in containers_of(pod))
 
 
 def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
@@ -76,12 +76,12 @@ def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding
     return Finding(None, all(finding.is_certain for finding in found))
 
 
-def _unscheduled(pod: Mapping[str, Any], scheduled: Mapping[str, Any]) -> Cause:
+def _unscheduled(pod: Mapping[str, Any], scheduled: Mapping[str, Any]) -> Diagnosis:
     said = scheduled.get("message") or ""
     if scheduled.get("reason") == "SchedulingGated":
         gates = ", ".join(gate["name"] for gate in pod["spec"].get("schedulingGates") or [])
         return failure(Reason.Unschedulable, f"the pod is held back by scheduling gates: {gates}")
-    why = _without_tally(settled(said, pod))
+    why = _without_tally(normalized_message(said, pod))
     # Only where no node is refused for another reason is the volume what is in the way.
     if why and all(_VOLUME_WORDS.search(each) for each in why):
         return failure(Reason.VolumeNotReady, f"a volume is not available: {'; '.join(why)}")
@@ -105,10 +105,12 @@ def _is_being_set_up(pod: Mapping[str, Any]) -> bool:
     return not statuses or any(container.waiting in _CREATING for container in statuses)
 
 
-def _mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Cause | None:
+def _mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Diagnosis | None:
     failed = with_reason(events, *_MOUNT_ERRORS)
     if failed:
-        messages = (settled(event.get("message") or event["reason"], pod) for event in recent(failed))
+        messages = (
+            normalized_message(event.get("message") or event["reason"], pod) for event in recent(failed)
+        )
         said = {_MOUNT_STEP.sub(r"volume \1: ", message) for message in messages}
         # What says only that the time is up stands beside what says why.
         known = sorted(each for each in said if "timed out waiting" not in each) or sorted(said)

@@ -28,7 +28,7 @@ _CLIENT_PORT = re.compile(r"\b(read|write) (tcp|udp) \S+->")
 _SPACES = re.compile(r"\s+")
 
 
-def settled(text: str, pod: Mapping[str, Any]) -> str:
+def normalized_message(text: str, pod: Mapping[str, Any]) -> str:
     """Return a message as it is the same for every pod of a Deployment and at every look.
 
     Parameters

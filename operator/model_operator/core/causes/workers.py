@@ -8,10 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_operator.core.causes.cause import Cause, failure
+from model_operator.core.causes.cause import Diagnosis, failure
 from model_operator.core.causes.events import Event, moment
-from model_operator.core.causes.pod import condition, has_crashed_unasked, has_ended, is_ready, judge_pod
-from model_operator.core.causes.words import settled
+from model_operator.core.causes.pod import (
+    condition,
+    crashed_without_readiness_probe,
+    has_ended,
+    is_ready,
+    judge_pod,
+)
+from model_operator.core.causes.words import normalized_message
 from model_operator.core.ownership import OwnerKey, controller_key, key_of_owner
 from model_operator.core.reasons import Actor, Advice, Reason
 
@@ -31,7 +37,7 @@ Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
+class DeploymentPods:
     """The pods of one Deployment, by what they can tell.
 
     Attributes
@@ -59,7 +65,7 @@ class Workers:
         """The uids of the pods whose status does not tell all: their events may."""
         return [_uid(pod) for pod in self.waiting if not judge_pod(pod, None).is_certain]
 
-    def cause(self, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+    def cause(self, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
         """Return why the workers are not ready, as one cause; None when nothing is known to be wrong.
 
         Parameters
@@ -89,7 +95,7 @@ class Workers:
         number = f"at least {len(alike)}" if unread else f"{len(alike)}"
         return replace(cause, detail=f"{number} of {total} workers: {detail}")
 
-    def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Cause | None:
+    def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
         """Return why one of those that wait is not ready; None when nothing is known to be wrong.
 
         Parameters
@@ -114,7 +120,7 @@ class Workers:
             return replace(cause, detail=held, advice=_LET_GO_FIRST)
         return cause
 
-    def _cause_of_end(self) -> Cause | None:
+    def _cause_of_end(self) -> Diagnosis | None:
         """Return why workers have ended for good, if those that wait have just replaced them."""
         born = [moment(pod["metadata"]["creationTimestamp"]) for pod in self.waiting]
         for pod in self.ended:
@@ -122,7 +128,7 @@ class Workers:
             if not born or ended is None or max(born) > ended + _REPLACED_WITHIN:
                 continue
             status = pod["status"]
-            reason, said = status.get("reason") or "", settled(status.get("message") or "", pod)
+            reason, said = status.get("reason") or "", normalized_message(status.get("message") or "", pod)
             if reason == "Evicted":
                 return failure(Reason.CrashLooping, f"the pod was evicted: {said}", _USE_LESS)
             if reason in _REFUSED_BY_NODE or reason.startswith("OutOf"):
@@ -130,7 +136,7 @@ class Workers:
         return None
 
 
-def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]) -> Workers:
+def group_pods(deployment: Object, replica_sets: Iterable[Object], pods: Iterable[Object]) -> DeploymentPods:
     """Sort a Deployment's pods.
 
     Parameters
@@ -176,11 +182,11 @@ def workers_of(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
     # A worker that nobody asks is ready whenever it runs, between two crashes too, but not available then.
     available = (deployment.get("status") or {}).get("availableReplicas", 0) - sum(map(is_ready, old))
     if len(ready) > available:
-        crashed = [pod for pod in ready if has_crashed_unasked(pod)]
+        crashed = [pod for pod in ready if crashed_without_readiness_probe(pod)]
         waiting += crashed
         ready = [pod for pod in ready if pod not in crashed]
     wanted = deployment["spec"].get("replicas", 1)
-    return Workers(wanted, tuple(waiting), len(ready), tuple(reversed(ended)), tuple(old))
+    return DeploymentPods(wanted, tuple(waiting), len(ready), tuple(reversed(ended)), tuple(old))
 
 
 def _devices(pod: Object) -> set[str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_operator.api import DeploymentState
-from model_operator.core.causes.workers import workers_of
+from model_operator.core.causes.workers import group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
-from model_operator.core.inspection.readiness import Outlook, Prospect, outlook
+from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict
 from model_operator.core.reasons import Actor, Advice, Reason, read_message
 from model_operator.core.violations import format_loc
 
@@ -56,37 +56,37 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     """
     metadata = facts.instance["metadata"]
     name = f"ModelInstance {metadata['namespace']}/{metadata['name']}"
-    view = outlook(facts.instance, facts.template)
-    if view.prospect is Prospect.UNJUDGED:
+    view = wait_verdict(facts.instance, facts.template)
+    if view.state is WaitState.UNJUDGED:
         return _unjudged(name, view)
     ready = condition_of(facts.instance, "Ready")
     reason = ready.get("reason", "")
-    if view.prospect is Prospect.READY:
+    if view.state is WaitState.READY:
         since = age(ready.get("lastTransitionTime"), now)
         what = (("What", (ready["message"],)),)
         return Explanation(f"{name} has been Ready for {since}: {reason}", True, what)
     title = f"{name} has not been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
     detail, advice = read_message(ready.get("message", ""))
-    if view.prospect is Prospect.LEAVING:
+    if view.state is WaitState.TERMINATING:
         reason, info = Reason.Terminating.name, Reason.Terminating.value
         detail, advice = info.meaning, info.advice
         title = f"{name} has been on its way out for {age(metadata['deletionTimestamp'], now)}"
     parts = [
         ("What", (detail,)),
-        ("Meaning", _meaning(reason) if view.prospect is not Prospect.LEAVING else ()),
+        ("Meaning", _meaning(reason) if view.state is not WaitState.TERMINATING else ()),
         (
             "Where",
             tuple(each for each in dict.fromkeys(_places(facts, reason, detail)) if f"{each}." != detail),
         ),
         ("Who", (advice.actor.value,) if advice else ()),
         ("Next", (advice.next_step,) if advice else ()),
-        ("State", _state(facts.instance) if view.prospect is not Prospect.LEAVING else ()),
+        ("State", _state(facts.instance) if view.state is not WaitState.TERMINATING else ()),
         ("Serves", _serves(facts.instance)),
     ]
     return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
 
 
-def _unjudged(name: str, view: Outlook) -> Explanation:
+def _unjudged(name: str, view: WaitVerdict) -> Explanation:
     parts = (("What", (view.told,)), ("Who", (_UNJUDGED.actor.value,)), ("Next", (_UNJUDGED.next_step,)))
     return Explanation(f"{name} is not known to be Ready", False, parts)
 
@@ -135,7 +135,7 @@ def _places(facts: Facts, reason: str, told: str) -> Iterator[str]:
 
 
 def _pods(facts: Facts, deployment: Object) -> Iterator[str]:
-    workers = workers_of(deployment, facts.replica_sets, facts.pods)
+    workers = group_pods(deployment, facts.replica_sets, facts.pods)
     causes = [(pod, workers.cause_of(pod, facts.events)) for pod in workers.waiting]
     failing = [(pod, cause) for pod, cause in causes if cause is not None and cause.is_failure]
     for pod, cause in failing[:_PODS_SHOWN]:

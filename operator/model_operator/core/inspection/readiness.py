@@ -8,7 +8,7 @@ from typing import NamedTuple
 from model_operator.core.inspection.facts import Object, condition_of, is_judged, is_true, lags_behind
 
 
-class Prospect(Enum):
+class WaitState(Enum):
     """How an instance stands with who waits for it to be Ready."""
 
     READY = "ready"
@@ -18,11 +18,11 @@ class Prospect(Enum):
     """The operator has not come to its present generation, or that of its template, yet."""
     STALLED = "stalled"
     """It will not, until somebody acts."""
-    LEAVING = "leaving"
+    TERMINATING = "leaving"
     """It will not: it is being deleted."""
 
 
-class Outlook(NamedTuple):
+class WaitVerdict(NamedTuple):
     """What is to be expected of an instance, and why.
 
     Attributes
@@ -33,11 +33,11 @@ class Outlook(NamedTuple):
         The reason and the message of its Ready condition, or what is missing before there is one that counts.
     """
 
-    prospect: Prospect
+    state: WaitState
     told: str
 
 
-def outlook(instance: Object, template: Object | None) -> Outlook:
+def wait_verdict(instance: Object, template: Object | None) -> WaitVerdict:
     """Return what is to be expected of an instance.
 
     A status counts only when it is about the present generations of the instance and of its template: one of
@@ -52,19 +52,19 @@ def outlook(instance: Object, template: Object | None) -> Outlook:
     """
     told = reason_and_message(instance)
     if instance["metadata"].get("deletionTimestamp"):
-        return Outlook(Prospect.LEAVING, told)
+        return WaitVerdict(WaitState.TERMINATING, told)
     if not is_judged(instance):
         generation = instance["metadata"]["generation"]
-        return Outlook(
-            Prospect.UNJUDGED, f"The operator has not judged generation {generation} of the instance yet."
+        return WaitVerdict(
+            WaitState.UNJUDGED, f"The operator has not judged generation {generation} of the instance yet."
         )
     if lags_behind(instance, template):
-        return Outlook(
-            Prospect.UNJUDGED, "The operator has not judged the present generation of the template yet."
+        return WaitVerdict(
+            WaitState.UNJUDGED, "The operator has not judged the present generation of the template yet."
         )
     if is_true(instance, "Ready"):
-        return Outlook(Prospect.READY, told)
-    return Outlook(Prospect.STALLED if is_true(instance, "Stalled") else Prospect.OPEN, told)
+        return WaitVerdict(WaitState.READY, told)
+    return WaitVerdict(WaitState.STALLED if is_true(instance, "Stalled") else WaitState.OPEN, told)
 
 
 def reason_and_message(instance: Object) -> str:

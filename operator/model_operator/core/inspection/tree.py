@@ -10,7 +10,7 @@ from typing import Any
 
 from model_operator.api import DeploymentState
 from model_operator.core.causes.pod import has_ended, is_ready
-from model_operator.core.causes.workers import Workers, workers_of
+from model_operator.core.causes.workers import DeploymentPods, group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import (
     Facts,
@@ -19,7 +19,7 @@ from model_operator.core.inspection.facts import (
     is_true,
     name_of,
 )
-from model_operator.core.inspection.readiness import Prospect, outlook
+from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.reasons import Reason, read_message
 from model_operator.core.rollout import assess_rollout
 
@@ -86,13 +86,13 @@ def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
     return lines
 
 
-def closing_words(facts: Facts) -> list[str]:
+def closing_lines(facts: Facts) -> list[str]:
     """Return what is to be said below a tree: why an instance is not Ready, and who acts; else nothing."""
-    view = outlook(facts.instance, facts.template)
-    if view.prospect is Prospect.READY:
+    view = wait_verdict(facts.instance, facts.template)
+    if view.state is WaitState.READY:
         return []
     ready = condition_of(facts.instance, "Ready")
-    if view.prospect is Prospect.UNJUDGED or not ready:
+    if view.state is WaitState.UNJUDGED or not ready:
         return [view.told]
     detail, advice = read_message(ready["message"])
     words = [f"{ready['reason']}: {detail}"]
@@ -105,7 +105,7 @@ def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.da
     template = facts.status.get("template") or {}
     detail = f"{template['kind']} {template['name']}" if template else ""
     tone = tone_of(facts.instance)
-    if outlook(facts.instance, facts.template).prospect is Prospect.UNJUDGED:
+    if wait_verdict(facts.instance, facts.template).state is WaitState.UNJUDGED:
         tone = Tone.BUSY
         detail = f"{detail}; the status is of before the last change" if ready else detail
     return Line(
@@ -144,9 +144,9 @@ def _deployment_line(
         None: Tone.PLAIN,
     }
     message, _ = read_message(entry.get("message") or "")
-    is_told = any(pod.tone is Tone.BAD for pod in pods)
+    is_reported = any(pod.tone is Tone.BAD for pod in pods)
     detail = entry.get("url") or ""
-    if message and not is_told:
+    if message and not is_reported:
         detail = message.removeprefix(f"Deployment {name}: ")
     return Line(
         f"{branch}Deployment/{name}",
@@ -159,7 +159,7 @@ def _deployment_line(
 
 
 def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iterator[Line]:
-    workers = workers_of(deployment, facts.replica_sets, facts.pods)
+    workers = group_pods(deployment, facts.replica_sets, facts.pods)
     waiting = {each["metadata"]["uid"] for each in workers.waiting}
     for pod, is_present in facts.pods_of(deployment):
         status, detail, tone = _judged(pod, facts, workers if pod["metadata"]["uid"] in waiting else None)
@@ -178,7 +178,7 @@ def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iter
         )
 
 
-def _judged(pod: Object, facts: Facts, workers: Workers | None) -> tuple[str, str, Tone]:
+def _judged(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tuple[str, str, Tone]:
     """Return a pod's state in one word, why it is in it, and how good that is."""
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating", "", Tone.BUSY

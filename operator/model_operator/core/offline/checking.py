@@ -8,8 +8,8 @@ from typing import Any
 from model_operator.api import TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Examination, examine_instance
-from model_operator.core.canonical import applicable
-from model_operator.core.dry_run import Trial, trial_deployment
+from model_operator.core.canonical import with_applied_hash
+from model_operator.core.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
@@ -79,16 +79,16 @@ class Checker:
         advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]
         # A cluster template is tried in some namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
-        trial = trial_deployment(compiled, namespace, self._settings)
-        if isinstance(trial, Trial):
+        result = dry_run_deployment(compiled, namespace, self._settings)
+        if isinstance(result, DryRunResult):
             note = Violation(
-                ("spec", "model_creation_parameters_schema"), _without_server(trial.note), "no_example"
+                ("spec", "model_creation_parameters_schema"), _without_server(result.note), "no_example"
             )
             return [*advice, manifest.finding(note, Severity.WARNING)]
-        refused = self._schemas.violations(trial)
+        refused = self._schemas.violations(result)
         self._refused[manifest.identity] = set(refused)
         named: _Named = {}
-        origins = (_at_its_origin(fault, trial, manifest.obj, named) for fault in refused)
+        origins = (_at_its_origin(fault, result, manifest.obj, named) for fault in refused)
         return [*advice, *map(manifest.finding, origins)]
 
     def _instance(self, manifest: Manifest) -> list[Finding]:
@@ -109,7 +109,7 @@ class Checker:
         known = self._refused.get(_identity(template), set())
         found = []
         for child in rendering.children:
-            for fault in self._schemas.violations(applicable(child)):
+            for fault in self._schemas.violations(with_applied_hash(child)):
                 if fault not in known:
                     message = f"renders a {child['kind']} that Kubernetes refuses: {fault}"
                     loc: Loc = ("spec", "model_creation_parameters")

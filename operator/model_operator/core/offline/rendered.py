@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from model_operator.core.canonical import APPLIED_HASH, applicable
+from model_operator.core.canonical import APPLIED_HASH, with_applied_hash
 from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.parsing import parse_instance
@@ -117,7 +117,7 @@ def _children(
 
 def _as_applied(child: Mapping[str, Any], *, is_live: bool) -> dict[str, Any]:
     """Return a child as it is applied; without owner and hash where there is no owner yet."""
-    applied = applicable(child)
+    applied = with_applied_hash(child)
     if is_live:
         return applied
     metadata = {key: value for key, value in applied["metadata"].items() if key != "ownerReferences"}
