@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_operator.controller.resources import CHILD_KINDS
+from model_operator.kube.resources import CHILD_KINDS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kube_api import KubeApi

@@ -21,8 +21,10 @@ from typer.testing import CliRunner, Result
 from model_operator.cli.main import app as operator_app
 from model_operator.cli.plugin.main import app as plugin_app
 from model_operator.cli.terminal import _Line
-from model_operator.controller.client import ApiClient
-from model_operator.controller.resources import (
+from model_operator.core.offline.yaml_dialect import to_yaml
+from model_operator.core.printable import escaped, printable, to_json
+from model_operator.kube.client import ApiClient
+from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
     MODEL_INSTANCES,
@@ -31,8 +33,6 @@ from model_operator.controller.resources import (
     PODS,
     ResourceKind,
 )
-from model_operator.core.offline.yaml_dialect import to_yaml
-from model_operator.core.printable import escaped, printable, to_json
 
 CLI = Path(__file__).parents[2] / "operator" / "model_operator" / "cli"
 COMMANDS = Path(sys.executable).parent

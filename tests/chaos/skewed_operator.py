@@ -12,7 +12,7 @@ import os
 import time
 
 from model_operator import __version__
-from model_operator.controller import clock
+from model_operator.kube import clock
 
 TURN_SECONDS = 5.0
 
@@ -30,7 +30,7 @@ def skew(name: str, seconds: float) -> None:
 
     vars(clock)["utc_now"] = utc_now
     vars(time)["clock_gettime"] = clock_gettime
-    from model_operator.controller import connection  # noqa: PLC0415 -- it takes the clocks over
+    from model_operator.kube import connection  # noqa: PLC0415 -- it takes the clocks over
 
     vars(connection)["__version__"] = f"{__version__} {name}"
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.controller.client import ApiClient, Object
-from model_operator.controller.connection import Connection, load_configuration
-from model_operator.controller.errors import ForbiddenError, NotFoundError
-from model_operator.controller.resources import (
+from model_operator.controller.settings import OperatorSettings
+from model_operator.core.offline.collection import Collection
+from model_operator.core.offline.rendered import Identity, Snapshot
+from model_operator.core.ownership import controller_key, instance_key
+from model_operator.kube.client import ApiClient, Object
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import ForbiddenError, NotFoundError
+from model_operator.kube.kubeconfig import load_configuration
+from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.controller.settings import OperatorSettings
-from model_operator.core.offline.collection import Collection
-from model_operator.core.offline.rendered import Identity, Snapshot
-from model_operator.core.ownership import controller_key, instance_key
 
 
 async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:

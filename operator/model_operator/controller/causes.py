@@ -13,14 +13,14 @@ from typing import Any, Unpack
 
 import structlog
 
-from model_operator.controller.cache import NamespacedName, Object
-from model_operator.controller.client import ApiClient, Selection
-from model_operator.controller.errors import ApiError, ForbiddenError
-from model_operator.controller.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.causes.events import events_of_pod
 from model_operator.core.causes.workers import group_pods
 from model_operator.core.reasons import POD_REASONS, Reason
+from model_operator.kube.client import ApiClient, Selection
+from model_operator.kube.errors import ApiError, ForbiddenError
+from model_operator.kube.object_cache import NamespacedName, Object
+from model_operator.kube.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
 
 log = structlog.get_logger(__name__)
 

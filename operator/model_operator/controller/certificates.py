@@ -27,23 +27,7 @@ from typing import Any
 import structlog
 from cryptography import x509
 
-from model_operator.controller.client import ApiClient, Object
-from model_operator.controller.clock import Clock, utc_now
-from model_operator.controller.connection import NAMESPACE_FILE
-from model_operator.controller.errors import (
-    ApiError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    StartupError,
-)
 from model_operator.controller.issuing import issue
-from model_operator.controller.resources import (
-    MUTATING_WEBHOOKS,
-    SECRETS,
-    VALIDATING_WEBHOOKS,
-    ResourceKind,
-)
 from model_operator.core.admission.callers import Gate, is_token
 from model_operator.core.certificates import (
     SERVING_ENTRY,
@@ -59,6 +43,21 @@ from model_operator.core.certificates import (
 )
 from model_operator.core.ownership import MANAGED_BY, MANAGER
 from model_operator.core.publication import client_config_patch, token_to_publish, tokens_called
+from model_operator.kube.client import ApiClient, Object
+from model_operator.kube.clock import Clock, utc_now
+from model_operator.kube.errors import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    StartupError,
+)
+from model_operator.kube.resources import (
+    MUTATING_WEBHOOKS,
+    SECRETS,
+    VALIDATING_WEBHOOKS,
+    ResourceKind,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -71,32 +70,6 @@ _PERIOD = 10.0
 """Seconds between two looks: the time until what others have changed is noticed."""
 _ATTEMPTS = 5
 """Tries within one look; each failed one means that a replica or a person was quicker."""
-_NAMESPACE_VARIABLE = "POD_NAMESPACE"
-
-
-def own_namespace(configured: str | None = None) -> str:
-    """Return the namespace that the operator runs in.
-
-    Parameters
-    ----------
-    configured
-        What the settings say, if anything.
-
-    Raises
-    ------
-    StartupError
-        When neither the settings nor the pod's environment tell.
-    """
-    namespace = configured or os.environ.get(_NAMESPACE_VARIABLE)
-    if namespace:
-        return namespace
-    try:
-        return NAMESPACE_FILE.read_text().strip()
-    except OSError as error:
-        raise StartupError(
-            f"the operator's own namespace is unknown: set {_NAMESPACE_VARIABLE}, as this is no pod with a "
-            "ServiceAccount"
-        ) from error
 
 
 class WebhookCertificate(ABC):

@@ -8,17 +8,9 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.client import ApiClient
 from model_operator.controller.contests import Contests
-from model_operator.controller.errors import (
-    ApiError,
-    ApiUnavailableError,
-    ConflictError,
-    NotFoundError,
-)
 from model_operator.controller.handover import hand_over
 from model_operator.controller.leftovers import exists
-from model_operator.controller.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.drift import ContestedField
@@ -29,6 +21,14 @@ from model_operator.core.pruning import prunable
 from model_operator.core.reasons import PRECEDENCE, Reason
 from model_operator.core.rendering import RenderedDeployment, Rendering
 from model_operator.core.replicas import has_min_workers, leaves_replicas, with_replicas, without_replicas
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import (
+    ApiError,
+    ApiUnavailableError,
+    ConflictError,
+    NotFoundError,
+)
+from model_operator.kube.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
 
 log = structlog.get_logger(__name__)
 

@@ -10,10 +10,6 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from model_operator.controller.cache import NamespacedName
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import ApiError, NotFoundError
-from model_operator.controller.resources import CHILD_KIND
 from model_operator.core.canonical import APPLIED_HASH, hash_matches
 from model_operator.core.contention import (
     PEACE_SECONDS,
@@ -26,6 +22,10 @@ from model_operator.core.contention import (
 )
 from model_operator.core.drift import ContestedField, contested_fields, fingerprint, rewritten_fields
 from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError, NotFoundError
+from model_operator.kube.object_cache import NamespacedName
+from model_operator.kube.resources import CHILD_KIND
 
 log = structlog.get_logger(__name__)
 

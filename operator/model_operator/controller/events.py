@@ -12,9 +12,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from model_operator.controller.client import ApiClient
-from model_operator.controller.clock import Clock, micro_time, utc_now
-from model_operator.controller.errors import (
+from model_operator.controller.metrics.instruments import Metrics, Posting
+from model_operator.core.events import Event, event_object, series
+from model_operator.core.failures import is_namespace_terminating
+from model_operator.core.ownership import MANAGER
+from model_operator.kube.client import ApiClient
+from model_operator.kube.clock import Clock, micro_time, utc_now
+from model_operator.kube.errors import (
     ApiError,
     ApiUnavailableError,
     ConflictError,
@@ -22,11 +26,7 @@ from model_operator.controller.errors import (
     LeadershipLostError,
     NotFoundError,
 )
-from model_operator.controller.metrics.instruments import Metrics, Posting
-from model_operator.controller.resources import EVENTS
-from model_operator.core.events import Event, event_object, series
-from model_operator.core.failures import is_namespace_terminating
-from model_operator.core.ownership import MANAGER
+from model_operator.kube.resources import EVENTS
 
 log = structlog.get_logger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import ConflictError
-from model_operator.controller.resources import DEPLOYMENTS
 from model_operator.core.replicas import REPLICAS_MANAGER, handover
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ConflictError
+from model_operator.kube.resources import DEPLOYMENTS
 
 _ATTEMPTS = 5
 """The Deployment controller writes its status often, and then there is another version to be read."""

@@ -9,16 +9,11 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache import NamespacedName, Object, key_of
 from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
-from model_operator.controller.client import ApiClient
-from model_operator.controller.clock import Clock, rfc3339, utc_now
 from model_operator.controller.contests import Contests
-from model_operator.controller.errors import NotFoundError
 from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.leftovers import StaleChildCollector
-from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.arrivals import rollout_share
 from model_operator.core.conditions import merge_patch
@@ -30,6 +25,11 @@ from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.kube.client import ApiClient
+from model_operator.kube.clock import Clock, rfc3339, utc_now
+from model_operator.kube.errors import NotFoundError
+from model_operator.kube.object_cache import NamespacedName, Object, key_of
+from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 
 log = structlog.get_logger(__name__)
 

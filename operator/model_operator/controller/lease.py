@@ -11,16 +11,6 @@ from typing import NoReturn
 
 import structlog
 
-from model_operator.controller.cache import Object
-from model_operator.controller.client import ApiClient
-from model_operator.controller.clock import Clock, micro_time, utc_now
-from model_operator.controller.errors import (
-    ApiError,
-    ConflictError,
-    LeadershipLostError,
-    NotFoundError,
-)
-from model_operator.controller.resources import LEASES
 from model_operator.core.leases import (
     Observation,
     Step,
@@ -32,6 +22,16 @@ from model_operator.core.leases import (
     released,
 )
 from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.kube.client import ApiClient
+from model_operator.kube.clock import Clock, micro_time, utc_now
+from model_operator.kube.errors import (
+    ApiError,
+    ConflictError,
+    LeadershipLostError,
+    NotFoundError,
+)
+from model_operator.kube.object_cache import Object
+from model_operator.kube.resources import LEASES
 
 log = structlog.get_logger(__name__)
 

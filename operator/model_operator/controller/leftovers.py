@@ -14,12 +14,12 @@ from collections.abc import Callable
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache import NamespacedName, Object
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import ApiError, ConflictError, NotFoundError
-from model_operator.controller.resources import CHILD_KIND, MODEL_INSTANCES
 from model_operator.controller.state import ClusterState
 from model_operator.core.failures import is_object_missing
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError, ConflictError, NotFoundError
+from model_operator.kube.object_cache import NamespacedName, Object
+from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from model_operator.controller.errors import StartupError
+from model_operator.kube.errors import StartupError
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -18,10 +18,7 @@ import structlog
 from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection, load_configuration
 from model_operator.controller.election import lease_of, undelivered_seconds
-from model_operator.controller.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.instances import InstanceReconciler
@@ -34,7 +31,6 @@ from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import ResourceKind
 from model_operator.controller.resync import Resync
 from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
@@ -48,6 +44,11 @@ from model_operator.controller.watching import kopf_settings
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import WorkerPool
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError
+from model_operator.kube.kubeconfig import load_configuration
+from model_operator.kube.resources import ResourceKind
 
 log = structlog.get_logger(__name__)
 

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Sequence
 
 from model_operator.api import API_VERSION
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import (
+from model_operator.controller.triggers import Scope
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import (
     ApiError,
     ApiUnavailableError,
     ForbiddenError,
     NotFoundError,
     StartupError,
 )
-from model_operator.controller.resources import (
+from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
     LEASES,
@@ -22,7 +23,6 @@ from model_operator.controller.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.controller.triggers import Scope
 
 _WATCH = ("list", "watch")
 _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 
 import structlog
 
-from model_operator.controller.cache import NamespacedName, Object, key_of, version_of
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import ApiError
-from model_operator.controller.resources import ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope, Triggers
 from model_operator.controller.watch_start import Listed
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError
+from model_operator.kube.object_cache import NamespacedName, Object, key_of, version_of
+from model_operator.kube.resources import ResourceKind
 
 log = structlog.get_logger(__name__)
 

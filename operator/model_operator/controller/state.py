@@ -6,14 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache import NamespacedName, Object, ObjectCache, key_of
-from model_operator.controller.resources import (
-    CHILD_KINDS,
-    CLUSTER_MODEL_TEMPLATES,
-    MODEL_INSTANCES,
-    MODEL_TEMPLATES,
-    ResourceKind,
-)
 from model_operator.core.arrivals import InstanceCounts, count_instances
 from model_operator.core.dry_run import DryRunResult
 from model_operator.core.kept_form import kept_form
@@ -27,6 +19,14 @@ from model_operator.core.ownership import (
 )
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
+from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
+from model_operator.kube.resources import (
+    CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
 
 
 class CachedDryRun(NamedTuple):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from model_operator.api import TemplateKind
-from model_operator.controller.client import ApiClient
-from model_operator.controller.clock import Clock, rfc3339, utc_now
-from model_operator.controller.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
 from model_operator.controller.trials import TemplateDryRunner
 from model_operator.core.conditions import merge_patch
 from model_operator.core.events import Event, own_ref, template_events
 from model_operator.core.template_status import template_status
+from model_operator.kube.client import ApiClient
+from model_operator.kube.clock import Clock, rfc3339, utc_now
+from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 
 _TRIAL_LIMIT = 300.0
 """Longest time in seconds until a template is tried again after an outcome that may change by itself."""

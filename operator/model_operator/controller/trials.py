@@ -10,10 +10,6 @@ from typing import Any
 import structlog
 
 from model_operator.api import TemplateKind
-from model_operator.controller.certificates import own_namespace
-from model_operator.controller.client import ApiClient
-from model_operator.controller.errors import ApiError, StartupError
-from model_operator.controller.resources import DEPLOYMENTS, PODS
 from model_operator.controller.settings import TemplateDryRun
 from model_operator.controller.state import CachedDryRun, ClusterState
 from model_operator.core.dry_run import (
@@ -27,6 +23,10 @@ from model_operator.core.failures import is_namespace_terminating
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.template_status import was_accepted
 from model_operator.core.templates import CompiledTemplate
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError, StartupError
+from model_operator.kube.namespace import own_namespace
+from model_operator.kube.resources import DEPLOYMENTS, PODS
 
 log = structlog.get_logger(__name__)
 

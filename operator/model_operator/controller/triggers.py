@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from model_operator.controller.cache import NamespacedName, Object, key_of
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import (
+from model_operator.controller.state import ClusterState, instance_of_child
+from model_operator.core.arrivals import rollout_share
+from model_operator.core.kept_form import FAULTS
+from model_operator.kube.object_cache import NamespacedName, Object, key_of
+from model_operator.kube.resources import (
     AUTOSCALERS,
     DISRUPTION_BUDGETS,
     MODEL_INSTANCES,
     TEMPLATE_KINDS,
     ResourceKind,
 )
-from model_operator.controller.state import ClusterState, instance_of_child
-from model_operator.core.arrivals import rollout_share
-from model_operator.core.kept_form import FAULTS
 
 log = structlog.get_logger(__name__)
 

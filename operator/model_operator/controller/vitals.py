@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from model_operator.controller.resources import ResourceKind
 from model_operator.controller.triggers import Scope
+from model_operator.kube.resources import ResourceKind
 
 _RESYNCS = 2
 _GRACE_SECONDS = 60.0

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from model_operator.controller.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 from model_operator.controller.triggers import Scope
+from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"
 """A field selector that selects no object."""

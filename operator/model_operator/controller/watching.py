@@ -11,9 +11,9 @@ from typing import Any
 import kopf
 
 from model_operator.api import GROUP
-from model_operator.controller.client import PAGE
-from model_operator.controller.resources import ResourceKind
 from model_operator.controller.triggers import Scope
+from model_operator.kube.client import PAGE
+from model_operator.kube.resources import ResourceKind
 
 
 def kopf_settings(

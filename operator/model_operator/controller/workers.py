@@ -9,20 +9,20 @@ from typing import NamedTuple
 import structlog
 
 from model_operator.api import TemplateKind
-from model_operator.controller.errors import (
+from model_operator.controller.instances import InstanceReconciler
+from model_operator.controller.metrics.instruments import Metrics, Result
+from model_operator.controller.queue import WorkQueue
+from model_operator.controller.templates import TemplateReconciler
+from model_operator.controller.triggers import Key
+from model_operator.core.failures import is_namespace_terminating
+from model_operator.kube.errors import (
     ApiRefusedError,
     ApiUnavailableError,
     ConflictError,
     LeadershipLostError,
     NotFoundError,
 )
-from model_operator.controller.instances import InstanceReconciler
-from model_operator.controller.metrics.instruments import Metrics, Result
-from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import MODEL_INSTANCES
-from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.triggers import Key
-from model_operator.core.failures import is_namespace_terminating
+from model_operator.kube.resources import MODEL_INSTANCES
 
 log = structlog.get_logger(__name__)
 

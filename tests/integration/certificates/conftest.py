@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model_operator.controller.certificates import SECRET_NAME
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection, load_configuration
-from model_operator.controller.errors import ForbiddenError, NotFoundError
-from model_operator.controller.resources import MUTATING_WEBHOOKS, SECRETS
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import ForbiddenError, NotFoundError
+from model_operator.kube.kubeconfig import load_configuration
+from model_operator.kube.resources import MUTATING_WEBHOOKS, SECRETS
 from tests.cluster.kube_api import KubeApi
 from tests.integration.certificates.setting import KINDS, SERVICE_ACCOUNT, Setting
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection, load_configuration
-from model_operator.controller.errors import StartupError
 from model_operator.core.certificates import read_authorities
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import StartupError
+from model_operator.kube.kubeconfig import load_configuration
 from tests.cluster.kube_api import Object
 from tests.integration.certificates.setting import KINDS, Setting, eventually, running
 

@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from model_operator.controller.errors import ApiUnavailableError, NotFoundError
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.settings import BATCH_APPLIERS
 from model_operator.controller.state import ClusterState
@@ -17,10 +16,11 @@ from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.render_settings import RenderSettings
+from model_operator.kube.errors import ApiUnavailableError, NotFoundError
 
 if TYPE_CHECKING:
-    from model_operator.controller.client import ApiClient
-    from model_operator.controller.resources import ResourceKind
+    from model_operator.kube.client import ApiClient
+    from model_operator.kube.resources import ResourceKind
 
 PATHS = {
     "ModelInstance": "/validate-modelinstance",

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.controller.resources import (
+from model_operator.controller.webhooks.review import MalformedReviewError, Review, parse_review
+from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.controller.webhooks.review import MalformedReviewError, Review, parse_review
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import review, stored
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from structlog.testing import capture_logs
 
-from model_operator.controller.errors import error_for
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.operator import Operator
-from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.controller.resync import Resync
 from model_operator.controller.settings import AdmissionSettings, OperatorSettings
 from model_operator.controller.triggers import Scope
+from model_operator.kube.errors import error_for
+from model_operator.kube.resources import MODEL_INSTANCES
 from tests.unit.controller import virtual_clock
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from model_operator.controller.client import ApiClient
-    from model_operator.controller.connection import Connection
     from model_operator.controller.watch_start import Listed
+    from model_operator.kube.client import ApiClient
+    from model_operator.kube.connection import Connection
 
 
 def _operator(settings: OperatorSettings, connection: object | None = None) -> Operator:

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from model_operator.controller.certificates import FileCertificate
-from model_operator.controller.errors import StartupError
 from model_operator.core.admission.callers import Gate
+from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate, write_client
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import CertificateBuilder, SubjectAlternativeName, random_serial_number
 
 from model_operator.controller.certificates import FileCertificate
-from model_operator.controller.errors import StartupError
 from model_operator.controller.issuing import issue
 from model_operator.core.certificates import Identity, Renewal, bundle, general_name
+from model_operator.kube.errors import StartupError
 from tests.cluster.waiting import wait_for
 from tests.unit.certificates.handshake import shown_certificate
 

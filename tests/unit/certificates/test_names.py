@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from kubernetes.client import Configuration
 
-from model_operator.controller.certificates import ServingCertificate, own_namespace
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection
-from model_operator.controller.errors import StartupError
+from model_operator.controller.certificates import ServingCertificate
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import StartupError
+from model_operator.kube.namespace import own_namespace
 
 
 def test_own_namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "namespace"
-    monkeypatch.setattr("model_operator.controller.certificates.NAMESPACE_FILE", file)
+    monkeypatch.setattr("model_operator.kube.namespace.NAMESPACE_FILE", file)
     monkeypatch.delenv("POD_NAMESPACE", raising=False)
     with pytest.raises(StartupError, match="own namespace is unknown: set POD_NAMESPACE"):
         own_namespace()

@@ -15,8 +15,8 @@ from model_operator.cli.plugin import following
 from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster
 from model_operator.cli.plugin.following import follow, follow_alone
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,10 +7,10 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Unpack
 
-from model_operator.controller.client import ApiClient, Object, Selection
-from model_operator.controller.errors import error_for
-from model_operator.controller.resources import ResourceKind
 from model_operator.core.ownership import MANAGER
+from model_operator.kube.client import ApiClient, Object, Selection
+from model_operator.kube.errors import error_for
+from model_operator.kube.resources import ResourceKind
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 CREATED = "2026-01-01T09:00:00Z"

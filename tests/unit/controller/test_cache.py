@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.controller.cache import ObjectCache, shared
 from model_operator.core.json_reading import MAX_LEVELS
+from model_operator.kube.object_cache import ObjectCache, shared
 
 
 def obj(name: str, version: int, *, uid: str = "", color: str = "", **rest: Any) -> dict[str, Any]:

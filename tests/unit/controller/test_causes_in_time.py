@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from model_operator.controller.causes import PodDiagnostics
-from model_operator.controller.client import Object
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.workers import WorkerPool
 from model_operator.core.causes.workers import REVISION
 from model_operator.core.render_settings import RenderSettings
+from model_operator.kube.client import Object
+from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from tests.unit.controller import virtual_clock
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import instance, template

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
-from model_operator.controller.client import Object
 from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
 from model_operator.core.events import ChildAction
 from model_operator.core.failures import Failure
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.rendering import Rendering, render
+from model_operator.kube.client import Object
 from tests.unit.controller.fake_api import FakeApi, Refusal
 from tests.unit.controller.objects import instance, template
 

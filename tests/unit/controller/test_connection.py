@@ -16,10 +16,11 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from kubernetes.client import Configuration
 
-from model_operator.controller import connection as subject
-from model_operator.controller.connection import Connection, load_configuration
-from model_operator.controller.errors import StartupError
 from model_operator.controller.issuing import issue_authority, issue_serving
+from model_operator.kube import kubeconfig as subject
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import StartupError
+from model_operator.kube.kubeconfig import load_configuration
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

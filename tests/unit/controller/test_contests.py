@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from model_operator.controller.children import ChildSync
-from model_operator.controller.client import Object
 from model_operator.controller.contests import Contests
-from model_operator.controller.resources import ResourceKind
 from model_operator.core.drift import ContestedField
+from model_operator.kube.client import Object
+from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.test_children import World
 

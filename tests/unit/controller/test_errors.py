@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.controller.errors import (
+from model_operator.kube.errors import (
     ApiError,
     ApiRefusedError,
     ApiUnavailableError,

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.client import Object
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.core.render_settings import RenderSettings
+from model_operator.kube.client import Object
+from model_operator.kube.resources import MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import instance, template
 from tests.unit.core.rfc7386 import apply_merge_patch

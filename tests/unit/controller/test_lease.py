@@ -13,11 +13,11 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from model_operator.controller.client import ApiClient, Object
-from model_operator.controller.errors import ApiUnavailableError, LeadershipLostError, error_for
 from model_operator.controller.lease import Lease, steady_time, unique_name
-from model_operator.controller.resources import ResourceKind
 from model_operator.core.leases import Timing
+from model_operator.kube.client import ApiClient, Object
+from model_operator.kube.errors import ApiUnavailableError, LeadershipLostError, error_for
+from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.virtual_clock import run
 
 TIMING = Timing(duration=15, renew_deadline=10, retry_period=2)

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from kubernetes.client import Configuration
 
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection
-from model_operator.controller.errors import ApiError, ApiUnavailableError, LeadershipLostError
-from model_operator.controller.resources import DEPLOYMENTS, EVENTS, LEASES, MODEL_INSTANCES
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import ApiError, ApiUnavailableError, LeadershipLostError
+from model_operator.kube.resources import DEPLOYMENTS, EVENTS, LEASES, MODEL_INSTANCES
 
 OBJECT = {"metadata": {"namespace": "team", "name": "demo", "uid": "u", "resourceVersion": "1"}}
 WRITES: dict[str, Callable[[ApiClient], Awaitable[object]]] = {

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from kubernetes.client import Configuration
 
-from model_operator.controller.client import ApiClient
-from model_operator.controller.connection import Connection
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
 
 
 @dataclass

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from model_operator.controller import resources
-from model_operator.controller.errors import ApiRefusedError
-from model_operator.controller.resources import (
+from model_operator.kube import resources
+from model_operator.kube.errors import ApiRefusedError
+from model_operator.kube.resources import (
     AUTOSCALERS,
     CHILD_KIND,
     CLUSTER_MODEL_TEMPLATES,

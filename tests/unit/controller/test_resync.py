@@ -8,19 +8,19 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
-from model_operator.controller.client import Object
-from model_operator.controller.errors import ApiError
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import (
+from model_operator.controller.resync import Resync
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.kube.client import Object
+from model_operator.kube.errors import ApiError
+from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     SERVICES,
 )
-from model_operator.controller.resync import Resync
-from model_operator.controller.state import ClusterState
-from model_operator.controller.triggers import Key, Scope, Triggers
 from tests.unit.controller import virtual_clock
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import child, instance, template

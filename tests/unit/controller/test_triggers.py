@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import (
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.kube.resources import (
     CHILD_KIND,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.controller.state import ClusterState
-from model_operator.controller.triggers import Key, Scope, Triggers
 from tests.unit.controller.objects import child, instance, template
 
 KINDS: dict[str, ResourceKind] = {

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.controller.resources import (
+from model_operator.controller.triggers import Scope
+from model_operator.controller.vitals import WatchLiveness
+from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     SERVICES,
 )
-from model_operator.controller.triggers import Scope
-from model_operator.controller.vitals import WatchLiveness
 
 KINDS = [MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, SERVICES]
 EVERYWHERE = [

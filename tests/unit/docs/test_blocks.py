@@ -120,6 +120,6 @@ def test_advice_in_messages_is_the_operator_s(path: Path, block: Block) -> None:
 )
 def test_pictures_name_what_is_there(path: Path, block: Block) -> None:
     package = REPOSITORY / "operator" / "model_operator"
-    folders = [package, package / "controller", package / "core"]
-    for name in re.findall(r"(?:controller|core|api|cli)/[\w/.]*|\w+\.py", block.text):
+    folders = [package, *(path for path in package.rglob("*") if path.is_dir())]
+    for name in re.findall(r"(?:controller|kube|core|api|cli)/[\w/.]*|\w+\.py", block.text):
         assert any((folder / name).exists() for folder in folders), name

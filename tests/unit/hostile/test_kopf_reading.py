@@ -16,11 +16,11 @@ from kopf._cogs.clients import auth, watching
 from kopf._cogs.structs import credentials, references
 from kubernetes.client import Configuration
 
-from model_operator.controller.connection import Connection
 from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
-from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.controller.triggers import Scope
 from model_operator.controller.watching import kopf_settings
+from model_operator.kube.connection import Connection
+from model_operator.kube.resources import MODEL_INSTANCES
 
 DEEP = '{"a":' * 9_994 + "1" + "}" * 9_994
 

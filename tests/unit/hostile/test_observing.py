@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import (
+from model_operator.controller.state import ClusterState
+from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from model_operator.controller.state import ClusterState
-from model_operator.controller.triggers import Key, Scope, Triggers
 
 KINDS = (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, *CHILD_KINDS)
 META = {"namespace": "team", "name": "a", "uid": "u", "resourceVersion": "7"}

@@ -21,8 +21,8 @@ from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, 
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.controller.state import ClusterState
+from model_operator.kube.resources import MODEL_INSTANCES
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import FakeServer, admission, ask, review, stored
 from tests.unit.metrics.exposed import value, values

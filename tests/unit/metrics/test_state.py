@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Key
+from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES
 from tests.unit.metrics.exposed import value, values
 
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)

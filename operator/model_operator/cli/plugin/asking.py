@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from model_operator.cli.terminal import fail
-from model_operator.controller.errors import ApiUnavailableError, StartupError
+from model_operator.kube.errors import ApiUnavailableError, StartupError
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -86,12 +86,9 @@ async def answer(
     """
     # The client of the API server takes half a second to import, for which no other command is to wait.
     from model_operator.cli.plugin.cluster import Cluster  # noqa: PLC0415
-    from model_operator.controller.client import ApiClient  # noqa: PLC0415
-    from model_operator.controller.connection import (  # noqa: PLC0415
-        Connection,
-        default_namespace,
-        load_configuration,
-    )
+    from model_operator.kube.client import ApiClient  # noqa: PLC0415
+    from model_operator.kube.connection import Connection  # noqa: PLC0415
+    from model_operator.kube.kubeconfig import default_namespace, load_configuration  # noqa: PLC0415
 
     connection = Connection(lambda: load_configuration(target.kubeconfig, target.context), seconds)
     try:

@@ -11,14 +11,19 @@ from typing import Any, Unpack
 
 from model_operator.api import TemplateKind
 from model_operator.cli.plugin.asking import QuestionError
-from model_operator.controller.client import ApiClient, Object, Selection
-from model_operator.controller.errors import (
+from model_operator.core.causes.events import events_of_pod
+from model_operator.core.causes.workers import group_pods
+from model_operator.core.inspection.facts import Facts, name_of
+from model_operator.core.inspection.listings import TemplateReference
+from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.kube.client import ApiClient, Object, Selection
+from model_operator.kube.errors import (
     ApiError,
     ApiUnavailableError,
     ForbiddenError,
     NotFoundError,
 )
-from model_operator.controller.resources import (
+from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
     MODEL_INSTANCES,
@@ -28,11 +33,6 @@ from model_operator.controller.resources import (
     REPLICA_SETS,
     ResourceKind,
 )
-from model_operator.core.causes.events import events_of_pod
-from model_operator.core.causes.workers import group_pods
-from model_operator.core.inspection.facts import Facts, name_of
-from model_operator.core.inspection.listings import TemplateReference
-from model_operator.core.ownership import INSTANCE_LABEL
 
 _UNAUTHENTICATED = 401
 _EVENTS_OF = 5

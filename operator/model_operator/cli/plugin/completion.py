@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from model_operator.cli.plugin.asking import QuestionError, Target, answer
-from model_operator.controller.errors import StartupError
-from model_operator.controller.resources import MODEL_INSTANCES, NAMESPACES
 from model_operator.core.inspection.facts import condition_of, name_of
+from model_operator.kube.errors import StartupError
+from model_operator.kube.resources import MODEL_INSTANCES, NAMESPACES
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -55,7 +55,7 @@ def namespace_names(context: typer.Context, incomplete: str) -> list[Choice]:
 def names_of_contexts(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the contexts of the kubeconfig."""
     # The package that reads kubeconfigs takes long to import, for which no other command is to wait.
-    from model_operator.controller.connection import context_names  # noqa: PLC0415
+    from model_operator.kube.kubeconfig import context_names  # noqa: PLC0415
 
     try:
         return _beginning(((name, "") for name in context_names(_kubeconfig(context))), incomplete)

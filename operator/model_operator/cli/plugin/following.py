@@ -9,9 +9,9 @@ from typing import Unpack
 
 from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster, of_instance
-from model_operator.controller.client import Object, Selection
-from model_operator.controller.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
 from model_operator.core.inspection.facts import Facts
+from model_operator.kube.client import Object, Selection
+from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
 
 _TOGETHER_SECONDS = 0.1
 """Changes that come within this time are told as one: a roll-out changes many objects at once."""

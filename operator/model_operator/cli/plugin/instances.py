@@ -12,9 +12,9 @@ from model_operator.cli.plugin.asking import QuestionError, Target, ask
 from model_operator.cli.plugin.completion import template_names
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
 from model_operator.cli.terminal import note
-from model_operator.controller.resources import MODEL_INSTANCES
 from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
 from model_operator.core.printable import printable
+from model_operator.kube.resources import MODEL_INSTANCES
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster

@@ -12,7 +12,7 @@ import aiohttp
 from yarl import URL
 
 from model_operator.controller.metrics.instruments import Metrics
-from model_operator.controller.resources import KINDS
+from model_operator.kube.resources import KINDS
 
 OTHER = "other"
 """The resource of a request for anything that the operator does not read or write by itself."""

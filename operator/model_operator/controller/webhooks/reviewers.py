@@ -14,16 +14,8 @@ from functools import partial
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache import Object
-from model_operator.controller.client import ApiClient
 from model_operator.controller.defects import DefectLog
 from model_operator.controller.metrics.instruments import Decision, Metrics
-from model_operator.controller.resources import (
-    CLUSTER_MODEL_TEMPLATES,
-    MODEL_INSTANCES,
-    MODEL_TEMPLATES,
-    ResourceKind,
-)
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.live import LiveTemplates, UnconfirmedError
@@ -44,6 +36,14 @@ from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import resolve_template
 from model_operator.core.templates import CompiledTemplate
+from model_operator.kube.client import ApiClient
+from model_operator.kube.object_cache import Object
+from model_operator.kube.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    ResourceKind,
+)
 
 log = structlog.get_logger(__name__)
 

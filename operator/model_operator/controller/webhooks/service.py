@@ -10,8 +10,7 @@ from functools import partial
 
 import structlog
 
-from model_operator.controller.certificates import FileCertificate, ServingCertificate, own_namespace
-from model_operator.controller.client import ApiClient
+from model_operator.controller.certificates import FileCertificate, ServingCertificate
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.places import Places
@@ -20,6 +19,8 @@ from model_operator.controller.side_loop import in_thread
 from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
+from model_operator.kube.client import ApiClient
+from model_operator.kube.namespace import own_namespace
 
 log = structlog.get_logger(__name__)
 

@@ -1,148 +1,23 @@
-"""Where the API server is and who we are: one HTTP session for kopf and for our own requests."""
+"""One HTTP session with the API server, for kopf and for our own requests."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import aiohttp
-import yaml
 from kubernetes.client import Configuration
-from kubernetes.config import load_incluster_config, load_kube_config
-from kubernetes.config.config_exception import ConfigException
-from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
-from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from requests.utils import get_environ_proxies
 from yarl import URL
 
 from model_operator import __version__
-from model_operator.controller.errors import StartupError
+from model_operator.kube.errors import StartupError
 
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-"""Where a pod with a ServiceAccount finds its namespace."""
-_DEFAULT_NAMESPACE = "default"
 _UNCOMPRESSED = "identity"
 """Compressing a list takes the API server several times as long as writing it (kubernetes/kubernetes#112296),
 and only a cluster's own network is between it and us."""
-
-
-def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
-    """Return server, certificates and credentials.
-
-    Parameters
-    ----------
-    kubeconfig
-        File to read; None means ``$KUBECONFIG``, then ``~/.kube/config``, then the pod's ServiceAccount.
-    context
-        Context of the kubeconfig, its current one when None.
-
-    Raises
-    ------
-    StartupError
-        When there is none, or it cannot be used.
-    """
-    configuration = Configuration()
-    # It takes the proxy of the environment, but not whom that excepts; see Connection.
-    configuration.proxy = None
-    # The kubernetes package joins the files of $KUBECONFIG itself; it needs to be told of a single one.
-    location = _location(kubeconfig)
-    try:
-        if _exists(location):
-            load_kube_config(  # type: ignore[no-untyped-call]
-                location,
-                context=context or _current_context(location),
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        elif is_pods_own(kubeconfig, context):
-            load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            raise StartupError(
-                f"no kubeconfig: {location} does not exist and this is no pod with a ServiceAccount; "
-                "set --kubeconfig or KUBECONFIG"
-            )
-    except ConfigException as error:
-        raise StartupError(f"cannot use the kubeconfig {location}: {error}") from error
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise StartupError(f"cannot read the kubeconfig {location}: {error}") from error
-    return configuration
-
-
-def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
-    """Return the namespace of the context that :func:`load_configuration` uses, as kubectl understands it.
-
-    Raises
-    ------
-    StartupError
-        When the kubeconfig cannot be used.
-    """
-    location = _location(kubeconfig)
-    if is_pods_own(kubeconfig, context):
-        try:
-            return NAMESPACE_FILE.read_text(encoding="utf-8").strip() or _DEFAULT_NAMESPACE
-        except OSError:
-            return _DEFAULT_NAMESPACE
-    wanted = context or _current_context(location)
-    for found in _contexts(location):
-        if found.get("name") == wanted:
-            return str((found.get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
-    return _DEFAULT_NAMESPACE
-
-
-def context_names(kubeconfig: Path | None) -> list[str]:
-    """Return the names of a kubeconfig's contexts.
-
-    Raises
-    ------
-    StartupError
-        When the kubeconfig cannot be read.
-    """
-    return [str(found["name"]) for found in _contexts(_location(kubeconfig)) if found.get("name")]
-
-
-def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
-    """Tell whether :func:`load_configuration` uses the ServiceAccount of the pod that this runs in."""
-    is_asked_for = kubeconfig is not None or context is not None
-    return not is_asked_for and not _exists(_location(None)) and bool(os.environ.get(SERVICE_HOST_ENV_NAME))
-
-
-def _location(kubeconfig: Path | None) -> str:
-    return str(kubeconfig) if kubeconfig else KUBE_CONFIG_DEFAULT_LOCATION
-
-
-def _files(location: str) -> list[Mapping[str, Any]]:
-    """Return the content of the files that a location names, as far as they exist."""
-    paths = [Path(part).expanduser() for part in location.split(":") if part]
-    try:
-        held = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise StartupError(f"cannot read the kubeconfig {location}: {error}") from error
-    return [each for each in held if isinstance(each, Mapping)]
-
-
-def _current_context(location: str) -> str | None:
-    """Return the current context of the first file that says one, as kubectl does.
-
-    The kubernetes package takes the last one's.
-    """
-    return next(
-        (str(each["current-context"]) for each in _files(location) if each.get("current-context")), None
-    )
-
-
-def _contexts(location: str) -> list[Mapping[str, Any]]:
-    """Return the contexts of all files; of two with a name, the first is the one that counts."""
-    lists = [each.get("contexts") for each in _files(location)]
-    return [found for each in lists if isinstance(each, list) for found in each if isinstance(found, Mapping)]
-
-
-def _exists(location: str) -> bool:
-    return any(Path(part).expanduser().is_file() for part in location.split(":") if part)
 
 
 class Connection:
@@ -151,8 +26,8 @@ class Connection:
     Parameters
     ----------
     load
-        Returns what :func:`load_configuration` does; asked again after the API server has refused the
-        credentials, since a rotated certificate is found in the same file.
+        Returns what :func:`~model_operator.kube.kubeconfig.load_configuration` does. Called again after the
+        API server has refused the credentials, since a rotated certificate is found in the same file.
     timeout
         Seconds until a request counts as unanswered (kopf sets its own for watches).
     traces

@@ -14,8 +14,8 @@ from model_operator.api import (
     ModelTemplate,
     Resource,
 )
-from model_operator.controller.errors import ApiRefusedError
 from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.kube.errors import ApiRefusedError
 
 
 @dataclass(frozen=True, slots=True)

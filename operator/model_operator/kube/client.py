@@ -11,12 +11,12 @@ from typing import Any, TypedDict, Unpack
 import aiohttp
 from yarl import URL
 
-from model_operator.controller.connection import Connection
-from model_operator.controller.errors import ApiUnavailableError, error_for
-from model_operator.controller.resources import ResourceKind
 from model_operator.core.json_reading import read_json
 from model_operator.core.json_values import wire_json
 from model_operator.core.ownership import MANAGER
+from model_operator.kube.connection import Connection
+from model_operator.kube.errors import ApiUnavailableError, error_for
+from model_operator.kube.resources import ResourceKind
 
 PAGE = 500
 """Objects that are asked for at once in a list."""
@@ -56,7 +56,7 @@ class Selection(TypedDict, total=False):
 class ApiClient:
     """Reads and writes objects.
 
-    All methods raise :class:`~model_operator.controller.errors.ApiError`.
+    All methods raise :class:`~model_operator.kube.errors.ApiError`.
 
     Parameters
     ----------
