@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.controller.settings import OperatorSettings
 from model_operator.core.offline.collection import Collection
 from model_operator.core.offline.rendered import Identity, Snapshot
 from model_operator.core.ownership import controller_key, instance_key
@@ -20,6 +19,7 @@ from model_operator.kube.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
+from model_operator.settings import OperatorSettings
 
 
 async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:

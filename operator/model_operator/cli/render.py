@@ -12,7 +12,6 @@ from model_operator.cli.inputs import kubernetes_schemas, read_inputs
 from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
-from model_operator.controller.settings import OperatorSettings
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import Collection, FileTemplates, collect
 from model_operator.core.offline.comparison import as_applied, differences
@@ -21,6 +20,7 @@ from model_operator.core.offline.rendered import Snapshot, rendered_children
 from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.printable import printable
 from model_operator.kube.errors import ApiError, StartupError
+from model_operator.settings import OperatorSettings
 
 CLUSTER = "cluster"
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}

@@ -11,8 +11,8 @@ import typer
 
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import fail, unguarded
-from model_operator.controller.settings import LogFormat, LogLevel
 from model_operator.kube.errors import LeadershipLostError, StartupError
+from model_operator.settings import LogFormat, LogLevel
 
 
 def run(

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from model_operator.cli.terminal import fail
-from model_operator.controller.settings import OperatorSettings
+from model_operator.settings import OperatorSettings
 
 
 def read_settings(code: int, **given: Any) -> OperatorSettings:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from model_operator.controller.lease import Lease
 from model_operator.controller.preflight import check_lease
-from model_operator.controller.settings import LeaderElection, OperatorSettings
 from model_operator.core.leases import Timing
 from model_operator.kube.client import ApiClient
 from model_operator.kube.kubeconfig import is_pods_own
 from model_operator.kube.namespace import own_namespace
+from model_operator.settings import LeaderElection, OperatorSettings
 
 
 def _elects(settings: OperatorSettings) -> bool:

@@ -8,8 +8,8 @@ from typing import TextIO
 
 import structlog
 
-from model_operator.controller.settings import LogFormat, LogLevel
 from model_operator.core.printable import printable
+from model_operator.settings import LogFormat, LogLevel
 
 
 def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO) -> None:

@@ -32,7 +32,6 @@ from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resync import Resync
-from model_operator.controller.settings import OperatorSettings
 from model_operator.controller.state import ClusterState
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
@@ -49,6 +48,7 @@ from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import ResourceKind
+from model_operator.settings import OperatorSettings
 
 log = structlog.get_logger(__name__)
 

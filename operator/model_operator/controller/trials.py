@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from model_operator.api import TemplateKind
-from model_operator.controller.settings import TemplateDryRun
 from model_operator.controller.state import CachedDryRun, ClusterState
 from model_operator.core.dry_run import (
     DryRunResult,
@@ -27,6 +26,7 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, StartupError
 from model_operator.kube.namespace import own_namespace
 from model_operator.kube.resources import DEPLOYMENTS, PODS
+from model_operator.settings import TemplateDryRun
 
 log = structlog.get_logger(__name__)
 

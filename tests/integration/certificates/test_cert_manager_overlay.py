@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from model_operator.controller.certificates import SECRET_NAME, SERVICE_NAME
-from model_operator.controller.settings import OperatorSettings
+from model_operator.settings import OperatorSettings
 from tests.cluster.cluster import MANIFESTS
 
 if TYPE_CHECKING:

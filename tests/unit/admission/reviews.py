@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from model_operator.controller.metrics.instruments import Metrics
-from model_operator.controller.settings import BATCH_APPLIERS
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.render_settings import RenderSettings
 from model_operator.kube.errors import ApiUnavailableError, NotFoundError
+from model_operator.settings import BATCH_APPLIERS
 
 if TYPE_CHECKING:
     from model_operator.kube.client import ApiClient

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from model_operator.api import TemplateKind
-from model_operator.controller.settings import BATCH_APPLIERS
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import (
     Enforcement,
@@ -20,6 +19,7 @@ from model_operator.core.canonical import pod_revision
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.rendering import render
+from model_operator.settings import BATCH_APPLIERS
 from tests.integration.admission.cases import Case, load, templates
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.logs import configure_logging
-from model_operator.controller.settings import LogFormat, LogLevel
+from model_operator.settings import LogFormat, LogLevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from model_operator.controller.settings import LeaderElection, LogFormat, LogLevel, OperatorSettings
+from model_operator.settings import LeaderElection, LogFormat, LogLevel, OperatorSettings
 
 
 @pytest.fixture(autouse=True)

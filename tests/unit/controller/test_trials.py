@@ -9,7 +9,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.settings import TemplateDryRun
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner, home_namespace
@@ -17,6 +16,7 @@ from model_operator.core.dry_run import DryRunResult
 from model_operator.core.rendering import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for
+from model_operator.settings import TemplateDryRun
 from tests.unit.controller.objects import template
 
 FULL = {

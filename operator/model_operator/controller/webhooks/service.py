@@ -14,13 +14,13 @@ from model_operator.controller.certificates import FileCertificate, ServingCerti
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.places import Places
-from model_operator.controller.settings import AdmissionSettings
 from model_operator.controller.side_loop import in_thread
 from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.kube.client import ApiClient
 from model_operator.kube.namespace import own_namespace
+from model_operator.settings import AdmissionSettings
 
 log = structlog.get_logger(__name__)
 
