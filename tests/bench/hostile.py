@@ -25,7 +25,7 @@ from model_operator.core.render_settings import RenderSettings
 from model_operator.core.rendering import render
 from model_operator.core.templates import compile_template
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError
+from model_operator.core.values.violations import InvalidObjectError
 from tests.attacks.test_validate_files import SHAPES
 from tests.unit.parameters.test_parameter_hostile import REFUSED_SCHEMAS, VALUES
 from tests.unit.rendering.test_rendering_hostile import INSTANCES, TEMPLATES

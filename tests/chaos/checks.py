@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.arrivals import count_instances
 from model_operator.core.canonical import is_applied, with_applied_hash
-from model_operator.core.conditions import merge_patch
 from model_operator.core.ownership import (
     INSTANCE_LABEL,
     MANAGED_BY,
@@ -31,6 +30,7 @@ from model_operator.core.replicas import has_min_workers
 from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status
 from model_operator.core.template_status import template_status
+from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
 from tests.chaos.population import TAKEN, Name, Object, Population, deployments_of, tag_of
 

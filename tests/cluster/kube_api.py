@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import kubernetes
 import yaml
 
-from model_operator.core.json_values import wire_json
+from model_operator.core.values.json_values import wire_json
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:

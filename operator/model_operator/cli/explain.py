@@ -11,7 +11,7 @@ from model_operator.cli.options import TemplateName, TemplatePath
 from model_operator.cli.template_input import read_template
 from model_operator.cli.terminal import columns, console, has_colours, write
 from model_operator.core.offline.parameter_table import ParameterRow, parameter_rows
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 _COLUMNS = ("NAME", "TYPE", "DEFAULT", "ALLOWED", "DESCRIPTION")
 _GAP = 3

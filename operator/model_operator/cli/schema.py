@@ -10,7 +10,7 @@ from model_operator.cli.options import TemplateName, TemplatePath
 from model_operator.cli.template_input import read_template
 from model_operator.cli.terminal import note, write
 from model_operator.core.offline.instance_schema import instance_example, instance_schema
-from model_operator.core.printable import printable, to_json
+from model_operator.core.values.printable import printable, to_json
 
 
 def schema(

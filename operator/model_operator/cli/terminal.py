@@ -1,6 +1,6 @@
 """What is said to people: on a terminal with colours, in a pipe without; mistakes in one line.
 
-All that a command writes goes through `model_operator.core.printable`: our own texts by `write` and `note`,
+All that a command writes goes through `core.values.printable`: our own texts by `write` and `note`,
 and what libraries and the interpreter write, such as usage errors and tracebacks, by `guard_streams`.
 """
 
@@ -17,7 +17,7 @@ import click
 import typer
 from rich.console import Console
 
-from model_operator.core.printable import escaped, printable
+from model_operator.core.values.printable import escaped, printable
 
 _GAP = 3
 _KEPT = 32

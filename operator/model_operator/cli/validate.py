@@ -15,7 +15,7 @@ from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.reports import Report, ReportFormat, written
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

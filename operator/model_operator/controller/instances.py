@@ -16,7 +16,6 @@ from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.leftovers import StaleChildCollector
 from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.arrivals import rollout_share
-from model_operator.core.conditions import merge_patch
 from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.failures import Failure, is_object_missing
@@ -25,6 +24,7 @@ from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.errors import NotFoundError

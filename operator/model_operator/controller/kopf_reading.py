@@ -14,11 +14,11 @@ import aiohttp
 from aiohttp.typedefs import JSONDecoder
 from kopf._cogs.clients import api as kopf_api
 
-from model_operator.core.json_reading import read_json
+from model_operator.core.values.json_reading import read_json
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """A response whose JSON :func:`~model_operator.core.json_reading.read_json` reads."""
+    """A response whose JSON :func:`~model_operator.core.values.json_reading.read_json` reads."""
 
     async def json(
         self,

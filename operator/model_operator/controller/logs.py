@@ -8,7 +8,7 @@ from typing import TextIO
 
 import structlog
 
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 from model_operator.settings import LogFormat, LogLevel
 
 

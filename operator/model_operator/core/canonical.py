@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_operator.api import GROUP
-from model_operator.core.json_values import MAPPINGS, stable_json
-from model_operator.core.quantities import canonical_quantity
+from model_operator.core.values.json_values import MAPPINGS, stable_json
+from model_operator.core.values.quantities import canonical_quantity
 
 APPLIED_HASH = f"{GROUP}/applied-hash"
 """Annotation of a child: hash of the object that was applied."""

@@ -8,7 +8,7 @@ from typing import Any
 from model_operator.api import EndpointConfig
 from model_operator.core.layering import MODEL_CONTAINER
 from model_operator.core.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
 
 _MAX_UNAVAILABLE_LOC: Loc = ("spec", "strategy", "rollingUpdate", "maxUnavailable")
 _REVISION_HISTORY_LIMIT = 3

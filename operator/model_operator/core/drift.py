@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_operator.core.canonical import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
-from model_operator.core.json_values import stable_json
 from model_operator.core.ownership import MANAGER
 from model_operator.core.replicas import REPLICAS_MANAGER, has_min_workers
+from model_operator.core.values.json_values import stable_json
 
 MAX_FIELDS = 16
 """Fields of one child that are reported; the API's bound on ``status.deployments[].contested``."""

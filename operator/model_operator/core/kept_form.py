@@ -21,9 +21,9 @@ from model_operator.api import (
     ModelTemplateSpec,
 )
 from model_operator.api.rules import Informational
-from model_operator.core.json_values import json_size
-from model_operator.core.limits import Limits, check_limits
-from model_operator.core.violations import Loc, Violation, sort_violations
+from model_operator.core.values.json_values import json_size
+from model_operator.core.values.limits import Limits, check_limits
+from model_operator.core.values.violations import Loc, Violation, sort_violations
 
 INFORMATIONAL_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=16, string=64 * 1024)
 """Of one informational field; the size is that of all of them together, too."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_operator.core.json_reading import read_json
 from model_operator.core.ownership import MANAGER
+from model_operator.core.values.json_reading import read_json
 
 
 def applied_fields(live: Mapping[str, Any], *path: str) -> Iterator[Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.core.json_values import noun
-from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.schemas.dialect import MAX_PROPERTIES, parameter_name_fault
-from model_operator.core.violations import InvalidObjectError, Loc, Violation
+from model_operator.core.values.limits import MAX_VIOLATIONS
+from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
+from model_operator.core.values.words import noun
 
 LIST_KEY: Final = "parameters"
 """The one key of the list form."""

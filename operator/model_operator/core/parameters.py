@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from model_operator.core.json_values import canonical_copy, noun
-from model_operator.core.limits import SCHEMA_LIMITS, check_limits
 from model_operator.core.parameter_list import LIST_KEY, schema_of_list
 from model_operator.core.schemas.dialect import check_dialect
 from model_operator.core.schemas.evaluator import Evaluator
@@ -21,7 +19,10 @@ from model_operator.core.schemas.possible_types import (
 from model_operator.core.schemas.stated_values import stated_value_faults
 from model_operator.core.schemas.vocabulary import SECRET_REF
 from model_operator.core.secret_refs import secret_ref_faults, with_secret_shape
-from model_operator.core.violations import InvalidObjectError, Loc, Violation
+from model_operator.core.values.json_values import canonical_copy
+from model_operator.core.values.limits import SCHEMA_LIMITS, check_limits
+from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
+from model_operator.core.values.words import noun
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ParameterSchema:
         return name in self.required or name in self.defaults
 
     def types(self, name: str) -> frozenset[str]:
-        """Return the JSON types that a value may have, of `model_operator.core.json_values.JSON_TYPES`.
+        """Return the JSON types that a value may have, of `core.values.json_values.JSON_TYPES`.
 
         ``number`` always comes with ``integer``; ``integer`` alone means integers only. Empty when the
         parameter is not declared.

@@ -22,7 +22,7 @@ from model_operator.api import (
 from model_operator.core.kept_form import known_faults
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.templates import CompiledTemplate, compile_template
-from model_operator.core.violations import Violation, sort_violations
+from model_operator.core.values.violations import Violation, sort_violations
 
 _UNREADABLE: Any = None
 """Stands for the spec of a template with violations of its shape: nobody reads it."""

@@ -9,7 +9,7 @@ from model_operator.core.failures import Failure
 from model_operator.core.reasons import Reason
 from model_operator.core.rendering import Rendering, RenderSettings, render, rendering_faults
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.violations import Violation, sort_violations
+from model_operator.core.values.violations import Violation, sort_violations
 
 _SHOWN_VIOLATIONS = 10
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 from model_operator.api import EndpointConfig, ModelTemplateSpec
 from model_operator.core.environment import lay_parameters
 from model_operator.core.images import BundleImage, bundle_image, is_image, misplaced_values
-from model_operator.core.json_values import count_elements
 from model_operator.core.layering import layered_pod, model_container
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.references import Reference, Scope, text_form
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.substitution import TemplatedField, compile_positions, substitute
+from model_operator.core.values.json_values import count_elements
 
 MAX_VALUES: Final = 512 * 1024
 """Bytes that the values may add to a pod template. etcd takes 1.5 MiB for an object, with its field owners; a

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.core.json_values import noun
-from model_operator.core.limits import Limits, check_limits
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.limits import Limits, check_limits
+from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import noun
 
 POD_TEMPLATE_LIMITS: Final = Limits(size=256 * 1024, elements=4096, depth=32, string=64 * 1024)
 """Far above what a pod needs, and far below what an object in etcd can hold or Python can recurse over."""
@@ -29,7 +29,7 @@ def check_pod_template(pod_template: Mapping[str, Any], loc: Loc) -> tuple[Viola
     -------
     tuple of Violation
         ``dict_type``, ``list_type``, ``string_type``, ``missing``, ``not_unique``, or the codes of
-        `model_operator.core.limits.check_limits`.
+        `model_operator.core.values.limits.check_limits`.
     """
     too_large = check_limits(pod_template, loc, POD_TEMPLATE_LIMITS)
     return too_large or _Shape(loc).check(pod_template)

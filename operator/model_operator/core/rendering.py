@@ -25,7 +25,7 @@ from model_operator.core.schemas.budget import SHARED_WORK_LIMIT, Budget
 from model_operator.core.service import render_service, service_url
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 from model_operator.core.workers import WorkerBounds, excess_workers, worker_bounds
 
 __all__ = ["RenderSettings", "RenderedDeployment", "Rendering", "render", "rendering_faults"]

@@ -15,7 +15,6 @@ from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.failures import Failure
 from model_operator.core.identity import created_by
 from model_operator.core.kept_pods import recorded_revision
-from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.ownership import INSTANCE_LABEL
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.plan import Plan
@@ -24,6 +23,7 @@ from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.service import service_url
 from model_operator.core.undisclosed import Redactor
+from model_operator.core.values.limits import MAX_VIOLATIONS
 
 _SHOWN = 3
 _LATE = "It has made no progress within startup_timeout_seconds."

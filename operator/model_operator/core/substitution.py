@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_operator.core.guarded_fields import Path, is_chosen_by_the_author, is_command
-from model_operator.core.json_values import JSON_TYPES, MAPPINGS, nouns
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.pod_fields import (
     FieldSpec,
@@ -24,7 +23,9 @@ from model_operator.core.references import (
     parse_text,
     text_form,
 )
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.json_values import JSON_TYPES, MAPPINGS
+from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import nouns
 
 _ACCEPTED = {
     FieldType.STRING: frozenset(JSON_TYPES) - {"null"},

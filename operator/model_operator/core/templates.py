@@ -23,7 +23,7 @@ from model_operator.core.pod_shape import check_pod_template
 from model_operator.core.references import Reference, ReferenceSyntaxError, parse_text
 from model_operator.core.secret_refs import open_secret_refs
 from model_operator.core.substitution import CHOSEN, NOT_CLOSED, check_text, strings
-from model_operator.core.violations import InvalidObjectError, Loc, Violation, sort_violations
+from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 MAX_EXPRESSIONS: Final = 1000
 """``$(`` in all strings of a template together, references and others: each costs time at every rendering."""

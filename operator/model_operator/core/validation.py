@@ -20,7 +20,7 @@ code for the fault it is pydantic's, as on the platform.
 ``not_unique``                               a list's item repeats an earlier one
 ``any_of`` ``one_of``                        none, or more than one, of several alternatives fits
 ``not_allowed``                              the value is one that ``not`` excludes
-``too_many_elements`` ``too_large``          the limits of `model_operator.core.limits`
+``too_many_elements`` ``too_large``          the limits of `model_operator.core.values.limits`
 ``too_deep`` ``string_too_large``
 ``key_too_long`` ``int_out_of_range``
 ``finite_number`` ``invalid_string``
@@ -35,12 +35,12 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from model_operator.core.json_values import noun
-from model_operator.core.limits import MAX_VIOLATIONS, check_limits
 from model_operator.core.parameters import ParameterSchema
 from model_operator.core.schemas.budget import Budget
 from model_operator.core.schemas.defaults import with_defaults
-from model_operator.core.violations import Loc, Violation, sort_violations
+from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
+from model_operator.core.values.violations import Loc, Violation, sort_violations
+from model_operator.core.values.words import noun
 
 
 def validate_parameters(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_operator.api import DeploymentVendorConfiguration, EndpointConfig, ModelInstanceSpec
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.core.violations import format_loc
+from model_operator.core.values.violations import format_loc
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.integration.admission.cases import Case, load, templates
 from tests.integration.operator.examples import ready

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from model_operator.core.conditions import merge_patch
+from model_operator.core.values.merge_patch import merge_patch
 from tests.cluster.waiting import wait_for
 from tests.gitops.argocd import ARGOCD, CONFIG_MAP, action_scripts, discovery_script
 from tests.gitops.lua import act, available_actions

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from model_operator.cli.main import app as operator_app
 from model_operator.cli.plugin.main import app
 from model_operator.cli.terminal import columns
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

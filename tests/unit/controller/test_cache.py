@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.json_reading import MAX_LEVELS
+from model_operator.core.values.json_reading import MAX_LEVELS
 from model_operator.kube.object_cache import ObjectCache, shared
 
 

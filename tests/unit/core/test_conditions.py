@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions, merge_patch
+from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
+from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 BEFORE, NOW = "2026-01-01T08:00:00Z", "2026-01-01T09:00:00Z"

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model_operator.core.json_values import stable_json, wire_json
+from model_operator.core.values.json_values import stable_json, wire_json
 
 # A lone surrogate is no text; limits refuse it.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.violations import Violation
+from model_operator.core.values.violations import Violation
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 TEMPLATE = yaml.safe_load((Path(__file__).parent / "template.yaml").read_text())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.quantities import canonical_quantity, parse_quantity
+from model_operator.core.values.quantities import canonical_quantity, parse_quantity
 
 READ = {
     "0": "0",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.core.violations import InvalidObjectError, Loc, Violation, format_loc, sort_violations
+from model_operator.core.values.violations import (
+    InvalidObjectError,
+    Loc,
+    Violation,
+    format_loc,
+    sort_violations,
+)
 
 
 def violation(*loc: str | int, msg: str = "m", kind: str = "t") -> Violation:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from model_operator.core.json_values import MAX_INTEGER
 from model_operator.core.kept_form import INFORMATIONAL_LIMITS, SPEC_LIMITS
-from model_operator.core.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from model_operator.core.parameter_list import schema_of_list
 from model_operator.core.pod import MAX_VALUES
 from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS
@@ -24,6 +22,8 @@ from model_operator.core.schemas.vocabulary import (
     instead_of,
 )
 from model_operator.core.templates import MAX_EXPRESSIONS
+from model_operator.core.values.json_values import MAX_INTEGER
+from model_operator.core.values.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from tests.docs.examples import examples
 from tests.unit.rendering.test_rendering_properties import kubelet_expand
 

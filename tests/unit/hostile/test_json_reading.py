@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.json_reading import MAX_LEVELS, cut_off, levels_of, read_json
+from model_operator.core.values.json_reading import MAX_LEVELS, cut_off, levels_of, read_json
 
 json_values = st.recursive(
     st.none()

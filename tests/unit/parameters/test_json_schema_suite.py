@@ -22,7 +22,7 @@ from model_operator.core.schemas.vocabulary import (
     SUBSCHEMA_MAP,
     subschemas,
 )
-from model_operator.core.violations import InvalidObjectError
+from model_operator.core.values.violations import InvalidObjectError
 from tests.json_schema_suite.fetch import cached_suite
 
 SUITE = cached_suite()

@@ -11,7 +11,7 @@ import yaml
 
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError, Violation, format_loc
+from model_operator.core.values.violations import InvalidObjectError, Violation, format_loc
 
 HERE = Path(__file__).parent
 

@@ -18,7 +18,7 @@ from model_operator.core.schemas import evaluator as evaluator_module
 from model_operator.core.schemas import patterns
 from model_operator.core.schemas.budget import Budget
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError
+from model_operator.core.values.violations import InvalidObjectError
 from tests.work import bounded_calls
 
 LOC = ("spec", "model_creation_parameters")

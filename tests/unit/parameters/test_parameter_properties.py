@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from model_operator.core.json_values import canonical_copy, equality_key
-from model_operator.core.limits import VALUE_LIMITS, check_limits
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.schemas import combinators
 from model_operator.core.schemas import keywords as keywords_module
 from model_operator.core.schemas.budget import WORK_LIMIT
 from model_operator.core.schemas.evaluator import Evaluator
 from model_operator.core.validation import validate_parameters
-from model_operator.core.violations import InvalidObjectError, Violation
+from model_operator.core.values.json_values import canonical_copy, equality_key
+from model_operator.core.values.limits import VALUE_LIMITS, check_limits
+from model_operator.core.values.violations import InvalidObjectError, Violation
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LOC = ("spec", "model_creation_parameters")

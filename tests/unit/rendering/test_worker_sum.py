@@ -17,7 +17,7 @@ from model_operator.core.render_settings import RenderSettings
 
 if TYPE_CHECKING:
     from model_operator.core.templates import CompiledTemplate
-    from model_operator.core.violations import Violation
+    from model_operator.core.values.violations import Violation
 
 SETTINGS = RenderSettings()
 

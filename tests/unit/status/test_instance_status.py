@@ -27,7 +27,6 @@ import yaml
 from model_operator.api import ModelInstance, ModelInstanceStatus
 from model_operator.core.canonical import pod_revision, with_applied_hash
 from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.conditions import merge_patch
 from model_operator.core.drift import ContestedField
 from model_operator.core.failures import Failure, explain_refusal
 from model_operator.core.parsing import parse_instance, parse_template
@@ -35,6 +34,7 @@ from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.reasons import Actor, Advice, Reason
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.rfc7386 import apply_merge_patch
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from model_operator.cli.plugin.completion import template_names
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
 from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 from model_operator.kube.resources import MODEL_INSTANCES
 
 if TYPE_CHECKING:

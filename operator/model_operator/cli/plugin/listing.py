@@ -11,7 +11,7 @@ import typer
 from model_operator.cli.terminal import columns, write
 from model_operator.core.inspection.listings import Table, as_list, full_names
 from model_operator.core.offline.yaml_dialect import to_yaml
-from model_operator.core.printable import printable, to_json
+from model_operator.core.values.printable import printable, to_json
 
 
 class ListFormat(StrEnum):

@@ -15,7 +15,7 @@ from model_operator.cli.plugin.asking import Target, ask, instance_name
 from model_operator.cli.terminal import Painted, Part, columns, console, note, write
 from model_operator.core.inspection.facts import Facts
 from model_operator.core.inspection.tree import COLUMNS, Tone, closing_lines, instance_tree
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster

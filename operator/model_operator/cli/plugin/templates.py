@@ -10,7 +10,7 @@ from model_operator.cli.plugin.asking import Target, ask
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
 from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import in_order, template_table
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster

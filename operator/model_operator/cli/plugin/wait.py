@@ -15,7 +15,7 @@ from model_operator.cli.plugin.asking import QuestionError, Target, ask, instanc
 from model_operator.cli.terminal import note, write
 from model_operator.core.inspection.ages import parse_duration
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster

@@ -10,7 +10,7 @@ from model_operator.cli.options import Context, InstanceName, Kubeconfig, Namesp
 from model_operator.cli.plugin.asking import Target, ask, instance_name
 from model_operator.cli.terminal import Painted, Part, write
 from model_operator.core.inspection.explanation import Explanation, explain
-from model_operator.core.printable import printable
+from model_operator.core.values.printable import printable
 
 _WIDTH = 9
 

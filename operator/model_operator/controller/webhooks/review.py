@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from model_operator.api import GROUP, ObjectMeta
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import Verdict
-from model_operator.core.json_reading import read_json
-from model_operator.core.json_values import wire_json
+from model_operator.core.values.json_reading import read_json
+from model_operator.core.values.json_values import wire_json
 from model_operator.kube.resources import ResourceKind
 
 _API_VERSION = "admission.k8s.io/v1"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.core.json_values import is_same_json
+from model_operator.core.values.json_values import is_same_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.failures import Failure
-from model_operator.core.limits import check_limits
 from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import find_problem
 from model_operator.core.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup, resolve_template
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.violations import Loc, Violation, sort_violations
+from model_operator.core.values.limits import check_limits
+from model_operator.core.values.violations import Loc, Violation, sort_violations
 from model_operator.core.workers import excess_workers, stated_workers
 
 _NIL_UID = "00000000-0000-0000-0000-000000000000"

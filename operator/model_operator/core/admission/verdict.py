@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from model_operator.core.violations import Violation, format_loc
+from model_operator.core.values.violations import Violation, format_loc
 
 SHOWN_VIOLATIONS = 10
 """A person corrects a handful at a time; the rest is counted."""

@@ -21,7 +21,7 @@ from model_operator.core.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
 
 _Named = dict[int, dict[str, int]]
 """Of lists, by their `id`, where the items of each name stand."""

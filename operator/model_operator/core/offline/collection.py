@@ -10,8 +10,6 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from model_operator.api import API_VERSION, GROUP, ModelInstance, ObjectMeta, TemplateKind
-from model_operator.core.json_values import noun
-from model_operator.core.limits import MAX_KEY_CHARACTERS
 from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
@@ -19,7 +17,9 @@ from model_operator.core.offline.stored_form import RESOURCES, stored_form
 from model_operator.core.offline.wording import in_our_words
 from model_operator.core.parsing import parse_template
 from model_operator.core.templates import CompiledTemplate
-from model_operator.core.violations import Loc, Violation, format_loc
+from model_operator.core.values.limits import MAX_KEY_CHARACTERS
+from model_operator.core.values.violations import Loc, Violation, format_loc
+from model_operator.core.values.words import noun
 
 DEFAULT_NAMESPACE: Final = "default"
 _MAX_COMPARED: Final = 64

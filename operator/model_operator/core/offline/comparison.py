@@ -9,7 +9,7 @@ from typing import Any, Final
 from model_operator.core.canonical import APPLIED_HASH, is_applied
 from model_operator.core.managed_fields import applied_fields
 from model_operator.core.offline.yaml_dialect import to_yaml
-from model_operator.core.quantities import canonical_quantity
+from model_operator.core.values.quantities import canonical_quantity
 
 Object = Mapping[str, Any]
 

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.core.limits import MAX_KEY_CHARACTERS
 from model_operator.core.offline.nodes import (
     MAX_DEPTH,
     Mapping,
@@ -18,7 +17,8 @@ from model_operator.core.offline.nodes import (
     compose,
 )
 from model_operator.core.offline.yaml_dialect import TAG, plain_value
-from model_operator.core.violations import Loc
+from model_operator.core.values.limits import MAX_KEY_CHARACTERS
+from model_operator.core.values.violations import Loc
 
 _BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 # Blanks end at the line: across lines, each of many empty ones would be scanned from each before it.

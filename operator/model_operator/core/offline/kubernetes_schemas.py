@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from model_operator.core.json_values import noun, nouns, shown_list
 from model_operator.core.offline.stored_form import unknown_field
-from model_operator.core.violations import Violation, sort_violations
+from model_operator.core.values.violations import Violation, sort_violations
+from model_operator.core.values.words import noun, nouns, shown_list
 
 
 class KubernetesSchemas:

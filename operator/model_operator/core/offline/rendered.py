@@ -14,7 +14,7 @@ from model_operator.core.plan import make_plan
 from model_operator.core.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup, resolve_template
-from model_operator.core.violations import Violation
+from model_operator.core.values.violations import Violation
 
 NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
 """Stands for the uid of an instance that is not in a cluster, where a template refers to it."""

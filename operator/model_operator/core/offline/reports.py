@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.stored_form import unevaluated_rules
-from model_operator.core.printable import escaped, printable, to_json
+from model_operator.core.values.printable import escaped, printable, to_json
 
 # A `_` within a word marks nothing, and our fields are full of them; `:` and `www.` make links of URLs.
 _MARKS: Final = re.compile(

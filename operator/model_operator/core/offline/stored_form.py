@@ -11,7 +11,7 @@ from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplat
 from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import PRESERVE
 from model_operator.core.offline.findings import MAX_FAULTS
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
 
 RESOURCES: Final[Mapping[str, type[Resource]]] = {
     resource.__name__: resource for resource in (ModelTemplate, ClusterModelTemplate, ModelInstance)

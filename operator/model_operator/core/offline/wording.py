@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.core.json_values import noun
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import noun
 
 _BEGINNINGS: Final = {
     "Input should be a valid dictionary": "must be an object",

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from model_operator.core.printable import has_unprintable, to_json
+from model_operator.core.values.printable import has_unprintable, to_json
 
 TAG: Final = "tag:yaml.org,2002:"
 _TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"})

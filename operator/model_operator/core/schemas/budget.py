@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from jsonschema import FormatChecker
 
-from model_operator.core.json_values import count_elements, equality_key
 from model_operator.core.schemas.patterns import Pattern
 from model_operator.core.schemas.possible_types import possible_types
+from model_operator.core.values.json_values import count_elements, equality_key
 
 WORK_LIMIT: Final = 6000
 """Units of work for one check; a unit is one keyword applied to one small value, about 5 µs."""

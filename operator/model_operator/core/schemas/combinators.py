@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from jsonschema import ValidationError
 
-from model_operator.core.json_values import alternatives, equality_key, has_type, noun, nouns, shorten
 from model_operator.core.schemas.keywords import Errors, Keyword, budget_of, descend, not_listed, refusal
+from model_operator.core.values.json_values import equality_key, has_type
+from model_operator.core.values.words import alternatives, noun, nouns, shorten
 
 _ERRORS_PER_BRANCH: Final = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.json_values import canonical_copy
+from model_operator.core.values.json_values import canonical_copy
 
 
 def with_defaults(schema: Any, value: Any) -> Any:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from model_operator.core.json_values import SCALAR_TYPES, noun
-from model_operator.core.limits import MAX_VIOLATIONS
 from model_operator.core.schemas.patterns import PatternError, compile_pattern
 from model_operator.core.schemas.possible_types import possible_item_types
 from model_operator.core.schemas.vocabulary import (
@@ -25,7 +23,10 @@ from model_operator.core.schemas.vocabulary import (
     SUBSCHEMA_MAP,
     instead_of,
 )
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.json_values import SCALAR_TYPES
+from model_operator.core.values.limits import MAX_VIOLATIONS
+from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import noun
 
 MAX_DEPTH: Final = 4
 """Schemas within one another; those of the parameters themselves are at depth 1."""
@@ -63,7 +64,7 @@ def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
     Parameters
     ----------
     schema
-        An object schema, its size within `model_operator.core.limits.SCHEMA_LIMITS`.
+        An object schema, its size within `model_operator.core.values.limits.SCHEMA_LIMITS`.
     loc
         Path of the schema.
 

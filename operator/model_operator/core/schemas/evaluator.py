@@ -14,7 +14,7 @@ from model_operator.core.schemas.budget import WORK_LIMIT, Budget, WorkLimitErro
 from model_operator.core.schemas.keywords import Errors, Keyword
 from model_operator.core.schemas.patterns import Pattern, compile_pattern
 from model_operator.core.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.violations import Loc, Violation
 
 _CHECKS: Final = {**keywords.CHECKS, **combinators.CHECKS}
 _ARGUMENTS: Final = frozenset({"minContains", "maxContains"})  # of `contains`, which reads them

@@ -14,16 +14,10 @@ from typing import Any, Final, TypeAlias
 
 from jsonschema import ValidationError
 
-from model_operator.core.json_values import (
-    has_type,
-    json_type,
-    noun,
-    nouns,
-    shorten,
-    shown_list,
-)
 from model_operator.core.schemas.budget import Budget
 from model_operator.core.schemas.formats import FORMATS, has_format
+from model_operator.core.values.json_values import has_type, json_type
+from model_operator.core.values.words import noun, nouns, shorten, shown_list
 
 Errors: TypeAlias = Iterator[ValidationError]
 Keyword: TypeAlias = Callable[[Any, Any, Any, Mapping[str, Any]], Errors]

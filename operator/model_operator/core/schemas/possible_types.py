@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.core.json_values import JSON_TYPES, json_type
+from model_operator.core.values.json_values import JSON_TYPES, json_type
 
 _ALL: Final = frozenset(JSON_TYPES)
 

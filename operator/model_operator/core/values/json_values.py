@@ -1,10 +1,10 @@
-"""JSON values as Python holds them: their types, their equality, a canonical copy, and words for them."""
+"""JSON values as Python holds them: their types, their equality, a canonical copy, and their encodings."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
@@ -28,16 +28,6 @@ _PYTHON_TYPES: Final = (
     (Mapping, "object"),
     (type(None), "null"),
 )
-_NOUNS: Final = {
-    "string": "a string",
-    "integer": "an integer",
-    "number": "a number",
-    "boolean": "a boolean",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
-}
-_SHOWN_CHARACTERS: Final = 200
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # For what orjson refuses to write: integers beyond 64 bits, halves of surrogate pairs, more than 254 levels.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -142,45 +132,3 @@ def stable_json(value: Any) -> bytes:
 def is_same_json(value: Any, other: Any) -> bool:
     """Tell whether two values are the same as JSON: to Python's equality, much cheaper, true is 1 and 1.0."""
     return bool(value == other) and stable_json(value) == stable_json(other)
-
-
-def noun(value: Any) -> str:
-    """Return what kind of value this is, in words: ``an integer``, ``null``; for any Python value."""
-    try:
-        return _NOUNS[json_type(value)]
-    except TypeError:
-        # YAML files have dates and sets, which the API server never sends.
-        return f"a value of type {type(value).__name__}"
-
-
-def nouns(types: Collection[str]) -> str:
-    """Return JSON types in words: ``a string``, ``a string or null``."""
-    if "number" in types:
-        types = set(types) - {"integer"}  # every integer is a number
-    return alternatives([_NOUNS[name] for name in JSON_TYPES if name in types])
-
-
-def alternatives(texts: Sequence[str]) -> str:
-    """Join texts (at least one) with commas and a last ``or``."""
-    *first, last = texts
-    return f"{', '.join(first)} or {last}" if first else last
-
-
-def shown(value: Any) -> str:
-    """Return a value of the *template* as JSON, cut to a length fit for a message."""
-    return shorten(json.dumps(value, ensure_ascii=False, sort_keys=True))
-
-
-def shown_list(values: Sequence[Any]) -> str:
-    """Return values of the template as JSON, comma separated; what does not fit is counted."""
-    kept: list[str] = []
-    for value in values:
-        kept.append(shown(value))
-        if sum(map(len, kept)) > _SHOWN_CHARACTERS and len(kept) < len(values):
-            return f"{', '.join(kept)} and {len(values) - len(kept)} more"
-    return ", ".join(kept)
-
-
-def shorten(text: str) -> str:
-    """Cut a text of the template to a length fit for a message."""
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import orjson
 
-from model_operator.core.json_values import MAX_INTEGER, noun
-from model_operator.core.violations import Loc, Violation
+from model_operator.core.values.json_values import MAX_INTEGER
+from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import noun
 
 MAX_VIOLATIONS: Final = 10
 """No more than this many faults are reported at once: a status is to be read, and stored, whole."""

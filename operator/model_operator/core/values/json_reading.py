@@ -30,7 +30,7 @@ def read_json(text: bytes) -> Any:
     """Return what JSON says, with null in place of what is nested deeper than `MAX_LEVELS`.
 
     Never recurses deeper than orjson's own bound, and takes time in proportion to the text. Integers beyond
-    64 bits come as floats, which the API server made of them (`model_operator.core.limits`).
+    64 bits come as floats, which the API server made of them (`model_operator.core.values.limits`).
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""JSON values: types, limits, quantities, violations and merge patches; nothing of Kubernetes."""

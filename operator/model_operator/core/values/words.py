@@ -1,0 +1,62 @@
+"""Words for JSON values and types in messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from model_operator.core.values.json_values import JSON_TYPES, json_type
+
+_NOUNS: Final = {
+    "string": "a string",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_SHOWN_CHARACTERS: Final = 200
+
+
+def noun(value: Any) -> str:
+    """Return what kind of value this is, in words: ``an integer``, ``null``; for any Python value."""
+    try:
+        return _NOUNS[json_type(value)]
+    except TypeError:
+        # YAML files have dates and sets, which the API server never sends.
+        return f"a value of type {type(value).__name__}"
+
+
+def nouns(types: Collection[str]) -> str:
+    """Return JSON types in words: ``a string``, ``a string or null``."""
+    if "number" in types:
+        types = set(types) - {"integer"}  # every integer is a number
+    return alternatives([_NOUNS[name] for name in JSON_TYPES if name in types])
+
+
+def alternatives(texts: Sequence[str]) -> str:
+    """Join texts (at least one) with commas and a last ``or``."""
+    *first, last = texts
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def shown(value: Any) -> str:
+    """Return a value of the *template* as JSON, cut to a length fit for a message."""
+    return shorten(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def shown_list(values: Sequence[Any]) -> str:
+    """Return values of the template as JSON, comma separated; what does not fit is counted."""
+    kept: list[str] = []
+    for value in values:
+        kept.append(shown(value))
+        if sum(map(len, kept)) > _SHOWN_CHARACTERS and len(kept) < len(values):
+            return f"{', '.join(kept)} and {len(values) - len(kept)} more"
+    return ", ".join(kept)
+
+
+def shorten(text: str) -> str:
+    """Cut a text of the template to a length fit for a message."""
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
