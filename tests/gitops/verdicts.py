@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from model_operator.core.conditions import kstatus_conditions, merge_conditions
-from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.template_status import TemplateReason
 from tests.gitops import kstatus, lua
 from tests.gitops.argocd import health_script

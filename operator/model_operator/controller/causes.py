@@ -16,7 +16,7 @@ import structlog
 from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.causes.events import events_of_pod
 from model_operator.core.causes.workers import group_pods
-from model_operator.core.reasons import POD_REASONS, Reason
+from model_operator.core.reasons.reasons import POD_REASONS, Reason
 from model_operator.kube.client import ApiClient, Selection
 from model_operator.kube.errors import ApiError, ForbiddenError
 from model_operator.kube.object_cache import NamespacedName, Object

@@ -15,10 +15,10 @@ from model_operator.controller.state import ClusterState
 from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, ObjectRef, Verb
-from model_operator.core.failures import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
-from model_operator.core.reasons import PRECEDENCE, Reason
+from model_operator.core.reasons.reasons import PRECEDENCE, Reason
+from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.rendering import RenderedDeployment, Rendering
 from model_operator.core.replicas import has_min_workers, leaves_replicas, with_replicas, without_replicas
 from model_operator.kube.client import ApiClient

@@ -15,7 +15,7 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.state import ClusterState
-from model_operator.core.failures import is_object_missing
+from model_operator.core.reasons.refusals import is_object_missing
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, ConflictError, NotFoundError
 from model_operator.kube.object_cache import NamespacedName, Object

@@ -18,7 +18,7 @@ from model_operator.core.dry_run import (
     interpret,
     is_permission_missing,
 )
-from model_operator.core.failures import is_namespace_terminating
+from model_operator.core.reasons.refusals import is_namespace_terminating
 from model_operator.core.rendering import RenderSettings
 from model_operator.core.template_status import was_accepted
 from model_operator.core.templates import CompiledTemplate

@@ -16,8 +16,8 @@ from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, Tem
 from model_operator.api.values import MAX_WORKERS
 from model_operator.core.canonical import with_applied_hash
 from model_operator.core.examples import example_parameters
-from model_operator.core.failures import is_malformed, is_quota
 from model_operator.core.pod import PodProgram
+from model_operator.core.reasons.refusals import is_malformed, is_quota
 from model_operator.core.rendering import RenderSettings, render
 from model_operator.core.templates import CompiledTemplate
 

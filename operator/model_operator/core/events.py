@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from model_operator.api import API_VERSION, ModelInstance
-from model_operator.core.reasons import Actor, Reason, ReasonInfo
+from model_operator.core.reasons.reasons import Actor, Reason, ReasonInfo
 from model_operator.core.template_status import TemplateReason
 from model_operator.core.templates import CompiledTemplate
 

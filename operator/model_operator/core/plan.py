@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_operator.api import ModelInstance
-from model_operator.core.failures import Failure
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
+from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering import Rendering, RenderSettings, render, rendering_faults
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.values.violations import Violation, sort_violations

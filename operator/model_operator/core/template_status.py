@@ -10,7 +10,7 @@ from model_operator.core.arrivals import InstanceCounts, rolled_out
 from model_operator.core.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.dry_run import DryRunResult
 from model_operator.core.plan import summarize
-from model_operator.core.reasons import Actor, ReasonInfo
+from model_operator.core.reasons.reasons import Actor, ReasonInfo
 from model_operator.core.templates import CompiledTemplate
 
 

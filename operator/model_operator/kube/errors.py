@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.failures import is_denied, is_malformed
+from model_operator.core.reasons.refusals import is_denied, is_malformed
 
 _UNAVAILABLE_CODES = frozenset({429, 500, 502, 503, 504})
 

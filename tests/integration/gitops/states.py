@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.template_status import TemplateReason
 from tests.cluster.waiting import wait_for
 from tests.gitops.argocd import CUSTOMIZATIONS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import shipped

@@ -21,7 +21,7 @@ from model_operator.core.events import (
     template_events,
 )
 from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.template_status import TemplateReason
 from tests.unit.controller.objects import instance, template
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.failures import explain_refusal, is_namespace_terminating
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
+from model_operator.core.reasons.refusals import explain_refusal, is_namespace_terminating
 
 PREAMBLE = "failed to create typed patch object (team/demo; apps/v1, Kind=Deployment): "
 REFUSALS = yaml.safe_load((Path(__file__).parent / "refusals.yaml").read_text())

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from model_operator.core.reasons import POD_REASONS, PRECEDENCE, Actor, Reason
+from model_operator.core.reasons.reasons import POD_REASONS, PRECEDENCE, Actor, Reason
 
 every_reason = pytest.mark.parametrize("reason", Reason)
 

@@ -12,7 +12,7 @@ import yaml
 from typer.main import get_command
 
 from model_operator.cli.main import app
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from tests.cluster.processes import REPOSITORY
 from tests.docs.blocks import PICTURE, Block, blocks, commands, documents, faults
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.template_status import TemplateReason
 from tests.gitops.argocd import (
     CONFIG_MAP,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.reasons import Actor, Advice, Reason, read_message
+from model_operator.core.reasons.reasons import Actor, Advice, Reason, read_message
 
 
 @pytest.mark.parametrize("reason", Reason)

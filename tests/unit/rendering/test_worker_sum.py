@@ -12,7 +12,7 @@ from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
 from model_operator.core.parsing import parse_template
 from model_operator.core.plan import make_plan
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 
 if TYPE_CHECKING:

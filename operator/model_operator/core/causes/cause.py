@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from model_operator.core.reasons import PRECEDENCE, Advice, Reason
+from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from model_operator.core.causes.cause import NOTHING, Finding, failure, note
 from model_operator.core.causes.events import Event, last_seen, moment, of_container, with_reason
 from model_operator.core.causes.words import normalized_message
-from model_operator.core.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.reasons import Actor, Advice, Reason
 
 _PULL_ERRORS = frozenset(
     {

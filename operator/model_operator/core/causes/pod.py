@@ -10,7 +10,7 @@ from model_operator.core.causes.cause import NOTHING, Diagnosis, Finding, failur
 from model_operator.core.causes.container import containers_of, judge_container
 from model_operator.core.causes.events import Event, recent, with_reason
 from model_operator.core.causes.words import normalized_message
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
 _MOUNT_ERRORS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")

@@ -19,7 +19,7 @@ from model_operator.core.causes.pod import (
 )
 from model_operator.core.causes.words import normalized_message
 from model_operator.core.ownership import OwnerKey, controller_key, key_of_owner
-from model_operator.core.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.reasons import Actor, Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"
 """Annotation by which the Deployment controller says which ReplicaSet is of the current revision."""

@@ -15,7 +15,7 @@ from model_operator.core.causes.workers import group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
 from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict
-from model_operator.core.reasons import Actor, Advice, Reason, read_message
+from model_operator.core.reasons.reasons import Actor, Advice, Reason, read_message
 from model_operator.core.values.violations import format_loc
 
 _UNJUDGED = Advice(

@@ -20,7 +20,7 @@ from model_operator.core.inspection.facts import (
     name_of,
 )
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
-from model_operator.core.reasons import Reason, read_message
+from model_operator.core.reasons.reasons import Reason, read_message
 from model_operator.core.rollout import assess_rollout
 
 COLUMNS = ("NAME", "STATUS", "READY", "AGE", "DETAIL")

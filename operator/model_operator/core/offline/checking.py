@@ -17,7 +17,7 @@ from model_operator.core.offline.stored_form import unknown_field
 from model_operator.core.offline.wording import in_our_words
 from model_operator.core.parsing import parse_template
 from model_operator.core.plan import make_plan
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup
 from model_operator.core.templates import CompiledTemplate

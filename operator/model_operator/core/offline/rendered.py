@@ -11,7 +11,7 @@ from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import make_plan
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.resolution import TemplateLookup, resolve_template
 from model_operator.core.values.violations import Violation

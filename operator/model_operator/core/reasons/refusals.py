@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from model_operator.core.reasons import Reason
+from model_operator.core.reasons.reasons import Reason
 
 _MAX_MESSAGE = 1000
 _MALFORMED = ("failed to create typed patch object", "failed to convert new object")
