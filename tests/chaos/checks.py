@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.arrivals import count_instances
-from model_operator.core.canonical import is_applied, with_applied_hash
-from model_operator.core.ownership import (
+from model_operator.core.objects.drift import is_applied, with_applied_hash
+from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
     MANAGED_BY,
     MANAGER,

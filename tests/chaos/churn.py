@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from model_operator.core.canonical import APPLIED_HASH
+from model_operator.core.objects.drift import APPLIED_HASH
 from tests.chaos.persist import persist
 from tests.chaos.population import (
     FOREIGN,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from model_operator.core.conditions import kstatus_conditions, merge_conditions
+from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.template_status import TemplateReason
 from tests.gitops import kstatus, lua

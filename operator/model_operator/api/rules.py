@@ -160,7 +160,7 @@ class IntOrString:
 class Informational:
     """Mark of a field that people and catalogues read, and the operator never does.
 
-    Such fields have a bound in sum, and no cache keeps them (`model_operator.core.kept_form`).
+    Such fields have a bound in sum, and no cache keeps them (`model_operator.core.objects.kept_form`).
     """
 
 

@@ -20,7 +20,7 @@ FREE_MEMBERS = 1000
 """Members of an object that a user writes: as many as the operator takes elements of a value.
 
 Of what the API server does not know it bounds neither size nor depth, only the members of the first level;
-the rest is the operator's to check (`model_operator.core.kept_form`).
+the rest is the operator's to check (`model_operator.core.objects.kept_form`).
 """
 
 FreeObject = Annotated[

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model_operator.core.objects.ownership import controller_key, instance_key
 from model_operator.core.offline.collection import Collection
 from model_operator.core.offline.rendered import Identity, Snapshot
-from model_operator.core.ownership import controller_key, instance_key
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ForbiddenError, NotFoundError

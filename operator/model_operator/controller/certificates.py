@@ -41,7 +41,7 @@ from model_operator.core.certificates import (
     read_authorities,
     trusted,
 )
-from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
 from model_operator.core.publication import client_config_patch, token_to_publish, tokens_called
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.clock import Clock, utc_now

@@ -12,10 +12,10 @@ from model_operator.controller.contests import Contests
 from model_operator.controller.handover import hand_over
 from model_operator.controller.leftovers import exists
 from model_operator.controller.state import ClusterState
-from model_operator.core.canonical import is_applied, with_applied_hash
 from model_operator.core.drift import ContestedField
 from model_operator.core.events import ChildAction, ObjectRef, Verb
-from model_operator.core.ownership import Ownership, classify
+from model_operator.core.objects.drift import is_applied, with_applied_hash
+from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from model_operator.core.canonical import APPLIED_HASH, hash_matches
 from model_operator.core.contention import (
     PEACE_SECONDS,
     Contention,
@@ -21,7 +20,8 @@ from model_operator.core.contention import (
     written,
 )
 from model_operator.core.drift import ContestedField, contested_fields, fingerprint, rewritten_fields
-from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.core.objects.drift import APPLIED_HASH, hash_matches
+from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, NotFoundError
 from model_operator.kube.object_cache import NamespacedName

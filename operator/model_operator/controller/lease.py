@@ -21,7 +21,7 @@ from model_operator.core.leases import (
     observe,
     released,
 )
-from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, micro_time, utc_now
 from model_operator.kube.errors import (

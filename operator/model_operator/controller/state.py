@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from model_operator.api import TemplateKind
 from model_operator.core.arrivals import InstanceCounts, count_instances
 from model_operator.core.dry_run import DryRunResult
-from model_operator.core.kept_form import kept_form
-from model_operator.core.ownership import (
+from model_operator.core.objects.kept_form import kept_form
+from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
     OwnerKey,
     controller_key,

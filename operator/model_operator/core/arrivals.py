@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from model_operator.core.conditions import Condition
+from model_operator.core.objects.conditions import Condition
 
 
 class RolloutReason(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.core.canonical import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
-from model_operator.core.ownership import MANAGER
+from model_operator.core.objects.drift import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
+from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.replicas import REPLICAS_MANAGER, has_min_workers
 from model_operator.core.values.json_values import stable_json
 
@@ -74,7 +74,7 @@ def differences(wanted: Any, live: Any, field: str = "", path: tuple[Step, ...] 
     Parameters
     ----------
     wanted
-        What :func:`~model_operator.core.canonical.applicable` returned, or a part of it.
+        What :func:`~model_operator.core.objects.drift.applicable` returned, or a part of it.
     live
         The child as the API server has it, or the same part of it.
     field
@@ -84,7 +84,7 @@ def differences(wanted: Any, live: Any, field: str = "", path: tuple[Step, ...] 
 
     Notes
     -----
-    There are none exactly where :func:`~model_operator.core.canonical.is_subset` holds.
+    There are none exactly where :func:`~model_operator.core.objects.drift.is_subset` holds.
     """
     if is_subset(wanted, live, field):
         return

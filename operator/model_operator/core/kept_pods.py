@@ -17,8 +17,8 @@ from dataclasses import replace
 from typing import Any
 
 from model_operator.api import ModelInstance
-from model_operator.core.canonical import pod_revision
-from model_operator.core.managed_fields import applied_fields
+from model_operator.core.objects.drift import pod_revision
+from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.templates import CompiledTemplate
 
@@ -53,7 +53,7 @@ def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | Non
     live
         The Deployment as the API server has it, with ``metadata.managedFields``.
     revision
-        What :func:`~model_operator.core.canonical.pod_revision` gave for what was applied.
+        What :func:`~model_operator.core.objects.drift.pod_revision` gave for what was applied.
     """
     for pods in applied_fields(live, "spec", "template"):
         if pod_revision({"spec": {"template": pods}}) == revision:

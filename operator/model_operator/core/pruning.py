@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from model_operator.core.autoscaler import AUTOSCALER
-from model_operator.core.canonical import hash_matches, with_applied_hash
-from model_operator.core.rollout import RolloutState, assess_rollout
+from model_operator.core.objects.drift import hash_matches, with_applied_hash
+from model_operator.core.objects.rollout import RolloutState, assess_rollout
 
 
 class _Key(NamedTuple):

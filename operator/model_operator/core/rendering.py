@@ -14,10 +14,10 @@ from model_operator.api import (
     ModelInstance,
 )
 from model_operator.core.autoscaler import render_autoscaler
-from model_operator.core.canonical import applicable_deployment
 from model_operator.core.deployment import render_deployment
 from model_operator.core.disruption_budget import render_disruption_budget
-from model_operator.core.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
+from model_operator.core.objects.drift import applicable_deployment
+from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
 from model_operator.core.pod import MAX_VALUES, PodProgram
 from model_operator.core.references import Reference, Scope
 from model_operator.core.render_settings import RenderSettings

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.ownership import MANAGER
+from model_operator.core.objects.ownership import MANAGER
 
 REPLICAS_MANAGER = f"{MANAGER}-replicas"
 """Field manager that holds the number until the autoscaler first changes it."""

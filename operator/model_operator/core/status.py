@@ -7,20 +7,20 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
-from model_operator.core.canonical import hash_matches
 from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.contracts import contracts
 from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.identity import created_by
 from model_operator.core.kept_pods import recorded_revision
-from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
+from model_operator.core.objects.drift import hash_matches
+from model_operator.core.objects.ownership import INSTANCE_LABEL
+from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.parameters import parse_parameter_schema
 from model_operator.core.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering import RenderedDeployment
-from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.service import service_url
 from model_operator.core.undisclosed import Redactor
 from model_operator.core.values.limits import MAX_VIOLATIONS

@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 import aiohttp
 from yarl import URL
 
-from model_operator.core.ownership import MANAGER
+from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.values.json_reading import read_json
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.connection import Connection

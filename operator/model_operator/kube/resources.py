@@ -14,7 +14,7 @@ from model_operator.api import (
     ModelTemplate,
     Resource,
 )
-from model_operator.core.ownership import MANAGED_BY, MANAGER
+from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
 from model_operator.kube.errors import ApiRefusedError
 
 

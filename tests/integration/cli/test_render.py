@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from model_operator.core.managed_fields import applied_fields
+from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.kube.resources import CHILD_KINDS
 from tests.cluster.kube_api import without_status
 from tests.cluster.kubeconfig import write_kubeconfig

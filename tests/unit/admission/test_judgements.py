@@ -15,7 +15,7 @@ from model_operator.core.admission.instance import (
     judge_instance,
 )
 from model_operator.core.admission.template import Impact, judge_template
-from model_operator.core.canonical import pod_revision
+from model_operator.core.objects.drift import pod_revision
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.render_settings import RenderSettings
 from model_operator.core.rendering import render

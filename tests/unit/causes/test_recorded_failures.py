@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.canonical import APPLIED_HASH, with_applied_hash
 from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.causes.workers import REVISION, group_pods
+from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.rendering import RenderSettings

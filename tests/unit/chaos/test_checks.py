@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from model_operator.core.arrivals import count_instances
-from model_operator.core.canonical import with_applied_hash
 from model_operator.core.dry_run import DryRunResult
+from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.render_settings import RenderSettings

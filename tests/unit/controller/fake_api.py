@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Unpack
 
-from model_operator.core.ownership import MANAGER
+from model_operator.core.objects.ownership import MANAGER
 from model_operator.kube.client import ApiClient, Object, Selection
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import ResourceKind

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.canonical import (
+from model_operator.core.objects.drift import (
     APPLIED_HASH,
     hash_matches,
     is_applied,

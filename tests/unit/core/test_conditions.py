@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.conditions import Condition, kstatus_conditions, merge_conditions
+from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.rfc7386 import apply_merge_patch
 

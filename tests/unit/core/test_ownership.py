@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.ownership import Ownership, classify
+from model_operator.core.objects.ownership import Ownership, classify
 
 CASES = yaml.safe_load((Path(__file__).parent / "ownerships.yaml").read_text())
 

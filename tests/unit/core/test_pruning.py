@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.canonical import with_applied_hash
+from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.pruning import prunable
 
 CASES = yaml.safe_load((Path(__file__).parent / "prunings.yaml").read_text())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.rollout import Rollout, RolloutState, assess_rollout
+from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 
 CASES = yaml.safe_load((Path(__file__).parent / "rollouts.yaml").read_text())
 

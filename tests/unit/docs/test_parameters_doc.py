@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from model_operator.core.kept_form import INFORMATIONAL_LIMITS, SPEC_LIMITS
+from model_operator.core.objects.kept_form import INFORMATIONAL_LIMITS, SPEC_LIMITS
 from model_operator.core.parameter_list import schema_of_list
 from model_operator.core.pod import MAX_VALUES
 from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from model_operator.api import GROUP, TemplateKind
 from model_operator.controller.state import ClusterState
-from model_operator.core.kept_form import FAULTS, INFORMATIONAL_LIMITS, SPEC_LIMITS, kept_form, known_faults
+from model_operator.core.objects.kept_form import (
+    FAULTS,
+    INFORMATIONAL_LIMITS,
+    SPEC_LIMITS,
+    kept_form,
+    known_faults,
+)
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.values.json_reading import MAX_LEVELS, levels_of, read_json
 from model_operator.kube.object_cache import ObjectCache

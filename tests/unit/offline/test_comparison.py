@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_operator.core.canonical import APPLIED_HASH
+from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.offline.comparison import as_applied, differences
 
 WANTED: dict[str, Any] = {

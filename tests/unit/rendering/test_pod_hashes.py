@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from model_operator.core.canonical import pod_revision
+from model_operator.core.objects.drift import pod_revision
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.rendering import Rendering, RenderSettings, render
 from tests.cluster.processes import REPOSITORY

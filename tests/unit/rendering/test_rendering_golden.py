@@ -15,7 +15,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate
-from model_operator.core.canonical import with_applied_hash
+from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.rendering import RenderSettings, render
 from model_operator.core.templates import compile_template
 

@@ -25,9 +25,9 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelInstanceStatus
-from model_operator.core.canonical import pod_revision, with_applied_hash
 from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.drift import ContestedField
+from model_operator.core.objects.drift import pod_revision, with_applied_hash
 from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Actor, Advice, Reason

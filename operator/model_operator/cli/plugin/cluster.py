@@ -15,7 +15,7 @@ from model_operator.core.causes.events import events_of_pod
 from model_operator.core.causes.workers import group_pods
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
-from model_operator.core.ownership import INSTANCE_LABEL
+from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.kube.client import ApiClient, Object, Selection
 from model_operator.kube.errors import (
     ApiError,

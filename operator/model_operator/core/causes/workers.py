@@ -18,7 +18,7 @@ from model_operator.core.causes.pod import (
     judge_pod,
 )
 from model_operator.core.causes.words import normalized_message
-from model_operator.core.ownership import OwnerKey, controller_key, key_of_owner
+from model_operator.core.objects.ownership import OwnerKey, controller_key, key_of_owner
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"

@@ -8,7 +8,7 @@ from typing import Any
 
 from model_operator.core.causes.events import Event
 from model_operator.core.causes.workers import REVISION, deployment_key, replica_set_key
-from model_operator.core.ownership import controller_key, instance_key
+from model_operator.core.objects.ownership import controller_key, instance_key
 
 Object = Mapping[str, Any]
 

@@ -20,8 +20,8 @@ from model_operator.core.inspection.facts import (
     name_of,
 )
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
+from model_operator.core.objects.rollout import assess_rollout
 from model_operator.core.reasons.reasons import Reason, read_message
-from model_operator.core.rollout import assess_rollout
 
 COLUMNS = ("NAME", "STATUS", "READY", "AGE", "DETAIL")
 _BRANCHES = (("├─ ", "│  "), ("└─ ", "   "))

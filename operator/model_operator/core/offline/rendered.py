@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from model_operator.core.canonical import APPLIED_HASH, with_applied_hash
+from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.parsing import parse_instance

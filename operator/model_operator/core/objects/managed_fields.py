@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model_operator.core.ownership import MANAGER
+from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.values.json_reading import read_json
 
 

@@ -1,0 +1,1 @@
+"""Reading live Kubernetes objects: ownership, managed fields, drift, roll-out state, conditions."""
