@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.core.parameters import ParameterSchema
+from model_operator.core.parameters.schema import ParameterSchema
 
 REQUEST_PARAMETERS: Final = "model_request_parameters"
 """Field of every request that holds values for the template's ``model_request_parameters_schema``."""

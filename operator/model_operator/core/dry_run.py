@@ -14,8 +14,8 @@ from typing import Any
 
 from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, TemplateKind
 from model_operator.api.values import MAX_WORKERS
-from model_operator.core.examples import example_parameters
 from model_operator.core.objects.drift import with_applied_hash
+from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.pod import PodProgram
 from model_operator.core.reasons.refusals import is_malformed, is_quota
 from model_operator.core.rendering import RenderSettings, render

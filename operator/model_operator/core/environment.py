@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.parameters import ParameterSchema
+from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.references import text_form
 
 _MENTION = re.compile(r"\$\$|\$\(([^)]*)\)")

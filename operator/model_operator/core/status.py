@@ -16,7 +16,7 @@ from model_operator.core.objects.conditions import Condition, kstatus_conditions
 from model_operator.core.objects.drift import hash_matches
 from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
-from model_operator.core.parameters import parse_parameter_schema
+from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure

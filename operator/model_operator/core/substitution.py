@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_operator.core.guarded_fields import Path, is_chosen_by_the_author, is_command
-from model_operator.core.parameters import ParameterSchema
+from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.pod_fields import (
     FieldSpec,
     FieldType,

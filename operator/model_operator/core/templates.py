@@ -16,12 +16,12 @@ from model_operator.core.guarded_fields import (
     is_chosen_by_the_author,
 )
 from model_operator.core.images import bundle_image, choosing_references, is_image, is_registry
-from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
+from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
+from model_operator.core.parameters.secret_refs import open_secret_refs
 from model_operator.core.pod import PodProgram, compile_pod
 from model_operator.core.pod_fields import place_of
 from model_operator.core.pod_shape import check_pod_template
 from model_operator.core.references import Reference, ReferenceSyntaxError, parse_text
-from model_operator.core.secret_refs import open_secret_refs
 from model_operator.core.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 

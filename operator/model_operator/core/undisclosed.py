@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ModelInstance
+from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
 from model_operator.core.readings import CUT, folded, readings
-from model_operator.core.schemas.vocabulary import SECRET_REF
 from model_operator.core.templates import CompiledTemplate
 
 HIDDEN: Final = "…"

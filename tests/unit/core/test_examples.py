@@ -9,9 +9,9 @@ import pytest
 import yaml
 from hypothesis import given
 
-from model_operator.core.examples import ExampleParameters, example_parameters
-from model_operator.core.parameters import parse_parameter_schema
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.examples import ExampleParameters, example_parameters
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.parameters.validation import validate_parameters
 from tests.unit.parameters.test_parameter_properties import parsed_or_none, roots, unhurried
 from tests.work import bounded_calls
 

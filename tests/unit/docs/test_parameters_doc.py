@@ -8,19 +8,19 @@ from pathlib import Path
 import yaml
 
 from model_operator.core.objects.kept_form import INFORMATIONAL_LIMITS, SPEC_LIMITS
-from model_operator.core.parameter_list import schema_of_list
-from model_operator.core.pod import MAX_VALUES
-from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS
-from model_operator.core.references import INSTANCE_FIELDS
-from model_operator.core.schemas.dialect import MAX_ALTERNATIVES, MAX_DEPTH, MAX_PROPERTIES
-from model_operator.core.schemas.formats import FORMATS
-from model_operator.core.schemas.vocabulary import (
+from model_operator.core.parameters.list_form import schema_of_list
+from model_operator.core.parameters.schemas.dialect import MAX_ALTERNATIVES, MAX_DEPTH, MAX_PROPERTIES
+from model_operator.core.parameters.schemas.formats import FORMATS
+from model_operator.core.parameters.schemas.vocabulary import (
     SHAPES,
     SUBSCHEMA,
     SUBSCHEMA_LIST,
     SUBSCHEMA_MAP,
     instead_of,
 )
+from model_operator.core.pod import MAX_VALUES
+from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS
+from model_operator.core.references import INSTANCE_FIELDS
 from model_operator.core.templates import MAX_EXPRESSIONS
 from model_operator.core.values.json_values import MAX_INTEGER
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from model_operator.core.parameters import parse_parameter_schema
-from model_operator.core.schemas.evaluator import Evaluator
-from model_operator.core.schemas.vocabulary import (
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.parameters.schemas.evaluator import Evaluator
+from model_operator.core.parameters.schemas.vocabulary import (
     SECRET_REF,
     SHAPES,
     SUBSCHEMA,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.parameters import parse_parameter_schema
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.violations import InvalidObjectError, Violation, format_loc
 
 HERE = Path(__file__).parent

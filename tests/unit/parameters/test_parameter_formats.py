@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.core.schemas.formats import FORMATS, has_format
+from model_operator.core.parameters.schemas.formats import FORMATS, has_format
 
 EXAMPLES = {
     "date": (

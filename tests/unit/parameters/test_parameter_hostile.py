@@ -1,6 +1,6 @@
 """Schemas and values made to hang, crash or reach out: each is refused or evaluated within bounds.
 
-The bounds are counted in units of work (`model_operator.core.schemas.budget`), of which one takes some 5 µs.
+The bounds are counted in units of work (`core.parameters.schemas.budget`), of which one takes some 5 µs.
 Calls are counted beside them to catch what the units do not count.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
-from model_operator.core.schemas import evaluator as evaluator_module
-from model_operator.core.schemas import patterns
-from model_operator.core.schemas.budget import Budget
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
+from model_operator.core.parameters.schemas import evaluator as evaluator_module
+from model_operator.core.parameters.schemas import patterns
+from model_operator.core.parameters.schemas.budget import Budget
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.violations import InvalidObjectError
 from tests.work import bounded_calls
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.core.parameters import parse_parameter_schema
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.limits import Limits, _fits, _Walk, check_limits
 
 LOOP: list[Any] = []

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from model_operator.core.parameters import parse_parameter_schema
-from model_operator.core.schemas import combinators
-from model_operator.core.schemas import keywords as keywords_module
-from model_operator.core.schemas.budget import WORK_LIMIT
-from model_operator.core.schemas.evaluator import Evaluator
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.parameters.schemas import combinators
+from model_operator.core.parameters.schemas import keywords as keywords_module
+from model_operator.core.parameters.schemas.budget import WORK_LIMIT
+from model_operator.core.parameters.schemas.evaluator import Evaluator
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.json_values import canonical_copy, equality_key
 from model_operator.core.values.limits import VALUE_LIMITS, check_limits
 from model_operator.core.values.violations import InvalidObjectError, Violation

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.parameters import ParameterSchema, parse_parameter_schema
+from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
 from model_operator.core.values.json_values import JSON_TYPES
 
 ALL = set(JSON_TYPES)

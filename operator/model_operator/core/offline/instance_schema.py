@@ -9,9 +9,9 @@ import yaml
 
 from model_operator.api import API_VERSION, ModelInstance
 from model_operator.api.rules import INT_OR_STRING, PRESERVE
-from model_operator.core.examples import example_parameters
 from model_operator.core.offline.stored_form import crd_schema
 from model_operator.core.offline.yaml_dialect import Dumper
+from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.templates import CompiledTemplate
 from model_operator.core.values.printable import printable
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.core.parameters import ParameterSchema
+from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.values.json_values import JSON_TYPES
 from model_operator.core.values.words import shown, shown_list
 

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from jsonschema import ValidationError
 
-from model_operator.core.schemas.keywords import Errors, Keyword, budget_of, descend, not_listed, refusal
+from model_operator.core.parameters.schemas.keywords import (
+    Errors,
+    Keyword,
+    budget_of,
+    descend,
+    not_listed,
+    refusal,
+)
 from model_operator.core.values.json_values import equality_key, has_type
 from model_operator.core.values.words import alternatives, noun, nouns, shorten
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from model_operator.core.schemas.patterns import PatternError, compile_pattern
-from model_operator.core.schemas.possible_types import possible_item_types
-from model_operator.core.schemas.vocabulary import (
+from model_operator.core.parameters.schemas.patterns import PatternError, compile_pattern
+from model_operator.core.parameters.schemas.possible_types import possible_item_types
+from model_operator.core.parameters.schemas.vocabulary import (
     DRAFT,
     EXTENSION_PREFIX,
     SECRET_REF,

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.core.parameters import ParameterSchema
-from model_operator.core.schemas.defaults import with_defaults
-from model_operator.core.schemas.possible_types import possible_types
-from model_operator.core.validation import validate_parameters
+from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.parameters.schemas.defaults import with_defaults
+from model_operator.core.parameters.schemas.possible_types import possible_types
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.json_values import JSON_TYPES
 from model_operator.core.values.limits import VALUE_LIMITS
 

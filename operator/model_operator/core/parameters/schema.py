@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-from model_operator.core.parameter_list import LIST_KEY, schema_of_list
-from model_operator.core.schemas.dialect import check_dialect
-from model_operator.core.schemas.evaluator import Evaluator
-from model_operator.core.schemas.possible_types import (
+from model_operator.core.parameters.list_form import LIST_KEY, schema_of_list
+from model_operator.core.parameters.schemas.dialect import check_dialect
+from model_operator.core.parameters.schemas.evaluator import Evaluator
+from model_operator.core.parameters.schemas.possible_types import (
     has_closed_items,
     is_closed,
     possible_item_types,
     possible_types,
 )
-from model_operator.core.schemas.stated_values import stated_value_faults
-from model_operator.core.schemas.vocabulary import SECRET_REF
-from model_operator.core.secret_refs import secret_ref_faults, with_secret_shape
+from model_operator.core.parameters.schemas.stated_values import stated_value_faults
+from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
+from model_operator.core.parameters.secret_refs import secret_ref_faults, with_secret_shape
 from model_operator.core.values.json_values import canonical_copy
 from model_operator.core.values.limits import SCHEMA_LIMITS, check_limits
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
@@ -105,7 +105,7 @@ def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> Parameter
     raw
         Nothing: there are no parameters. ``{"parameters": [{name, type, description, required}, …]}``: the
         platform's list form; no keyword of JSON Schema has that name, so the key decides. Anything else is
-        a JSON Schema of the parameters as one object, `model_operator.core.schemas.dialect`. Parameters
+        a JSON Schema of the parameters as one object, `core.parameters.schemas.dialect`. Parameters
         that are not declared are refused unless it gives ``additionalProperties``.
     loc
         Path of the schema, such as ``("spec", "model_creation_parameters_schema")``.

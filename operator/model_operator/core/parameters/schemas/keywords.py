@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 
 from jsonschema import ValidationError
 
-from model_operator.core.schemas.budget import Budget
-from model_operator.core.schemas.formats import FORMATS, has_format
+from model_operator.core.parameters.schemas.budget import Budget
+from model_operator.core.parameters.schemas.formats import FORMATS, has_format
 from model_operator.core.values.json_values import has_type, json_type
 from model_operator.core.values.words import noun, nouns, shorten, shown_list
 
@@ -342,4 +342,4 @@ CHECKS: Final[dict[str, Keyword]] = {
     "dependentRequired": _dependent_required,
     "dependentSchemas": _dependent_schemas,
 }
-"""Keyword to its check; those that combine schemas are in `model_operator.core.schemas.combinators`."""
+"""Keyword to its check; those that combine schemas are in `core.parameters.schemas.combinators`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from model_operator.core.schemas.formats import FORMATS
+from model_operator.core.parameters.schemas.formats import FORMATS
 from model_operator.core.values.json_values import JSON_TYPES, json_type
 from model_operator.core.values.words import noun, shown_list
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from jsonschema import FormatChecker
 
-from model_operator.core.schemas.patterns import Pattern
-from model_operator.core.schemas.possible_types import possible_types
+from model_operator.core.parameters.schemas.patterns import Pattern
+from model_operator.core.parameters.schemas.possible_types import possible_types
 from model_operator.core.values.json_values import count_elements, equality_key
 
 WORK_LIMIT: Final = 6000

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from model_operator.core.schemas.budget import Budget
-from model_operator.core.schemas.defaults import with_defaults
-from model_operator.core.schemas.evaluator import Evaluator
-from model_operator.core.schemas.vocabulary import subschemas
+from model_operator.core.parameters.schemas.budget import Budget
+from model_operator.core.parameters.schemas.defaults import with_defaults
+from model_operator.core.parameters.schemas.evaluator import Evaluator
+from model_operator.core.parameters.schemas.vocabulary import subschemas
 from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
 from model_operator.core.values.violations import Loc, Violation
 

@@ -35,9 +35,9 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from model_operator.core.parameters import ParameterSchema
-from model_operator.core.schemas.budget import Budget
-from model_operator.core.schemas.defaults import with_defaults
+from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.parameters.schemas.budget import Budget
+from model_operator.core.parameters.schemas.defaults import with_defaults
 from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 from model_operator.core.values.words import noun

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.core.schemas.dialect import MAX_PROPERTIES, parameter_name_fault
+from model_operator.core.parameters.schemas.dialect import MAX_PROPERTIES, parameter_name_fault
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
 from model_operator.core.values.words import noun

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from model_operator.core.schemas.patterns import Pattern, compile_pattern
+from model_operator.core.parameters.schemas.patterns import Pattern, compile_pattern
 
 
 @dataclass(frozen=True, slots=True)

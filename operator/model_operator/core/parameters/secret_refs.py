@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from model_operator.core.schemas.possible_types import is_closed
-from model_operator.core.schemas.vocabulary import EXTENSION_PREFIX, SECRET_REF
+from model_operator.core.parameters.schemas.possible_types import is_closed
+from model_operator.core.parameters.schemas.vocabulary import EXTENSION_PREFIX, SECRET_REF
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.violations import Loc, Violation
 

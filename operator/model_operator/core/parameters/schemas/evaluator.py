@@ -9,11 +9,11 @@ import referencing
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from model_operator.core.schemas import combinators, keywords
-from model_operator.core.schemas.budget import WORK_LIMIT, Budget, WorkLimitError
-from model_operator.core.schemas.keywords import Errors, Keyword
-from model_operator.core.schemas.patterns import Pattern, compile_pattern
-from model_operator.core.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
+from model_operator.core.parameters.schemas import combinators, keywords
+from model_operator.core.parameters.schemas.budget import WORK_LIMIT, Budget, WorkLimitError
+from model_operator.core.parameters.schemas.keywords import Errors, Keyword
+from model_operator.core.parameters.schemas.patterns import Pattern, compile_pattern
+from model_operator.core.parameters.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
 from model_operator.core.values.violations import Loc, Violation
 
 _CHECKS: Final = {**keywords.CHECKS, **combinators.CHECKS}

@@ -1,0 +1,1 @@
+"""The parameters of a template: their schema in either form, validation of values, examples."""
