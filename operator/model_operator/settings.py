@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from model_operator.core.rendering import RenderSettings
+from model_operator.core.templates.render_settings import RenderSettings
 
 
 class LogFormat(StrEnum):

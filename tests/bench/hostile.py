@@ -22,9 +22,9 @@ from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.reports import Report, ReportFormat, written
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.parameters.validation import validate_parameters
-from model_operator.core.render_settings import RenderSettings
 from model_operator.core.rendering import render
-from model_operator.core.templates import compile_template
+from model_operator.core.templates.compile import compile_template
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import InvalidObjectError
 from tests.attacks.test_validate_files import SHAPES
 from tests.unit.parameters.test_parameter_hostile import REFUSED_SCHEMAS, VALUES

@@ -23,13 +23,13 @@ from model_operator.core.objects.ownership import (
     controller_of,
     instance_key,
 )
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan
-from model_operator.core.render_settings import RenderSettings
 from model_operator.core.replicas import has_min_workers
-from model_operator.core.resolution import resolve_template
 from model_operator.core.status import Observation, instance_status
 from model_operator.core.template_status import template_status
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.resolution import resolve_template
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
 from tests.chaos.population import TAKEN, Name, Object, Population, deployments_of, tag_of
@@ -37,7 +37,7 @@ from tests.chaos.population import TAKEN, Name, Object, Population, deployments_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from model_operator.core.templates import CompiledTemplate
+    from model_operator.core.templates.compile import CompiledTemplate
     from tests.cluster.kube_api import KubeApi
 
 NOW = "2000-01-01T00:00:00Z"

@@ -8,8 +8,8 @@ from model_operator.cli.inputs import read_inputs
 from model_operator.cli.terminal import fail
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import has_errors
-from model_operator.core.parsing import parse_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_template
 
 _SHOWN = 10
 

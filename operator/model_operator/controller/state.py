@@ -17,8 +17,8 @@ from model_operator.core.objects.ownership import (
     instance_key,
     is_instance,
 )
-from model_operator.core.parsing import parse_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_template
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
 from model_operator.kube.resources import (
     CHILD_KINDS,
@@ -123,13 +123,13 @@ class ClusterState:
         return count_instances(instances, uid, template["metadata"].get("generation", 0))
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
-        """Return a template by name; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
+        """Return a template by name; part of :class:`~.TemplateLookup`."""
         namespace = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
         found = self.templates[kind].get(namespace, name)
         return self.compiled(found) if found else None
 
     def by_uid(self, uid: str) -> CompiledTemplate | None:
-        """Return a template by uid; part of :class:`~model_operator.core.resolution.TemplateLookup`."""
+        """Return a template by uid; part of :class:`~.TemplateLookup`."""
         found = (cache.by_uid(uid) for cache in self.templates.values())
         return next((self.compiled(template) for template in found if template), None)
 

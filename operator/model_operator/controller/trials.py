@@ -19,9 +19,9 @@ from model_operator.core.dry_run import (
     is_permission_missing,
 )
 from model_operator.core.reasons.refusals import is_namespace_terminating
-from model_operator.core.rendering import RenderSettings
 from model_operator.core.template_status import was_accepted
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, StartupError
 from model_operator.kube.namespace import own_namespace

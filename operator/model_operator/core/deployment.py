@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from model_operator.api import EndpointConfig
-from model_operator.core.layering import MODEL_CONTAINER
-from model_operator.core.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
-from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.templates.layering import MODEL_CONTAINER
+from model_operator.core.templates.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
+from model_operator.core.templates.strategy import strategy_with_defaults
 
-_MAX_UNAVAILABLE_LOC: Loc = ("spec", "strategy", "rollingUpdate", "maxUnavailable")
 _REVISION_HISTORY_LIMIT = 3
 _UNPROBED_SECONDS = 10
 """How long a worker without a readiness probe has to run before it counts as available."""
@@ -40,7 +39,7 @@ def render_deployment(
     endpoint
         The template's, for the time that a roll-out may take.
     strategy
-        The template's ``strategy``, checked by `check_strategy`.
+        The template's ``strategy``, checked by `model_operator.core.templates.strategy.check_strategy`.
     """
     timeout = endpoint.startup_timeout_seconds
     deadline = DEFAULT_STARTUP_TIMEOUT_SECONDS if timeout is None else timeout
@@ -56,7 +55,7 @@ def render_deployment(
             "revisionHistoryLimit": _REVISION_HISTORY_LIMIT,
             "progressDeadlineSeconds": deadline,
             "selector": {"matchLabels": dict(selector)},
-            "strategy": _strategy(strategy),
+            "strategy": strategy_with_defaults(strategy),
             "template": pod,
         },
     }
@@ -73,30 +72,3 @@ def _min_ready(pod: Mapping[str, Any], deadline: int) -> dict[str, int]:
     )
     seconds = 0 if probed else min(_UNPROBED_SECONDS, deadline - 1)
     return {"minReadySeconds": seconds} if seconds else {}
-
-
-def check_strategy(strategy: Mapping[str, Any] | None) -> Iterator[Violation]:
-    """Yield what is wrong with a template's ``strategy`` beyond its shape."""
-    pace = (strategy or {}).get("rollingUpdate") or {}
-    if all(_is_zero(pace.get(key)) for key in ("maxSurge", "maxUnavailable")):
-        message = "cannot be 0 together with maxSurge: no worker could ever be replaced"
-        yield Violation(_MAX_UNAVAILABLE_LOC, message, "strategy")
-
-
-def _strategy(strategy: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the strategy in full.
-
-    What is left out would be set by the API server, owned by nobody, and then stand in the way of a later
-    change to Recreate, which takes no ``rollingUpdate``.
-    """
-    given = strategy or {}
-    if given.get("type") == "Recreate":
-        return {"type": "Recreate"}
-    pace = {key: value for key, value in (given.get("rollingUpdate") or {}).items() if value is not None}
-    surge = pace.get("maxSurge", 1)
-    unavailable = pace.get("maxUnavailable", 1 if _is_zero(surge) else 0)
-    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
-
-
-def _is_zero(value: Any) -> bool:
-    return value == 0 or (isinstance(value, str) and not value.rstrip("%").strip("0"))

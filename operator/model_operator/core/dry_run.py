@@ -16,10 +16,11 @@ from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, Tem
 from model_operator.api.values import MAX_WORKERS
 from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.parameters.examples import example_parameters
-from model_operator.core.pod import PodProgram
 from model_operator.core.reasons.refusals import is_malformed, is_quota
-from model_operator.core.rendering import RenderSettings, render
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.rendering import render
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.pod import PodProgram
+from model_operator.core.templates.render_settings import RenderSettings
 
 NAME = "model-operator-dry-run"
 """Name of the instance that stands for all instances of a template, and so of its Deployment and Pod."""

@@ -20,7 +20,7 @@ from model_operator.api import ModelInstance
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.rendering import RenderedDeployment
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
 
 
 def recorded_revision(

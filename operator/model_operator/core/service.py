@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.probes import PORT_NAME
+from model_operator.core.templates.probes import PORT_NAME
 
 _PORT = 80
 

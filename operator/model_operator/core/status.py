@@ -8,7 +8,6 @@ from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
 from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.contracts import contracts
 from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.identity import created_by
 from model_operator.core.kept_pods import recorded_revision
@@ -22,6 +21,7 @@ from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering import RenderedDeployment
 from model_operator.core.service import service_url
+from model_operator.core.templates.contracts import contracts
 from model_operator.core.undisclosed import Redactor
 from model_operator.core.values.limits import MAX_VIOLATIONS
 

@@ -11,7 +11,7 @@ from model_operator.core.dry_run import DryRunResult
 from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.plan import summarize
 from model_operator.core.reasons.reasons import Actor, ReasonInfo
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
 
 
 class TemplateReason(Enum):

@@ -18,7 +18,7 @@ from typing import Any, Final
 from model_operator.api import ModelInstance
 from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
 from model_operator.core.readings import CUT, folded, readings
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
 
 HIDDEN: Final = "…"
 """Stands for what was taken out, as for what was cut off."""

@@ -15,7 +15,7 @@ from model_operator.core.offline.collection import collect
 from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.findings import has_errors
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.render_settings import RenderSettings
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.integration.admission import cases as admission
 from tests.integration.crds import cases as crds

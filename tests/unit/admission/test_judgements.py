@@ -16,15 +16,15 @@ from model_operator.core.admission.instance import (
 )
 from model_operator.core.admission.template import Impact, judge_template
 from model_operator.core.objects.drift import pod_revision
-from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.render_settings import RenderSettings
 from model_operator.core.rendering import render
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.settings import BATCH_APPLIERS
 from tests.integration.admission.cases import Case, load, templates
 
 if TYPE_CHECKING:
     from model_operator.core.admission.verdict import Verdict
-    from model_operator.core.templates import CompiledTemplate
+    from model_operator.core.templates.compile import CompiledTemplate
 
 SETTINGS = RenderSettings()
 

@@ -14,8 +14,8 @@ from model_operator.core.offline.collection import collect
 from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
-from model_operator.core.parsing import parse_template
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from tests.kubernetes_schemas import packaged
 
 LISTED = [{"name": "hugging-face", "key": "token"}]

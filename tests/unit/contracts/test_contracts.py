@@ -10,8 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from model_operator.core.contracts import request_schema, response_schema, supports_multi_turn
 from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
+from model_operator.core.templates.contracts import request_schema, response_schema, supports_multi_turn
 
 MODEL_TYPES = ["COMPLETION", "CHAT_COMPLETION", "EMBEDDING", "RERANKING", "AGENT", "GENERIC"]
 EXAMPLES = yaml.safe_load((Path(__file__).parent / "examples.yaml").read_text(encoding="utf-8"))

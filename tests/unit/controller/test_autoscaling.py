@@ -12,9 +12,9 @@ import pytest
 from model_operator.controller.children import ChildSync
 from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering import render
+from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from model_operator.kube.resources import CHILD_KINDS
 from tests.unit.controller.fake_api import FakeApi, scale

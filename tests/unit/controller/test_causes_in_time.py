@@ -15,7 +15,7 @@ from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.workers import WorkerPool
 from model_operator.core.causes.workers import REVISION
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind
 from tests.unit.controller import virtual_clock

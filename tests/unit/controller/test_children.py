@@ -12,9 +12,9 @@ from model_operator.controller.children import ChildSync, NamespaceTerminatingEr
 from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
 from model_operator.core.events import ChildAction
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering import Rendering, render
+from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from tests.unit.controller.fake_api import FakeApi, Refusal
 from tests.unit.controller.objects import instance, template

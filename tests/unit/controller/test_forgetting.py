@@ -29,7 +29,7 @@ from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.workers import WorkerPool
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import (
     CHILD_KIND,

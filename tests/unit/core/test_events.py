@@ -20,9 +20,9 @@ from model_operator.core.events import (
     own_ref,
     template_events,
 )
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.template_status import TemplateReason
+from model_operator.core.templates.parsing import parse_instance, parse_template
 from tests.unit.controller.objects import instance, template
 
 DEMO = own_ref("ModelInstance", {"namespace": "team", "name": "demo", "uid": "i1"})

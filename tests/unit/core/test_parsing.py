@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.values.violations import Violation
 from tests.unit.core.rfc7386 import apply_merge_patch
 

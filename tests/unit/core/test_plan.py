@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, find_problem, make_plan, malformed, summarize
-from model_operator.core.rendering import RenderSettings
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import Violation
 from tests.unit.core.rfc7386 import apply_merge_patch
 

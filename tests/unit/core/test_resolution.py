@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from model_operator.api import TemplateKind
-from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.resolution import resolve_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.resolution import resolve_template
 
 CASES = yaml.safe_load((Path(__file__).parent / "resolutions.yaml").read_text())
 

@@ -18,10 +18,10 @@ from model_operator.core.parameters.schemas.vocabulary import (
     SUBSCHEMA_MAP,
     instead_of,
 )
-from model_operator.core.pod import MAX_VALUES
-from model_operator.core.pod_shape import POD_TEMPLATE_LIMITS
-from model_operator.core.references import INSTANCE_FIELDS
-from model_operator.core.templates import MAX_EXPRESSIONS
+from model_operator.core.templates.compile import MAX_EXPRESSIONS
+from model_operator.core.templates.pod import MAX_VALUES
+from model_operator.core.templates.pod_shape import POD_TEMPLATE_LIMITS
+from model_operator.core.templates.references import INSTANCE_FIELDS
 from model_operator.core.values.json_values import MAX_INTEGER
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from tests.docs.examples import examples

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 from embedding_server.application import Service
 from embedding_server.models import MODELS, Model
 from embedding_server.settings import Settings, read_settings
-from model_operator.core.contracts import request_schema, response_schema
 from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.templates.contracts import request_schema, response_schema
 from tests.cluster.processes import REPOSITORY
 
 MANIFESTS = REPOSITORY / "examples" / "embedding-server" / "manifests"

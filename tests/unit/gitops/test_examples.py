@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from model_operator.core.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
+from model_operator.core.templates.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
 from model_operator.settings import OperatorSettings
 from tests.gitops.examples import APPLICATION, DOCUMENT, FLUX, blocks, examples, foreign_schemas, schema_name
 

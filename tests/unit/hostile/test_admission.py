@@ -13,8 +13,8 @@ from model_operator.controller.webhooks.review import parse_review
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
 from model_operator.core.admission.template import judge_template
 from model_operator.core.objects.kept_form import INFORMATIONAL_LIMITS
-from model_operator.core.parsing import parse_template
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.resources import MODEL_INSTANCES, MODEL_TEMPLATES
 
 DEEP = '{"a":' * 9_994 + "1" + "}" * 9_994

@@ -19,7 +19,7 @@ from model_operator.core.objects.kept_form import (
     kept_form,
     known_faults,
 )
-from model_operator.core.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.values.json_reading import MAX_LEVELS, levels_of, read_json
 from model_operator.kube.object_cache import ObjectCache
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES

@@ -19,14 +19,14 @@ from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.instance_schema import instance_example, instance_schema
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
-from model_operator.core.parsing import parse_template
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from tests.integration.admission import cases as admission
 from tests.integration.crds import cases as crds
 from tests.kubernetes_schemas import packaged
 
 if TYPE_CHECKING:
-    from model_operator.core.templates import CompiledTemplate
+    from model_operator.core.templates.compile import CompiledTemplate
 
 SCHEMAS = KubernetesSchemas(packaged())
 TEMPLATES = yaml.safe_dump_all(admission.templates())

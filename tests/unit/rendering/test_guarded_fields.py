@@ -9,7 +9,7 @@ import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering import render
-from model_operator.core.templates import CompiledTemplate, compile_template
+from model_operator.core.templates.compile import CompiledTemplate, compile_template
 
 OPEN = {
     "TEXT": {"type": "string"},

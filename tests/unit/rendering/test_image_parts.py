@@ -8,7 +8,7 @@ import pytest
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering import render
-from model_operator.core.templates import CompiledTemplate, compile_template
+from model_operator.core.templates.compile import CompiledTemplate, compile_template
 
 FREE = {"type": "string"}
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client import models
 
-from model_operator.core import pod_fields
-from model_operator.core.guarded_fields import Path
-from model_operator.core.pod_fields import FieldType, place_of
+from model_operator.core.templates import pod_fields
+from model_operator.core.templates.guarded_fields import Path
+from model_operator.core.templates.pod_fields import FieldType, place_of
 
 # The same name for different types, resolved by hand: kept as the type that templates refer to.
 AMBIGUOUS = {"image", "mode", "options", "port", "user", "values"} | {

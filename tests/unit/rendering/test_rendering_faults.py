@@ -15,7 +15,7 @@ import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering import render
-from model_operator.core.templates import compile_template
+from model_operator.core.templates.compile import compile_template
 from model_operator.core.values.violations import InvalidObjectError, Violation
 
 HERE = Path(__file__).parent

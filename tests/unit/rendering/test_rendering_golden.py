@@ -16,8 +16,9 @@ from pydantic import TypeAdapter
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate
 from model_operator.core.objects.drift import with_applied_hash
-from model_operator.core.rendering import RenderSettings, render
-from model_operator.core.templates import compile_template
+from model_operator.core.rendering import render
+from model_operator.core.templates.compile import compile_template
+from model_operator.core.templates.render_settings import RenderSettings
 
 HERE = Path(__file__).parent
 CASES = sorted(path.name for path in (HERE / "golden").iterdir())

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.references import parse_text
 from model_operator.core.rendering import Rendering, render
-from model_operator.core.templates import compile_template
+from model_operator.core.templates.compile import compile_template
+from model_operator.core.templates.references import parse_text
 
 ENVIRONMENT = {"SECRET": "s3cr3t", "HOME": "/root"}
 

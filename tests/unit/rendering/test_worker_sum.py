@@ -10,13 +10,13 @@ import pytest
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
-from model_operator.core.parsing import parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
-from model_operator.core.render_settings import RenderSettings
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 
 if TYPE_CHECKING:
-    from model_operator.core.templates import CompiledTemplate
+    from model_operator.core.templates.compile import CompiledTemplate
     from model_operator.core.values.violations import Violation
 
 SETTINGS = RenderSettings()

@@ -28,12 +28,12 @@ from model_operator.api import ModelInstance, ModelInstanceStatus
 from model_operator.core.causes.cause import Diagnosis
 from model_operator.core.drift import ContestedField
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
-from model_operator.core.parsing import parse_instance, parse_template
 from model_operator.core.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
-from model_operator.core.rendering import RenderSettings
 from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.rfc7386 import apply_merge_patch
 

@@ -11,8 +11,8 @@ import yaml
 from model_operator.api import ModelTemplateStatus
 from model_operator.core.arrivals import InstanceCounts
 from model_operator.core.dry_run import DryRunResult
-from model_operator.core.parsing import parse_template
 from model_operator.core.template_status import template_status
+from model_operator.core.templates.parsing import parse_template
 
 TEMPLATE = yaml.safe_load((Path(__file__).parents[1] / "core" / "template.yaml").read_text())
 NOW = "2026-01-01T09:00:00Z"

@@ -11,9 +11,9 @@ import structlog
 
 from model_operator.api import TemplateKind
 from model_operator.core.admission.instance import Examination
-from model_operator.core.parsing import parse_template
-from model_operator.core.resolution import TemplateLookup
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.resolution import TemplateLookup
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import ApiError, ForbiddenError, NotFoundError
 from model_operator.kube.resources import TEMPLATE_KINDS

@@ -32,10 +32,10 @@ from model_operator.core.admission.instance import (
 )
 from model_operator.core.admission.template import Impact, judge_template
 from model_operator.core.admission.verdict import ALLOWED, Verdict
-from model_operator.core.parsing import parse_instance, parse_template
-from model_operator.core.render_settings import RenderSettings
-from model_operator.core.resolution import resolve_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.resolution import resolve_template
 from model_operator.kube.client import ApiClient
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import (

@@ -10,13 +10,13 @@ from fnmatch import fnmatchcase
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
-from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.render_settings import RenderSettings
-from model_operator.core.resolution import TemplateLookup, resolve_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_instance
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.resolution import TemplateLookup, resolve_template
 from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 from model_operator.core.workers import excess_workers, stated_workers

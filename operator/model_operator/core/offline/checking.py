@@ -15,12 +15,12 @@ from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.offline.stored_form import unknown_field
 from model_operator.core.offline.wording import in_our_words
-from model_operator.core.parsing import parse_template
 from model_operator.core.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
-from model_operator.core.render_settings import RenderSettings
-from model_operator.core.resolution import TemplateLookup
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.resolution import TemplateLookup
 from model_operator.core.values.violations import Loc, Violation
 
 _Named = dict[int, dict[str, int]]

@@ -15,8 +15,8 @@ from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
 from model_operator.core.offline.stored_form import RESOURCES, stored_form
 from model_operator.core.offline.wording import in_our_words
-from model_operator.core.parsing import parse_template
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_template
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
 from model_operator.core.values.violations import Loc, Violation, format_loc
 from model_operator.core.values.words import noun
@@ -108,7 +108,7 @@ class Collection:
 
 
 class FileTemplates:
-    """The templates that files offer; a :class:`~model_operator.core.resolution.TemplateLookup`.
+    """The templates that files offer; a :class:`~model_operator.core.templates.resolution.TemplateLookup`.
 
     Parameters
     ----------

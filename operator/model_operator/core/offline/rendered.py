@@ -9,11 +9,11 @@ from typing import Any, Final
 from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
-from model_operator.core.parsing import parse_instance
 from model_operator.core.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
-from model_operator.core.render_settings import RenderSettings
-from model_operator.core.resolution import TemplateLookup, resolve_template
+from model_operator.core.templates.parsing import parse_instance
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.resolution import TemplateLookup, resolve_template
 from model_operator.core.values.violations import Violation
 
 NIL_UID: Final = "00000000-0000-0000-0000-000000000000"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from model_operator.api import EndpointConfig, ModelTemplateSpec
-from model_operator.core.environment import lay_parameters
-from model_operator.core.images import BundleImage, bundle_image, is_image, misplaced_values
-from model_operator.core.layering import layered_pod, model_container
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.references import Reference, Scope, text_form
-from model_operator.core.render_settings import RenderSettings
-from model_operator.core.substitution import TemplatedField, compile_positions, substitute
+from model_operator.core.templates.environment import lay_parameters
+from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
+from model_operator.core.templates.layering import layered_pod, model_container
+from model_operator.core.templates.references import Reference, Scope, text_form
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.substitution import TemplatedField, compile_positions, substitute
 from model_operator.core.values.json_values import count_elements
 
 MAX_VALUES: Final = 512 * 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from model_operator.core.references import Reference
+from model_operator.core.templates.references import Reference
 
 Path = tuple[str | int, ...]
 """Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""
@@ -131,7 +131,7 @@ _FREE_IN_CONTAINERS: Final = _paths(
     """
 )
 """Below an item of ``containers`` and ``initContainers``. ``image`` has a rule of its own, in
-`model_operator.core.images`, ``subPath`` one in `guarded_mounts`."""
+`model_operator.core.templates.images`, ``subPath`` one in `guarded_mounts`."""
 
 _COMMANDS: Final = frozenset({("command",), ("probe", "exec", "command"), ("lifecycle", "exec", "command")})
 """Of a command, the arguments are free; what is run, the first item, is not, nor the command as a whole."""
@@ -182,7 +182,7 @@ def guarded_mounts(pod_template: Mapping[str, Any] | None) -> frozenset[Path]:
     Parameters
     ----------
     pod_template
-        A pod template that has passed `model_operator.core.pod_shape.check_pod_template`.
+        A pod template that has passed `model_operator.core.templates.pod_shape.check_pod_template`.
     """
     spec = (pod_template or {}).get("spec") or {}
     # A list: the name of a mount may still be any JSON.

@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from model_operator.core.guarded_fields import CONTAINER_LISTS, PROBES, STRING_MAPS, Path, is_guarded
+from model_operator.core.templates.guarded_fields import (
+    CONTAINER_LISTS,
+    PROBES,
+    STRING_MAPS,
+    Path,
+    is_guarded,
+)
 
 
 class FieldType(Enum):
@@ -35,7 +41,7 @@ class FieldSpec:
         Whether the kubelet expands ``$(VAR)`` in it.
     guarded
         Whether only values that the template lists may get into it; see
-        `model_operator.core.guarded_fields`.
+        `model_operator.core.templates.guarded_fields`.
     image
         Whether it is a whole reference to an image.
     is_item

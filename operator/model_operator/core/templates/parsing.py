@@ -21,7 +21,7 @@ from model_operator.api import (
 )
 from model_operator.core.objects.kept_form import known_faults
 from model_operator.core.parameters.schema import parse_parameter_schema
-from model_operator.core.templates import CompiledTemplate, compile_template
+from model_operator.core.templates.compile import CompiledTemplate, compile_template
 from model_operator.core.values.violations import Violation, sort_violations
 
 _UNREADABLE: Any = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model_operator.api import BundleConfig
-from model_operator.core.references import ParsedString, Reference, Scope, parse_text, text_form
+from model_operator.core.templates.references import ParsedString, Reference, Scope, parse_text, text_form
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.references import text_form
+from model_operator.core.templates.references import text_form
 
 _MENTION = re.compile(r"\$\$|\$\(([^)]*)\)")
 

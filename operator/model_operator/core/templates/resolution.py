@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from model_operator.api import ModelInstance, TemplateKind
-from model_operator.core.templates import CompiledTemplate
+from model_operator.core.templates.compile import CompiledTemplate
 
 
 class TemplateLookup(Protocol):

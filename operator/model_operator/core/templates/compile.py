@@ -8,21 +8,21 @@ from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
-from model_operator.core.contracts import contracts
-from model_operator.core.deployment import check_strategy
-from model_operator.core.guarded_fields import (
+from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
+from model_operator.core.parameters.secret_refs import open_secret_refs
+from model_operator.core.templates.contracts import contracts
+from model_operator.core.templates.guarded_fields import (
     Path,
     guarded_mounts,
     is_chosen_by_the_author,
 )
-from model_operator.core.images import bundle_image, choosing_references, is_image, is_registry
-from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
-from model_operator.core.parameters.secret_refs import open_secret_refs
-from model_operator.core.pod import PodProgram, compile_pod
-from model_operator.core.pod_fields import place_of
-from model_operator.core.pod_shape import check_pod_template
-from model_operator.core.references import Reference, ReferenceSyntaxError, parse_text
-from model_operator.core.substitution import CHOSEN, NOT_CLOSED, check_text, strings
+from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
+from model_operator.core.templates.pod import PodProgram, compile_pod
+from model_operator.core.templates.pod_fields import place_of
+from model_operator.core.templates.pod_shape import check_pod_template
+from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
+from model_operator.core.templates.strategy import check_strategy
+from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 MAX_EXPRESSIONS: Final = 1000

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_operator.api import BundleConfig, EndpointConfig, EndpointType, ModelTemplateSpec
-from model_operator.core.environment import lay_environment
-from model_operator.core.probes import lay_port, lay_probes
+from model_operator.core.templates.environment import lay_environment
+from model_operator.core.templates.probes import lay_port, lay_probes
 
 MODEL_CONTAINER = "model"
 """Name of the container that serves the model."""
@@ -30,7 +30,7 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     Parameters
     ----------
     spec
-        Of a template whose ``pod_template`` has passed `model_operator.core.pod_shape.check_pod_template`.
+        Of a template whose ``pod_template`` has passed `core.templates.pod_shape.check_pod_template`.
 
     Returns
     -------

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from model_operator.core.guarded_fields import Path, is_chosen_by_the_author, is_command
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.pod_fields import (
+from model_operator.core.templates.guarded_fields import Path, is_chosen_by_the_author, is_command
+from model_operator.core.templates.pod_fields import (
     FieldSpec,
     FieldType,
     holds_strings,
     is_expanded_by_kubelet,
     place_of,
 )
-from model_operator.core.references import (
+from model_operator.core.templates.references import (
     ParsedString,
     Reference,
     ReferenceSyntaxError,

@@ -1,0 +1,1 @@
+"""Compiling a template: references, images, the layers of its pod, strategy and contracts."""
