@@ -22,7 +22,7 @@ from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.reports import Report, ReportFormat, written
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.parameters.validation import validate_parameters
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import InvalidObjectError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from model_operator.core.objects.drift import with_applied_hash
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.values.json_values import wire_json
 from tests.bench.client import Request

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from model_operator.core.rendering import Rendering
+from model_operator.core.rendering.render import Rendering
 from tests.docs.blocks import blocks
 
 TEMPLATE = yaml.safe_load("""

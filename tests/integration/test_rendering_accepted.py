@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.api.enums import EndpointType, GpuType
 from model_operator.core.objects.drift import is_applied, with_applied_hash
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from tests.integration.operator.examples import environment, instance, template
 

@@ -19,7 +19,7 @@ from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.pruning import prunable
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
-from model_operator.core.rendering import RenderedDeployment, Rendering
+from model_operator.core.rendering.render import RenderedDeployment, Rendering
 from model_operator.core.replicas import has_min_workers, leaves_replicas, with_replicas, without_replicas
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import (

@@ -17,7 +17,7 @@ from model_operator.api.values import MAX_WORKERS
 from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.reasons.refusals import is_malformed, is_quota
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import PodProgram
 from model_operator.core.templates.render_settings import RenderSettings

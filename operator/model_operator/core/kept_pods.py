@@ -19,7 +19,7 @@ from typing import Any
 from model_operator.api import ModelInstance
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.managed_fields import applied_fields
-from model_operator.core.rendering import RenderedDeployment
+from model_operator.core.rendering.render import RenderedDeployment
 from model_operator.core.templates.compile import CompiledTemplate
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from model_operator.api import ModelInstance
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering import Rendering, render, rendering_faults
+from model_operator.core.rendering.render import Rendering, render, rendering_faults
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import Violation, sort_violations

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from model_operator.core.autoscaler import AUTOSCALER
 from model_operator.core.objects.drift import hash_matches, with_applied_hash
 from model_operator.core.objects.rollout import RolloutState, assess_rollout
+from model_operator.core.rendering.autoscaler import AUTOSCALER
 
 
 class _Key(NamedTuple):

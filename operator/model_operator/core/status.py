@@ -19,8 +19,8 @@ from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering import RenderedDeployment
-from model_operator.core.service import service_url
+from model_operator.core.rendering.render import RenderedDeployment
+from model_operator.core.rendering.service import service_url
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.undisclosed import Redactor
 from model_operator.core.values.limits import MAX_VIOLATIONS

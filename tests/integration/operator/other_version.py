@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from model_operator.cli.main import main
-from model_operator.core import rendering
-from model_operator.core.deployment import render_deployment as as_now
+from model_operator.core.rendering import render as rendering
+from model_operator.core.rendering.deployment import render_deployment as as_now
 
 HISTORY = 7
 

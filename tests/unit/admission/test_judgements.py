@@ -16,7 +16,7 @@ from model_operator.core.admission.instance import (
 )
 from model_operator.core.admission.template import Impact, judge_template
 from model_operator.core.objects.drift import pod_revision
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.settings import BATCH_APPLIERS

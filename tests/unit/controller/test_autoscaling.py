@@ -13,7 +13,7 @@ from model_operator.controller.children import ChildSync
 from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from model_operator.kube.resources import CHILD_KINDS

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from tests.docs.blocks import blocks, documents
 from tests.docs.examples import INSTANCE, TEMPLATE, Example, examples, overlaid, rendered

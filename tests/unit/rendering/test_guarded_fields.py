@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 
 OPEN = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 
 FREE = {"type": "string"}

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 from model_operator.core.templates.guarded_fields import Path, is_guarded
 from tests.kubernetes_schemas import packaged

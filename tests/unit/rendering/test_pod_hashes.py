@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from model_operator.core.objects.drift import pod_revision
-from model_operator.core.rendering import Rendering, render
+from model_operator.core.rendering.render import Rendering, render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.cluster.processes import REPOSITORY

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from model_operator.core.values.violations import InvalidObjectError, Violation
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate
 from model_operator.core.objects.drift import with_applied_hash
-from model_operator.core.rendering import render
+from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from model_operator.core.templates.render_settings import RenderSettings
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance, ModelTemplate
-from model_operator.core.rendering import Rendering, render
+from model_operator.core.rendering.render import Rendering, render
 from model_operator.core.templates.compile import compile_template
 from model_operator.core.templates.references import parse_text
 

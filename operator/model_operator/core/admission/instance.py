@@ -13,13 +13,13 @@ from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, war
 from model_operator.core.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
+from model_operator.core.rendering.scaling import excess_workers, stated_workers
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
 from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
-from model_operator.core.workers import excess_workers, stated_workers
 
 _NIL_UID = "00000000-0000-0000-0000-000000000000"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model_operator.core.rendering.scaling import WorkerBounds
 from model_operator.core.templates.layering import MODEL_CONTAINER
-from model_operator.core.workers import WorkerBounds
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 """Its kind."""

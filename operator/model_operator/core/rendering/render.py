@@ -13,20 +13,20 @@ from model_operator.api import (
     InstanceDeployment,
     ModelInstance,
 )
-from model_operator.core.autoscaler import render_autoscaler
-from model_operator.core.deployment import render_deployment
-from model_operator.core.disruption_budget import render_disruption_budget
 from model_operator.core.objects.drift import applicable_deployment
 from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
 from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT, Budget
 from model_operator.core.parameters.validation import validate_parameters
-from model_operator.core.service import render_service, service_url
+from model_operator.core.rendering.autoscaler import render_autoscaler
+from model_operator.core.rendering.deployment import render_deployment
+from model_operator.core.rendering.disruption_budget import render_disruption_budget
+from model_operator.core.rendering.scaling import WorkerBounds, excess_workers, worker_bounds
+from model_operator.core.rendering.service import render_service, service_url
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import MAX_VALUES, PodProgram
 from model_operator.core.templates.references import Reference, Scope
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
-from model_operator.core.workers import WorkerBounds, excess_workers, worker_bounds
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 COMPONENT = "model-server"

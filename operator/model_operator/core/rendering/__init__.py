@@ -1,0 +1,1 @@
+"""Rendering an instance of a compiled template into its child objects."""
