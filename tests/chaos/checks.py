@@ -23,8 +23,8 @@ from model_operator.core.objects.ownership import (
     controller_of,
     instance_key,
 )
-from model_operator.core.plan import Plan, make_plan
-from model_operator.core.replicas import has_min_workers
+from model_operator.core.planning.plan import Plan, make_plan
+from model_operator.core.planning.replicas_handover import has_min_workers
 from model_operator.core.status import Observation, instance_status
 from model_operator.core.template_status import template_status
 from model_operator.core.templates.parsing import parse_instance, parse_template

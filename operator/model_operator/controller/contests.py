@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from model_operator.core.contention import (
+from model_operator.core.objects.drift import APPLIED_HASH, hash_matches
+from model_operator.core.objects.ownership import INSTANCE_LABEL
+from model_operator.core.planning.contention import (
     PEACE_SECONDS,
     Contention,
     contested_for,
@@ -19,9 +21,12 @@ from model_operator.core.contention import (
     wait_before,
     written,
 )
-from model_operator.core.drift import ContestedField, contested_fields, fingerprint, rewritten_fields
-from model_operator.core.objects.drift import APPLIED_HASH, hash_matches
-from model_operator.core.objects.ownership import INSTANCE_LABEL
+from model_operator.core.planning.contested_fields import (
+    ContestedField,
+    contested_fields,
+    fingerprint,
+    rewritten_fields,
+)
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, NotFoundError
 from model_operator.kube.object_cache import NamespacedName

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.replicas import REPLICAS_MANAGER, handover
+from model_operator.core.planning.replicas_handover import REPLICAS_MANAGER, handover
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ConflictError
 from model_operator.kube.resources import DEPLOYMENTS

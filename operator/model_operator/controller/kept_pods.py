@@ -10,8 +10,8 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.state import ClusterState
-from model_operator.core.kept_pods import applied_pods, recorded_revision, with_pod_template
-from model_operator.core.plan import Plan
+from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
+from model_operator.core.planning.plan import Plan
 from model_operator.core.rendering.render import RenderedDeployment
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import NotFoundError

@@ -11,7 +11,7 @@ import structlog
 
 from model_operator.api import TemplateKind
 from model_operator.controller.state import CachedDryRun, ClusterState
-from model_operator.core.dry_run import (
+from model_operator.core.planning.dry_run import (
     DryRunResult,
     dry_run_deployment,
     dry_run_pod,

@@ -8,15 +8,15 @@ from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
 from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.drift import MAX_FIELDS, ContestedField
 from model_operator.core.identity import created_by
-from model_operator.core.kept_pods import recorded_revision
 from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.objects.drift import hash_matches
 from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.parameters.schema import parse_parameter_schema
-from model_operator.core.plan import Plan
+from model_operator.core.planning.contested_fields import MAX_FIELDS, ContestedField
+from model_operator.core.planning.pinned_pods import recorded_revision
+from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import RenderedDeployment

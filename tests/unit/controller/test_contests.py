@@ -9,7 +9,7 @@ import pytest
 
 from model_operator.controller.children import ChildSync
 from model_operator.controller.contests import Contests
-from model_operator.core.drift import ContestedField
+from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.kube.client import Object
 from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi

@@ -13,9 +13,9 @@ import yaml
 
 from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.state import ClusterState
-from model_operator.core.kept_pods import with_pod_template
 from model_operator.core.objects.drift import pod_revision
-from model_operator.core.plan import Plan, make_plan
+from model_operator.core.planning.pinned_pods import with_pod_template
+from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.errors import ApiError

@@ -12,7 +12,7 @@ from model_operator.api import TemplateKind
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner, home_namespace
-from model_operator.core.dry_run import DryRunResult
+from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.contention import (
+from model_operator.core.planning.contention import (
     LONGEST_PAUSE_SECONDS,
     PEACE_SECONDS,
     SETTLED_SECONDS,

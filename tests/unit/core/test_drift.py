@@ -11,8 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.drift import MAX_FIELDS, ContestedField, contested_fields, differences, fingerprint
 from model_operator.core.objects.drift import is_subset, with_applied_hash
+from model_operator.core.planning.contested_fields import (
+    MAX_FIELDS,
+    ContestedField,
+    contested_fields,
+    differences,
+    fingerprint,
+)
 
 IMAGE = 'spec.template.spec.containers[name="model"].image'
 

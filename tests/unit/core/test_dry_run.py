@@ -9,7 +9,13 @@ import pytest
 import yaml
 
 from model_operator.api import TemplateKind
-from model_operator.core.dry_run import NAME, DryRunResult, dry_run_deployment, dry_run_pod, interpret
+from model_operator.core.planning.dry_run import (
+    NAME,
+    DryRunResult,
+    dry_run_deployment,
+    dry_run_pod,
+    interpret,
+)
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.unit.core.rfc7386 import apply_merge_patch

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance
-from model_operator.core.kept_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.objects.drift import pod_revision
+from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.rendering.render import RenderedDeployment, render
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.plan import Plan, find_problem, make_plan, malformed, summarize
+from model_operator.core.planning.plan import Plan, find_problem, make_plan, malformed, summarize
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import Violation

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from model_operator.core.objects.drift import with_applied_hash
-from model_operator.core.pruning import prunable
+from model_operator.core.planning.pruning import prunable
 
 CASES = yaml.safe_load((Path(__file__).parent / "prunings.yaml").read_text())
 STATUSES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.replicas import (
+from model_operator.core.planning.replicas_handover import (
     handover,
     has_min_workers,
     leaves_replicas,

@@ -10,7 +10,7 @@ import pytest
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
-from model_operator.core.plan import make_plan
+from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings

@@ -26,9 +26,9 @@ import yaml
 
 from model_operator.api import ModelInstance, ModelInstanceStatus
 from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.drift import ContestedField
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
-from model_operator.core.plan import Plan, make_plan, malformed
+from model_operator.core.planning.contested_fields import ContestedField
+from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
 from model_operator.core.status import Observation, instance_status, needs_diagnosis

@@ -10,7 +10,7 @@ import yaml
 
 from model_operator.api import ModelTemplateStatus
 from model_operator.core.arrivals import InstanceCounts
-from model_operator.core.dry_run import DryRunResult
+from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.template_status import template_status
 from model_operator.core.templates.parsing import parse_template
 

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
-from model_operator.core.plan import find_problem
+from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.scaling import excess_workers, stated_workers

@@ -8,7 +8,7 @@ from typing import Any
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
-from model_operator.core.plan import Plan, find_problem, make_plan
+from model_operator.core.planning.plan import Plan, find_problem, make_plan
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings

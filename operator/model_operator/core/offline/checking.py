@@ -8,14 +8,14 @@ from typing import Any
 from model_operator.api import TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Examination, examine_instance
-from model_operator.core.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.offline.stored_form import unknown_field
 from model_operator.core.offline.wording import in_our_words
-from model_operator.core.plan import make_plan
+from model_operator.core.planning.dry_run import DryRunResult, dry_run_deployment
+from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template

@@ -9,7 +9,7 @@ from typing import Any, Final
 from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
-from model_operator.core.plan import make_plan
+from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings

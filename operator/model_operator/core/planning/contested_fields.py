@@ -10,7 +10,7 @@ from typing import Any
 
 from model_operator.core.objects.drift import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
 from model_operator.core.objects.ownership import MANAGER
-from model_operator.core.replicas import REPLICAS_MANAGER, has_min_workers
+from model_operator.core.planning.replicas_handover import REPLICAS_MANAGER, has_min_workers
 from model_operator.core.values.json_values import stable_json
 
 MAX_FIELDS = 16

@@ -1,0 +1,1 @@
+"""Deciding what to apply: plan, pinned pod templates, pruning, replicas, dry-run."""
