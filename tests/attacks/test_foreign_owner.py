@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_operator.core.causes.workers import REVISION
+from model_operator.core.diagnosis.deployment_pods import REVISION
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.waiting import wait_for

@@ -13,9 +13,9 @@ from typing import Any, Unpack
 
 import structlog
 
-from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.causes.events import events_of_pod
-from model_operator.core.causes.workers import group_pods
+from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.diagnosis.deployment_pods import group_pods
+from model_operator.core.diagnosis.pod_events import events_of_pod
 from model_operator.core.reasons.reasons import POD_REASONS, Reason
 from model_operator.kube.client import ApiClient, Selection
 from model_operator.kube.errors import ApiError, ForbiddenError

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
-from model_operator.core.causes.cause import Diagnosis
+from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.identity import created_by
 from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.objects.drift import hash_matches

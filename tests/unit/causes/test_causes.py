@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.causes.workers import REVISION, DeploymentPods, group_pods
+from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.diagnosis.deployment_pods import REVISION, DeploymentPods, group_pods
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
 every_case = pytest.mark.parametrize(

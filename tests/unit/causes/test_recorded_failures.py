@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.causes.cause import Diagnosis
-from model_operator.core.causes.workers import REVISION, group_pods
+from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
 from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.status import Observation, instance_status, needs_diagnosis

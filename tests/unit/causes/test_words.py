@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.core.causes.words import normalized_message
+from model_operator.core.diagnosis.kubelet_messages import normalized_message
 
 UID = "8d239c74-204b-43c5-bdee-c27056fe75d5"
 POD = {

@@ -14,7 +14,7 @@ from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Key, Scope, Triggers
 from model_operator.controller.workers import WorkerPool
-from model_operator.core.causes.workers import REVISION
+from model_operator.core.diagnosis.deployment_pods import REVISION
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind

@@ -16,7 +16,7 @@ import yaml
 from model_operator.cli.plugin.status import status_parts
 from model_operator.cli.plugin.why import why_parts
 from model_operator.cli.terminal import plain
-from model_operator.core.causes.workers import group_pods
+from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.explanation import explain
 from model_operator.core.inspection.facts import Facts
 from model_operator.core.status import Observation, instance_status, needs_diagnosis

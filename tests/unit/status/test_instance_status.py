@@ -25,7 +25,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelInstance, ModelInstanceStatus
-from model_operator.core.causes.cause import Diagnosis
+from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed

@@ -11,8 +11,8 @@ from typing import Any, Unpack
 
 from model_operator.api import TemplateKind
 from model_operator.cli.plugin.asking import QuestionError
-from model_operator.core.causes.events import events_of_pod
-from model_operator.core.causes.workers import group_pods
+from model_operator.core.diagnosis.deployment_pods import group_pods
+from model_operator.core.diagnosis.pod_events import events_of_pod
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.objects.ownership import INSTANCE_LABEL

@@ -6,7 +6,7 @@ import datetime
 import re
 from typing import Final
 
-from model_operator.core.causes.events import moment
+from model_operator.core.diagnosis.pod_events import moment
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model_operator.api import DeploymentState
-from model_operator.core.causes.workers import group_pods
+from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
 from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict

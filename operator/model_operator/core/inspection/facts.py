@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model_operator.core.causes.events import Event
-from model_operator.core.causes.workers import REVISION, deployment_key, replica_set_key
+from model_operator.core.diagnosis.deployment_pods import REVISION, deployment_key, replica_set_key
+from model_operator.core.diagnosis.pod_events import Event
 from model_operator.core.objects.ownership import controller_key, instance_key
 
 Object = Mapping[str, Any]

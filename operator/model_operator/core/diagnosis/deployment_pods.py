@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_operator.core.causes.cause import Diagnosis, failure
-from model_operator.core.causes.events import Event, moment
-from model_operator.core.causes.pod import (
+from model_operator.core.diagnosis.cause import Diagnosis, failure
+from model_operator.core.diagnosis.kubelet_messages import normalized_message
+from model_operator.core.diagnosis.pod import (
     condition,
     crashed_without_readiness_probe,
     has_ended,
     is_ready,
     judge_pod,
 )
-from model_operator.core.causes.words import normalized_message
+from model_operator.core.diagnosis.pod_events import Event, moment
 from model_operator.core.objects.ownership import OwnerKey, controller_key, key_of_owner
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 

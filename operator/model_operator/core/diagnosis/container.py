@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from model_operator.core.causes.cause import NOTHING, Finding, failure, note
-from model_operator.core.causes.events import Event, last_seen, moment, of_container, with_reason
-from model_operator.core.causes.words import normalized_message
+from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note
+from model_operator.core.diagnosis.kubelet_messages import normalized_message
+from model_operator.core.diagnosis.pod_events import Event, last_seen, moment, of_container, with_reason
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 
 _PULL_ERRORS = frozenset(

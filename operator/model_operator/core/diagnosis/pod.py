@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_operator.core.causes.cause import NOTHING, Diagnosis, Finding, failure, note
-from model_operator.core.causes.container import containers_of, judge_container
-from model_operator.core.causes.events import Event, recent, with_reason
-from model_operator.core.causes.words import normalized_message
+from model_operator.core.diagnosis.cause import NOTHING, Diagnosis, Finding, failure, note
+from model_operator.core.diagnosis.container import containers_of, judge_container
+from model_operator.core.diagnosis.kubelet_messages import normalized_message
+from model_operator.core.diagnosis.pod_events import Event, recent, with_reason
 from model_operator.core.reasons.reasons import Reason
 
 _CREATING = frozenset({"ContainerCreating", "PodInitializing"})
