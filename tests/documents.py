@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from model_operator.controller.metrics.catalog import metrics_table
-from model_operator.core.events import event_reasons_table
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
+from model_operator.core.status.events import event_reasons_table
 from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from tests.bench import report as performance
 from tests.docs.api_reference import instance_reference, template_reference

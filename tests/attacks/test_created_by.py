@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_operator.core.identity import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
 from tests.integration.admission.people import Writer

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model_operator.api import ModelInstance, TemplateKind
-from model_operator.core.arrivals import count_instances
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
@@ -25,8 +24,9 @@ from model_operator.core.objects.ownership import (
 )
 from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.planning.replicas_handover import has_min_workers
-from model_operator.core.status import Observation, instance_status
-from model_operator.core.template_status import template_status
+from model_operator.core.status.instance import Observation, instance_status
+from model_operator.core.status.template import template_status
+from model_operator.core.status.template_rollout import count_instances
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template

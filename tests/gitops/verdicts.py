@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
-from model_operator.core.template_status import TemplateReason
+from model_operator.core.status.template import TemplateReason
 from tests.gitops import kstatus, lua
 from tests.gitops.argocd import health_script
 

@@ -12,7 +12,6 @@ from model_operator.controller.contests import Contests
 from model_operator.controller.handover import hand_over
 from model_operator.controller.leftovers import exists
 from model_operator.controller.state import ClusterState
-from model_operator.core.events import ChildAction, ObjectRef, Verb
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField
@@ -26,6 +25,7 @@ from model_operator.core.planning.replicas_handover import (
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.rendering.render import RenderedDeployment, Rendering
+from model_operator.core.status.events import ChildAction, ObjectRef, Verb
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import (
     ApiError,

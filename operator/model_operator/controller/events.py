@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from model_operator.controller.metrics.instruments import Metrics, Posting
-from model_operator.core.events import Event, event_object, series
 from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.reasons.refusals import is_namespace_terminating
+from model_operator.core.status.events import Event, event_object, series
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, micro_time, utc_now
 from model_operator.kube.errors import (

@@ -15,12 +15,12 @@ from model_operator.controller.contests import Contests
 from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.leftovers import StaleChildCollector
 from model_operator.controller.state import ClusterState, bound_template
-from model_operator.core.arrivals import rollout_share
-from model_operator.core.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.refusals import Failure, is_object_missing
-from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
+from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.template_rollout import rollout_share
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
-from model_operator.core.arrivals import InstanceCounts, count_instances
 from model_operator.core.objects.kept_form import kept_form
 from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
@@ -17,6 +16,7 @@ from model_operator.core.objects.ownership import (
     is_instance,
 )
 from model_operator.core.planning.dry_run import DryRunResult
+from model_operator.core.status.template_rollout import InstanceCounts, count_instances
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of

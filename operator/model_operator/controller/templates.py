@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from model_operator.api import TemplateKind
 from model_operator.controller.state import ClusterState
 from model_operator.controller.trials import TemplateDryRunner
-from model_operator.core.events import Event, own_ref, template_events
-from model_operator.core.template_status import template_status
+from model_operator.core.status.events import Event, own_ref, template_events
+from model_operator.core.status.template import template_status
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now

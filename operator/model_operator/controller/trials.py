@@ -19,7 +19,7 @@ from model_operator.core.planning.dry_run import (
     is_permission_missing,
 )
 from model_operator.core.reasons.refusals import is_namespace_terminating
-from model_operator.core.template_status import was_accepted
+from model_operator.core.status.template import was_accepted
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient

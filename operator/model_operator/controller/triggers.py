@@ -11,8 +11,8 @@ import structlog
 
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.state import ClusterState, instance_of_child
-from model_operator.core.arrivals import rollout_share
 from model_operator.core.objects.kept_form import FAULTS
+from model_operator.core.status.template_rollout import rollout_share
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,

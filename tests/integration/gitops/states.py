@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from model_operator.core.reasons.reasons import Reason
-from model_operator.core.template_status import TemplateReason
+from model_operator.core.status.template import TemplateReason
 from tests.cluster.waiting import wait_for
 from tests.gitops.argocd import CUSTOMIZATIONS
 from tests.integration.operator.examples import instance, template

@@ -12,7 +12,7 @@ from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
 from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.planning.plan import make_plan
-from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.failures.catalog import FAILURES, INSTANCE, Snapshot

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.arrivals import count_instances
 from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import make_plan
-from model_operator.core.status import Observation, instance_status
-from model_operator.core.template_status import template_status
+from model_operator.core.status.instance import Observation, instance_status
+from model_operator.core.status.template import template_status
+from model_operator.core.status.template_rollout import count_instances
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.chaos.checks import Snapshot, violations

@@ -11,9 +11,9 @@ import yaml
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.contests import Contests
 from model_operator.controller.state import ClusterState
-from model_operator.core.events import ChildAction
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, render
+from model_operator.core.status.events import ChildAction
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from tests.unit.controller.fake_api import FakeApi, Refusal

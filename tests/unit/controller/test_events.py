@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from model_operator.controller import events as subject
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.metrics.instruments import Metrics
-from model_operator.core.events import Event, EventType, own_ref
+from model_operator.core.status.events import Event, EventType, own_ref
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import ResourceKind

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.arrivals import InstanceCounts, count_instances, rolled_out, rollout_share
+from model_operator.core.status.template_rollout import (
+    InstanceCounts,
+    count_instances,
+    rolled_out,
+    rollout_share,
+)
 
 READY = [{"type": "Ready", "status": "True"}]
 STALLED_ONE = "1 cannot be until somebody acts: their Ready conditions say who."

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.events import (
+from model_operator.core.reasons.reasons import Reason
+from model_operator.core.status.events import (
     ChildAction,
     Event,
     EventReason,
@@ -20,8 +21,7 @@ from model_operator.core.events import (
     own_ref,
     template_events,
 )
-from model_operator.core.reasons.reasons import Reason
-from model_operator.core.template_status import TemplateReason
+from model_operator.core.status.template import TemplateReason
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from tests.unit.controller.objects import instance, template
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_operator.core.identity import created_by
+from model_operator.core.status.created_by import created_by
 
 USER, TYPE = "modeloperator.dev/created-by-user-id", "modeloperator.dev/created-by-identity-type"
 

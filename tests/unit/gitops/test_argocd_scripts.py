@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from model_operator.core.reasons.reasons import Reason
-from model_operator.core.template_status import TemplateReason
+from model_operator.core.status.template import TemplateReason
 from tests.gitops.argocd import (
     CONFIG_MAP,
     CUSTOMIZATIONS,

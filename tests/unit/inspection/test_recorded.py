@@ -19,7 +19,7 @@ from model_operator.cli.terminal import plain
 from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.explanation import explain
 from model_operator.core.inspection.facts import Facts
-from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
 from tests.failures.catalog import FAILURES, INSTANCE
 from tests.failures.record import load
 from tests.gitops.argocd import CUSTOMIZATIONS

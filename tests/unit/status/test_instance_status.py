@@ -31,7 +31,7 @@ from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Actor, Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
-from model_operator.core.status import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.merge_patch import merge_patch

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus
-from model_operator.core.arrivals import InstanceCounts
 from model_operator.core.planning.dry_run import DryRunResult
-from model_operator.core.template_status import template_status
+from model_operator.core.status.template import template_status
+from model_operator.core.status.template_rollout import InstanceCounts
 from model_operator.core.templates.parsing import parse_template
 
 TEMPLATE = yaml.safe_load((Path(__file__).parents[1] / "core" / "template.yaml").read_text())

@@ -8,7 +8,6 @@ from typing import Any
 
 from model_operator.api import DeploymentState, ModelInstance
 from model_operator.core.diagnosis.cause import Diagnosis
-from model_operator.core.identity import created_by
 from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
 from model_operator.core.objects.drift import hash_matches
 from model_operator.core.objects.ownership import INSTANCE_LABEL
@@ -21,8 +20,9 @@ from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import RenderedDeployment
 from model_operator.core.rendering.service import service_url
+from model_operator.core.status.created_by import created_by
+from model_operator.core.status.redaction import Redactor
 from model_operator.core.templates.contracts import contracts
-from model_operator.core.undisclosed import Redactor
 from model_operator.core.values.limits import MAX_VIOLATIONS
 
 _SHOWN = 3

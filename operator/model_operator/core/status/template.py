@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from model_operator.core.arrivals import InstanceCounts, rolled_out
 from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import Actor, ReasonInfo
+from model_operator.core.status.template_rollout import InstanceCounts, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
 
 

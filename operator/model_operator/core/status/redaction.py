@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from model_operator.api import ModelInstance
 from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
-from model_operator.core.readings import CUT, folded, readings
+from model_operator.core.status.readings import CUT, folded, readings
 from model_operator.core.templates.compile import CompiledTemplate
 
 HIDDEN: Final = "…"
@@ -87,7 +87,7 @@ class Redactor:
         """Return a text with `HIDDEN` in place of values, also of one that was cut off.
 
         A value is found as it is and as it stands in the quotes of Go, JSON, YAML, URLs and HTML, see
-        `model_operator.core.readings`. Takes time in proportion to the text.
+        `model_operator.core.status.readings`. Takes time in proportion to the text.
         """
         if not self._values:
             return text

@@ -13,7 +13,7 @@ from typing import Any
 
 from model_operator.api import API_VERSION, ModelInstance
 from model_operator.core.reasons.reasons import Actor, Reason, ReasonInfo
-from model_operator.core.template_status import TemplateReason
+from model_operator.core.status.template import TemplateReason
 from model_operator.core.templates.compile import CompiledTemplate
 
 MAX_NOTE = 1024

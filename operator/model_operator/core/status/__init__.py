@@ -1,0 +1,1 @@
+"""Computing the status of instances and templates, and the Events about them."""
