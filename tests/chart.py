@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from model_operator.core.admission.callers import Webhook, webhook_named
+from model_operator.core.webhooks.callers import Webhook, webhook_named
 
 REPOSITORY = Path(__file__).parent.parent
 MANIFESTS = REPOSITORY / "manifests"

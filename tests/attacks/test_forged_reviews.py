@@ -21,7 +21,7 @@ from model_operator.controller.listening import bind
 from model_operator.controller.places import Places
 from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
-from model_operator.core.admission.callers import Gate, Webhook
+from model_operator.core.webhooks.callers import Gate, Webhook
 from tests.attacks.strangers import Stranger
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.integration.metrics.scrape import series

@@ -28,8 +28,9 @@ import structlog
 from cryptography import x509
 
 from model_operator.controller.issuing import issue
-from model_operator.core.admission.callers import Gate, is_token
-from model_operator.core.certificates import (
+from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
+from model_operator.core.webhooks.callers import Gate, is_token
+from model_operator.core.webhooks.certificate import (
     SERVING_ENTRY,
     SERVING_KEY_ENTRY,
     Identity,
@@ -41,8 +42,7 @@ from model_operator.core.certificates import (
     read_authorities,
     trusted,
 )
-from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
-from model_operator.core.publication import client_config_patch, token_to_publish, tokens_called
+from model_operator.core.webhooks.publication import client_config_patch, token_to_publish, tokens_called
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.clock import Clock, utc_now
 from model_operator.kube.errors import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_operator.controller.lease import Lease
 from model_operator.controller.preflight import check_lease
-from model_operator.core.leases import Timing
+from model_operator.core.leader_election import Timing
 from model_operator.kube.client import ApiClient
 from model_operator.kube.kubeconfig import is_pods_own
 from model_operator.kube.namespace import own_namespace

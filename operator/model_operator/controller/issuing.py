@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from model_operator.core.certificates import (
+from model_operator.core.webhooks.certificate import (
     AUTHORITY_NAME,
     AUTHORITY_VALIDITY,
     BACKDATING,
@@ -33,7 +33,7 @@ def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
     Parameters
     ----------
     renewal
-        As :func:`~model_operator.core.certificates.judge` returns it.
+        As :func:`~model_operator.core.webhooks.certificate.judge` returns it.
     names
         DNS names and IP addresses by which the webhooks are called.
     now

@@ -1,4 +1,4 @@
-"""Holding the Lease by which replicas agree on the one that writes; `core/leases.py` decides."""
+"""Holding the Lease by which replicas agree on the one that writes; `core/leader_election.py` decides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import structlog
 
-from model_operator.core.leases import (
+from model_operator.core.leader_election import (
     Observation,
     Step,
     Timing,

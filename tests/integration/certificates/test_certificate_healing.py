@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
-from model_operator.core.certificates import read_authorities
+from model_operator.core.webhooks.certificate import read_authorities
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import StartupError

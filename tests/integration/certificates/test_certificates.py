@@ -11,7 +11,7 @@ from aiohttp import web
 
 from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
 from model_operator.controller.issuing import issue, issue_authority
-from model_operator.core.certificates import Renewal, read_authorities
+from model_operator.core.webhooks.certificate import Renewal, read_authorities
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK
 from tests.integration.certificates.setting import KINDS, Setting, eventually, running

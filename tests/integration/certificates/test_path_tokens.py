@@ -13,7 +13,7 @@ import yaml
 from aiohttp import web
 
 from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
-from model_operator.core.admission.callers import Caller, Webhook, path_of, webhook_named
+from model_operator.core.webhooks.callers import Caller, Webhook, path_of, webhook_named
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK, shipped
 from tests.integration.certificates.setting import KINDS, Setting, eventually, running

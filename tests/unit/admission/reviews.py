@@ -13,8 +13,8 @@ from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.reviewers import Admission
-from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.webhooks.callers import Caller, Webhook
 from model_operator.kube.errors import ApiUnavailableError, NotFoundError
 from model_operator.settings import BATCH_APPLIERS
 

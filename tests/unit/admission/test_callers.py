@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.admission.callers import (
+from model_operator.core.webhooks.callers import (
     Call,
     Caller,
     Gate,

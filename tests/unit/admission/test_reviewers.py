@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from model_operator.controller.webhooks import reviewers as subject
 from model_operator.controller.webhooks.review import MalformedReviewError
-from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.status.created_by import CREATED_BY_USER
+from model_operator.core.webhooks.callers import Caller, Webhook
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import UNAVAILABLE, FakeServer, admission, ask, review, stored
 

@@ -20,7 +20,7 @@ from model_operator.controller.places import Closing, Places
 from model_operator.controller.webhooks import server as subject
 from model_operator.controller.webhooks.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
-from model_operator.core.admission.callers import Gate
+from model_operator.core.webhooks.callers import Gate
 from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.integration.operator.examples import instance, template

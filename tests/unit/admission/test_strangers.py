@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.controller.metrics.instruments import Metrics
-from model_operator.core.admission.callers import Caller, Webhook
+from model_operator.core.webhooks.callers import Caller, Webhook
 from tests.integration.operator.examples import instance, template
 from tests.unit.admission.reviews import FakeServer, admission, ask, review, stored
 

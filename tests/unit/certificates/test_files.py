@@ -17,7 +17,7 @@ from cryptography.x509 import CertificateBuilder, SubjectAlternativeName, random
 
 from model_operator.controller.certificates import FileCertificate
 from model_operator.controller.issuing import issue
-from model_operator.core.certificates import Identity, Renewal, bundle, general_name
+from model_operator.core.webhooks.certificate import Identity, Renewal, bundle, general_name
 from model_operator.kube.errors import StartupError
 from tests.cluster.waiting import wait_for
 from tests.unit.certificates.handshake import shown_certificate

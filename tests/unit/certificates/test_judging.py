@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.issuing import issue, issue_authority, issue_serving, issue_token
-from model_operator.core.certificates import (
+from model_operator.core.webhooks.certificate import (
     AUTHORITY_VALIDITY,
     BACKDATING,
     SERVING_VALIDITY,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.publication import client_config_patch, token_to_publish, tokens_called
+from model_operator.core.webhooks.publication import client_config_patch, token_to_publish, tokens_called
 
 OLD, NEW, FOREIGN = "a1" * 32, "b2" * 32, "c3" * 32
 SERVICE = {"namespace": "model-operator", "name": "model-operator-webhook"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.leases import (
+from model_operator.core.leader_election import (
     Observation,
     Step,
     Timing,

@@ -20,7 +20,6 @@ from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Scope
 from model_operator.controller.webhooks.live import LiveTemplates, UnconfirmedError
 from model_operator.controller.webhooks.review import Review, answer, parse_review
-from model_operator.core.admission.callers import Caller, Webhook
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.identity import judge_creator
 from model_operator.core.admission.instance import (
@@ -36,6 +35,7 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
+from model_operator.core.webhooks.callers import Caller, Webhook
 from model_operator.kube.client import ApiClient
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import (

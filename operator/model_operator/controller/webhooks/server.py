@@ -17,7 +17,7 @@ from model_operator.controller.metrics.instruments import WEBHOOK_KEY
 from model_operator.controller.places import Bounds, Places
 from model_operator.controller.webhooks.admission_gate import AdmissionGate, OverloadedError, ReviewBody
 from model_operator.controller.webhooks.review import MalformedReviewError
-from model_operator.core.admission.callers import Caller, Gate, Webhook
+from model_operator.core.webhooks.callers import Caller, Gate, Webhook
 
 JudgeReview = Callable[[bytes, Caller], Awaitable[bytes]]
 """From the body of a review, and who sent it, to the body of the answer; :class:`MalformedReviewError` for

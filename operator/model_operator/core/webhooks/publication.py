@@ -1,7 +1,8 @@
 """What the operator writes into its webhook configurations: the authorities, and the paths with their token.
 
-Manifests leave both out, so whoever applies them does not notice. See :mod:`model_operator.core.certificates`
-for what is published, and :mod:`model_operator.core.admission.callers` for what a token is good for.
+Manifests leave both out, so whoever applies them does not notice. See
+:mod:`model_operator.core.webhooks.certificate` for what is published, and
+:mod:`model_operator.core.webhooks.callers` for what a token is good for.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from model_operator.core.admission.callers import path_of, token_in, webhook_named
+from model_operator.core.webhooks.callers import path_of, token_in, webhook_named
 
 
 def tokens_called(webhooks: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from model_operator.core.admission.callers import is_token
+from model_operator.core.webhooks.callers import is_token
 
 SERVING_VALIDITY = timedelta(days=90)
 """How long a serving certificate is valid."""

@@ -1,0 +1,1 @@
+"""How webhooks are served: the certificate, without any decision on what they review."""
