@@ -32,11 +32,12 @@ from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resync import Resync
+from model_operator.controller.scope import Key, Scope
 from model_operator.controller.state import ClusterState
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner, home_namespace
-from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.triggers import Triggers
 from model_operator.controller.vitals import WATCHER, WatchLiveness
 from model_operator.controller.watch_start import InitialListRewriter
 from model_operator.controller.watching import kopf_settings

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from model_operator.api import API_VERSION
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import (
     ApiError,

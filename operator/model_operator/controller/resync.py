@@ -14,8 +14,9 @@ from contextlib import contextmanager
 
 import structlog
 
+from model_operator.controller.scope import Scope
 from model_operator.controller.state import ClusterState
-from model_operator.controller.triggers import Scope, Triggers
+from model_operator.controller.triggers import Triggers
 from model_operator.controller.watch_start import Listed
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError

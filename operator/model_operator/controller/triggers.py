@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.scope import Key, Scope
 from model_operator.controller.state import ClusterState, instance_of_child
 from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.status.template_rollout import rollout_share
@@ -30,50 +30,6 @@ _COUNT_DELAY = 1.0
 _LOG_SECONDS = 60.0
 _WITHOUT_STATUS = (AUTOSCALERS, DISRUPTION_BUDGETS)
 """Kinds of children of whose status nothing is told."""
-
-
-class Key(NamedTuple):
-    """What a worker looks at: an instance or a template.
-
-    Attributes
-    ----------
-    kind
-        ``ModelInstance``, ``ModelTemplate`` or ``ClusterModelTemplate``.
-    namespace, name
-        The object; the namespace is empty for a cluster-scoped one.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-
-
-class Scope:
-    """Which namespaces are ours.
-
-    Parameters
-    ----------
-    namespaces
-        The namespaces to serve; all when empty.
-    excluded
-        Patterns (``*``, ``?``) of namespaces to leave alone.
-    """
-
-    def __init__(self, namespaces: list[str], excluded: list[str]) -> None:
-        self.namespaces = namespaces
-        self._excluded = excluded
-
-    def namespaces_of(self, kind: ResourceKind) -> list[str]:
-        """Return where to list and to watch a kind; an empty name means everywhere."""
-        return self.namespaces if kind.namespaced and self.namespaces else [""]
-
-    def covers(self, namespace: str) -> bool:
-        """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
-        if not namespace:
-            return True
-        if self.namespaces and namespace not in self.namespaces:
-            return False
-        return not any(fnmatchcase(namespace, pattern) for pattern in self._excluded)
 
 
 class Triggers:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.kube.resources import ResourceKind
 
 _RESYNCS = 2

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"

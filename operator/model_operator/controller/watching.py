@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from model_operator.api import GROUP
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.kube.client import PAGE
 from model_operator.kube.resources import ResourceKind
 

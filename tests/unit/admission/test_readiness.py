@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.operator import Operator
 from model_operator.controller.resync import Resync
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import MODEL_INSTANCES
 from model_operator.settings import AdmissionSettings, OperatorSettings

@@ -24,10 +24,11 @@ from model_operator.controller.events import EventRecorder
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.scope import Key, Scope
 from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner
-from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.triggers import Triggers
 from model_operator.controller.workers import WorkerPool
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object

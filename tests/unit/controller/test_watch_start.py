@@ -12,7 +12,7 @@ from aiohttp import web
 from kubernetes.client import Configuration
 
 from model_operator.controller.kopf_reading import BoundedResponse
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.controller.watch_start import InitialListRewriter, Listed
 from model_operator.kube.connection import Connection
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind

@@ -17,7 +17,7 @@ from kopf._cogs.structs import credentials, references
 from kubernetes.client import Configuration
 
 from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
-from model_operator.controller.triggers import Scope
+from model_operator.controller.scope import Scope
 from model_operator.controller.watching import kopf_settings
 from model_operator.kube.connection import Connection
 from model_operator.kube.resources import MODEL_INSTANCES

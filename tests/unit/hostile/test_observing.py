@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.scope import Key, Scope
 from model_operator.controller.state import ClusterState
-from model_operator.controller.triggers import Key, Scope, Triggers
+from model_operator.controller.triggers import Triggers
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,

@@ -1,0 +1,52 @@
+"""Which namespaces an operator serves, and the keys of its work queue."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from model_operator.kube.resources import ResourceKind
+
+
+class Key(NamedTuple):
+    """What a worker looks at: an instance or a template.
+
+    Attributes
+    ----------
+    kind
+        ``ModelInstance``, ``ModelTemplate`` or ``ClusterModelTemplate``.
+    namespace, name
+        The object; the namespace is empty for a cluster-scoped one.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Scope:
+    """Which namespaces are ours.
+
+    Parameters
+    ----------
+    namespaces
+        The namespaces to serve; all when empty.
+    excluded
+        Patterns (``*``, ``?``) of namespaces to leave alone.
+    """
+
+    def __init__(self, namespaces: list[str], excluded: list[str]) -> None:
+        self.namespaces = namespaces
+        self._excluded = excluded
+
+    def namespaces_of(self, kind: ResourceKind) -> list[str]:
+        """Return where to list and to watch a kind; an empty name means everywhere."""
+        return self.namespaces if kind.namespaced and self.namespaces else [""]
+
+    def covers(self, namespace: str) -> bool:
+        """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
+        if not namespace:
+            return True
+        if self.namespaces and namespace not in self.namespaces:
+            return False
+        return not any(fnmatchcase(namespace, pattern) for pattern in self._excluded)
