@@ -12,9 +12,9 @@ import tracemalloc
 
 import orjson
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Triggers
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.values.json_reading import read_json

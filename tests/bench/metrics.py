@@ -14,11 +14,11 @@ from multidict import CIMultiDict
 from prometheus_client import generate_latest
 from yarl import URL
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.metrics.instruments import Metrics, Result
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.state import ClusterState
 from model_operator.kube.resources import CHILD_KINDS, MODEL_INSTANCES
 
 if TYPE_CHECKING:

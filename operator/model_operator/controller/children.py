@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.contests import Contests
 from model_operator.controller.handover import hand_over
 from model_operator.controller.leftovers import exists
-from model_operator.controller.state import ClusterState
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField

@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
+from model_operator.controller.cache.cluster import ClusterState, bound_template
 from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.contests import Contests
 from model_operator.controller.kept_pods import PodTemplatePinner
 from model_operator.controller.leftovers import StaleChildCollector
-from model_operator.controller.state import ClusterState, bound_template
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.refusals import Failure, is_object_missing

@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
@@ -33,7 +34,6 @@ from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resync import Resync
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner, home_namespace

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import structlog
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.scope import Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Triggers
 from model_operator.controller.watch_start import Listed
 from model_operator.kube.client import ApiClient

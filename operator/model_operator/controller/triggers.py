@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
+from model_operator.controller.cache.cluster import ClusterState, instance_of_child
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState, instance_of_child
 from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.status.template_rollout import rollout_share
 from model_operator.kube.object_cache import NamespacedName, Object, key_of

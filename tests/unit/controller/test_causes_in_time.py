@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.triggers import Triggers
 from model_operator.controller.workers import WorkerPool

@@ -19,13 +19,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner
 from model_operator.controller.triggers import Triggers

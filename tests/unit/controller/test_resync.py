@@ -8,10 +8,10 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.resync import Resync
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.triggers import Triggers
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ApiError

@@ -7,10 +7,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key
-from model_operator.controller.state import ClusterState
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, MODEL_TEMPLATES
 from tests.unit.metrics.exposed import value, values
 

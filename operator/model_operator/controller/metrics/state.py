@@ -10,11 +10,11 @@ from prometheus_client import Metric as Samples
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.metrics import catalog
 from model_operator.controller.metrics.catalog import Metric
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key
-from model_operator.controller.state import ClusterState
 from model_operator.core.reasons.reasons import Reason
 from model_operator.kube.clock import Clock, utc_now
 from model_operator.kube.object_cache import Object

@@ -14,10 +14,10 @@ from functools import partial
 import structlog
 
 from model_operator.api import ModelInstance
+from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.defects import DefectLog
 from model_operator.controller.metrics.instruments import Decision, Metrics
 from model_operator.controller.scope import Scope
-from model_operator.controller.state import ClusterState
 from model_operator.controller.webhooks.live import LiveTemplates, UnconfirmedError
 from model_operator.controller.webhooks.review import Review, answer, parse_review
 from model_operator.core.admission.change import Change
