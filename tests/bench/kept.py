@@ -15,7 +15,7 @@ import orjson
 from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.values.json_reading import read_json
 from model_operator.kube.resources import MODEL_INSTANCES

@@ -23,7 +23,6 @@ from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.instances import InstanceReconciler
-from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
@@ -32,15 +31,16 @@ from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resync import Resync
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner, home_namespace
-from model_operator.controller.triggers import Triggers
-from model_operator.controller.vitals import WATCHER, WatchLiveness
-from model_operator.controller.watch_start import InitialListRewriter
-from model_operator.controller.watching import kopf_settings
+from model_operator.controller.watch.initial_list import InitialListRewriter
+from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
+from model_operator.controller.watch.kopf_settings import kopf_settings
+from model_operator.controller.watch.liveness import WATCHER, WatchLiveness
+from model_operator.controller.watch.resync import Resync
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
 from model_operator.controller.workers import WorkerPool

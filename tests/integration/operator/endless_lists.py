@@ -6,7 +6,7 @@ import asyncio
 from typing import NoReturn
 
 from model_operator.cli.main import main
-from model_operator.controller.resync import Resync
+from model_operator.controller.watch.resync import Resync
 
 
 async def fill(_: Resync) -> NoReturn:

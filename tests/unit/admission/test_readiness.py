@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.operator import Operator
-from model_operator.controller.resync import Resync
 from model_operator.controller.scope import Scope
+from model_operator.controller.watch.resync import Resync
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import MODEL_INSTANCES
 from model_operator.settings import AdmissionSettings, OperatorSettings
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from model_operator.controller.watch_start import Listed
+    from model_operator.controller.watch.initial_list import Listed
     from model_operator.kube.client import ApiClient
     from model_operator.kube.connection import Connection
 

@@ -13,7 +13,7 @@ from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.controller.workers import WorkerPool
 from model_operator.core.diagnosis.deployment_pods import REVISION
 from model_operator.core.templates.render_settings import RenderSettings

@@ -28,7 +28,7 @@ from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.trials import TemplateDryRunner
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.controller.workers import WorkerPool
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object

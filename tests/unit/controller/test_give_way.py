@@ -11,7 +11,7 @@ from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import MODEL_INSTANCES, MODEL_TEMPLATES, ResourceKind

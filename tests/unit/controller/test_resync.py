@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 
 from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.resync import Resync
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.resync import Resync
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ApiError
 from model_operator.kube.resources import (

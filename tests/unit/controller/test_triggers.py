@@ -9,7 +9,7 @@ import pytest
 from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.resources import (
     CHILD_KIND,
     CLUSTER_MODEL_TEMPLATES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model_operator.controller.scope import Scope
-from model_operator.controller.vitals import WatchLiveness
+from model_operator.controller.watch.liveness import WatchLiveness
 from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,

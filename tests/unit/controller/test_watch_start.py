@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from kubernetes.client import Configuration
 
-from model_operator.controller.kopf_reading import BoundedResponse
 from model_operator.controller.scope import Scope
-from model_operator.controller.watch_start import InitialListRewriter, Listed
+from model_operator.controller.watch.initial_list import InitialListRewriter, Listed
+from model_operator.controller.watch.kopf_reading import BoundedResponse
 from model_operator.kube.connection import Connection
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
 

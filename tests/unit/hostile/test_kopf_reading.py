@@ -16,9 +16,9 @@ from kopf._cogs.clients import auth, watching
 from kopf._cogs.structs import credentials, references
 from kubernetes.client import Configuration
 
-from model_operator.controller.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.scope import Scope
-from model_operator.controller.watching import kopf_settings
+from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
+from model_operator.controller.watch.kopf_settings import kopf_settings
 from model_operator.kube.connection import Connection
 from model_operator.kube.resources import MODEL_INSTANCES
 

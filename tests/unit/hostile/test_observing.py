@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.triggers import Triggers
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,

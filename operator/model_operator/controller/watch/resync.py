@@ -16,8 +16,8 @@ import structlog
 
 from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.scope import Scope
-from model_operator.controller.triggers import Triggers
-from model_operator.controller.watch_start import Listed
+from model_operator.controller.watch.initial_list import Listed
+from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError
 from model_operator.kube.object_cache import NamespacedName, Object, key_of, version_of
