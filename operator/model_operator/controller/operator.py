@@ -22,7 +22,6 @@ from model_operator.controller.cache.cluster import ClusterState
 from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
@@ -31,10 +30,12 @@ from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
+from model_operator.controller.reconcile.templates import TemplateReconciler
+from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.stopping import stop_signal, unless_stopped
-from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateDryRunner, home_namespace
 from model_operator.controller.watch.initial_list import InitialListRewriter
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.watch.kopf_settings import kopf_settings
@@ -43,7 +44,6 @@ from model_operator.controller.watch.resync import Resync
 from model_operator.controller.watch.triggers import Triggers
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.service import WebhookService
-from model_operator.controller.workers import WorkerPool
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError

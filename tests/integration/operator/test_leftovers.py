@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.controller.leftovers import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS
+from model_operator.controller.reconcile.stale_children import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.children import ChildSync
-from model_operator.controller.contests import Contests
+from model_operator.controller.reconcile.children import ChildSync
+from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template

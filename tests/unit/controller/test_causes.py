@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from model_operator.controller.causes import PATIENCE_SECONDS, PodDiagnostics
+from model_operator.controller.reconcile.diagnosis import PATIENCE_SECONDS, PodDiagnostics
 from model_operator.core.diagnosis.deployment_pods import REVISION
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import error_for

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, cast
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.causes import PodDiagnostics
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.diagnosis import PodDiagnostics
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.templates import TemplateReconciler
+from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.templates import TemplateReconciler
 from model_operator.controller.watch.triggers import Triggers
-from model_operator.controller.workers import WorkerPool
 from model_operator.core.diagnosis.deployment_pods import REVISION
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object

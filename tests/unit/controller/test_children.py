@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.children import ChildSync, NamespaceTerminatingError
-from model_operator.controller.contests import Contests
+from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
+from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, render
 from model_operator.core.status.events import ChildAction

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.children import ChildSync
-from model_operator.controller.contests import Contests
+from model_operator.controller.reconcile.children import ChildSync
+from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.kube.client import Object
 from model_operator.kube.resources import ResourceKind

@@ -20,16 +20,16 @@ from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.causes import PodDiagnostics
 from model_operator.controller.events import EventRecorder
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.diagnosis import PodDiagnostics
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner
+from model_operator.controller.reconcile.templates import TemplateReconciler
+from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateDryRunner
 from model_operator.controller.watch.triggers import Triggers
-from model_operator.controller.workers import WorkerPool
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.triggers import Triggers
 from model_operator.core.templates.render_settings import RenderSettings

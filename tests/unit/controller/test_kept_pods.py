@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.kept_pods import PodTemplatePinner
+from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.planning.pinned_pods import with_pod_template
 from model_operator.core.planning.plan import Plan, make_plan

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.instances import InstanceReconciler
-from model_operator.controller.leftovers import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS, StaleChildCollector
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.stale_children import (
+    GC_GRACE_WITHOUT_OWNER,
+    PATIENCE_SECONDS,
+    StaleChildCollector,
+)
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object

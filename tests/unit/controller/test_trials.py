@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.trials import TemplateDryRunner, home_namespace
+from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
+from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient

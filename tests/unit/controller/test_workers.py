@@ -9,12 +9,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.templates import TemplateReconciler
+from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key
-from model_operator.controller.templates import TemplateReconciler
-from model_operator.controller.workers import WorkerPool
 from model_operator.kube.errors import ApiUnavailableError, error_for
 from tests.unit.controller import virtual_clock
 from tests.unit.metrics.exposed import values

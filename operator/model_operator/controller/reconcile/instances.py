@@ -10,11 +10,11 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.cache.cluster import ClusterState, bound_template
-from model_operator.controller.causes import PodDiagnostics
-from model_operator.controller.children import ChildSync, NamespaceTerminatingError
-from model_operator.controller.contests import Contests
-from model_operator.controller.kept_pods import PodTemplatePinner
-from model_operator.controller.leftovers import StaleChildCollector
+from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
+from model_operator.controller.reconcile.contention import Contests
+from model_operator.controller.reconcile.diagnosis import PodDiagnostics
+from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
+from model_operator.controller.reconcile.stale_children import StaleChildCollector
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.refusals import Failure, is_object_missing

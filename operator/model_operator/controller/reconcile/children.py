@@ -9,9 +9,9 @@ import structlog
 
 from model_operator.api import ModelInstance
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.contests import Contests
-from model_operator.controller.handover import hand_over
-from model_operator.controller.leftovers import exists
+from model_operator.controller.reconcile.contention import Contests
+from model_operator.controller.reconcile.replicas_handover import hand_over
+from model_operator.controller.reconcile.stale_children import exists
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.trials import TemplateDryRunner
+from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner
 from model_operator.core.status.events import Event, own_ref, template_events
 from model_operator.core.status.template import template_status
 from model_operator.core.values.merge_patch import merge_patch

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import structlog
 
 from model_operator.api import TemplateKind
-from model_operator.controller.instances import InstanceReconciler
 from model_operator.controller.metrics.instruments import Metrics, Result
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.controller.scope import Key
-from model_operator.controller.templates import TemplateReconciler
 from model_operator.core.reasons.refusals import is_namespace_terminating
 from model_operator.kube.errors import (
     ApiRefusedError,

@@ -1,0 +1,1 @@
+"""Reconciling instances and templates: workers, the two reconcilers and their steps."""
