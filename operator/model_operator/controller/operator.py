@@ -19,10 +19,10 @@ from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
 from model_operator.controller.cache.cluster import ClusterState
-from model_operator.controller.election import lease_of, undelivered_seconds
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
-from model_operator.controller.lease import Lease
+from model_operator.controller.leadership.election import lease_of, undelivered_seconds
+from model_operator.controller.leadership.lease import Lease
 from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import Metrics, Port

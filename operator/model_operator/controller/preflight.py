@@ -18,7 +18,6 @@ from model_operator.kube.errors import (
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
-    LEASES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     ResourceKind,
@@ -98,28 +97,6 @@ async def check_cluster(
     except ApiError as error:
         raise StartupError(f"the API server {server} gave an unexpected answer: {error}") from error
     return [CLUSTER_MODEL_TEMPLATES, *kinds]
-
-
-async def check_lease(client: ApiClient, namespace: str, name: str) -> None:
-    """Check the permissions that leader election takes.
-
-    Raises
-    ------
-    StartupError
-        When one is missing.
-    """
-    # A right to create cannot be bound to a name. Without `watch`, a released Lease is only found later.
-    questions = [("get", name), ("update", name), ("create", "")]
-    for verb, named in questions:
-        try:
-            is_allowed = await client.is_allowed(verb, LEASES, namespace, name=named)
-        except ApiError as error:
-            raise StartupError(f"cannot ask for permissions: {error}") from error
-        if not is_allowed:
-            raise StartupError(
-                f"permission missing: {verb} {LEASES} in namespace {namespace}, which leader election takes; "
-                "grant it, or set MODEL_OPERATOR_LEADER_ELECTION=off and run a single replica"
-            )
 
 
 async def _check_crds(client: ApiClient) -> None:

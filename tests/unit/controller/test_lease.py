@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from model_operator.controller.lease import Lease, steady_time, unique_name
+from model_operator.controller.leadership.lease import Lease, steady_time, unique_name
 from model_operator.core.leader_election import Timing
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import ApiUnavailableError, LeadershipLostError, error_for

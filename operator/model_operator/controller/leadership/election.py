@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from model_operator.controller.lease import Lease
-from model_operator.controller.preflight import check_lease
+from model_operator.controller.leadership.lease import Lease
 from model_operator.core.leader_election import Timing
 from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError, StartupError
 from model_operator.kube.kubeconfig import is_pods_own
 from model_operator.kube.namespace import own_namespace
+from model_operator.kube.resources import LEASES
 from model_operator.settings import LeaderElection, OperatorSettings
 
 
@@ -33,3 +34,25 @@ async def lease_of(settings: OperatorSettings, client: ApiClient) -> Lease | Non
     await check_lease(client, namespace, wanted.name)
     timing = Timing(wanted.duration_seconds, wanted.renew_deadline_seconds, wanted.retry_period_seconds)
     return Lease(client, namespace, wanted.name, timing)
+
+
+async def check_lease(client: ApiClient, namespace: str, name: str) -> None:
+    """Check the permissions that leader election takes.
+
+    Raises
+    ------
+    StartupError
+        When one is missing.
+    """
+    # A right to create cannot be bound to a name. Without `watch`, a released Lease is only found later.
+    questions = [("get", name), ("update", name), ("create", "")]
+    for verb, named in questions:
+        try:
+            is_allowed = await client.is_allowed(verb, LEASES, namespace, name=named)
+        except ApiError as error:
+            raise StartupError(f"cannot ask for permissions: {error}") from error
+        if not is_allowed:
+            raise StartupError(
+                f"permission missing: {verb} {LEASES} in namespace {namespace}, which leader election takes; "
+                "grant it, or set MODEL_OPERATOR_LEADER_ELECTION=off and run a single replica"
+            )

@@ -1,0 +1,1 @@
+"""Leader election: the Lease, and whether and where there is to be one."""
