@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_operator.controller.certificates import SECRET_NAME
+from model_operator.controller.webhooks.certificate import SECRET_NAME
 from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import PATCH_TYPES, KubeApi, KubeApiError

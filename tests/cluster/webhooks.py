@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from model_operator.controller.issuing import issue_authority, issue_serving
+from model_operator.controller.webhooks.issuing import issue_authority, issue_serving
 from model_operator.core.webhooks.callers import path_of, webhook_named
 from tests.cluster.cluster import MANIFESTS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from model_operator.controller.issuing import issue_authority, issue_serving
+from model_operator.controller.webhooks.issuing import issue_authority, issue_serving
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:

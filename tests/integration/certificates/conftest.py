@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.controller.certificates import SECRET_NAME
+from model_operator.controller.webhooks.certificate import SECRET_NAME
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ForbiddenError, NotFoundError

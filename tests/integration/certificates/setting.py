@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography import x509
 
-from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
+from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.kube.client import ApiClient
 from tests.cluster.kube_api import KubeApi, Object, Objects
 from tests.cluster.waiting import wait_for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from model_operator.controller.certificates import SECRET_NAME, SERVICE_NAME
+from model_operator.controller.webhooks.certificate import SECRET_NAME, SERVICE_NAME
 from model_operator.settings import OperatorSettings
 from tests.cluster.cluster import MANIFESTS
 

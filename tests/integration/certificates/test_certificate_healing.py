@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
+from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.core.webhooks.certificate import read_authorities
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection

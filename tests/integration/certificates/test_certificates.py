@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
-from model_operator.controller.issuing import issue, issue_authority
+from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
+from model_operator.controller.webhooks.issuing import issue, issue_authority
 from model_operator.core.webhooks.certificate import Renewal, read_authorities
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK

@@ -12,7 +12,7 @@ import structlog
 import yaml
 from aiohttp import web
 
-from model_operator.controller.certificates import SECRET_NAME, ServingCertificate
+from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.core.webhooks.callers import Caller, Webhook, path_of, webhook_named
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK, shipped

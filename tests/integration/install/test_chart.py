@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from model_operator import __version__
-from model_operator.controller.certificates import SECRET_NAME
+from model_operator.controller.webhooks.certificate import SECRET_NAME
 from tests.chart import CHART
 from tests.cluster.kube_api import (
     KubeApi,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from model_operator.controller.certificates import SECRET_NAME
+from model_operator.controller.webhooks.certificate import SECRET_NAME
 from tests.cluster.kube_api import (
     KubeApi,
     without_status,

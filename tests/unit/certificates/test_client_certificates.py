@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from model_operator.controller.certificates import FileCertificate
+from model_operator.controller.webhooks.certificate import FileCertificate
 from model_operator.core.webhooks.callers import Gate
 from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate, write_client

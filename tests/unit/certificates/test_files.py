@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import CertificateBuilder, SubjectAlternativeName, random_serial_number
 
-from model_operator.controller.certificates import FileCertificate
-from model_operator.controller.issuing import issue
+from model_operator.controller.webhooks.certificate import FileCertificate
+from model_operator.controller.webhooks.issuing import issue
 from model_operator.core.webhooks.certificate import Identity, Renewal, bundle, general_name
 from model_operator.kube.errors import StartupError
 from tests.cluster.waiting import wait_for

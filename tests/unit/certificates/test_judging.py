@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.controller.issuing import issue, issue_authority, issue_serving, issue_token
+from model_operator.controller.webhooks.issuing import issue, issue_authority, issue_serving, issue_token
 from model_operator.core.webhooks.certificate import (
     AUTHORITY_VALIDITY,
     BACKDATING,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kubernetes.client import Configuration
 
-from model_operator.controller.certificates import ServingCertificate
+from model_operator.controller.webhooks.certificate import ServingCertificate
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import StartupError

@@ -16,7 +16,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from kubernetes.client import Configuration
 
-from model_operator.controller.issuing import issue_authority, issue_serving
+from model_operator.controller.webhooks.issuing import issue_authority, issue_serving
 from model_operator.kube import kubeconfig as subject
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import StartupError

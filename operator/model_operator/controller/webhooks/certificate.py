@@ -27,7 +27,7 @@ from typing import Any
 import structlog
 from cryptography import x509
 
-from model_operator.controller.issuing import issue
+from model_operator.controller.webhooks.issuing import issue
 from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
 from model_operator.core.webhooks.callers import Gate, is_token
 from model_operator.core.webhooks.certificate import (
