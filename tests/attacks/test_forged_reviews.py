@@ -17,9 +17,9 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.controller.listening import bind
-from model_operator.controller.places import Places
-from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.serving.places import Places
+from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import Gate, Webhook
 from tests.attacks.strangers import Stranger

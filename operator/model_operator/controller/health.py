@@ -10,11 +10,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from model_operator.controller.inbound import Inbound, app_runner
-from model_operator.controller.main_loop import Asked, LoopStuckError
 from model_operator.controller.metrics.exposition import MetricsPage
-from model_operator.controller.places import Bounds, Closing, Places
-from model_operator.controller.side_loop import in_thread
+from model_operator.controller.serving.inbound import Inbound, app_runner
+from model_operator.controller.serving.main_loop import Asked, LoopStuckError
+from model_operator.controller.serving.places import Bounds, Closing, Places
+from model_operator.controller.serving.side_loop import in_thread
 
 Check = Callable[[], str | None]
 """Returns what is wrong, None when nothing is. Called in the loop that does the work."""

@@ -23,7 +23,6 @@ from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.leadership.election import lease_of, undelivered_seconds
 from model_operator.controller.leadership.lease import Lease
-from model_operator.controller.listening import bind
 from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.metrics.requests import request_trace
@@ -35,6 +34,7 @@ from model_operator.controller.reconcile.template_dry_run import TemplateDryRunn
 from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
+from model_operator.controller.serving.sockets import bind
 from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.watch.initial_list import InitialListRewriter
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from model_operator.controller.webhooks.admission_gate import (
+from model_operator.controller.serving.admission_gate import (
     LARGE_BYTES,
     AdmissionGate,
     OverloadedError,

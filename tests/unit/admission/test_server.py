@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from model_operator.controller.listening import bind
-from model_operator.controller.places import Closing, Places
+from model_operator.controller.serving.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
+from model_operator.controller.serving.places import Closing, Places
+from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks import server as subject
-from model_operator.controller.webhooks.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import Gate
 from model_operator.kube.errors import StartupError

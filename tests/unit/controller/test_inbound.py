@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp.http_exceptions import BadHttpMessage
 
-from model_operator.controller.inbound import Seldom, _Acceptor
-from model_operator.controller.listening import bind
+from model_operator.controller.serving.inbound import Seldom, _Acceptor
+from model_operator.controller.serving.sockets import bind
 
 LOOPBACK = "127.0.0.1"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.main_loop import Asked, LoopStuckError
+from model_operator.controller.serving.main_loop import Asked, LoopStuckError
 
 
 class Clock:

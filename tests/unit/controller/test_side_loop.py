@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.controller.side_loop import in_thread
+from model_operator.controller.serving.side_loop import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

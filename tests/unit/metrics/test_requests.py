@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from model_operator.controller.listening import bind
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.metrics.requests import request_trace, target_of
+from model_operator.controller.serving.sockets import bind
 from tests.unit.metrics.exposed import value, values
 
 if TYPE_CHECKING:

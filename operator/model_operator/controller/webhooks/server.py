@@ -12,10 +12,10 @@ from http import HTTPStatus
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from model_operator.controller.inbound import Inbound, app_runner
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY
-from model_operator.controller.places import Bounds, Places
-from model_operator.controller.webhooks.admission_gate import AdmissionGate, OverloadedError, ReviewBody
+from model_operator.controller.serving.admission_gate import AdmissionGate, OverloadedError, ReviewBody
+from model_operator.controller.serving.inbound import Inbound, app_runner
+from model_operator.controller.serving.places import Bounds, Places
 from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.webhooks.callers import Caller, Gate, Webhook
 
@@ -73,7 +73,7 @@ async def serve_webhooks(
         Returns what callers have to show now. Every path that it does not admit is 404, alike for each: an
         answer there would let in what a mistyped configuration meant to have checked.
     bound
-        Where to listen, from :func:`~model_operator.controller.listening.bind`.
+        Where to listen, from :func:`~model_operator.controller.serving.sockets.bind`.
     ssl_context
         The serving certificate; it may be reloaded meanwhile.
     gate

@@ -10,11 +10,11 @@ from functools import partial
 
 import structlog
 
-from model_operator.controller.listening import bind
 from model_operator.controller.metrics.instruments import Metrics, Port
-from model_operator.controller.places import Places
-from model_operator.controller.side_loop import in_thread
-from model_operator.controller.webhooks.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
+from model_operator.controller.serving.places import Places
+from model_operator.controller.serving.side_loop import in_thread
+from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.certificate import FileCertificate, ServingCertificate
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds

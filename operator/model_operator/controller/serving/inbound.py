@@ -22,7 +22,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from model_operator.controller.places import Closing, FieldSpec, Phase, Places
+from model_operator.controller.serving.places import Closing, FieldSpec, Phase, Places
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""Serving a port: reserving its address and accepting connections."""
