@@ -26,7 +26,7 @@ from tests.attacks.strangers import Stranger
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.integration.metrics.scrape import series
 from tests.integration.operator.examples import instance, template
-from tests.unit.admission.reviews import FakeServer, admission, review, stored
+from tests.unit.controller.webhooks.reviews import FakeServer, admission, review, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ from tests.cluster.webhooks import (
 )
 from tests.integration.metrics.scrape import by
 from tests.integration.operator.examples import instance, template
-from tests.unit.admission.reviews import review, stored
+from tests.unit.controller.webhooks.reviews import review, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

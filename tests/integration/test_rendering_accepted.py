@@ -20,7 +20,7 @@ from tests.integration.operator.examples import environment, instance, template
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
 
-GOLDEN = Path(__file__).parents[1] / "unit" / "rendering" / "golden"
+GOLDEN = Path(__file__).parents[1] / "unit" / "core" / "rendering" / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
 
 

@@ -16,7 +16,7 @@ from model_operator.kube.client import ApiClient
 from tests.cluster.kube_api import KubeApi, Object, Objects
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
-from tests.unit.certificates.handshake import shown_certificate
+from tests.unit.controller.webhooks.handshake import shown_certificate
 
 KINDS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 SERVICE_ACCOUNT = "operator"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 HERE = Path(__file__).parent
-WORDS = HERE.parents[1] / "unit" / "offline" / "words.yaml"
+WORDS = HERE.parents[1] / "unit" / "core" / "offline" / "words.yaml"
 DIFFERENCES = yaml.safe_load((HERE / "differences.yaml").read_text())
 CASES = [
     case.object

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[3]
 SAMPLES = REPOSITORY / "manifests" / "samples"
-GOLDEN = REPOSITORY / "tests" / "unit" / "rendering" / "golden"
+GOLDEN = REPOSITORY / "tests" / "unit" / "core" / "rendering" / "golden"
 COMMAND = Path(sys.executable).parent / "model-operator"
 TEMPLATE = """
 apiVersion: modeloperator.dev/v1alpha1

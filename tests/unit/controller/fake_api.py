@@ -11,7 +11,7 @@ from model_operator.core.objects.ownership import MANAGER
 from model_operator.kube.client import ApiClient, Object, Selection
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import ResourceKind
-from tests.unit.core.rfc7386 import apply_merge_patch
+from tests.unit.core.values.rfc7386 import apply_merge_patch
 
 CREATED = "2026-01-01T09:00:00Z"
 """Time at which everything is created that is applied here."""

@@ -19,7 +19,7 @@ from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import ResourceKind
 from tests.unit.controller import virtual_clock
-from tests.unit.metrics.exposed import values
+from tests.unit.controller.metrics.exposed import values
 
 START = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
 TERMINATING = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}

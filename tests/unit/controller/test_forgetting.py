@@ -42,8 +42,8 @@ from model_operator.kube.resources import (
 from tests.unit.controller import virtual_clock
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import instance, template
-from tests.unit.controller.test_causes_in_time import COMPLETE, UNDER_WAY
-from tests.unit.core.rfc7386 import apply_merge_patch
+from tests.unit.controller.reconcile.test_diagnosis_in_time import COMPLETE, UNDER_WAY
+from tests.unit.core.values.rfc7386 import apply_merge_patch
 
 KINDS = {kind.kind: kind for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, *CHILD_KIND.values())}
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

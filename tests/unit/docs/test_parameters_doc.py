@@ -25,7 +25,7 @@ from model_operator.core.templates.references import INSTANCE_FIELDS
 from model_operator.core.values.json_values import MAX_INTEGER
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS, MAX_VIOLATIONS, SCHEMA_LIMITS, VALUE_LIMITS
 from tests.docs.examples import examples
-from tests.unit.rendering.test_rendering_properties import kubelet_expand
+from tests.unit.core.rendering.test_rendering_properties import kubelet_expand
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "parameters.md"
 

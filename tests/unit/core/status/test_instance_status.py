@@ -1,0 +1,243 @@
+"""The status of an instance: each file in ``cases`` is what was observed, and what is to be told.
+
+``about``        the case in a sentence
+``instance``     what differs from the instance in ``defaults.yaml``
+``template``     what differs from the template there; null where there is none
+``current``      the status that the instance has
+``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
+``services``     the names of the live Services that are the instance's
+``causes``       by name of the Deployment: what its pods tell {reason, detail, advice}
+``contested``    by name of the deployment: fields that somebody else keeps changing {kind, field, manager}
+``failures``     by name: a refusal of the API server {attempt, code, message}, or {reason, detail}
+``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
+                 the given fields count. Null means absent.
+
+``revision: current`` in an entry of a status stands for the hash of the pods that are wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from model_operator.api import ModelInstance, ModelInstanceStatus
+from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.objects.drift import pod_revision, with_applied_hash
+from model_operator.core.planning.contested_fields import ContestedField
+from model_operator.core.planning.plan import Plan, make_plan, malformed
+from model_operator.core.reasons.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.refusals import Failure, explain_refusal
+from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.values.merge_patch import merge_patch
+from tests.unit.core.values.rfc7386 import apply_merge_patch
+
+HERE = Path(__file__).parent
+DEFAULTS = yaml.safe_load((HERE / "defaults.yaml").read_text())
+BEFORE, NOW, LATER = "2026-01-01T08:00:01Z", "2026-01-01T09:00:00Z", "2026-01-01T10:00:00Z"
+
+
+@dataclass
+class Case:
+    """One file of ``cases``."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self.content = yaml.safe_load(self.path.read_text())
+
+    @property
+    def current(self) -> dict[str, Any]:
+        return self._with_revisions(self.content.get("current") or {})
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        return self._with_revisions(self.content["expected"])
+
+    def observe(self, current: dict[str, Any] | None = None) -> Observation:
+        status = self.current if current is None else current
+        instance, plan = self._plan(status)
+        deployments = {
+            live["metadata"]["name"]: self._live(live, plan) for live in self.content.get("deployments", [])
+        }
+        failures = {name: _failure(**failure) for name, failure in self.content.get("failures", {}).items()}
+        causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
+        services = self.content.get("services", [])
+        contested = {
+            name: [ContestedField(**each) for each in fields]
+            for name, fields in self.content.get("contested", {}).items()
+        }
+        return Observation(instance, status, plan, deployments, services, failures, causes, contested)
+
+    def _plan(self, status: dict[str, Any]) -> tuple[ModelInstance, Plan | None]:
+        given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
+        instance, violations = parse_instance({**given, "status": status})
+        if instance.metadata.deletionTimestamp is not None:
+            return instance, None
+        change, template = self.content.get("template", {}), None
+        if change is not None:
+            template = parse_template(apply_merge_patch(DEFAULTS["template"], change))
+        plan = malformed(violations) if violations else make_plan(instance, template, RenderSettings())
+        return instance, plan
+
+    def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
+        _, plan = self._plan({})
+        rendered = plan.rendering.deployments if plan and plan.rendering else ()
+        current = {one.name: pod_revision(one.deployment) for one in rendered}
+        entries = [
+            {**entry, "revision": current[entry["name"]]} if entry.get("revision") == "current" else entry
+            for entry in status.get("deployments", [])
+        ]
+        return {**status, "deployments": entries} if entries else status
+
+    def _live(self, given: dict[str, Any], plan: Plan | None) -> dict[str, Any]:
+        rendered = plan.rendering.deployments if plan and plan.rendering else ()
+        applied = {one.name: with_applied_hash(one.deployment) for one in rendered}
+        status = given["status"]
+        given = {**given, "status": DEFAULTS[status] if isinstance(status, str) else status}
+        live: dict[str, Any] = apply_merge_patch(applied.get(given["metadata"]["name"], {}), given)
+        return live
+
+    def __str__(self) -> str:
+        return self.path.stem
+
+
+def _failure(
+    *, reason: str = "", detail: str = "", attempt: str = "", code: int = 0, message: str = ""
+) -> Failure:
+    if reason:
+        return Failure(Reason[reason], detail)
+    return explain_refusal(code, {"kind": "Status", "message": message}, attempt)
+
+
+def _cause(*, reason: str, detail: str, advice: str = "") -> Diagnosis:
+    return Diagnosis(Reason[reason], detail, Advice(Actor.TEMPLATE_OWNER, advice) if advice else None)
+
+
+CASES = [Case(path) for path in sorted((HERE / "cases").glob("*.yaml"))]
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def given_part(actual: Any, expected: Any) -> Any:
+    """Return of `actual` what `expected` speaks of, so that comparing shows the difference."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return {key: given_part(actual.get(key), value) for key, value in expected.items()}
+    if isinstance(expected, list) and isinstance(actual, list) and len(actual) == len(expected):
+        return [given_part(*pair) for pair in zip(actual, expected, strict=True)]
+    return actual
+
+
+@every_case
+def test_status(case: Case) -> None:
+    status = instance_status(case.observe(), NOW)
+
+    conditions = {condition["type"]: condition for condition in status["conditions"]}
+    assert conditions.keys() == case.expected["conditions"].keys()
+    assert given_part({**status, "conditions": conditions}, case.expected) == case.expected
+
+
+@every_case
+def test_what_the_api_server_stores_is_valid_and_needs_no_second_write(case: Case) -> None:
+    patch = merge_patch(case.current, instance_status(case.observe(), NOW))
+    stored = apply_merge_patch(case.current, patch)
+
+    ModelInstanceStatus.model_validate(stored)
+    assert merge_patch(stored, instance_status(case.observe(stored), LATER)) == {}
+
+
+@every_case
+def test_kstatus(case: Case) -> None:
+    status = instance_status(case.observe(), NOW)
+
+    conditions = {condition["type"]: condition for condition in status["conditions"]}
+    ready = conditions["Ready"]
+    abnormal = [conditions[kind] for kind in ("Reconciling", "Stalled") if kind in conditions]
+    if ready["status"] == "True":
+        assert abnormal == []
+    else:
+        assert [condition["status"] for condition in abnormal] == ["True"]
+        assert (abnormal[0]["reason"], abnormal[0]["message"]) == (ready["reason"], ready["message"])
+    own = [conditions[kind] for kind in ("Ready", "Available")] + abnormal
+    assert all(condition["observedGeneration"] == 4 for condition in own)
+    assert status["observedGeneration"] == 4
+
+
+def test_the_time_of_transition_stays_while_the_status_stays() -> None:
+    case = Case(HERE / "cases" / "progressing.yaml")
+    since = {"observedGeneration": 4, "lastTransitionTime": BEFORE}
+    current = {
+        "conditions": [
+            {"type": "Ready", "status": "False", "reason": "TemplateNotFound", "message": "Gone.", **since},
+            {"type": "Available", "status": "True", "reason": "Serving", "message": "One is.", **since},
+        ]
+    }
+
+    status = instance_status(case.observe(current), NOW)
+
+    times = {condition["type"]: condition["lastTransitionTime"] for condition in status["conditions"]}
+    assert times == {"Ready": BEFORE, "Available": NOW, "Reconciling": NOW}
+
+
+def test_somebody_elses_condition_is_left_to_the_letter() -> None:
+    case = Case(HERE / "cases" / "foreign_condition.yaml")
+    foreign = case.current["conditions"][1]
+
+    assert foreign in instance_status(case.observe(), NOW)["conditions"]
+
+
+def test_the_list_of_deployments_stays_within_the_bound_of_the_api() -> None:
+    case = Case(HERE / "cases" / "rolled_out.yaml")
+    observed = case.observe()
+    live = {
+        f"demo-{number}": {"metadata": {"name": f"demo-{number}"}, "spec": {}, "status": {}}
+        for number in range(100)
+    }
+
+    status = instance_status(
+        Observation(observed.instance, observed.current, observed.plan, {**live, **observed.deployments}),
+        NOW,
+    )
+
+    ModelInstanceStatus.model_validate(status)
+    assert status["deployments"][0]["name"] == "demo"
+    assert status["deployment_count"] == 101
+
+
+def test_every_reason_of_the_ready_condition_has_a_case() -> None:
+    shown = {case.expected["conditions"]["Ready"]["reason"] for case in CASES}
+
+    assert {reason.name for reason in Reason} == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "stuck"),
+    [
+        ("progressing", ["demo"]),
+        ("progress_deadline_exceeded", ["demo"]),
+        ("crash_looping_after_rollout", ["demo"]),
+        ("several_deployments", None),
+        ("rolled_out", []),
+        ("one_of_several_workers_lost", []),
+        ("scaled_to_zero", []),
+        ("pods_rejected", []),
+        ("generation_not_observed", []),
+        ("just_created", []),
+        ("deployment_rejected", []),
+        ("template_gone_while_serving", []),
+        ("terminating", []),
+    ],
+)
+def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list[str] | None) -> None:
+    case = Case(HERE / "cases" / f"{name}.yaml")
+    under_way = [
+        entry["name"]
+        for entry in instance_status(case.observe(), NOW)["deployments"]
+        if entry["status"] == "UPDATE_IN_PROGRESS"
+    ]
+
+    assert needs_diagnosis(case.observe()) == (under_way if stuck is None else stuck)

@@ -1,0 +1,104 @@
+"""The status of a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_operator.api import ModelTemplateStatus
+from model_operator.core.status.template import template_status
+from model_operator.core.status.template_rollout import InstanceCounts
+from model_operator.core.templates.parsing import parse_template
+from model_operator.core.values.merge_patch import merge_patch
+from tests.unit.core.values.rfc7386 import apply_merge_patch
+
+TEMPLATE = yaml.safe_load((Path(__file__).parents[1] / "template.yaml").read_text())
+BEFORE, NOW = "2026-01-01T08:00:00Z", "2026-01-01T09:00:00Z"
+
+
+def status(change: dict[str, Any], current: dict[str, Any], count: int = 0) -> dict[str, Any]:
+    return template_status(
+        parse_template(apply_merge_patch(TEMPLATE, change)), current, InstanceCounts(count, count), NOW
+    )
+
+
+def test_a_valid_template() -> None:
+    found = status({}, {}, count=2)
+
+    assert found == yaml.safe_load("""
+        observedGeneration: 3
+        id: u1
+        created_at: "2026-01-01T08:00:00Z"
+        instance_count: 2
+        updated_instance_count: 2
+        stalled_instance_count: 0
+        conditions:
+          - type: Ready
+            status: "True"
+            reason: TemplateValid
+            message: Instances can be made from the template.
+            observedGeneration: 3
+            lastTransitionTime: "2026-01-01T09:00:00Z"
+          - type: RolledOut
+            status: "True"
+            reason: AllUpdated
+            message: 2 of 2 instances are Ready with generation 3.
+            observedGeneration: 3
+            lastTransitionTime: "2026-01-01T09:00:00Z"
+    """)
+    ModelTemplateStatus.model_validate(found)
+    assert merge_patch(found, status({}, found, count=2)) == {}
+
+
+def test_an_invalid_template_becomes_stalled_and_says_who_must_act() -> None:
+    valid = {
+        **status({}, {}),
+        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": BEFORE}],
+    }
+
+    found = status({"spec": {"model_creation_parameters_schema": {"type": "array"}}}, valid)
+
+    message = (
+        'spec.model_creation_parameters_schema.type: must be "object": parameters are given by name. For the '
+        "template owner: Correct the listed fields."
+    )
+    same = {
+        "reason": "TemplateInvalid",
+        "message": message,
+        "observedGeneration": 3,
+        "lastTransitionTime": NOW,
+    }
+    ready, told, stalled = found["conditions"]
+    assert (told["type"], told["status"], told["reason"]) == ("RolledOut", "False", "TemplateInvalid")
+    assert [ready, stalled] == [
+        {"type": "Ready", "status": "False", **same},
+        {"type": "Stalled", "status": "True", **same},
+    ]
+    ModelTemplateStatus.model_validate(found)
+
+
+def test_a_corrected_template_is_no_longer_stalled() -> None:
+    broken = status({"spec": None}, {})
+
+    healed = status({}, broken)
+
+    assert [condition["type"] for condition in healed["conditions"]] == ["Ready", "RolledOut"]
+
+
+def test_a_count_that_changes_is_the_whole_patch_but_for_the_words() -> None:
+    current = status({}, {}, count=1)
+
+    patch = merge_patch(current, status({}, current, count=2))
+
+    assert patch.keys() == {"instance_count", "updated_instance_count", "conditions"}
+
+
+def test_instances_that_lag_leave_the_template_ready() -> None:
+    """Who waits for the template must not wait for all of its models."""
+    found = template_status(parse_template(TEMPLATE), {}, InstanceCounts(3, 1, 1), NOW)
+
+    conditions = {condition["type"]: condition["status"] for condition in found["conditions"]}
+    assert conditions == {"Ready": "True", "RolledOut": "False"}
+    assert (found["updated_instance_count"], found["stalled_instance_count"]) == (1, 1)
