@@ -47,6 +47,11 @@ def normalized_message(text: str, pod: Mapping[str, Any]) -> str:
         text = re.sub(rf"(?<![\d.]){re.escape(address)}(?![\d.]*\d)", "pod", text)
     if metadata.get("name"):
         text = text.replace(metadata["name"], "pod")
-    text = _CHANGING.sub("…", text)
+    text = without_changing(text)
     text = text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}…"
     return text.rstrip(" .")
+
+
+def without_changing(text: str) -> str:
+    """Return a text with ``…`` in place of each uid, id and time, as `settled` has it."""
+    return _CHANGING.sub("…", text)
