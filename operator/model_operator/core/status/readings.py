@@ -1,42 +1,39 @@
-"""What a text says once the escapes of whoever wrote it are undone, and where in the text it says so.
+"""What a text says once the escapes of its writer are undone, and where in the text it says so.
 
-Others quote values in their own way: Go's ``%q``, JSON, YAML, URLs, one within the other. Which characters
-they escape differs between them and from version to version; how an escape is read hardly does. So texts are
-read back, instead of guessing how a value was written.
+Go's ``%q``, JSON and URLs escape a quoted value, one within the other. Which characters they escape differs
+between them and from version to version; how an escape is read does not. So a text is read back, instead of
+guessing how a value was written.
 """
 
 from __future__ import annotations
 
 import codecs
-import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-CUT: Final = r"…|\.\.\."
-"""How others mark that a text was cut off, as a regular expression."""
+CUT: Final = r"…|\.{3,}"
+"""How a writer marks that a text was cut off, as a regular expression."""
+DEEPEST: Final = 2
+"""So many quotations with backslashes, one within the other, are undone: JSON in ``%q``."""
 _HIGHEST: Final = 0x10FFFF
-# A run of escaped bytes is UTF-8. A part of an escape before a cut stands for nothing.
+# First an escape that ends at a cut and stands for nothing, in which a surrogate may be without its pair. Go
+# writes bytes that are no UTF-8 as \x, and DEL and control characters, which are UTF-8 by themselves.
 _BACKSLASH: Final = re.compile(
-    r"(?P<bytes>(?:\\x[89a-fA-F][0-9a-fA-F]|\\[23][0-7]{2})+)"
-    rf"|\\(?:U[0-9a-fA-F]{{0,7}}|u[0-9a-fA-F]{{0,3}}|x[0-9a-fA-F]?)?(?={CUT})"
+    rf"\\(?:U[0-9a-fA-F]{{0,7}}|u[0-9a-fA-F]{{0,3}}|x[0-9a-fA-F]?)?(?={CUT})"
     rf"|\\u[dD][89abAB][0-9a-fA-F]{{2}}(?:\\(?:u[0-9a-fA-F]{{0,3}})?)?(?={CUT})"
     r"|\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})"
-    r"|\\(?:U(?P<eight>[0-9a-fA-F]{8})|u(?P<four>[0-9a-fA-F]{4})|u\{(?P<any>[0-9a-fA-F]{1,6})\}"
-    r"|x(?P<two>[0-9a-fA-F]{2})|(?P<octal>[01][0-7]{2}))"
-    r"|\\(?P<fold>\n[ \t]*)"
-    r"|\\(?P<one>.)",
+    r"|(?P<bytes>(?:\\x[0-9a-fA-F]{2})+)"
+    r"|\\(?:U(?P<eight>[0-9a-fA-F]{8})|u(?P<four>[0-9a-fA-F]{4})|(?P<one>.))",
     re.DOTALL,
 )
-_BYTE: Final = re.compile(r"\\x(..)|\\(...)")
-_LETTERS: Final = dict(zip("abfnrtv0eNLP_", "\a\b\f\n\r\t\v\0\x1b\x85\u2028\u2029\xa0", strict=True))
+_LETTERS: Final = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _PERCENT: Final = re.compile(
     rf"(?P<bytes>(?:%[0-9a-fA-F]{{2}})+)(?:%[0-9a-fA-F]?(?={CUT}))?|%[0-9a-fA-F]?(?={CUT})"
 )
 _QUERY: Final = re.compile(rf"{_PERCENT.pattern}|\+")
-_ENTITY: Final = re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
-_REPEATS: Final = re.compile(r"[\s+]+|\$+|'+")
+_SPACES: Final = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +54,29 @@ class Reading:
 
 
 def readings(text: str) -> Iterator[Reading]:
-    """Yield what a text may say, itself first, each once, then each with repeats folded.
+    """Yield what a text may say, itself first, each once, and each also on one line.
 
-    Takes time in proportion to the text. Escapes are undone up to three deep.
+    Backslashes are undone up to `DEEPEST` times, and then the escapes of a URL once. Takes time in proportion
+    to the text.
     """
     seen: set[str] = set()
-    plain = Reading(text, [*range(len(text))], [*range(1, len(text) + 1)])
-    quoted = _rewritten(plain, _BACKSLASH, _unescaped)
-    twice = _rewritten(quoted, _BACKSLASH, _unescaped)
-    url = _rewritten(plain, _PERCENT, _unquoted)
-    page = _rewritten(plain, _ENTITY, _named)
-    for each in (
-        plain,
-        quoted,
-        twice,
-        _rewritten(twice, _BACKSLASH, _unescaped),
-        url,
-        _rewritten(plain, _QUERY, _unquoted),
-        _rewritten(quoted, _QUERY, _unquoted),
-        _rewritten(url, _PERCENT, _unquoted),
-        _rewritten(url, _BACKSLASH, _unescaped),
-        _rewritten(quoted, _PERCENT, _unquoted),
-        _rewritten(twice, _PERCENT, _unquoted),
-        page,
-        _rewritten(page, _BACKSLASH, _unescaped),
-        _rewritten(quoted, _ENTITY, _named),
-    ):
-        for form in (each, _rewritten(each, _REPEATS, _once)):
-            if form.text not in seen:
-                seen.add(form.text)
-                yield form
+    quoted = Reading(text, [*range(len(text))], [*range(1, len(text) + 1)])
+    for depth in range(DEEPEST + 1):
+        quoted = _rewritten(quoted, _BACKSLASH, _unescaped) if depth else quoted
+        for each in (
+            quoted,
+            _rewritten(quoted, _PERCENT, _unquoted),
+            _rewritten(quoted, _QUERY, _unquoted),
+        ):
+            for form in (each, _rewritten(each, _SPACES, lambda _: " ")):
+                if form.text not in seen:
+                    seen.add(form.text)
+                    yield form
 
 
 def folded(text: str) -> str:
-    """Return a text with each space, ``$`` and ``'`` once, as a reading has it.
-
-    Texts are put on one line, the kubelet wants ``$`` doubled, YAML doubles ``'``, and a URL has ``+`` for a
-    space.
-    """
-    return _REPEATS.sub(_once, text)
+    """Return a text on one line, each run of spaces as one, as a reading has it."""
+    return _SPACES.sub(" ", text)
 
 
 def _rewritten(
@@ -123,18 +104,15 @@ def _rewritten(
 def _unescaped(found: re.Match[str]) -> str:
     kind = found.lastgroup
     match kind:
-        case None | "fold":
+        case None:
             return ""
         case "bytes":
-            each = _BYTE.finditer(found[0])
-            return _decoded(bytes(int(one[1], 16) if one[1] else int(one[2], 8) for one in each))
+            return _decoded(bytes.fromhex(found["bytes"].replace("\\x", "")))
         case "low":
             high, low = int(found["high"], 16), int(found["low"], 16)
             return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
         case "one":
             return _LETTERS.get(found["one"], found["one"])
-        case "octal":
-            return chr(int(found["octal"], 8))
     code = int(found[kind], 16)
     return chr(code) if code <= _HIGHEST else ""
 
@@ -146,17 +124,5 @@ def _unquoted(found: re.Match[str]) -> str:
 
 
 def _decoded(content: bytes) -> str:
-    """Return bytes as UTF-8 that may be cut off; what is none has a character per byte."""
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(content)
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _named(found: re.Match[str]) -> str:
-    return html.unescape(found[0])
-
-
-def _once(found: re.Match[str]) -> str:
-    first = found[0][0]
-    return first if first in "$'" else " "
+    """Return bytes as UTF-8: U+FFFD for what is none, and nothing for a last character that is cut."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(content)

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ModelInstance
+from model_operator.core.diagnosis.kubelet_messages import without_changing
 from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
 from model_operator.core.status.readings import CUT, folded, readings
 from model_operator.core.templates.compile import CompiledTemplate
@@ -28,6 +29,7 @@ _WORD: Final = 8
 _PART: Final = 16
 """So many characters of a longer value are taken out also where the rest of it does not follow."""
 _CUT: Final = re.compile(rf"[\"'`]?(?P<mark>{CUT})")
+_DOTS: Final = len("...")
 _COMMON: Final = "Deployment Service HorizontalPodAutoscaler PodDisruptionBudget container model image"
 
 
@@ -58,6 +60,7 @@ class Redactor:
         given = [
             value for each in parameters for name, value in (each or {}).items() if name not in references
         ]
+        self._known_public: dict[str, bool] = {}
         self._values = {form for value in _scalars(given) for form in _forms(value) if len(form) >= _LEAST}
 
     @cached_property
@@ -83,11 +86,18 @@ class Redactor:
         text = "\n".join([_COMMON, *names, *_keys(told), *_scalars([told])])
         return f"{text}\n{folded(text)}"
 
+    def _is_public(self, value: str) -> bool:
+        """Whether a text is said elsewhere, looked up once: a value may stand in a text many times."""
+        known = self._known_public.get(value)
+        if known is None:
+            known = self._known_public[value] = value in self._public
+        return known
+
     def redact(self, text: str) -> str:
         """Return a text with `HIDDEN` in place of values, also of one that was cut off.
 
-        A value is found as it is and as it stands in the quotes of Go, JSON, YAML, URLs and HTML, see
-        `model_operator.core.status.readings`. Takes time in proportion to the text.
+        A value is found as it is and as Go, JSON and URLs quote it, see `model_operator.core.status.readings`, and
+        with ``$`` doubled for the kubelet. Takes time in proportion to the text.
         """
         if not self._values:
             return text
@@ -118,13 +128,14 @@ class Redactor:
                 value = text[start:end]
                 beside = text[max(start - 1, 0) : start] + text[end : end + 1]
                 is_part_of_word = _is_common(value) and any(map(str.isalnum, beside))
-                if not is_part_of_word and value not in self._public:
+                if not is_part_of_word and not self._is_public(value):
                     yield start, end
 
     def _cut_off(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where the beginning of a value starts that ends where a text was cut off, and the mark."""
         for mark in _CUT.finditer(text):
-            for cut in {mark.start(), mark.start("mark")}:
+            # Dots and quotes before the mark may be the value's own.
+            for cut in {mark.start(), mark.start("mark"), max(mark.start("mark"), mark.end() - _DOTS)}:
                 sizes = range(min(_PART, cut), _LEAST - 1, -1)
                 size = next((size for size in sizes if self._is_beginning(text[cut - size : cut])), 0)
                 if size:
@@ -200,10 +211,13 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield a text as it is, and as a reading has it that is on one line."""
-    yield text
-    yield folded(text)
-    yield folded(text).strip()
+    """Yield a text as it is, on one line, and as a cause quotes it, each also with ``$`` doubled."""
+    for each in {text, text.replace("$", "$$")}:
+        line = folded(each)
+        yield each
+        yield line
+        yield line.strip()
+        yield without_changing(line).strip(" .")
 
 
 def _is_common(text: str) -> bool:
