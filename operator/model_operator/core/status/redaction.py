@@ -96,7 +96,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return a text with `HIDDEN` in place of values, also of one that was cut off.
 
-        A value is found as it is and as Go, JSON and URLs quote it, see `model_operator.core.status.readings`,
+        A value is found as it is and as Go, JSON and URLs quote it (`model_operator.core.status.readings`),
         and with ``$`` doubled for the kubelet. Takes time in proportion to the text.
         """
         if not self._values:
