@@ -57,40 +57,40 @@ FAULTS = {
     "no-image": Fault(
         "ImagePullFailed",
         # Why is the registry's to say.
-        r'image "\S+:no-such-tag" of container model cannot be pulled: .+\. For the template owner: Correct '
-        r"registry, image, tag, digest or image_pull_secrets; it is tried again\.",
+        r'image "\S+:no-such-tag" of container model cannot be pulled: .+\. Action \(template owner\): '
+        r"fix the registry, image, tag, digest or image_pull_secrets; retried automatically\.",
         bundle={"tag": "no-such-tag"},
     ),
     "crashing": Fault(
         "CrashLooping",
-        r"container model keeps ending, with exit code 1\. For the template owner: Read its last words with "
-        r"kubectl logs --previous; correct image, command, resources or parameters\.",
+        r"container model keeps ending, with exit code 1\. Action \(template owner\): check "
+        r"kubectl logs --previous, then fix the image, command, resources or parameters\.",
         bundle={"env": {"PORT": "http"}},
     ),
     "small-memory": Fault(
         "OOMKilled",
-        r"container model was killed as it used more memory than its limit of 40Mi\. For the template owner: "
-        r"Raise memory in endpoint_config, or have the model use less\.",
+        r"container model was killed as it used more memory than its limit of 40Mi\. "
+        r"Action \(template owner\): increase endpoint_config\.memory or reduce memory usage\.",
         endpoint={"memory": "40Mi"},
     ),
     "too-large": Fault(
         "Unschedulable",
         # What else keeps a pod off a node is each cluster's own.
-        r"no node takes the pod: .*Insufficient cpu.*\. For the cluster administrator: Add or free a node of "
-        r"that kind, or have the template ask for less; it is tried again\.",
+        r"no node takes the pod: .*Insufficient cpu.*\. Action \(cluster administrator\): add or free a "
+        r"suitable node, or reduce the requests of the template; retried automatically\.",
         endpoint={"cpus": 1000},
     ),
     "no-secret": Fault(
         "ContainerConfigError",
-        r'container model cannot be created: secret "no-such-secret" not found\. For the template owner: '
-        r"Create what is named here or correct the template; it is tried again\.",
+        r'container model cannot be created: secret "no-such-secret" not found\. Action \(template owner\): '
+        r"create the named object or key, or fix the template; retried automatically\.",
         pod={"containers": [{"name": "model", "env": [SECRET_KEY]}]},
     ),
     "no-account": Fault(
         "PodsRejected",
-        r'pods are refused: pods "no-account-\S+" is forbidden: error looking up service account '
-        r'\S+/no-such-account: serviceaccount "no-such-account" not found\. For the template owner: Correct '
-        r"pod_template or have the cluster allow it; it is tried again\.",
+        r'pods are rejected: pods "no-account-\S+" is forbidden: error looking up service account '
+        r'\S+/no-such-account: serviceaccount "no-such-account" not found\. Action \(template owner\): '
+        r"fix pod_template, or have the cluster allow it; retried automatically\.",
         pod={"serviceAccountName": "no-such-account"},
     ),
 }

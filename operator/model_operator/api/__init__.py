@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model_operator.api.enums import (
+    Actor,
     ConditionStatus,
     DeploymentState,
     EndpointProtocol,
@@ -38,6 +39,7 @@ from model_operator.api.status import (
     DeploymentStatusEntry,
     ModelInstanceStatus,
     ModelTemplateStatus,
+    Problem,
     TemplateRef,
     ValidationErrorEntry,
 )
@@ -54,6 +56,7 @@ __all__ = [
     "API_VERSION",
     "GROUP",
     "VERSION",
+    "Actor",
     "ApiModel",
     "BaseModelDetails",
     "BaseModelMetadata",
@@ -82,6 +85,7 @@ __all__ = [
     "ModelVendor",
     "ObjectMeta",
     "OwnerReference",
+    "Problem",
     "Resource",
     "TemplateKind",
     "TemplateRef",

@@ -118,3 +118,12 @@ class ConditionStatus(StrEnum):
     TRUE = "True"
     FALSE = "False"
     UNKNOWN = "Unknown"
+
+
+class Actor(StrEnum):
+    """Who must act on a problem."""
+
+    USER = "user"
+    TEMPLATE_OWNER = "template owner"
+    CLUSTER = "cluster administrator"
+    OPERATOR = "operator administrator"

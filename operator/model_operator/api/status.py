@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from model_operator.api.enums import DeploymentState, IdentifierType, TemplateKind
+from model_operator.api.enums import Actor, DeploymentState, IdentifierType, TemplateKind
 from model_operator.api.meta import ApiModel, Condition
 from model_operator.api.rules import ATOMIC, INT_OR_STRING, Schema, keyed_by
 from model_operator.api.values import JsonObject
@@ -70,6 +70,19 @@ class ValidationErrorEntry(ApiModel):
     """Code of the error for programs to read, such as `missing`."""
 
 
+class Problem(ApiModel):
+    """Why something is not ready, and who must act; the fields of which a message is made."""
+
+    reason: str
+    """Code of the problem for programs to read, one of the reasons of the Ready condition."""
+    detail: str
+    """What is wrong, and where."""
+    actor: Actor | None = None
+    """Who must act; absent when nobody has to."""
+    next_step: str | None = None
+    """What the actor must do; without an actor, what to check if the state lasts."""
+
+
 class ContestedFieldEntry(ApiModel):
     """A field of a child that somebody else keeps changing."""
 
@@ -95,11 +108,13 @@ class DeploymentStatusEntry(ApiModel):
     """Workers that serve."""
     url: str | None = None
     """Address in the cluster; absent where the endpoint type has no Service."""
-    revision: str | None = None
+    pod_revision: str | None = None
     """Hash of the pod template that was applied for this specification and this generation of the template:
     rolled out while the status is READY. An operator that would render other pods leaves them as they are."""
     message: str | None = None
-    """What is in the way, and who must do what next."""
+    """What is wrong, who must act, and how; for people to read, while programs read `problem`."""
+    problem: Problem | None = None
+    """Why the deployment is not ready; absent when it is."""
     contested: Annotated[list[ContestedFieldEntry], Field(max_length=16), ATOMIC] | None = None
     """The fields of the deployment's children that somebody else keeps changing; absent for none."""
 
@@ -112,6 +127,8 @@ class ModelInstanceStatus(ApiModel):
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: this specification is fully rolled out. Available: something serves, of
     any revision. Reconciling, Stalled: present only while true."""
+    problem: Problem | None = None
+    """Why the instance is not Ready; absent when it is. For programs, which do not read messages."""
     id: str | None = None
     """Identity of the instance, its metadata.uid."""
     created_at: Time | None = None

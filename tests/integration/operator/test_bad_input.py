@@ -80,7 +80,7 @@ def test_invalid_template_is_named_on_both_objects_and_what_serves_stays(
     wait_for(lambda: ready(api.get("ModelInstance", "minilm"))["reason"] == "TemplateInvalid")
     message = ready(api.get("ModelInstance", "minilm"))["message"]
     assert path in message
-    assert "For the template owner" in message
+    assert "Action (template owner)" in message
     assert api.condition("ModelInstance", "minilm", "Available")["status"] == "True"
     assert api.get("Deployment", "minilm")["metadata"]["generation"] == before
     api.delete("ModelTemplate", "encoder")
@@ -140,6 +140,6 @@ def test_quota_is_the_cluster_s_matter_and_heals(api: KubeApi) -> None:
     api.apply(TEMPLATE)
     api.apply(instance())
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="QuotaExceeded")
-    assert "For the cluster administrator" in ready(obj)["message"]
+    assert "Action (cluster administrator)" in ready(obj)["message"]
     api.delete("ResourceQuota", "none")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", deadline=90)

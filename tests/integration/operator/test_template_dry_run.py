@@ -22,8 +22,8 @@ shared = pytest.mark.usefixtures("operator")
 
 VALID = "Instances can be made from the template."
 NEXT_STEP = (
-    "For the template owner: Correct the template, or create what it needs; what depends on the cluster is "
-    "tried again."
+    "Action (template owner): fix the template, or create what it needs; failures that depend on the "
+    "cluster are retried automatically."
 )
 
 
@@ -213,7 +213,7 @@ def test_admission_policy_counts_as_a_refusal(api: KubeApi, cluster_api: KubeApi
         wait_for(is_in_force)
         message = ready(api.get("ModelTemplate", "encoder"))["message"]
         assert message.startswith("The API server refuses the rendered Deployment: ValidatingAdmissionPolicy")
-        assert "denied request: name a team. For the template owner" in message
+        assert "denied request: name a team. Action (template owner)" in message
     finally:
         cluster_api.delete("ValidatingAdmissionPolicyBinding", namespace)
         cluster_api.delete("ValidatingAdmissionPolicy", namespace)

@@ -54,7 +54,7 @@ def test_template_and_instance_become_a_deployment_a_service_and_a_status(
     assert status["deployment_count"] == 1
     assert status["url"] == f"http://minilm.{namespace}.svc"
     (entry,) = status["deployments"]
-    assert entry.pop("revision")
+    assert entry.pop("pod_revision")
     assert entry == {
         "name": "minilm",
         "status": "READY",

@@ -63,7 +63,7 @@ def test_of_a_model_that_fails(api: KubeApi, viewer: Person, failure: str) -> No
         for each in wait_for_cause(api, reason)["status"]["conditions"]
         if each["type"] == "Ready"
     )
-    detail, advice = message.split(" For the template owner: ")
+    detail, advice = message.split(" Action (template owner): ")
 
     status, why = viewer("status", "minilm"), viewer("why", "minilm")
 
@@ -71,7 +71,7 @@ def test_of_a_model_that_fails(api: KubeApi, viewer: Person, failure: str) -> No
     *_, pod, empty, last, who = status.stdout.splitlines()
     assert pod.split()[2] == reason
     assert pod.endswith(detail.removeprefix("Deployment minilm: "))
-    assert (empty, last, who) == ("", f"{reason}: {detail}", f"For the template owner: {advice}")
+    assert (empty, last, who) == ("", f"{reason}: {detail}", f"Action (template owner): {advice}")
     assert (why.returncode, why.stderr) == (1, "")
     assert f"What     {detail}\n" in why.stdout
     assert re.search(r"^Where    Pod minilm-\w+-\w+ of Deployment minilm: ", why.stdout, re.MULTILINE)
@@ -112,7 +112,7 @@ def test_templates_and_their_instances(api: KubeApi, cluster_api: KubeApi, viewe
         assert listed["spec"] == api.get("ModelInstance", "minilm")["spec"]
     wide = viewer("instances", "-o", "wide").stdout.splitlines()
     assert wide[0].split()[-3:] == ["KIND", "GENERATION", "MESSAGE"]
-    assert "For the user: Create the template" in wide[1]
+    assert "Action (user): create the template" in wide[1]
 
 
 def test_cluster_templates_are_shown_to_those_who_may_read_them(

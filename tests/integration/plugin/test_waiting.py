@@ -151,7 +151,7 @@ def test_wait_for_what_cannot_come(api: KubeApi, viewer: Person, started: Start)
     assert (done.returncode, done.stdout) == (1, "")
     *_, last = done.stderr.splitlines()
     assert last.startswith(f"ModelInstance {api.namespace}/minilm is Stalled: InvalidParameters: spec.model_")
-    assert last.endswith("For the user: Correct the listed fields.")
+    assert last.endswith("Action (user): fix the listed fields.")
 
     waiting = started("wait", "late", "--timeout", "1m")
     assert waiting.wait(WITHIN) == 2

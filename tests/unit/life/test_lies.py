@@ -98,7 +98,7 @@ CLAIMS: dict[str, tuple[list[Edit], str]] = {
         [
             change_condition(17, "Ready", status="False"),
             conditions(17, lambda all_: all_.append(condition("Stalled", True, 2, 8))),
-            change_condition(17, "Ready", message="It is wrong. For the template owner: Correct it."),
+            change_condition(17, "Ready", message="It is wrong. Action (template owner): Correct it."),
         ],
         "the template is right, Ready tells otherwise",
     ),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 UID = "uid-instance"
 CREATED = "2026-01-01T08:00:00Z"
 LABELS = {"modeloperator.dev/instance": INSTANCE, "modeloperator.dev/deployment": INSTANCE}
-_MESSAGES = {True: "Runs.", False: "Is under way. Nothing to do; if it lasts, describe its pods."}
+_MESSAGES = {True: "Runs.", False: "Is under way."}
 
 Edit = tuple[int, "Callable[[Object], Object | None]"]
 

@@ -96,7 +96,7 @@ class Impact:
 
 def _is_rolled(instance: ModelInstance, plan: Plan) -> bool:
     """Tell whether a Deployment that has workers gets other pods than it has."""
-    told = {entry.name: entry.revision for entry in instance.status.deployments if entry.replicas}
+    told = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
     return plan.rendering is not None and any(
         told.get(rendered.name) not in (None, rendered.revision) for rendered in plan.rendering.deployments
     )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod_events import Event, last_seen, moment, of_container, with_reason
-from model_operator.core.reasons.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.reasons import Advice, Reason
 
 _PULL_ERRORS = frozenset(
     {
@@ -38,7 +39,7 @@ _KILLED_BY_PROBE = re.compile(r"failed (startup|liveness) probe")
 _PROBE_WORDS = re.compile(r"^(\(combined from similar events\): )?(\w+) probe (failed|errored)[^:]*(: )?")
 _SIGNALLED = frozenset({137, 143})
 """Exit codes of a process that was told to end, as the kubelet does it."""
-_CORRECT_COMMAND = Advice(Actor.TEMPLATE_OWNER, "Correct the command or the image.")
+_CORRECT_COMMAND = Advice(Actor.TEMPLATE_OWNER, "fix the command or the image.")
 _LONG = datetime.timedelta(minutes=10)
 """After this time without a crash the kubelet, too, takes a container for one that runs."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import Diagnosis, failure
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod import (
@@ -19,7 +20,7 @@ from model_operator.core.diagnosis.pod import (
 )
 from model_operator.core.diagnosis.pod_events import Event, moment
 from model_operator.core.objects.ownership import OwnerKey, controller_key, key_of_owner
-from model_operator.core.reasons.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.reasons import Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"
 """Annotation by which the Deployment controller says which ReplicaSet is of the current revision."""
@@ -27,10 +28,10 @@ _REPLACED_WITHIN = datetime.timedelta(minutes=1)
 _REFUSED_BY_NODE = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "PodFeatureGateNotSupported"})
 _LET_GO_FIRST = Advice(
     Actor.TEMPLATE_OWNER,
-    "Set strategy in the template to Recreate, or to maxSurge 0 with maxUnavailable 1, or have a node added.",
+    "set strategy in the template to Recreate, or to maxSurge 0 with maxUnavailable 1, or add a node.",
 )
 _USE_LESS = Advice(
-    Actor.TEMPLATE_OWNER, "Raise storage or memory in endpoint_config, or have the model use less."
+    Actor.TEMPLATE_OWNER, "increase endpoint_config.storage or endpoint_config.memory, or reduce usage."
 )
 
 Object = Mapping[str, Any]

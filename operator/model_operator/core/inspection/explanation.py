@@ -10,12 +10,12 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model_operator.api import DeploymentState
+from model_operator.api import Actor, DeploymentState
 from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
 from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict
-from model_operator.core.reasons.reasons import Actor, Advice, Reason, read_message
+from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.values.violations import format_loc
 
 _UNJUDGED = Advice(
@@ -66,20 +66,19 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
         what = (("What", (ready["message"],)),)
         return Explanation(f"{name} has been Ready for {since}: {reason}", True, what)
     title = f"{name} has not been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
-    detail, advice = read_message(ready.get("message", ""))
+    problem = facts.status.get("problem") or {}
+    detail = problem.get("detail") or ready.get("message", "")
+    actor, next_step = problem.get("actor"), problem.get("next_step")
     if view.state is WaitState.TERMINATING:
         reason, info = Reason.Terminating.name, Reason.Terminating.value
-        detail, advice = info.meaning, info.advice
+        detail, actor, next_step = info.meaning, info.actor, info.next_step
         title = f"{name} has been on its way out for {age(metadata['deletionTimestamp'], now)}"
     parts = [
         ("What", (detail,)),
         ("Meaning", _meaning(reason) if view.state is not WaitState.TERMINATING else ()),
-        (
-            "Where",
-            tuple(each for each in dict.fromkeys(_places(facts, reason, detail)) if f"{each}." != detail),
-        ),
-        ("Who", (advice.actor.value,) if advice else ()),
-        ("Next", (advice.next_step,) if advice else ()),
+        ("Where", tuple(dict.fromkeys(_places(facts, reason)))),
+        ("Who", (actor or "nobody",) if next_step else ()),
+        ("Next", (next_step,) if next_step else ()),
         ("State", _state(facts.instance) if view.state is not WaitState.TERMINATING else ()),
         ("Serves", _serves(facts.instance)),
     ]
@@ -87,7 +86,7 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
 
 
 def _unjudged(name: str, view: WaitVerdict) -> Explanation:
-    parts = (("What", (view.told,)), ("Who", (_UNJUDGED.actor.value,)), ("Next", (_UNJUDGED.next_step,)))
+    parts = (("What", (view.told,)), ("Who", (str(_UNJUDGED.actor),)), ("Next", (_UNJUDGED.next_step,)))
     return Explanation(f"{name} is not known to be Ready", False, parts)
 
 
@@ -109,9 +108,11 @@ def _serves(instance: Object) -> tuple[str, ...]:
     return (f"{'yes' if available['status'] == 'True' else 'no'}: {available['message']}",)
 
 
-def _places(facts: Facts, reason: str, told: str) -> Iterator[str]:
+def _places(facts: Facts, reason: str) -> Iterator[str]:
     """Yield where the trouble is: fields, the template, Deployments, pods, finalizers."""
-    for each in facts.status.get("validation_errors") or ():
+    violations = facts.status.get("validation_errors") or ()
+    # A single one is the detail of the problem.
+    for each in violations if len(violations) > 1 else ():
         yield f"{format_loc(tuple(each['loc']))}: {each['msg']}"
     if reason == Reason.Terminating.name:
         for finalizer in facts.instance["metadata"].get("finalizers") or ():
@@ -126,12 +127,11 @@ def _places(facts: Facts, reason: str, told: str) -> Iterator[str]:
             continue
         pods = list(_pods(facts, live[entry["name"]])) if entry["name"] in live else []
         yield from pods
-        message = entry.get("message") or ""
-        detail, _ = read_message(message)
-        name = f"Deployment {entry['name']}"
-        own = "" if detail in told else f": {detail.removeprefix(f'{name}: ')}"
+        problem = entry.get("problem") or {}
+        # The problem of the instance has the details of those with its reason.
+        own = f": {problem['detail']}" if problem and problem["reason"] != reason else ""
         if own or not pods:
-            yield f"{name} ({entry['status']}){own}"
+            yield f"Deployment {entry['name']} ({entry['status']}){own}"
 
 
 def _pods(facts: Facts, deployment: Object) -> Iterator[str]:

@@ -21,7 +21,7 @@ from model_operator.core.inspection.facts import (
 )
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.objects.rollout import assess_rollout
-from model_operator.core.reasons.reasons import Reason, read_message
+from model_operator.core.reasons.reasons import Advice, Reason
 
 COLUMNS = ("NAME", "STATUS", "READY", "AGE", "DETAIL")
 _BRANCHES = (("├─ ", "│  "), ("└─ ", "   "))
@@ -94,9 +94,10 @@ def closing_lines(facts: Facts) -> list[str]:
     ready = condition_of(facts.instance, "Ready")
     if view.state is WaitState.UNJUDGED or not ready:
         return [view.told]
-    detail, advice = read_message(ready["message"])
-    words = [f"{ready['reason']}: {detail}"]
-    return words if advice is None else [*words, advice.sentence("").strip()]
+    problem = facts.status.get("problem") or {"detail": ready["message"]}
+    advice = Advice(problem.get("actor"), problem.get("next_step") or "")
+    hint = advice.action or advice.next_step
+    return [f"{ready['reason']}: {problem['detail']}", *([hint] if hint else [])]
 
 
 def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.datetime) -> Line:
@@ -143,11 +144,9 @@ def _deployment_line(
         DeploymentState.UPDATE_FAILED: Tone.BAD,
         None: Tone.PLAIN,
     }
-    message, _ = read_message(entry.get("message") or "")
+    problem = (entry.get("problem") or {}).get("detail")
     is_reported = any(pod.tone is Tone.BAD for pod in pods)
-    detail = entry.get("url") or ""
-    if message and not is_reported:
-        detail = message.removeprefix(f"Deployment {name}: ")
+    detail = problem if problem and not is_reported else entry.get("url") or ""
     return Line(
         f"{branch}Deployment/{name}",
         state or _NO_COUNT,

@@ -2,9 +2,9 @@
 
 A rendering follows from the generation of the instance, the generation of its template, and the operator: its
 version and its settings. The status says for which two generations it was written, and with which pods
-(``deployments[].revision``). Where neither has changed since and other pods come out now, the operator has
-changed, and nobody has asked for new pods. Then the pod template that was applied stays in place of the
-rendered one until the instance or its template changes.
+(``deployments[].pod_revision``). If neither has changed and the rendered pods differ now, the
+operator has changed. Then the pod template that was applied is pinned: it replaces the rendered one until the
+instance or its template changes.
 
 What was applied need not be stored anywhere: the API server keeps for every field who has applied it, and the
 revision proves that what is read back is what was applied, neither changed nor taken over by anybody.
@@ -42,7 +42,7 @@ def recorded_revision(
     if told != (instance.metadata.generation, metadata.uid, metadata.generation):
         return None
     entries = status.get("deployments") or []
-    return next((entry.get("revision") for entry in entries if entry.get("name") == name), None)
+    return next((entry.get("pod_revision") for entry in entries if entry.get("name") == name), None)
 
 
 def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | None:

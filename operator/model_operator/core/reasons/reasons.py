@@ -1,24 +1,15 @@
 """Every reason that ``status.conditions`` may carry, in order of precedence, and who must act on it.
 
-The order decides which one is reported when several hold. The documentation's table is made from here.
+When several hold, the first one is reported. The tables of the documentation are generated from here.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import NamedTuple
 
-
-class Actor(StrEnum):
-    """Who can change what a condition reports."""
-
-    USER = "user"
-    TEMPLATE_OWNER = "template owner"
-    CLUSTER = "cluster administrator"
-    OPERATOR = "operator administrator"
-    NOBODY = "nobody"
+from model_operator.api import Actor
 
 
 class Advice(NamedTuple):
@@ -27,21 +18,23 @@ class Advice(NamedTuple):
     Attributes
     ----------
     actor
-        Who.
+        Who; None when nobody has to.
     next_step
-        What to do, as the end of a condition's message; empty when there is nothing to do.
+        What to do, the end of a condition's message. Without an actor: what to do if the state lasts, or
+        empty; the message leaves it out.
     """
 
-    actor: Actor
+    actor: Actor | None
     next_step: str
 
+    @property
+    def action(self) -> str:
+        """The end of a condition's message, ``Action (user): ...``; empty when nobody has to act."""
+        return f"Action ({self.actor}): {self.next_step}" if self.actor else ""
+
     def sentence(self, detail: str) -> str:
-        """Return a condition's message: what is the case, then who must act and how."""
-        if not self.next_step:
-            return detail
-        if self.actor is Actor.NOBODY:
-            return f"{detail} {self.next_step}"
-        return f"{detail} For the {self.actor}: {self.next_step}"
+        """Return a condition's message: what is wrong, then who must act and how."""
+        return f"{detail} {self.action}".rstrip(" ") if self.actor else detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +45,8 @@ class ReasonInfo:
     ----------
     meaning
         One sentence for the documentation.
-    actor
-        Who must act.
-    next_step
-        What to do, as the end of the condition's message; empty when there is nothing to do.
+    actor, next_step
+        Who must act, and how; see `Advice`.
     ready
         The status of the Ready condition that goes with it.
     stalled
@@ -65,7 +56,7 @@ class ReasonInfo:
     """
 
     meaning: str
-    actor: Actor
+    actor: Actor | None
     next_step: str
     ready: bool = False
     stalled: bool = False
@@ -77,7 +68,7 @@ class ReasonInfo:
         return Advice(self.actor, self.next_step)
 
     def sentence(self, detail: str) -> str:
-        """Return a condition's message: what is the case, then who must act and how."""
+        """Return a condition's message: what is wrong, then who must act and how."""
         return self.advice.sentence(detail)
 
 
@@ -85,143 +76,144 @@ class Reason(Enum):
     """Reasons of the Ready condition of a ModelInstance, first match first."""
 
     Terminating = ReasonInfo(
-        "The instance is being deleted; Kubernetes removes its Deployments and Services.",
-        Actor.NOBODY,
-        "Nothing to do; if it does not go, look at metadata.finalizers.",
+        "The instance is being deleted; Kubernetes deletes its Deployments and Services.",
+        None,
+        "Wait; if the instance remains, check metadata.finalizers.",
     )
     TemplateNotFound = ReasonInfo(
-        "No template has the name or id in model_template_id. What already runs is left as it is.",
+        "No template has the name or id in model_template_id. Running workers are left unchanged.",
         Actor.USER,
-        "Create the template or correct spec.model_template_id; this heals by itself.",
+        "create the template or fix spec.model_template_id; retried automatically.",
     )
     TemplateInvalid = ReasonInfo(
-        "The template exists but cannot be rendered. What already runs is left as it is.",
+        "The template exists but cannot be rendered. Running workers are left unchanged.",
         Actor.TEMPLATE_OWNER,
-        "Correct the template, its own status lists what is wrong; this heals by itself.",
+        "fix the template, its status lists the errors; retried automatically.",
     )
     InvalidParameters = ReasonInfo(
-        "The parameters break the template's schema. What already runs is left as it is.",
+        "The parameters violate the template's schema. Running workers are left unchanged.",
         Actor.USER,
-        "Correct the listed fields.",
+        "fix the listed fields.",
         stalled=True,
     )
     ModelTypeMismatch = ReasonInfo(
-        "spec.model_type differs from the template's. What already runs is left as it is.",
+        "spec.model_type differs from the template's. Running workers are left unchanged.",
         Actor.USER,
-        "Remove spec.model_type or refer to a template of that type.",
+        "remove spec.model_type or use a template of that type.",
         stalled=True,
     )
     NameConflict = ReasonInfo(
-        "An object that belongs to somebody else has the name of a child. It is left untouched.",
+        "An object with the name of a child already exists and is not owned by this instance; it was left "
+        "unchanged.",
         Actor.USER,
-        "Rename or delete that object, or recreate the instance under another name.",
+        "rename or delete that object, or recreate the instance under another name.",
         stalled=True,
     )
     DeploymentRejected = ReasonInfo(
-        "The API server refuses a rendered object as invalid.",
+        "The API server rejects a rendered object as invalid.",
         Actor.TEMPLATE_OWNER,
-        "Correct the field named here in the template or in the parameters.",
+        "fix the named field in the template or in the parameters.",
         stalled=True,
     )
     OperatorForbidden = ReasonInfo(
         "The operator lacks a permission.",
         Actor.OPERATOR,
-        "Grant the operator's ServiceAccount the permission named here.",
+        "grant the named permission to the operator's ServiceAccount.",
     )
     QuotaExceeded = ReasonInfo(
-        "A ResourceQuota refuses an object.",
+        "A ResourceQuota does not admit an object.",
         Actor.CLUSTER,
-        "Raise the quota or free some of it; it is tried again.",
+        "raise the quota or free some of it; retried automatically.",
     )
     Contested = ReasonInfo(
-        "Somebody else keeps changing a field of a child back, or deletes the child. It is corrected ever "
-        "more rarely, so what runs may not be what the instance asks for.",
+        "Another field manager keeps changing a field of a child, or keeps deleting the child. The operator "
+        "corrects it less and less often, so the running workers may differ from the instance's spec.",
         Actor.USER,
-        "Have the field manager named here leave the field alone, and change the instance or its template "
+        "stop the named field manager from writing the field, and change the instance or its template "
         "instead.",
         stalled=True,
     )
     PodsRejected = ReasonInfo(
-        "The cluster refuses the pods: quota, Pod Security, a missing PriorityClass or ServiceAccount.",
+        "The cluster rejects the pods: quota, Pod Security, a missing PriorityClass or ServiceAccount.",
         Actor.TEMPLATE_OWNER,
-        "Correct pod_template or have the cluster allow it; it is tried again.",
+        "fix pod_template, or have the cluster allow it; retried automatically.",
         stalls_late=True,
     )
     ImagePullFailed = ReasonInfo(
         "An image cannot be pulled.",
         Actor.TEMPLATE_OWNER,
-        "Correct registry, image, tag, digest or image_pull_secrets; it is tried again.",
+        "fix the registry, image, tag, digest or image_pull_secrets; retried automatically.",
         stalls_late=True,
     )
     ContainerConfigError = ReasonInfo(
-        "A container cannot be created: a Secret or ConfigMap, or a key of it, is missing, or what it asks "
-        "for is not allowed.",
+        "A container cannot be created: a Secret, a ConfigMap or one of their keys is missing, or a setting "
+        "is not allowed.",
         Actor.TEMPLATE_OWNER,
-        "Create what is named here or correct the template; it is tried again.",
+        "create the named object or key, or fix the template; retried automatically.",
         stalls_late=True,
     )
     VolumeNotReady = ReasonInfo(
         "A volume cannot be mounted, or its claim is not bound.",
         Actor.TEMPLATE_OWNER,
-        "Create what is named here or correct the volumes in pod_template; it is tried again.",
+        "create the named object, or fix the volumes in pod_template; retried automatically.",
         stalls_late=True,
     )
     Unschedulable = ReasonInfo(
-        "No node takes a worker; or an old worker holds the accelerator that the new one waits for.",
+        "No node can run a worker, or the accelerator is still held by an old worker.",
         Actor.CLUSTER,
-        "Add or free a node of that kind, or have the template ask for less; it is tried again.",
+        "add or free a suitable node, or reduce the requests of the template; retried automatically.",
         stalls_late=True,
     )
     OOMKilled = ReasonInfo(
-        "A container was killed as it used more memory than it may.",
+        "A container was OOM-killed: it exceeded its memory limit, or the node ran out of memory.",
         Actor.TEMPLATE_OWNER,
-        "Raise memory in endpoint_config, or have the model use less.",
+        "increase endpoint_config.memory or reduce memory usage.",
         stalls_late=True,
     )
     CrashLooping = ReasonInfo(
-        "A container cannot be started, or ends again and again; or a pod was evicted.",
+        "A container cannot be started or keeps exiting, or a pod was evicted.",
         Actor.TEMPLATE_OWNER,
-        "Read its last words with kubectl logs --previous; correct image, command, resources or parameters.",
+        "check kubectl logs --previous, then fix the image, command, resources or parameters.",
         stalls_late=True,
     )
     ProbeFailing = ReasonInfo(
-        "A container runs, but fails its readiness probe, or is restarted for another probe.",
+        "A container runs but fails its readiness probe, or keeps being restarted by another probe.",
         Actor.TEMPLATE_OWNER,
-        "Look at the container's logs; correct healthcheck_route, port or the probes of pod_template.",
+        "check the container's logs, then fix healthcheck_route, port or the probes of pod_template.",
         stalls_late=True,
     )
     ProgressDeadlineExceeded = ReasonInfo(
-        "The roll-out made no progress within startup_timeout_seconds, and no pod says why.",
+        "The roll-out made no progress within startup_timeout_seconds, and no pod shows the cause.",
         Actor.TEMPLATE_OWNER,
-        "Look at the pods' events and logs; correct image, command or startup_timeout_seconds.",
+        "check the Events and logs of the pods, then fix the image, command or startup_timeout_seconds.",
         stalled=True,
     )
     Deploying = ReasonInfo(
-        "The roll-out of the current spec and template is under way.",
-        Actor.NOBODY,
-        "Nothing to do; if it lasts, describe its pods.",
+        "The roll-out of the current spec and template is in progress.",
+        None,
+        "Wait; if it takes too long, check the pods with kubectl describe.",
     )
     RolledOut = ReasonInfo(
         "Every deployment runs the current spec and template.",
-        Actor.NOBODY,
+        None,
         "",
         ready=True,
     )
     ScaledToZero = ReasonInfo(
-        "Rolled out with zero workers, as asked for.",
-        Actor.NOBODY,
+        "Rolled out with zero workers, as specified.",
+        None,
         "",
         ready=True,
     )
     NotDeployed = ReasonInfo(
-        "spec.deployments is an empty list: nothing is to run.",
-        Actor.NOBODY,
+        "spec.deployments is an empty list: the model has no Deployments.",
+        None,
         "",
         ready=True,
     )
     ExternallyHosted = ReasonInfo(
-        "The vendor in model_vendor hosts the model: there is no template and nothing to run.",
-        Actor.NOBODY,
+        "The vendor in model_vendor hosts the model: there is no template and no Deployment.",
+        None,
         "",
         ready=True,
     )
@@ -235,10 +227,6 @@ class Reason(Enum):
     def stalled(self) -> bool:
         """Whether a human must act before anything can change."""
         return self.value.stalled
-
-    def message(self, detail: str) -> str:
-        """Return a condition's message: what is the case, then who must act and how."""
-        return self.value.sentence(detail)
 
 
 PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
@@ -256,22 +244,7 @@ POD_REASONS = frozenset(
         Reason.ProbeFailing,
     }
 )
-"""The reasons that only pods can tell."""
-
-
-_ADDRESSED = re.compile(rf"^(.*) For the ({'|'.join(Actor)}): (.*)$", re.DOTALL)
-
-
-def read_message(message: str) -> tuple[str, Advice | None]:
-    """Return what a message that :meth:`Advice.sentence` made says is the case, and the advice at its end."""
-    addressed = _ADDRESSED.match(message)
-    if addressed:
-        detail, actor, next_step = addressed.groups()
-        return detail, Advice(Actor(actor), next_step)
-    for advice in (reason.value.advice for reason in Reason):
-        if advice.actor is Actor.NOBODY and advice.next_step and message.endswith(f" {advice.next_step}"):
-            return message.removesuffix(f" {advice.next_step}"), advice
-    return message, None
+"""The reasons that are found from pods only."""
 
 
 def reasons_table() -> str:
@@ -279,18 +252,18 @@ def reasons_table() -> str:
     rows = ["| reason | Ready | Stalled | meaning | who acts |", "|---|---|---|---|---|"]
     for reason in PRECEDENCE:
         info = reason.value
-        actor = "" if info.actor is Actor.NOBODY else info.actor.value
+        actor = info.actor or ""
         stalled = "yes" if info.stalled else "after the deadline" if info.stalls_late else ""
         rows.append(f"| `{reason.name}` | {info.ready} | {stalled} | {info.meaning} | {actor} |")
     return "\n".join(rows)
 
 
 def troubleshooting_table() -> str:
-    """Return what to do by reason, for the documentation, as Markdown."""
+    """Return the next step for each reason, for the documentation, as Markdown."""
     rows = ["| reason | meaning | who acts | next step |", "|---|---|---|---|"]
     for reason in PRECEDENCE:
         info = reason.value
         if not info.ready:
-            cells = (f"`{reason.name}`", info.meaning, info.actor.value, info.next_step)
+            cells = (f"`{reason.name}`", info.meaning, info.actor or "nobody", info.next_step)
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

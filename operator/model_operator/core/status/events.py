@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from model_operator.api import API_VERSION, ModelInstance
-from model_operator.core.reasons.reasons import Actor, Reason, ReasonInfo
+from model_operator.core.reasons.reasons import Reason, ReasonInfo
 from model_operator.core.status.template import TemplateReason
 from model_operator.core.templates.compile import CompiledTemplate
 
@@ -250,7 +250,7 @@ def _ready_events(
 
 def _type_of(info: ReasonInfo) -> EventType:
     """Return the type for a reason: whatever somebody must act on is a warning."""
-    return EventType.NORMAL if info.ready or info.actor is Actor.NOBODY else EventType.WARNING
+    return EventType.NORMAL if info.ready or info.actor is None else EventType.WARNING
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -24,10 +24,11 @@ from model_operator.core.status.created_by import created_by
 from model_operator.core.status.redaction import Redactor
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.values.limits import MAX_VIOLATIONS
+from model_operator.core.values.words import plural
 
 _SHOWN = 3
-_LATE = "It has made no progress within startup_timeout_seconds."
-_NAMELESS = "the cluster's admission or a writer that managedFields does not name"
+_LATE = "No progress within startup_timeout_seconds."
+_NAMELESS = "an admission webhook or a manager that managedFields does not name"
 _MAX_ENTRIES = 64
 """The API's bound on ``status.deployments``; only renaming over and over gets there."""
 
@@ -75,6 +76,8 @@ class _Verdict:
     state: DeploymentState
     needs_human: bool = False
     advice: Advice | None = None
+    subject: str = ""
+    """The Deployment that the detail is about, where the detail itself does not name it."""
 
     @property
     def stalled(self) -> bool:
@@ -83,7 +86,27 @@ class _Verdict:
 
     @property
     def message(self) -> str:
-        return (self.advice or self.reason.value.advice).sentence(self.detail)
+        return self._advice.sentence(self.full_detail)
+
+    @property
+    def full_detail(self) -> str:
+        """The detail with its subject."""
+        return f"{self.subject}: {self.detail}" if self.subject else self.detail
+
+    @property
+    def problem(self) -> dict[str, str | None]:
+        """The fields of which the message is made, as ``api.Problem``."""
+        advice = self._advice
+        return {
+            "reason": self.reason.name,
+            "detail": self.detail,
+            "actor": advice.actor,
+            "next_step": advice.next_step or None,
+        }
+
+    @property
+    def _advice(self) -> Advice:
+        return self.advice or self.reason.value.advice
 
 
 def needs_diagnosis(observation: Observation) -> list[str]:
@@ -135,6 +158,7 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
         "conditions": merge_conditions(
             current.get("conditions", []), conditions, generation=generation, now=now
         ),
+        "problem": None if verdict.reason.ready else verdict.problem,
         "id": instance.metadata.uid,
         "created_at": instance.metadata.creationTimestamp,
         "account_id": instance.spec.account_id or instance.metadata.namespace,
@@ -187,7 +211,7 @@ def _entries(
         verdict = _judge(rendered, observation, rollouts.get(rendered.name))
         verdicts.append(verdict)
         entry = _entry(observation, rendered.name, verdict, rollouts.get(rendered.name))
-        entry["revision"] = _applied_revision(rendered, observation)
+        entry["pod_revision"] = _applied_revision(rendered, observation)
         fields = observation.contested.get(rendered.name, ())
         if fields:
             entry["contested"] = [asdict(each) for each in fields[:MAX_FIELDS]]
@@ -206,7 +230,7 @@ def _entries(
 
 
 def _entry(observation: Observation, name: str, verdict: _Verdict, rollout: Rollout | None) -> dict[str, Any]:
-    entry = {
+    entry: dict[str, Any] = {
         "name": name,
         "status": verdict.state.value,
         "replicas": rollout.replicas if rollout else 0,
@@ -216,7 +240,7 @@ def _entry(observation: Observation, name: str, verdict: _Verdict, rollout: Roll
     if name in observation.services:
         entry["url"] = service_url(name, observation.instance.metadata.namespace)
     if verdict.detail and verdict.state is not DeploymentState.READY:
-        entry["message"] = verdict.message
+        entry |= {"message": verdict.message, "problem": verdict.problem}
     return entry
 
 
@@ -265,28 +289,30 @@ def _judge_open(what: str, rollout: Rollout, cause: Diagnosis | None) -> _Verdic
     late = f" {_LATE}" if rollout.is_overdue else ""
     failed = DeploymentState.UPDATE_FAILED
     if rollout.state is RolloutState.REJECTED:
-        detail = f"{what}: pods are refused: {rollout.message}.{late}"
-        return _Verdict(Reason.PodsRejected, detail, failed, rollout.is_overdue)
+        detail = f"pods are rejected: {rollout.message}.{late}"
+        return _Verdict(Reason.PodsRejected, detail, failed, rollout.is_overdue, subject=what)
     if cause is not None and cause.is_failure:
         # A node or a volume may just be on its way.
         waits = cause.reason in (Reason.Unschedulable, Reason.VolumeNotReady) and not rollout.is_overdue
         state = DeploymentState.UPDATE_IN_PROGRESS if waits else failed
-        detail = f"{what}: {cause.detail}{late}"
-        return _Verdict(cause.reason, detail, state, rollout.is_overdue, cause.advice)
+        detail = f"{cause.detail}{late}"
+        return _Verdict(cause.reason, detail, state, rollout.is_overdue, cause.advice, what)
     note = f" {cause.detail[0].upper()}{cause.detail[1:]}" if cause is not None else ""
     if rollout.state is RolloutState.DEADLINE_EXCEEDED:
-        return _Verdict(Reason.ProgressDeadlineExceeded, f"{what}: {rollout.message}{note}", failed)
+        detail = f"{rollout.message}{note}"
+        return _Verdict(Reason.ProgressDeadlineExceeded, detail, failed, subject=what)
+    updated = f"{rollout.updated} of {plural(rollout.wanted, 'worker')} updated"
     old = rollout.replicas - rollout.updated
-    detail = f"{what}: {rollout.updated} of {rollout.wanted} workers are of the current revision"
-    detail += f", {rollout.available} available" + (f", {old} old ones still to go." if old > 0 else ".")
-    return _Verdict(Reason.Deploying, detail + note, DeploymentState.UPDATE_IN_PROGRESS)
+    rest = f"; {plural(old, 'old worker')} still terminating" if old > 0 else ""
+    detail = f"{updated}, {rollout.available} available{rest}.{note}"
+    return _Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS, subject=what)
 
 
 def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
     """Tell whether these very pods were told to be rolled out, so that scaling alone undoes nothing."""
     known = observation.current.get("deployments") or []
     before: Mapping[str, Any] = next((entry for entry in known if entry.get("name") == rendered.name), {})
-    return before.get("status") == DeploymentState.READY and before.get("revision") == rendered.revision
+    return before.get("status") == DeploymentState.READY and before.get("pod_revision") == rendered.revision
 
 
 def _applied_revision(rendered: RenderedDeployment, observation: Observation) -> str | None:
@@ -332,7 +358,7 @@ def _overall(observation: Observation, verdicts: list[_Verdict]) -> _Verdict:
     if worst is Reason.RolledOut:
         return _Verdict(worst, "Every deployment runs the current spec and template.", ready)
     alike = [verdict for verdict in verdicts if verdict.reason is worst]
-    details = list(dict.fromkeys(verdict.detail for verdict in alike))
+    details = list(dict.fromkeys(verdict.full_detail for verdict in alike))
     more = f" And {len(details) - _SHOWN} more." if len(details) > _SHOWN else ""
     # One deployment that needs a human keeps the whole from ever being Ready without.
     stalled = any(verdict.stalled for verdict in verdicts)

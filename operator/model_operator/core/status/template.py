@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+from model_operator.api import Actor
 from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
-from model_operator.core.reasons.reasons import Actor, ReasonInfo
+from model_operator.core.reasons.reasons import ReasonInfo
 from model_operator.core.status.template_rollout import InstanceCounts, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
 
@@ -17,17 +18,18 @@ from model_operator.core.templates.compile import CompiledTemplate
 class TemplateReason(Enum):
     """Reasons of the Ready condition of a ModelTemplate or ClusterModelTemplate."""
 
-    TemplateValid = ReasonInfo("Instances can be made from the template.", Actor.NOBODY, "", ready=True)
+    TemplateValid = ReasonInfo("Instances can be made from the template.", None, "", ready=True)
     TemplateInvalid = ReasonInfo(
         "The template breaks a rule; instances keep running as they are, and none is changed or created.",
         Actor.TEMPLATE_OWNER,
-        "Correct the listed fields.",
+        "fix the listed fields.",
         stalled=True,
     )
     PodTemplateRejected = ReasonInfo(
         "The API server refuses what the template renders for example parameters. What runs stays as it is.",
         Actor.TEMPLATE_OWNER,
-        "Correct the template, or create what it needs; what depends on the cluster is tried again.",
+        "fix the template, or create what it needs; failures that depend on the cluster are retried "
+        "automatically.",
         stalled=True,
     )
 

@@ -36,6 +36,11 @@ def nouns(types: Collection[str]) -> str:
     return alternatives([_NOUNS[name] for name in JSON_TYPES if name in types])
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 worker``, ``2 workers``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def alternatives(texts: Sequence[str]) -> str:
     """Join texts (at least one) with commas and a last ``or``."""
     *first, last = texts

@@ -40,7 +40,7 @@ class World:
         self.status: dict[str, Any] = {
             "observedGeneration": 1,
             "template": {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1},
-            "deployments": [{"name": "demo", "revision": revision}],
+            "deployments": [{"name": "demo", "pod_revision": revision}],
         }
         live = copy.deepcopy(RECORDED["live"])
         live |= {"apiVersion": "apps/v1", "kind": "Deployment"}
@@ -100,7 +100,7 @@ def test_nothing_is_kept_and_nothing_read(world: World) -> None:
 
 def test_the_usual_case_reads_nothing() -> None:
     world = World()
-    world.status["deployments"][0]["revision"] = world.rendered
+    world.status["deployments"][0]["pod_revision"] = world.rendered
     assert world.keep() == world.rendered
     assert world.reads == 0
 
@@ -138,11 +138,11 @@ def test_kept_pods_are_forgotten_with_their_instance_and_when_they_are_wanted_no
     world = World()
     world.keep()
     assert len(world.keeper._kept) == 1
-    world.status["deployments"][0]["revision"] = world.rendered
+    world.status["deployments"][0]["pod_revision"] = world.rendered
     world.keep()
     assert world.keeper._kept == {}
 
-    world.status["deployments"][0]["revision"] = REVISION
+    world.status["deployments"][0]["pod_revision"] = REVISION
     world.keep()
     assert len(world.keeper._kept) == 1
     world.keeper.forget(("team", "demo"))

@@ -253,6 +253,6 @@ class TestImpact:
             obj = stored(model(name=f"demo-{number}"))
             (rendered,) = render(parse_template(old), parse_instance(obj)[0], SETTINGS).deployments
             entry = {"name": rendered.name, "status": "READY", "replicas": replicas}
-            entry["revision"] = pod_revision(rendered.deployment)
+            entry["pod_revision"] = pod_revision(rendered.deployment)
             impact.add(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
         assert impact.warnings(complete=True) == said

@@ -85,7 +85,7 @@ def test_table_of_templates() -> None:
     assert (unknown["READY"], unknown["REASON"], unknown["INSTANCES"]) == ("Unknown", "<none>", "<none>")
     assert (invalid["NAMESPACE"], invalid["KIND"]) == ("<none>", "ClusterModelTemplate")
     assert invalid["REASON"] == "TemplateInvalid"
-    assert invalid["MESSAGE"].endswith("For the template owner: Correct the listed fields.")
+    assert invalid["MESSAGE"].endswith("Action (template owner): fix the listed fields.")
 
 
 def test_table_of_instances() -> None:

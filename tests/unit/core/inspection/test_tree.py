@@ -107,7 +107,11 @@ def test_revisions_and_pods_that_come_and_go() -> None:
 def test_several_deployments_in_the_order_of_the_status() -> None:
     entries = [
         {"name": "minilm-b", "status": "READY", "url": "http://minilm-b.team-a.svc"},
-        {"name": "minilm-a", "status": "UPDATE_PENDING", "message": "Deployment minilm-a is being created."},
+        {
+            "name": "minilm-a",
+            "status": "UPDATE_PENDING",
+            "problem": {"reason": "Deploying", "detail": "Deployment minilm-a is being created."},
+        },
     ]
     facts = Facts(
         instance(*entries),

@@ -30,7 +30,7 @@ def status(**changes: Any) -> dict[str, Any]:
     return {
         "observedGeneration": 2,
         "template": {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 3},
-        "deployments": [{"name": "demo-a", "revision": "a"}, {"name": "demo-b"}],
+        "deployments": [{"name": "demo-a", "pod_revision": "a"}, {"name": "demo-b"}],
         **changes,
     }
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from model_operator.core.reasons.reasons import POD_REASONS, PRECEDENCE, Actor, Reason
+from model_operator.core.reasons.reasons import POD_REASONS, PRECEDENCE, Reason
 
 every_reason = pytest.mark.parametrize("reason", Reason)
 
@@ -53,7 +53,7 @@ def test_a_reason_is_ready_or_says_what_to_do(reason: Reason) -> None:
 
 @every_reason
 def test_what_is_stalled_names_who_must_act(reason: Reason) -> None:
-    assert not reason.stalled or reason.value.actor is not Actor.NOBODY
+    assert not reason.stalled or reason.value.actor is not None
 
 
 @every_reason
@@ -74,9 +74,9 @@ def test_sentences_are_whole(reason: Reason) -> None:
     ("reason", "message"),
     [
         (Reason.RolledOut, "It runs."),
-        (Reason.Deploying, "It runs. Nothing to do; if it lasts, describe its pods."),
-        (Reason.InvalidParameters, "It runs. For the user: Correct the listed fields."),
+        (Reason.Deploying, "It runs."),
+        (Reason.InvalidParameters, "It runs. Action (user): fix the listed fields."),
     ],
 )
 def test_message(reason: Reason, message: str) -> None:
-    assert reason.message("It runs.") == message
+    assert reason.value.sentence("It runs.") == message

@@ -12,7 +12,7 @@
 ``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
                  the given fields count. Null means absent.
 
-``revision: current`` in an entry of a status stands for the hash of the pods that are wanted.
+``pod_revision: current`` in an entry of a status stands for the hash of the pods that are wanted.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.api import ModelInstance, ModelInstanceStatus
+from model_operator.api import Actor, ModelInstance, ModelInstanceStatus
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
-from model_operator.core.reasons.reasons import Actor, Advice, Reason
+from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
 from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
 from model_operator.core.templates.parsing import parse_instance, parse_template
@@ -90,7 +90,9 @@ class Case:
         rendered = plan.rendering.deployments if plan and plan.rendering else ()
         current = {one.name: pod_revision(one.deployment) for one in rendered}
         entries = [
-            {**entry, "revision": current[entry["name"]]} if entry.get("revision") == "current" else entry
+            {**entry, "pod_revision": current[entry["name"]]}
+            if entry.get("pod_revision") == "current"
+            else entry
             for entry in status.get("deployments", [])
         ]
         return {**status, "deployments": entries} if entries else status
@@ -139,6 +141,30 @@ def test_status(case: Case) -> None:
     conditions = {condition["type"]: condition for condition in status["conditions"]}
     assert conditions.keys() == case.expected["conditions"].keys()
     assert given_part({**status, "conditions": conditions}, case.expected) == case.expected
+
+
+@every_case
+def test_a_problem_has_the_parts_of_the_message(case: Case) -> None:
+    status = instance_status(case.observe(), NOW)
+
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    problem = status["problem"]
+    if ready["status"] == "True":
+        assert problem is None
+    else:
+        assert (problem["reason"], message_of(problem)) == (ready["reason"], ready["message"])
+    for entry in status["deployments"]:
+        assert ("problem" in entry) is ("message" in entry) is (entry["status"] != "READY")
+        if "problem" in entry:
+            name = f"Deployment {entry['name']}: "
+            assert entry["message"] in (text := message_of(entry["problem"]), f"{name}{text}")
+
+
+def message_of(problem: dict[str, Any]) -> str:
+    actor = problem["actor"]
+    return (
+        f"{problem['detail']} Action ({actor}): {problem['next_step']}" if actor else str(problem["detail"])
+    )
 
 
 @every_case

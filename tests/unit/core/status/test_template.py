@@ -61,8 +61,8 @@ def test_an_invalid_template_becomes_stalled_and_says_who_must_act() -> None:
     found = status({"spec": {"model_creation_parameters_schema": {"type": "array"}}}, valid)
 
     message = (
-        'spec.model_creation_parameters_schema.type: must be "object": parameters are given by name. For the '
-        "template owner: Correct the listed fields."
+        'spec.model_creation_parameters_schema.type: must be "object": parameters are given by name. '
+        "Action (template owner): fix the listed fields."
     )
     same = {
         "reason": "TemplateInvalid",

@@ -20,8 +20,8 @@ VALID = "Instances can be made from the template."
 NOTE = "It was not tried on the API server: no example for parameter A; give it `examples`."
 REFUSAL = "The API server refuses the rendered Pod: no PriorityClass with name gold was found."
 NEXT_STEP = (
-    "For the template owner: Correct the template, or create what it needs; what depends on the cluster is "
-    "tried again."
+    "Action (template owner): fix the template, or create what it needs; failures that depend on the cluster "
+    "are retried automatically."
 )
 
 
