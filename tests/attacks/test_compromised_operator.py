@@ -295,7 +295,7 @@ class TestWebhookConfigurations:
         patch = [{"op": "add", "path": path, "value": value}]
         refused(
             lambda: thief.patch(kind, "model-operator", patch, patch_type="json"),
-            "clientConfig.caBundle and clientConfig.service.path",
+            "only clientConfig.caBundle and the path",
         )
 
     @pytest.mark.parametrize("kind", CONFIGURATIONS)
@@ -325,6 +325,44 @@ class TestWebhookConfigurations:
             assert {webhook["clientConfig"]["service"]["path"] for webhook in answer["webhooks"]} == {
                 "/unguessable"
             }
+
+    @pytest.mark.parametrize("kind", CONFIGURATIONS)
+    def test_of_a_url_only_the_path_is_the_operator_s(
+        self, admin: KubeApi, thief: KubeApi, kind: str
+    ) -> None:
+        before = thief.get(kind, "model-operator")["webhooks"]
+        patch = [
+            {
+                "op": "replace",
+                "path": f"/webhooks/{index}/clientConfig",
+                "value": {"url": "https://op.test:9443/a"},
+            }
+            for index in range(len(before))
+        ]
+        admin.patch(kind, "model-operator", patch, patch_type="json")
+        try:
+            for url in (
+                "https://attack.test:9443/a",
+                "https://op.test:9444/a",
+                "https://op.test:9443@attack.test/a",
+            ):
+                attempt = [{"op": "replace", "path": "/webhooks/0/clientConfig/url", "value": url}]
+                with pytest.raises(KubeApiError):
+                    thief.patch(kind, "model-operator", attempt, patch_type="json")
+            own = [
+                {
+                    "op": "replace",
+                    "path": "/webhooks/0/clientConfig/url",
+                    "value": "https://op.test:9443/token/a",
+                }
+            ]
+            thief.patch(kind, "model-operator", own, patch_type="json")
+        finally:
+            back = [
+                {"op": "replace", "path": f"/webhooks/{index}/clientConfig", "value": webhook["clientConfig"]}
+                for index, webhook in enumerate(before)
+            ]
+            admin.patch(kind, "model-operator", back, patch_type="json")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,6 +126,9 @@ def test_replacement_in_another_namespace_has_nothing_deleted(api: KubeApi, stra
     api.apply(TEMPLATE)
     api.apply(instance(deployments=[{"name": "old"}]))
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    # Timestamps have whole seconds: what is created within the same one counts as created together.
+    created = datetime.fromisoformat(api.get("Deployment", "minilm-old")["metadata"]["creationTimestamp"])
+    wait_for(lambda: datetime.now(UTC) - created > timedelta(seconds=2))
     # The replacement never becomes ready.
     api.patch(
         "ModelTemplate", "encoder", {"spec": {"pod_template": {"metadata": {"labels": {FAILURE: "held"}}}}}

@@ -114,6 +114,11 @@ def base_of(context: Path) -> str:
     return found.pop()
 
 
+def without_digests(dockerfile: str) -> str:
+    """Return a Dockerfile's text with the base images by tag alone: a stand-in has no digest of the original."""
+    return re.sub(r"^(FROM [^\s@]+)@sha256:[0-9a-f]{64}", r"\1", dockerfile, flags=re.MULTILINE)
+
+
 def _instructions(context: Path, name: str) -> Iterator[list[str]]:
     """Give the words after each instruction `name` of the Dockerfile."""
     text = (context / "Dockerfile").read_text().replace("\\\n", " ")
@@ -162,7 +167,9 @@ def _build(context: Path, tag: str, archive: Path, bases: Sequence[Path]) -> Non
             buildah("pull", "--quiet", f"docker-archive:{base}")
         mounts = [part for mount in pip_mounts(work) for part in ("--volume", mount)]
         local = ("--isolation", "chroot", "--network", "host", "--pull-never", "--layers=false")
-        buildah("build", *local, *mounts, "--tag", tag, str(context))
+        dockerfile = work / "Dockerfile"
+        dockerfile.write_text(without_digests((context / "Dockerfile").read_text()))
+        buildah("build", *local, *mounts, "--tag", tag, "--file", str(dockerfile), str(context))
         buildah("push", "--quiet", tag, f"docker-archive:{work / 'image.tar'}:{tag}")
         (work / "image.tar").rename(archive)
     finally:

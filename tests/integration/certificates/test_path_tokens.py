@@ -192,12 +192,12 @@ async def test_each_step_of_a_rotation_is_accepted(bare: Setting, kubectl: Kubec
     assert [accepts(replica, new) for replica in (first, second, late)] == [True] * 3
 
 
-async def test_deleting_the_secret_revokes_the_token_without_a_gap(bare: Setting, kubectl: Kubectl) -> None:
+async def test_emptying_the_secret_revokes_the_token_without_a_gap(bare: Setting, kubectl: Kubectl) -> None:
     kubectl(*CLIENT_SIDE, input=manifests(bare))
     first, second = bare.certificate(), bare.certificate()
     await first.ensure()
     await second.ensure()
-    bare.api.delete("Secret", SECRET_NAME)
+    bare.api.patch("Secret", SECRET_NAME, {"data": None})
     old, new = await _steps(bare, first, second)
     for _ in range(2):
         for replica in (first, second):
@@ -245,7 +245,7 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
                     if change == "time":
                         bare.clock.now += 61 * DAY
                     else:
-                        bare.api.delete("Secret", SECRET_NAME)
+                        bare.api.patch("Secret", SECRET_NAME, {"data": None})
                     for _ in range(40):
                         assert (await asyncio.to_thread(_refusal, bare)).endswith("reached")
                     tokens.add(_present(bare))

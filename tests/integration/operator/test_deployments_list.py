@@ -198,17 +198,19 @@ def test_an_autoscaler_pointed_at_the_instance_works_once_replicas_is_set(
 
 def test_an_autoscaler_pointed_at_the_deployment_does_not_prevail(api: KubeApi) -> None:
     api.apply(TEMPLATE)
-    since = api.apply(instance())["metadata"]["resourceVersion"]
+    api.apply(instance())
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
     api.create(users_autoscaler("Deployment", "apps/v1"))
 
-    def numbers() -> list[int]:
-        return [version["spec"]["replicas"] for version in api.versions("Deployment", "minilm", since)]
+    def contested() -> list[str]:
+        (entry,) = api.get("ModelInstance", "minilm")["status"]["deployments"]
+        return [each["field"] for each in entry.get("contested") or ()]
 
-    wait_for(lambda: 3 in numbers() and numbers()[-1] == 1)
+    wait_for(lambda: contested() == ["spec.replicas"])
     api.delete("HorizontalPodAutoscaler", "mine")
-    api.wait_for_condition("ModelInstance", "minilm", "Ready")
     wait_for(lambda: api.get("Deployment", "minilm")["spec"]["replicas"] == 1)
+    wait_for(lambda: contested() == [])
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
 
 
 def _seconds_since_creation(api: KubeApi) -> float:

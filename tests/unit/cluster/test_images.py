@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.go_toolchain import ToolsError
-from tests.cluster.images import base_of, build_image, context_files, image_key
+from tests.cluster.images import base_of, build_image, context_files, image_key, without_digests
 from tests.cluster.pip_settings import authorities, effective_settings, pip_conf
 from tests.cluster.processes import REPOSITORY
 
@@ -103,3 +103,15 @@ def test_the_hosts_authorities_are_what_pip_or_the_environment_names(tmp_path: P
     assert authorities({"cert": str(ours)}, {"SSL_CERT_FILE": str(theirs)}) == ours
     assert authorities({}, {"SSL_CERT_FILE": str(theirs)}) == theirs
     assert authorities({}, {"SSL_CERT_FILE": "/nowhere", "REQUESTS_CA_BUNDLE": str(ours)}) == ours
+
+
+def test_a_stand_in_is_found_by_the_tag_alone() -> None:
+    digest = f"sha256:{'0a' * 32}"
+    pinned = (
+        f"FROM python:3.13-slim@{digest} AS build\nRUN true\nFROM python:3.13-slim@{digest}\nCOPY a@b /\n"
+    )
+
+    assert (
+        without_digests(pinned)
+        == "FROM python:3.13-slim AS build\nRUN true\nFROM python:3.13-slim\nCOPY a@b /\n"
+    )
