@@ -115,7 +115,7 @@ def base_of(context: Path) -> str:
 
 
 def without_digests(dockerfile: str) -> str:
-    """Return a Dockerfile's text with the base images by tag alone: a stand-in has no digest of the original."""
+    """Return a Dockerfile's text with its base images by tag alone: a stand-in has no such digest."""
     return re.sub(r"^(FROM [^\s@]+)@sha256:[0-9a-f]{64}", r"\1", dockerfile, flags=re.MULTILINE)
 
 

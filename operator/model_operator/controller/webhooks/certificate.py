@@ -206,7 +206,7 @@ class ServingCertificate(WebhookCertificate):
     """A certificate that the operator makes and keeps in a Secret, signed by an authority of its own.
 
     Replicas agree on one Secret: a write names the version that was read, and who comes second reads
-    what the first has written. A Secret that is deleted or broken by hand is made anew. The authorities
+    what the first has written. A Secret that is emptied or broken by hand is filled again. The authorities
     are put into ``caBundle`` of our webhook configurations, and the paths that begin with the token into
     ``service.path`` or ``url``; nothing else of these is touched, so that whoever applies them from manifests
     without these fields does not notice. What a new authority has signed serves from the look after its
