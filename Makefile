@@ -78,22 +78,22 @@ record-failures: tools ## Write down what a real node says of every failure in t
 	@$(BIN)/python -m tests.failures.record
 
 bench: tools ## Measure 200 to 5,000 instances against the API server's own limit (half an hour to an hour)
-	@$(BIN)/python -m tests.bench.run --record 200 1000 5000
+	@$(BIN)/python -m benchmarks.run --record 200 1000 5000
 
 bench-large: tools ## The same with 1,000 and 10,000 instances (an hour or more)
-	@$(BIN)/python -m tests.bench.run --record --without-webhooks 1000 10000
+	@$(BIN)/python -m benchmarks.run --record --without-webhooks 1000 10000
 
 bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
-	@$(BIN)/python -m tests.bench.hostile
+	@$(BIN)/python -m benchmarks.hostile
 
 bench-webhook: tools ## Show how many admission reviews are answered in a second
-	@$(BIN)/python -m tests.bench.webhook
+	@$(BIN)/python -m benchmarks.webhook
 
 bench-flood: tools ## Show what an operator does for others while strangers flood its ports (4 minutes)
-	@$(BIN)/python -m tests.bench.flood
+	@$(BIN)/python -m benchmarks.flood
 
 bench-memory: tools ## Show whether memory stays flat over 20,000 instances that come and go (an hour at most)
-	@$(BIN)/python -m tests.bench.memory
+	@$(BIN)/python -m benchmarks.memory
 
 chaos-short: tools ## Run the operator under other faults than the tests do, in the short form (three minutes; SEED=…)
 	@$(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED))
@@ -129,11 +129,11 @@ kind-down: ## Delete the kind cluster
 check: $(INSTALLED) ## Check format, lint, types, imports, generated files and links
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy operator tests $(EXAMPLE)/embedding_server docs/conf.py
+	$(BIN)/mypy operator hack benchmarks tests $(EXAMPLE)/embedding_server docs/conf.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
-	$(BIN)/python -m tests.chart --check
-	$(BIN)/python -m tests.documents --check
+	$(BIN)/python -m hack.chart --check
+	$(BIN)/python -m hack.documents --check
 	@$(MAKE) --no-print-directory docs-site
 
 format: $(INSTALLED) ## Format the code and fix what the linter can fix
@@ -144,10 +144,10 @@ crds: $(INSTALLED) ## Write crds/ from the models
 	$(BIN)/python -m model_operator.api.crd crds
 
 chart: $(INSTALLED) ## Write the Helm chart's templates from the manifests
-	$(BIN)/python -m tests.chart
+	$(BIN)/python -m hack.chart
 
 docs: $(INSTALLED) ## Write the generated parts of the documents
-	$(BIN)/python -m tests.documents
+	$(BIN)/python -m hack.documents
 
 docs-site: $(INSTALLED) ## Make a site of the documents; a link that leads nowhere is an error
 	@rm -rf $(SITE)
@@ -162,7 +162,7 @@ record-upgrade-fixtures: tools ## Record objects of this version for the tests o
 	@$(BIN)/python -m tests.upgrade.record
 
 kubernetes-schemas: tools ## Capture Kubernetes' schemas of what is rendered, for the command line
-	@$(BIN)/python -m tests.kubernetes_schemas
+	@$(BIN)/python -m hack.kubernetes_schemas
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
 	$(LOCK) --group dev pyproject.toml --overrides requirements-overrides.txt -o requirements.lock
@@ -178,16 +178,16 @@ $(UV): requirements-uv.lock
 	@touch $@
 
 audit: $(INSTALLED) ## Look for known vulnerabilities in the image's packages (AUDIT=--required: no skipping)
-	@$(BIN)/python -m tests.project.audit $(AUDIT)
+	@$(BIN)/python -m hack.audit $(AUDIT)
 
 sbom: $(INSTALLED) ## Write the image's bill of materials, dist/sbom.cdx.json
-	@$(BIN)/python -m tests.project.sbom dist/sbom.cdx.json
+	@$(BIN)/python -m hack.sbom dist/sbom.cdx.json
 
 dist: tools ## Make what a release has: wheel, manifests and chart for IMAGE, bill of materials, checksums
-	@$(BIN)/python -m tests.project.release files $(if $(IMAGE),--image '$(IMAGE)')
+	@$(BIN)/python -m hack.release files $(if $(IMAGE),--image '$(IMAGE)')
 
 release-notes: $(INSTALLED) ## Write the changelog's part of the version, dist/release-notes.md; TAG has to be its name
-	@$(BIN)/python -m tests.project.release notes --tag '$(TAG)'
+	@$(BIN)/python -m hack.release notes --tag '$(TAG)'
 
 clean: ## Remove what was made in this folder; the tools stay in their cache
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

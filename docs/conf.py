@@ -30,7 +30,9 @@ include_patterns = ["*.md", "docs/*.md", "examples/*/README.md"]
 exclude_patterns = [
     ".*",
     "**/__pycache__",
+    "benchmarks",
     "dist",
+    "hack",
     "operator",
     "tests",
 ]

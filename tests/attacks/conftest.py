@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.go_toolchain import ToolsError
-from tests.cluster.image_python import image_python
+from hack.build.go_toolchain import ToolsError
+from hack.build.image_python import image_python
 from tests.integration.admission.fixtures import admission, private_admission
 from tests.integration.conftest import (
     _shared_operator,

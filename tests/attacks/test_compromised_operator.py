@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hack.build.toolset import cached_tools
 from model_operator.controller.webhooks.certificate import SECRET_NAME
 from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import PATCH_TYPES, KubeApi, KubeApiError
-from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
 from tests.install.overlays import DEFAULT
 from tests.integration.operator.examples import instance, template

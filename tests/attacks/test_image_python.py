@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.image_python import VERSION
+from hack.build.image_python import VERSION
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:

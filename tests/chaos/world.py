@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import yaml
 
+from hack.build.toolset import ensure_tools
 from tests.chaos.churn import Churn
 from tests.chaos.persist import persist
 from tests.chaos.proxy import Proxy
@@ -25,7 +26,6 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.ports import free_ports
-from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import yaml
 
+from hack.build.go_toolchain import ToolsError
+from hack.build.image_python import image_python
+from hack.build.operator_image import ensure_operator_image
+from hack.build.toolset import ensure_helm, ensure_tools
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.demo import demo
 from tests.cluster.demo_real import demo_real
 from tests.cluster.embedding import ensure_image
-from tests.cluster.go_toolchain import ToolsError
-from tests.cluster.image_python import image_python
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
-from tests.cluster.operator_image import ensure_operator_image
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.processes import ProcessError
 from tests.cluster.shown import DemoError
-from tests.cluster.toolset import ensure_helm, ensure_tools
 from tests.cluster.webhooks import (
     policy,
     webhook_configurations,

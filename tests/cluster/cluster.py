@@ -15,7 +15,7 @@ from tests.cluster.processes import REPOSITORY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.cluster.toolset import Tools
+    from hack.build.toolset import Tools
 
 MANIFESTS = REPOSITORY / "manifests" / "base"
 OPERATOR_NAMESPACE = OPERATOR_SERVICE_ACCOUNT = "model-operator"

@@ -23,8 +23,8 @@ from tests.cluster.processes import REPOSITORY, Process
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hack.build.toolset import Tools
     from tests.cluster.nodes.kind import Nodes
-    from tests.cluster.toolset import Tools
 
 CONFIG = REPOSITORY / "tests" / "cluster" / "config"
 

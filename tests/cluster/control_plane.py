@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from hack.build.toolset import ensure_tools
 from tests.cluster.audit import audit_events
 from tests.cluster.cluster import Cluster
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.processes import Process, ProcessError
 from tests.cluster.serve import READY
-from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

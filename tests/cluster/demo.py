@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hack.build.toolset import ensure_tools
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, wait
-from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from hack.build.toolset import ensure_tools
 from tests.cluster import embedding
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, wait
-from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl

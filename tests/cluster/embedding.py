@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from tests.cluster.images import build_image
+from hack.build.images import build_image
 from tests.cluster.nodes.real import import_image
 from tests.cluster.processes import REPOSITORY
 

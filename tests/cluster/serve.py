@@ -17,13 +17,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from hack.build.toolset import ensure_tools
 from tests.cluster.components import CONFIG, Components
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.none import NoNodes
 from tests.cluster.nodes.real import RealNode
 from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import ProcessError
-from tests.cluster.toolset import ensure_tools
 
 if TYPE_CHECKING:
     from tests.cluster.nodes.kind import Nodes

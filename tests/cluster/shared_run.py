@@ -16,11 +16,11 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from tests.cluster.cache import exclusive
+from hack.build.cache import exclusive
+from hack.build.toolset import cached_tools
 from tests.cluster.cluster import Cluster, existing_cluster
 from tests.cluster.control_plane import STOP_SECONDS, ControlPlane
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.toolset import cached_tools
 
 PRIVATE_NAMESPACES = "mo-private-*"
 

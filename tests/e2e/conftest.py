@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.go_toolchain import ToolsError
+from hack.build.go_toolchain import ToolsError
+from hack.build.toolset import cached_tools, has_dns_server
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
-from tests.cluster.toolset import cached_tools, has_dns_server
 from tests.e2e.installation import Installation
 from tests.e2e.models import Models, instance, template
 from tests.e2e.place import images, named, named_cluster, real_node

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hack.build.operator_image import OPERATOR_IMAGE, ensure_operator_image
+from hack.build.toolset import Tools, cached_tools
 from tests.cluster import embedding
 from tests.cluster.cluster import Cluster, existing_cluster
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes.real import import_image
-from tests.cluster.operator_image import OPERATOR_IMAGE, ensure_operator_image
-from tests.cluster.toolset import Tools, cached_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

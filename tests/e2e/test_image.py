@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hack.build.images import base_of
+from hack.build.operator_image import ensure_operator_image
 from model_operator import __version__
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.images import base_of
-from tests.cluster.operator_image import ensure_operator_image
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.images import build_image
+from hack.build.images import build_image
 
 DOCKERFILE = """\
 FROM python:3.13-slim-trixie AS build

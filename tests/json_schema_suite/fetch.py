@@ -13,7 +13,7 @@ import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from tests.cluster.cache import cache_directory, exclusive
+from hack.build.cache import cache_directory, exclusive
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"

@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.cluster.cache import cache_directory
-from tests.cluster.debian import debian_environment, debian_root
-from tests.cluster.go_toolchain import ToolsError
+from hack.build.cache import cache_directory
+from hack.build.debian import debian_environment, debian_root
+from hack.build.go_toolchain import ToolsError
+from hack.build.toolset import ensure_dns_server
 from tests.cluster.nodes import cgroups
 from tests.cluster.nodes.image_archive import write_image
 from tests.cluster.nodes.inside import HOST_NAME, READY
 from tests.cluster.nodes.kind import Addresses, Command, Launch
 from tests.cluster.processes import ProcessError, orphaned
-from tests.cluster.toolset import ensure_dns_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from hack.build.toolset import Tools
     from tests.cluster.processes import Process
-    from tests.cluster.toolset import Tools
 
 NODE_ADDRESS = "10.250.0.1"
 POD_CIDR = "10.244.0.0/24"

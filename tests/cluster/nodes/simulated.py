@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from hack.build.toolset import Tools
     from tests.cluster.processes import Process
-    from tests.cluster.toolset import Tools
 
 STAGES = REPOSITORY / "tests" / "cluster" / "config" / "simulation.yaml"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from hack.kubernetes_schemas import capture, packaged
 from model_operator.api import API_VERSION
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
@@ -19,7 +20,6 @@ from model_operator.core.templates.render_settings import RenderSettings
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.integration.admission import cases as admission
 from tests.integration.crds import cases as crds
-from tests.kubernetes_schemas import capture, packaged
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.build.toolset import cached_tools
 from tests.cluster.processes import REPOSITORY
-from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.build.toolset import cached_tools
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
-from tests.cluster.toolset import cached_tools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from hack.build.toolset import cached_helm, cached_tools
+from hack.chart import CHART
 from model_operator import __version__
 from model_operator.controller.webhooks.certificate import SECRET_NAME
-from tests.chart import CHART
 from tests.cluster.kube_api import (
     KubeApi,
     without_status,
 )
-from tests.cluster.toolset import cached_helm, cached_tools
 from tests.install.overlays import FOLDER, OVERLAYS, Key, key, objects, pod_spec, variables
 from tests.integration.operator.examples import instance, template
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from hack.build.toolset import cached_tools
+from hack.chart import CHART
+from hack.release import SUMS, write_files
 from model_operator import __version__
-from tests.chart import CHART
-from tests.cluster.toolset import cached_tools
 from tests.install.overlays import objects, pod_spec
 from tests.integration.install.test_chart import helm, rendered, run
-from tests.project.release import SUMS, write_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from hack.build.toolset import cached_tools
 from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_USER
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
-from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
 from tests.install.overlays import DEFAULT

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.build.go_toolchain import ToolsError
+from hack.build.toolset import has_dns_server
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.go_toolchain import ToolsError
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
-from tests.cluster.toolset import has_dns_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

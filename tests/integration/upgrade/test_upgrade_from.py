@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.build.toolset import cached_tools
 from model_operator import __version__
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.toolset import cached_tools
 from tests.cluster.waiting import wait_for
 from tests.integration.operator.examples import edit_bundle, instance, template
 from tests.upgrade.fixtures import CHILDREN, OURS, Version, store, versions

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from hack.build.operator_image import OPERATOR_IMAGE
 from tests.cluster import embedding
-from tests.cluster.operator_image import OPERATOR_IMAGE
 from tests.cluster.processes import REPOSITORY
 
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "e2e.yaml"

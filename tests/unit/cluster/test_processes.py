@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from hack.build.toolset import NAMES, Tools
 from tests.cluster.components import Components
 from tests.cluster.nodes.simulated import SimulatedNodes
 from tests.cluster.processes import REPOSITORY, Process, ProcessError
-from tests.cluster.toolset import NAMES, Tools
 from tests.cluster.waiting import wait_for
 
 SLEEP = ("sleep", "600")

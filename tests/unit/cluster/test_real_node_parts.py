@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.go_toolchain import ToolsError
+from hack.build.go_toolchain import ToolsError
 from tests.cluster.nodes.image_archive import write_image
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.nodes.relay import serve

@@ -8,7 +8,7 @@ import sys
 
 from packaging.utils import canonicalize_name
 
-from tests.project.sbom import LOCK, PINNED
+from hack.sbom import LOCK, PINNED
 
 LOADED = """
 import json, sys

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hack.kubernetes_schemas import packaged
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.template import judge_template
 from model_operator.core.offline.checking import Checker
@@ -16,7 +17,6 @@ from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
-from tests.kubernetes_schemas import packaged
 
 LISTED = [{"name": "hugging-face", "key": "token"}]
 

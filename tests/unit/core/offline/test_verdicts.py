@@ -13,6 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from hack.kubernetes_schemas import packaged
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.documents import read_documents
@@ -23,7 +24,6 @@ from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.integration.admission import cases as admission
 from tests.integration.crds import cases as crds
-from tests.kubernetes_schemas import packaged
 
 if TYPE_CHECKING:
     from model_operator.core.templates.compile import CompiledTemplate

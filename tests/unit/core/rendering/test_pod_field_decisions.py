@@ -16,11 +16,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hack.kubernetes_schemas import packaged
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 from model_operator.core.templates.guarded_fields import Path, is_guarded
-from tests.kubernetes_schemas import packaged
 
 ROOT: Final = "io.k8s.api.core.v1.PodTemplateSpec"
 DEFINITIONS: Final[dict[str, Any]] = packaged()["$defs"]

@@ -1,0 +1,176 @@
+"""The results of a run as tables, for the terminal and for the documentation."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.aims import (
+    children_ratio,
+    cpu_per_instance_ms,
+    create_ratio,
+    edit_ratio,
+    requests_per_instance,
+    verdicts,
+)
+from tests.cluster.processes import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+RESULTS = REPOSITORY / "docs" / "performance.json"
+
+Figures = "Mapping[str, Any]"
+
+
+class Grid(NamedTuple):
+    """A table: the heads of its columns, and its rows."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def _both(times: Mapping[str, float]) -> str:
+    return f"{times['p50']:,.0f} / {times['p99']:,.0f}"
+
+
+def _per(counts: Mapping[str, int], of: int) -> str:
+    return f"{sum(counts.values()) / of:.2f}"
+
+
+def _cpu(seconds: Mapping[str, float]) -> str:
+    return f"{seconds['kube-apiserver'] + seconds['etcd']:.1f}"
+
+
+_ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    ("measured on", lambda f: f["time"]),
+    ("**Ceiling**: Service and Deployment, applied, s", lambda f: f"{f['ceiling']['apply_seconds']:.1f}"),
+    ("… the API server's and etcd's CPU for it, s", lambda f: _cpu(f["ceiling"]["apply_cpu_seconds"])),
+    ("… the same by POST, s", lambda f: f"{f['ceiling']['post_seconds']:.1f}"),
+    ("… ModelInstances by POST, s", lambda f: f"{f['ceiling']['instances_seconds']:.1f}"),
+    ("… a later version of the Deployments, applied, s", lambda f: f"{f['ceiling']['edit_seconds']:.1f}"),
+    ("**Create at once**: all Deployments, s", lambda f: f"{f['create']['deployments_seconds']:.1f}"),
+    ("… over the ceiling of the same requests", lambda f: f"{create_ratio(f):.2f}"),
+    ("… all Ready, s", lambda f: f"{f['create']['ready_seconds']:.1f}"),
+    ("… to the Deployment, p50 / p99, ms", lambda f: _both(f["create"]["to_deployment_ms"])),
+    ("… to Ready, p50 / p99, ms", lambda f: _both(f["create"]["to_ready_ms"])),
+    ("… requests for each instance", lambda f: f"{requests_per_instance(f):.2f}"),
+    ("… Events for each instance, apart", lambda f: _per(f["create"]["apart"], f["instances"])),
+    ("… the operator's CPU for each, ms", lambda f: f"{cpu_per_instance_ms(f):.1f}"),
+    ("… the API server's and etcd's CPU until all Ready, s", lambda f: _cpu(f["create"]["cpu_seconds"])),
+    ("… the benchmark's own CPU until then, s", lambda f: f"{f['create']['cpu_seconds']['benchmark']:.1f}"),
+    ("… the operator's peak memory, MB", lambda f: f"{f['create']['peak_mb']:.0f}"),
+    ("**Single create**: to the Deployment, p50 / p99, ms", lambda f: _both(f["single"]["to_deployment_ms"])),
+    ("… to Ready, p50 / p99, ms", lambda f: _both(f["single"]["to_ready_ms"])),
+    ("**Template edit**: all Deployments, s", lambda f: f"{f['edit']['deployments_seconds']:.1f}"),
+    ("… over the ceiling", lambda f: f"{edit_ratio(f):.2f}"),
+    ("… all Ready, s", lambda f: f"{f['edit']['ready_seconds']:.1f}"),
+    ("… requests for each instance", lambda f: _per(f["edit"]["writes"], f["edit"]["edited"])),
+    ("**Drift** of up to 1,000 Deployments: repaired, s", lambda f: f"{f['drift']['repaired_seconds']:.1f}"),
+    ("… p50 / p99, ms", lambda f: _both(f["drift"]["to_repair_ms"])),
+    ("**Restart**, nothing to do: ready, s", lambda f: f"{f['restart']['to_ready_seconds']:.1f}"),
+    ("… writes", lambda f: str(sum(f["restart"]["writes"].values()))),
+    ("… the operator's CPU, s", lambda f: f"{f['restart']['cpu_seconds']['operator']:.1f}"),
+    ("… its peak memory, MB", lambda f: f"{f['restart']['peak_mb']:.0f}"),
+    ("**All children made again**: s", lambda f: f"{f['rebuild']['deployments_seconds']:.1f}"),
+    ("… over the ceiling", lambda f: f"{children_ratio(f):.2f}"),
+    ("**Delete all**: instances, s", lambda f: f"{f['delete']['instances_seconds']:.1f}"),
+    (
+        "… the operator's writes to children and instances",
+        lambda f: str(
+            sum(count for what, count in f["delete"]["writes"].items() if "modeltemplates" not in what)
+        ),
+    ),
+)
+
+
+def figures(results: Mapping[str, Any]) -> Grid:
+    """Give what was measured, a column for each number of instances."""
+    sizes = sorted(map(int, results["sizes"]))
+    rows = [[label, *(_cell(show, results["sizes"][str(size)]) for size in sizes)] for label, show in _ROWS]
+    return Grid(["", *(f"{size:,}" for size in sizes)], rows)
+
+
+def _cell(show: Callable[[Any], str], measured: Mapping[str, Any]) -> str:
+    """Show a figure; nothing where its step was left out."""
+    try:
+        return show(measured)
+    except KeyError:
+        return ""
+
+
+def requests(results: Mapping[str, Any], step: str = "create") -> Grid:
+    """Give the requests of one step for each instance, by verb and resource."""
+    sizes = sorted(map(int, results["sizes"]))
+    measured = {size: each for size in sizes if step in (each := results["sizes"][str(size)])}
+    counts = {
+        size: {**each[step]["writes"], **each[step]["reads"], **each[step]["apart"]}
+        for size, each in measured.items()
+    }
+    kinds = sorted({kind for each in counts.values() for kind in each})
+    rows = [[f"`{kind}`", *(f"{counts[size].get(kind, 0) / size:.3f}" for size in counts)] for kind in kinds]
+    return Grid(["request", *(f"{size:,}" for size in counts)], rows)
+
+
+def aims(results: Mapping[str, Any]) -> Grid:
+    """Give the verdict on each aim."""
+    rows = []
+    for verdict in verdicts(results):
+        aim = verdict.aim
+        bound = f"{'≥' if aim.least else '≤'} {aim.limit:,g}"
+        value = "" if verdict.value is None else f"{verdict.value:,.5g}"
+        rows.append([aim.text, f"{aim.at:,}" if aim.at else "", bound, value, verdict.word])
+    return Grid(["aim", "instances", "promised", "measured", "verdict"], rows)
+
+
+def webhook(results: Mapping[str, Any]) -> Grid:
+    """Give how many admission reviews are answered."""
+    rows = [
+        [row["name"], f"{row['per_second']:,.0f}", f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}"]
+        for row in results.get("webhook", ())
+    ]
+    return Grid(["review", "in a second", "p50 ms", "p99 ms"], rows)
+
+
+def machine(results: Mapping[str, Any]) -> str:
+    """Say on what, when and with what it was measured."""
+    facts = results["machine"]
+    return (
+        f"{facts['cores']} cores of {facts['cpu']}, {facts['memory_gib']:g} GiB, Linux {facts['kernel']}, "
+        f"Python {facts['python']}, kube-apiserver {results['kubernetes']}, "
+        f"model-operator {results['version']}, {results['time']}; "
+        f"load before the start {facts['load_before']:g}."
+    )
+
+
+def markdown(grid: Grid) -> str:
+    """Give a table as Markdown."""
+    lines = [grid.head, ["---", *("---:" for _ in grid.head[1:])], *grid.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def document() -> str:
+    """Give the generated part of ``docs/performance.md``."""
+    if not RESULTS.exists():
+        return "Not measured yet."
+    results = json.loads(RESULTS.read_text())
+    tables = (aims(results), figures(results), requests(results), webhook(results))
+    return "\n\n".join([machine(results), *map(markdown, tables)])
+
+
+def show(results: Mapping[str, Any]) -> None:
+    """Print the tables."""
+    console = Console()
+    for grid in (figures(results), requests(results), webhook(results), aims(results)):
+        if not grid.rows:
+            continue
+        table = Table()
+        for number, head in enumerate(grid.head):
+            table.add_column(head, justify="right" if number else "left")
+        for row in grid.rows:
+            table.add_row(*(cell.replace("**", "").replace("`", "") for cell in row))
+        console.print(table)
+    console.print(machine(results))

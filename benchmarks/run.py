@@ -1,0 +1,107 @@
+"""Measures the operator against the API server's own limit: ``make bench``, ``make bench-large``.
+
+It prints tables and the verdict on each aim, and with ``--record`` writes ``docs/performance.json``, from
+which ``make docs`` makes the tables of ``docs/performance.md``. What was recorded before and is not measured
+this time is shown, too, with its day. The exit status is 1 when an aim is missed by what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import report
+from benchmarks.aims import verdicts
+from benchmarks.client import BenchError
+from benchmarks.scenarios import STEPS, Bench
+from benchmarks.usage import machine
+from benchmarks.webhook import measure_all
+from hack.build.toolset import MODULE, kubernetes_version
+from model_operator import __version__
+from tests.cluster.processes import ProcessError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+async def measure(sizes: Sequence[int], steps: Sequence[str], *, webhook: bool) -> dict[str, Any]:
+    """Measure all sizes, step by step, and the webhooks; give the results as they are written."""
+    begin = time.monotonic()
+    results: dict[str, Any] = {
+        "time": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "version": __version__,
+        "kubernetes": kubernetes_version((MODULE / "go.mod").read_text()),
+        "machine": machine(),
+        "sizes": {},
+    }
+    for size in sizes:
+
+        def tell(what: str, size: int = size) -> None:
+            print(f"{time.monotonic() - begin:6.0f} s  {size:,} instances: {what}", flush=True)
+
+        async with Bench(size) as bench:
+            results["sizes"][str(size)] = {"time": results["time"], **await bench.run(tell, steps)}
+    if webhook:
+        print(f"{time.monotonic() - begin:6.0f} s  webhooks", flush=True)
+        results["webhook"] = await asyncio.to_thread(measure_all)
+    return results
+
+
+def merged(results: dict[str, Any]) -> dict[str, Any]:
+    """Give the results together with what was recorded before of other sizes.
+
+    All figures of a size are of one run, since its steps are compared with each other.
+    """
+    before = json.loads(report.RESULTS.read_text()) if report.RESULTS.exists() else {}
+    return {**before, **results, "sizes": {**before.get("sizes", {}), **results["sizes"]}}
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
+    """Give what failed first, however deep the groups are."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def main() -> int:
+    """Measure, show, and record; give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("sizes", type=int, nargs="+", help="numbers of instances")
+    parser.add_argument("--record", action="store_true", help="write docs/performance.json")
+    parser.add_argument("--without-webhooks", action="store_true", help="leave the webhooks out")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="measure only these")
+    arguments = parser.parse_args()
+    if "create" not in arguments.steps and set(arguments.steps) - {"ceiling"}:
+        parser.error("every step but ceiling needs create.")
+    # A SIGTERM unwinds like Ctrl-C, so that everything is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        results = asyncio.run(
+            measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks)
+        )
+    except ExceptionGroup as group:
+        failed, defects = group.split((BenchError, ProcessError))
+        if failed is None or defects is not None:
+            raise
+        print(f"error: {_first(failed)}", file=sys.stderr)
+        return 1
+    except (BenchError, ProcessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    known = merged(results)
+    report.show(known)
+    if arguments.record:
+        report.RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+        print(f"Recorded in {report.RESULTS.name}; `make docs` puts it into docs/performance.md.")
+    return int(any(verdict.met is False for verdict in verdicts(results)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""The control plane's and the node's binaries: built once from the Go module proxy, then from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack.build.cache import cache_directory, exclusive
+from hack.build.go_toolchain import ToolsError, find_go, go_environment, required_version
+
+MODULE = Path(__file__).with_name("tools")
+NAMES = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+    "kwok",
+)
+
+BUILD_DEADLINE_SECONDS = 3600
+PROGRESS_SECONDS = 20
+DOWNLOAD_PAUSES = (5.0, 20.0)
+"""Seconds before another try when a download failed."""
+NETWORK = re.compile(r"://.*(: [45]\d\d |dial |timeout|reset|EOF|stream error|refused|TLS)", re.IGNORECASE)
+"""What Go says of a download that failed, after its address."""
+
+
+class DownloadError(ToolsError):
+    """Something could not be downloaded; another try may go well."""
+
+
+@dataclass(frozen=True)
+class _Set:
+    """One go.mod whose tools are built together.
+
+    Attributes
+    ----------
+    module
+        The folder of its go.mod.
+    names
+        The binaries that it makes.
+    what, minutes, disk
+        What they are, how long building them takes and how much disk that needs, for the user.
+    """
+
+    module: Path
+    names: tuple[str, ...]
+    what: str
+    minutes: str
+    disk: str
+
+
+_CONTROL_PLANE = _Set(MODULE, NAMES, "the control plane's tools", "4 to 8", "5 GB")
+# A module of its own, since each of the two would otherwise decide on the other's dependencies.
+_DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "2 to 4", "3 GB")
+_HELM = _Set(MODULE / "helm", ("helm",), "Helm", "1 to 3", "1 GB")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """A complete set of binaries, all in the one folder `directory`."""
+
+    directory: Path
+
+    def __getitem__(self, name: str) -> Path:
+        """Give the path of the binary `name`, one of `NAMES`."""
+        return self.directory / name
+
+
+def tools_key(module: Path = MODULE) -> str:
+    """Name the set that `module`'s go.mod and go.sum describe for this kind of machine."""
+    digest = hashlib.sha256(platform.machine().encode())
+    for name in ("go.mod", "go.sum"):
+        digest.update(b"\0" + (module / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def kubernetes_version(go_mod: str) -> str:
+    """Read Kubernetes' version, such as ``v1.36.3``, from a go.mod's text."""
+    required = re.search(r"^\s*k8s\.io/kubernetes (v\S+)", go_mod, re.MULTILINE)
+    if required is None:
+        raise ToolsError("go.mod: expected a requirement `k8s.io/kubernetes VERSION`, found none.")
+    return required.group(1)
+
+
+def ensure_tools() -> Tools:
+    """Give the binaries, building them first if the cache has none for the present go.mod and go.sum.
+
+    Parallel callers wait for the one that builds, and a build that was cut short is never used: a set
+    appears in the cache under its name only when it is whole.
+
+    Raises
+    ------
+    ToolsError
+        When there is no Go and none can be installed, or the build fails.
+    """
+    return Tools(_ensure(_CONTROL_PLANE))
+
+
+def ensure_dns_server() -> Path:
+    """Give CoreDNS, which only a real node needs; built, kept and failing like `ensure_tools`."""
+    return _ensure(_DNS) / "coredns"
+
+
+def has_dns_server() -> bool:
+    """Whether the cache has CoreDNS."""
+    return _directory(_DNS.module).exists()
+
+
+def ensure_helm() -> Path:
+    """Give Helm, which the tests of the chart take; built, kept and failing like `ensure_tools`."""
+    return _ensure(_HELM) / "helm"
+
+
+def cached_helm() -> Path | None:
+    """Give Helm if the cache has it, else None."""
+    directory = _directory(_HELM.module)
+    return directory / "helm" if directory.exists() else None
+
+
+def cached_tools() -> Tools | None:
+    """Give the binaries if the cache has them, else None."""
+    directory = _directory(MODULE)
+    return Tools(directory) if directory.exists() else None
+
+
+def _directory(module: Path) -> Path:
+    return cache_directory() / f"{module.name}-{tools_key(module)}"
+
+
+def _ensure(tools: _Set) -> Path:
+    directory = _directory(tools.module)
+    if directory.exists():
+        return directory
+    waiting = f"Another process is building {tools.what}; waiting for it."
+    with exclusive(cache_directory() / "lock", waiting=waiting):
+        if not directory.exists():
+            print(
+                f"Building {tools.what} into {directory}.\nThis happens once, takes {tools.minutes} minutes "
+                f"on 2 cores, and needs the network and {tools.disk} of disk.",
+                flush=True,
+            )
+            _build(tools, directory)
+    return directory
+
+
+def _build(tools: _Set, directory: Path) -> None:
+    cache = directory.parent
+    go_mod = (tools.module / "go.mod").read_text()
+    go = find_go(required_version(go_mod), cache)
+    partial = cache / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    flags = "-s -w"
+    if tools is _CONTROL_PLANE:
+        flags += f" -X k8s.io/component-base/version.gitVersion={kubernetes_version(go_mod)}"
+    command = [
+        str(go),
+        "install",
+        # Said here, they win over whatever the user's GOFLAGS say.
+        "-mod=readonly",
+        "-buildvcs=false",
+        "-v",
+        f"-ldflags={flags}",
+        "tool",
+    ]
+    started = time.monotonic()
+    environment = go_environment() | {"GOBIN": str(partial)}
+    for pause in (*DOWNLOAD_PAUSES, None):
+        try:
+            _run_with_progress(command, tools, environment=environment)
+            break
+        except DownloadError:
+            # Go keeps what it has, and does not try again by itself.
+            if pause is None:
+                raise
+            print(f"A download failed; trying again in {pause:.0f} s.", flush=True)
+            time.sleep(pause)
+    if tools is _CONTROL_PLANE:
+        (partial / "server").rename(partial / "etcd")
+    if missing := [name for name in tools.names if not (partial / name).exists()]:
+        go_mod_path = tools.module / "go.mod"
+        raise ToolsError(
+            f"the build of {tools.what} made no {', '.join(missing)}: expected {go_mod_path} to list it."
+        )
+    partial.rename(directory)
+    print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def _run_with_progress(command: list[str], tools: _Set, *, environment: dict[str, str]) -> None:
+    """Run Go, saying now and then how far it is; `-v` gives one line for each package."""
+    last_lines: deque[str] = deque(maxlen=15)
+    packages = 0
+    said = started = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=tools.module,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = threading.Timer(BUILD_DEADLINE_SECONDS, process.kill)
+        deadline.start()
+        try:
+            for line in process.stderr or ():
+                last_lines.append(line)
+                packages += not line.startswith("go: ")
+                if (now := time.monotonic()) - said >= PROGRESS_SECONDS:
+                    said = now
+                    print(f"  {now - started:4.0f} s: {packages} packages compiled", flush=True)
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            deadline.cancel()
+    if process.returncode != 0:
+        shown = "".join(last_lines)
+        print(shown, end="", flush=True)
+        error = DownloadError if NETWORK.search(shown) else ToolsError
+        raise error(
+            f"the build of {tools.what} failed with status {process.returncode}; Go's last lines are above."
+        )

@@ -1,0 +1,111 @@
+"""Keeps the generated parts of documents in step with the code: ``python -m hack.documents [--check]``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from benchmarks import report as performance
+from hack.api_reference import instance_reference, template_reference
+from model_operator.controller.metrics.catalog import metrics_table
+from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
+from model_operator.core.status.events import event_reasons_table
+from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
+from tests.gitops.argocd import CONFIG_MAP, config_map
+from tests.gitops.verdicts import instance_verdicts, template_verdicts
+
+REPOSITORY = Path(__file__).parent.parent
+README = REPOSITORY / "README.md"
+API = REPOSITORY / "docs" / "api.md"
+EVENTS = REPOSITORY / "docs" / "events.md"
+OPERATIONS = REPOSITORY / "docs" / "operations.md"
+GITOPS = REPOSITORY / "docs" / "gitops.md"
+METRICS = REPOSITORY / "docs" / "metrics.md"
+PERFORMANCE = REPOSITORY / "docs" / "performance.md"
+TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
+
+
+def settings_table() -> str:
+    """Give the table of the operator's settings, but for the nested ones, as Markdown."""
+    nested = ("admission", "lease", "rendering")
+    fields = {name: field for name, field in OperatorSettings.model_fields.items() if name not in nested}
+    return _table("MODEL_OPERATOR_", fields)
+
+
+def lease_table() -> str:
+    """Give the table of the Lease's settings as Markdown."""
+    return _table("MODEL_OPERATOR_LEASE__", LeaseSettings.model_fields)
+
+
+def limits_table() -> str:
+    """Give the table of the settings that bound the webhooks' port as Markdown."""
+    fields = {
+        name: field for name, field in AdmissionSettings.model_fields.items() if name.startswith("max_")
+    }
+    return _table("MODEL_OPERATOR_ADMISSION__", fields)
+
+
+def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in fields.items():
+        default = (
+            ""
+            if field.default is None or field.is_required()
+            else field.get_default(call_default_factory=True)
+        )
+        shown = f"`{default}`" if default not in ("", []) else ""
+        rows.append(f"| `{prefix}{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+PARTS = {
+    API: {"template": template_reference, "instance": instance_reference},
+    README: {"reasons": reasons_table, "settings": settings_table},
+    EVENTS: {"events": event_reasons_table},
+    METRICS: {"metrics": metrics_table},
+    PERFORMANCE: {"figures": performance.document},
+    TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
+    OPERATIONS: {"lease": lease_table, "limits": limits_table},
+    GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
+}
+WHOLE = {CONFIG_MAP: config_map}
+
+
+def with_generated_parts(path: Path) -> str:
+    """Give the text of a document with what stands between its markers made anew."""
+    text = path.read_text()
+    for name, make in PARTS[path].items():
+        pattern = rf"(<!-- {name}: begin [^\n]*-->\n).*?(<!-- {name}: end -->)"
+        text, count = re.subn(pattern, rf"\g<1>{make()}\n\g<2>", text, flags=re.DOTALL)
+        if count != 1:
+            raise LookupError(f"{path.name}: expected one pair of markers {name!r}, found {count}.")
+    return text
+
+
+def generated() -> dict[Path, str]:
+    """Give the text of every document that has generated parts, and of every file made as a whole."""
+    return {path: with_generated_parts(path) for path in PARTS} | {
+        path: make() for path, make in WHOLE.items()
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or with ``--check`` only tell whether they are up to date."""
+    stale = {
+        path: text for path, text in generated().items() if not path.exists() or path.read_text() != text
+    }
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"{path.name} is out of date: run make docs", file=sys.stderr)
+        return 1 if stale else 0
+    for path, text in stale.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,141 @@
+"""The verdicts of the benchmark on figures that are given."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report
+from benchmarks.aims import AIMS, verdicts
+from benchmarks.requests import split
+from benchmarks.run import merged
+from benchmarks.scenarios import percentiles
+
+GOOD: dict[str, Any] = {
+    "instances": 1000,
+    "ceiling": {"apply_seconds": 8.0, "post_seconds": 6.0, "edit_seconds": 5.0, "instances_seconds": 2.0},
+    "create": {
+        "deployments_seconds": 12.0,
+        "writes": {"patch deployments": 1000, "patch services": 1000, "patch modelinstances/status": 1900},
+        "reads": {},
+        "cpu_seconds": {"operator": 10.0},
+    },
+    "single": {"to_deployment_ms": {"p50": 30.0, "p99": 60.0}},
+    "edit": {"deployments_seconds": 6.0, "edited": 1000},
+    "restart": {
+        "writes": {},
+        "reads": {"list deployments": 20},
+        "cpu_seconds": {"operator": 9.0},
+        "peak_mb": 200.0,
+    },
+    "rebuild": {"deployments_seconds": 9.0, "rebuilt": 1000},
+}
+ROWS = [
+    {"name": "allowed", "per_second": 1500.0, "p99_ms": 8.0, "is_judged": True},
+    {"name": "denied", "per_second": 10.0, "p99_ms": 80.0, "is_judged": False},
+]
+
+
+def results() -> dict[str, Any]:
+    large = copy.deepcopy(GOOD) | {"instances": 10_000}
+    large["create"]["cpu_seconds"]["operator"] = 110.0
+    return {"sizes": {"1000": copy.deepcopy(GOOD), "10000": large}, "webhook": ROWS}
+
+
+def missed(given: dict[str, Any]) -> list[str]:
+    return [verdict.aim.text for verdict in verdicts(given) if verdict.word == "MISSED"]
+
+
+def test_figures_within_all_bounds_meet_all_aims() -> None:
+    assert [verdict.word for verdict in verdicts(results())] == ["met"] * len(AIMS)
+
+
+def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+    given = results()
+    del given["sizes"]["10000"], given["webhook"]
+
+    words = {verdict.aim.at: verdict.word for verdict in verdicts(given)}
+
+    assert words == {1000: "met", 10_000: "not measured", 0: "not measured"}
+
+
+@pytest.mark.parametrize(
+    ("size", "path", "value", "count"),
+    [
+        ("1000", ("create", "writes", "patch services"), 1101, 1),
+        ("1000", ("create", "reads", "get deployments"), 1, 1),
+        ("1000", ("create", "deployments_seconds"), 12.6, 1),
+        ("1000", ("rebuild", "deployments_seconds"), 10.1, 1),
+        ("1000", ("edit", "deployments_seconds"), 6.3, 1),
+        ("1000", ("single", "to_deployment_ms", "p50"), 40.1, 1),
+        ("10000", ("restart", "writes", "patch services"), 1, 1),
+        ("10000", ("restart", "cpu_seconds", "operator"), 15.1, 1),
+        ("10000", ("restart", "peak_mb"), 301.0, 1),
+        ("10000", ("create", "cpu_seconds", "operator"), 121.0, 1),
+    ],
+    ids=lambda part: ".".join(part) if isinstance(part, tuple) else str(part),
+)
+def test_a_figure_beyond_its_bound_misses_its_aim(
+    size: str, path: tuple[str, ...], value: float, count: int
+) -> None:
+    given = results()
+    place = given["sizes"][size]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+
+    assert len(missed(given)) == count
+
+
+def test_webhooks_are_judged_by_what_the_operator_answers_alone() -> None:
+    slow = {"name": "slow", "per_second": 999.0, "p99_ms": 10.1, "is_judged": True}
+
+    assert len(missed(results() | {"webhook": [*ROWS, slow]})) == 2
+
+
+def test_counts_are_split_into_writes_reads_and_what_is_apart() -> None:
+    counts = {"patch services": 3, "get services": 2, "create events": 5, "ask create pods": 1}
+
+    assert split(counts) == (
+        {"patch services": 3},
+        {"get services": 2, "ask create pods": 1},
+        {"create events": 5},
+    )
+
+
+def test_percentiles_are_of_the_values_themselves_in_milliseconds() -> None:
+    assert percentiles(number / 1000 for number in range(1, 101)) == {"p50": 50.0, "p99": 99.0}
+
+
+def test_a_step_that_was_left_out_has_no_verdict() -> None:
+    given = results()
+    del given["sizes"]["10000"]["restart"], given["sizes"]["1000"]["edit"]
+
+    open_ = [verdict.aim.text for verdict in verdicts(given) if verdict.met is None]
+
+    assert open_ == [
+        "a template's edit in all Deployments, over the ceiling",
+        "writes after a restart with nothing to do",
+        "CPU seconds of such a restart",
+        "peak memory after such a restart in MB",
+    ]
+
+
+def test_what_was_recorded_before_is_judged_with_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded = results()
+    recorded["sizes"]["1000"]["single"]["to_deployment_ms"]["p50"] = 50.0
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "performance.json")
+    now = {"sizes": {"1000": copy.deepcopy(GOOD)}, "time": "today"}
+    assert merged(now) == now
+
+    report.RESULTS.write_text(json.dumps(recorded))
+
+    assert missed(recorded) != []
+    assert [verdict.word for verdict in verdicts(merged(now))] == ["met"] * len(AIMS)
+    assert merged(now)["time"] == "today"
