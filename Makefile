@@ -21,7 +21,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ walk: tools ## Take other random walks through the lives of instances than the t
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
 	$(BIN)/pytest -n $(JOBS) tests/unit
+
+coverage: $(INSTALLED) ## Run the unit tests and check how much of the product they cover
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term tests/unit
 
 test-unit-image-python: $(INSTALLED) ## Run them with the Python of the operator's image (Debian; an hour at most)
 	@$(BIN)/python -m tests.cluster image-python
@@ -129,12 +132,19 @@ kind-down: ## Delete the kind cluster
 check: $(INSTALLED) ## Check format, lint, types, imports, generated files and links
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy operator hack benchmarks tests $(EXAMPLE)/embedding_server docs/conf.py
+	@$(MAKE) --no-print-directory types
 	$(BIN)/lint-imports
 	$(BIN)/python -m model_operator.api.crd --check crds
 	$(BIN)/python -m hack.chart --check
 	$(BIN)/python -m hack.documents --check
 	@$(MAKE) --no-print-directory docs-site
+
+types: $(INSTALLED) ## Check the types
+	$(BIN)/mypy operator hack benchmarks tests $(EXAMPLE)/embedding_server docs/conf.py
+
+words: $(INSTALLED) ## Check the wording and the spelling of the product and the documents
+	$(BIN)/python -m hack.words
+	$(BIN)/codespell
 
 format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix-only
@@ -190,5 +200,5 @@ release-notes: $(INSTALLED) ## Write the changelog's part of the version, dist/r
 	@$(BIN)/python -m hack.release notes --tag '$(TAG)'
 
 clean: ## Remove what was made in this folder; the tools stay in their cache
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import settings
 
 from tests.cluster.shared_run import SharedRun
+from tests.marks import marks
 
+TESTS = Path(__file__).parent
 RUN = pytest.StashKey[SharedRun]()
 
 # Other processes may hold the machine up; tests that bound time measure their own.
@@ -28,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN] = SharedRun.begin()
     else:
         config.stash[RUN] = SharedRun(Path(worker["run_directory"]), worker["run_owner"])
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests by their folders."""
+    for item in items:
+        if item.path.is_relative_to(TESTS):
+            for mark in marks(item.path.relative_to(TESTS)):
+                item.add_marker(mark)
 
 
 @pytest.hookimpl(optionalhook=True)

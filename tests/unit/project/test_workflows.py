@@ -142,6 +142,8 @@ def test_dependabot_keeps_what_is_pinned() -> None:
     assert "/" in folders["github-actions"]
     wanted = {f"/{path.parent.relative_to(REPOSITORY)}".replace("/.", "/") for path in DOCKERFILES}
     assert set(folders["docker"]) == wanted
+    modules = {f"/{path.parent.relative_to(REPOSITORY)}" for path in REPOSITORY.glob("hack/**/go.mod")}
+    assert set(folders["gomod"]) == modules
 
 
 def test_tools_come_from_locks_or_by_version() -> None:

@@ -1,0 +1,50 @@
+"""The files of a repository that tools read: pre-commit's hooks, the code owners, the targets of make."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hack.sbom import PINNED
+
+REPOSITORY = Path(__file__).parents[3]
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+HOOKS: list[dict[str, Any]] = [
+    hook
+    for repo in yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repo["hooks"]
+]
+LOCKED = {name for name, _ in PINNED.findall((REPOSITORY / "requirements.lock").read_text())}
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=[hook["id"] for hook in HOOKS])
+def test_a_hook_runs_a_locked_tool_or_a_target(hook: dict[str, Any]) -> None:
+    program, *words = hook["entry"].split()
+    assert hook["language"] == "system"
+    if program == "make":
+        assert re.search(rf"^{words[0]}:", MAKEFILE, re.MULTILINE)
+    elif program != "git":
+        folder, name = program.rsplit("/", 1)
+        assert folder == ".venv/bin"
+        assert name in LOCKED
+
+
+def test_code_owners_own_what_is_there() -> None:
+    lines = (REPOSITORY / ".github" / "CODEOWNERS").read_text().splitlines()
+    rules = [line.split() for line in lines if line and not line.startswith("#")]
+    assert rules[0][0] == "*"
+    for path, *owners in rules:
+        assert owners
+        assert all(owner.startswith("@") for owner in owners)
+        assert path == "*" or (REPOSITORY / path.strip("/")).exists()
+
+
+def test_coverage_has_a_floor() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["coverage"]
+    assert settings["report"]["fail_under"] >= 85
+    assert "--cov " in MAKEFILE
