@@ -184,7 +184,7 @@ def test_what_is_gone_is_contested_as_a_whole_and_fields_are_bounded() -> None:
     assert list(fields) == sorted(fields)
 
 
-DRIFTS = yaml.safe_load((Path(__file__).parent / "drifts.yaml").read_text())
+DRIFTS = yaml.safe_load((Path(__file__).parents[1] / "objects" / "drifts.yaml").read_text())
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in DRIFTS])
