@@ -19,12 +19,30 @@ MODEL_IMAGE := docker.io/modeloperator/embedding-server:0.1.0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 8 --timeout 60 --no-deps
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
+# The groups of `make help`; each target is in one of them.
+FIRST := demo dev venv check test-unit test
+USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
+DEVELOP := format types words crds chart docs docs-site coverage walk chaos-short chaos e2e e2e-tools e2e-existing \
+    test-unit-image-python json-schema-suite bench bench-large bench-hostile bench-webhook bench-flood bench-memory \
+    record-failures record-states kubernetes-schemas lock
+RELEASE := audit sbom dist release-notes record-upgrade-fixtures
+
+define list
+awk -F ':.*## ' -v 'title=$(1)' -v 'names=$(2)' \
+    '/^[a-z0-9-]+:.*## / {text[$$1] = $$2} \
+    END {print title ":"; n = split(names, name, " "); \
+    for (i = 1; i <= n; i++) printf "  make %-22s  %s\n", name[i], text[name[i]]; print ""}' $(MAKEFILE_LIST)
+endef
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@$(call list,The six that matter first,$(FIRST))
+	@$(call list,Use,$(USE))
+	@$(call list,Develop,$(DEVELOP))
+	@$(call list,Release,$(RELEASE))
 
 venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
 
@@ -40,10 +58,10 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 
-tools: $(INSTALLED) ## Build the control plane's tools and Helm (5 to 10 minutes, once)
+tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once)
 	@$(BIN)/python -m tests.cluster tools
 
-real-node-tools: tools ## Build what real containers take (Linux, as root; 4 to 8 minutes, once)
+real-node-tools: tools ## Build what real containers take (Linux, as root; 7 to 15 minutes of processor time, once)
 	@$(BIN)/python -m tests.cluster real-node-tools
 
 json-schema-suite: $(INSTALLED) ## Fetch the JSON Schema test suite (small, once)

@@ -17,16 +17,21 @@ from hack.build.cache import cache_directory, exclusive
 from hack.build.go_toolchain import ToolsError, find_go, go_environment, required_version
 
 MODULE = Path(__file__).with_name("tools")
-NAMES = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-proxy",
-    "kube-scheduler",
-    "kubectl",
-    "kubelet",
-    "kwok",
-)
+PACKAGES = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
+}
+"""The control plane's binaries and their Go packages: all that the demo needs."""
+NODE_PACKAGES = {
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+}
+"""What a real node needs of the same module."""
+NAMES = tuple(PACKAGES)
 
 BUILD_DEADLINE_SECONDS = 3600
 PROGRESS_SECONDS = 20
@@ -42,7 +47,7 @@ class DownloadError(ToolsError):
 
 @dataclass(frozen=True)
 class _Set:
-    """One go.mod whose tools are built together.
+    """Tools of one go.mod that are built together.
 
     Attributes
     ----------
@@ -51,7 +56,10 @@ class _Set:
     names
         The binaries that it makes.
     what, minutes, disk
-        What they are, how long building them takes and how much disk that needs, for the user.
+        What they are, how many minutes of processor time building them takes and how much disk that needs,
+        for the user.
+    packages
+        What Go builds; by default, all tools of the go.mod.
     """
 
     module: Path
@@ -59,22 +67,34 @@ class _Set:
     what: str
     minutes: str
     disk: str
+    packages: tuple[str, ...] = ("tool",)
 
 
-_CONTROL_PLANE = _Set(MODULE, NAMES, "the control plane's tools", "4 to 8", "5 GB")
+_CONTROL_PLANE = _Set(
+    MODULE, NAMES, "the control plane's tools", "7 to 20", "5 GB", packages=tuple(PACKAGES.values())
+)
+# Built into the same folder, most of it from Go's build cache.
+_NODE = _Set(
+    MODULE,
+    tuple(NODE_PACKAGES),
+    "the real node's kubelet and kube-proxy",
+    "1 to 2",
+    "1 GB",
+    packages=tuple(NODE_PACKAGES.values()),
+)
 # A module of its own, since each of the two would otherwise decide on the other's dependencies.
-_DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "2 to 4", "3 GB")
-_HELM = _Set(MODULE / "helm", ("helm",), "Helm", "1 to 3", "1 GB")
+_DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "4 to 8", "3 GB")
+_HELM = _Set(MODULE / "helm", ("helm",), "Helm", "2 to 4", "1 GB")
 
 
 @dataclass(frozen=True)
 class Tools:
-    """A complete set of binaries, all in the one folder `directory`."""
+    """The control plane's binaries, and after `ensure_node_tools` a node's, all in the folder `directory`."""
 
     directory: Path
 
     def __getitem__(self, name: str) -> Path:
-        """Give the path of the binary `name`, one of `NAMES`."""
+        """Give the path of the binary `name`, one of `PACKAGES` or `NODE_PACKAGES`."""
         return self.directory / name
 
 
@@ -97,8 +117,8 @@ def kubernetes_version(go_mod: str) -> str:
 def ensure_tools() -> Tools:
     """Give the binaries, building them first if the cache has none for the present go.mod and go.sum.
 
-    Parallel callers wait for the one that builds, and a build that was cut short is never used: a set
-    appears in the cache under its name only when it is whole.
+    Parallel callers wait for the one that builds, and a build that was cut short is never used: the binaries
+    are moved into the cache's folder only when all are built.
 
     Raises
     ------
@@ -113,9 +133,14 @@ def ensure_dns_server() -> Path:
     return _ensure(_DNS) / "coredns"
 
 
-def has_dns_server() -> bool:
-    """Whether the cache has CoreDNS."""
-    return _directory(_DNS.module).exists()
+def ensure_node_tools() -> None:
+    """Build kubelet and kube-proxy beside the control plane's tools; kept and failing like `ensure_tools`."""
+    _ensure(_NODE)
+
+
+def has_node_tools() -> bool:
+    """Whether the cache has what only a real node needs: kubelet, kube-proxy and CoreDNS."""
+    return _is_complete(_NODE) and _is_complete(_DNS)
 
 
 def ensure_helm() -> Path:
@@ -125,30 +150,33 @@ def ensure_helm() -> Path:
 
 def cached_helm() -> Path | None:
     """Give Helm if the cache has it, else None."""
-    directory = _directory(_HELM.module)
-    return directory / "helm" if directory.exists() else None
+    return _directory(_HELM.module) / "helm" if _is_complete(_HELM) else None
 
 
 def cached_tools() -> Tools | None:
     """Give the binaries if the cache has them, else None."""
-    directory = _directory(MODULE)
-    return Tools(directory) if directory.exists() else None
+    return Tools(_directory(MODULE)) if _is_complete(_CONTROL_PLANE) else None
 
 
 def _directory(module: Path) -> Path:
     return cache_directory() / f"{module.name}-{tools_key(module)}"
 
 
+def _is_complete(tools: _Set) -> bool:
+    directory = _directory(tools.module)
+    return all((directory / name).exists() for name in tools.names)
+
+
 def _ensure(tools: _Set) -> Path:
     directory = _directory(tools.module)
-    if directory.exists():
+    if _is_complete(tools):
         return directory
     waiting = f"Another process is building {tools.what}; waiting for it."
     with exclusive(cache_directory() / "lock", waiting=waiting):
-        if not directory.exists():
+        if not _is_complete(tools):
             print(
                 f"Building {tools.what} into {directory}.\nThis happens once, takes {tools.minutes} minutes "
-                f"on 2 cores, and needs the network and {tools.disk} of disk.",
+                f"of processor time, and needs the network and {tools.disk} of disk.",
                 flush=True,
             )
             _build(tools, directory)
@@ -163,7 +191,7 @@ def _build(tools: _Set, directory: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     flags = "-s -w"
-    if tools is _CONTROL_PLANE:
+    if tools.module == MODULE:
         flags += f" -X k8s.io/component-base/version.gitVersion={kubernetes_version(go_mod)}"
     command = [
         str(go),
@@ -173,7 +201,7 @@ def _build(tools: _Set, directory: Path) -> None:
         "-buildvcs=false",
         "-v",
         f"-ldflags={flags}",
-        "tool",
+        *tools.packages,
     ]
     started = time.monotonic()
     environment = go_environment() | {"GOBIN": str(partial)}
@@ -187,14 +215,17 @@ def _build(tools: _Set, directory: Path) -> None:
                 raise
             print(f"A download failed; trying again in {pause:.0f} s.", flush=True)
             time.sleep(pause)
-    if tools is _CONTROL_PLANE:
+    if (partial / "server").exists():
         (partial / "server").rename(partial / "etcd")
     if missing := [name for name in tools.names if not (partial / name).exists()]:
         go_mod_path = tools.module / "go.mod"
         raise ToolsError(
             f"the build of {tools.what} made no {', '.join(missing)}: expected {go_mod_path} to list it."
         )
-    partial.rename(directory)
+    # A set is used once all of its binaries are there, and each appears whole.
+    directory.mkdir(exist_ok=True)
+    for name in tools.names:
+        (partial / name).replace(directory / name)
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
 
 

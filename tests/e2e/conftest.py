@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.build.go_toolchain import ToolsError
-from hack.build.toolset import cached_tools, has_dns_server
+from hack.build.toolset import cached_tools, has_node_tools
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
@@ -71,7 +71,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """Give the cluster of the run; skips where there is none, and says why."""
     kubeconfig = named()
     if kubeconfig is None:
-        if cached_tools() is None or not has_dns_server():
+        if cached_tools() is None or not has_node_tools():
             pytest.skip("NO REAL NODE: its tools are not built yet: run `make real-node-tools`.")
         try:
             ensure_real_node()

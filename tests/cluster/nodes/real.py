@@ -21,7 +21,7 @@ import yaml
 from hack.build.cache import cache_directory
 from hack.build.debian import debian_environment, debian_root
 from hack.build.go_toolchain import ToolsError
-from hack.build.toolset import ensure_dns_server
+from hack.build.toolset import ensure_dns_server, ensure_node_tools
 from tests.cluster.nodes import cgroups
 from tests.cluster.nodes.image_archive import write_image
 from tests.cluster.nodes.inside import HOST_NAME, READY
@@ -131,6 +131,7 @@ def ensure_real_node() -> None:
     for program in ("unshare", "nsenter", "setpriv", "mount"):
         if shutil.which(program) is None:
             raise ToolsError(f"a real node needs the program {program}, found none on PATH.")
+    ensure_node_tools()
     ensure_dns_server()
     debian_root(PACKAGES, cache_directory())
     debian_root(SHELL_PACKAGES, cache_directory())
@@ -157,6 +158,7 @@ class RealNode:
     def __init__(self, directory: Path, tools: Tools) -> None:
         self._directory = directory
         self._tools = tools
+        ensure_node_tools()
         self._dns_server = ensure_dns_server()
         self._root = debian_root(PACKAGES, cache_directory())
         self._environment = debian_environment(self._root)

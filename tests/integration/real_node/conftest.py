@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.build.go_toolchain import ToolsError
-from hack.build.toolset import has_dns_server
+from hack.build.toolset import has_node_tools
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def real_node(shared_run: SharedRun) -> ControlPlane:
     """Give the run's control plane with a real node."""
-    if not has_dns_server():
+    if not has_node_tools():
         pytest.skip("NO REAL NODE: its tools are not built yet: run `make real-node-tools`.")
     try:
         ensure_real_node()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,23 @@ def test_coverage_has_a_floor() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["coverage"]
     assert settings["report"]["fail_under"] >= 85
     assert "--cov " in MAKEFILE
+
+
+def test_help_shows_each_target_once_and_six_first() -> None:
+    described = re.findall(r"^([a-z0-9-]+):.*## ", MAKEFILE, re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    ).stdout
+    lines = re.findall(r"^  make (\S+) +(\S.*)$", shown, re.MULTILINE)
+
+    assert sorted(name for name, _ in lines) == sorted(described)
+    assert phony is not None
+    assert sorted(phony[1].split()) == sorted(described)
+    assert re.findall(r"^(\S.*):$", shown, re.MULTILINE) == [
+        "The six that matter first",
+        "Use",
+        "Develop",
+        "Release",
+    ]
+    assert [name for name, _ in lines][:6] == ["demo", "dev", "venv", "check", "test-unit", "test"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -14,9 +15,13 @@ from hack.build.go_toolchain import ToolsError, find_go, go_environment, parse_v
 from hack.build.toolset import (
     MODULE,
     NAMES,
+    NODE_PACKAGES,
+    PACKAGES,
     Tools,
     cached_tools,
+    ensure_node_tools,
     ensure_tools,
+    has_node_tools,
     kubernetes_version,
     tools_key,
 )
@@ -52,11 +57,16 @@ def test_a_module_that_says_neither_is_an_error_that_names_the_line() -> None:
         kubernetes_version("module example")
 
 
-def test_every_tool_but_etcd_is_built_under_its_own_name() -> None:
-    listed = (MODULE / "go.mod").read_text()
+def test_the_two_sets_are_the_modules_tools() -> None:
+    (listed,) = re.findall(r"^tool \((.*?)^\)", (MODULE / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
 
-    assert "go.etcd.io/etcd/server/v3" in listed
-    assert all(f"cmd/{name}\n" in listed for name in NAMES if name != "etcd")
+    assert sorted(listed.split()) == sorted([*PACKAGES.values(), *NODE_PACKAGES.values()])
+
+
+def test_every_tool_but_etcd_is_built_under_its_own_name() -> None:
+    named = PACKAGES | NODE_PACKAGES
+
+    assert {name for name, package in named.items() if not package.endswith(f"/cmd/{name}")} == {"etcd"}
 
 
 @pytest.mark.parametrize("changed", ["go.mod", "go.sum"])
@@ -141,6 +151,41 @@ def test_a_whole_build_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     assert ensure_tools() == built == Tools(tmp_path / "cache" / f"tools-{tools_key()}")
     assert all(built[name].exists() for name in NAMES)
+
+
+def test_a_nodes_tools_are_built_later_beside_the_control_planes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    made = " ".join(f"$GOBIN/{name}" for name in NAMES if name != "etcd")
+    node = " ".join(f"$GOBIN/{name}" for name in NODE_PACKAGES)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("MODEL_OPERATOR_CACHE", str(tmp_path / "cache"))
+    put_go(tmp_path, "go1.26.8", install=f'echo "$@" > {asked}; touch $GOBIN/server {made}')
+    built = ensure_tools()
+    assert not set(asked.read_text().split()) & {"tool", *NODE_PACKAGES.values()}
+    assert not (built.directory / "kubelet").exists()
+    assert not has_node_tools()
+
+    put_go(tmp_path, "go1.26.8", install=f'echo "$@" > {asked}; touch {node}')
+    ensure_node_tools()
+
+    assert asked.read_text().split()[-2:] == [*NODE_PACKAGES.values()]
+    assert all(built[name].exists() for name in (*NAMES, *NODE_PACKAGES))
+    assert cached_tools() == built
+
+
+def test_a_folder_that_lacks_a_binary_is_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_OPERATOR_CACHE", str(tmp_path))
+    directory = tmp_path / f"tools-{tools_key()}"
+    directory.mkdir()
+    for name in NAMES[1:]:
+        (directory / name).touch()
+    assert cached_tools() is None
+
+    (directory / NAMES[0]).touch()
+
+    assert cached_tools() == Tools(directory)
 
 
 def test_a_download_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
