@@ -29,6 +29,7 @@ from benchmarks.usage import machine
 from tests.attacks.callers import PATH, review_of
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
@@ -260,6 +261,7 @@ def _shares(durations: list[float]) -> str:
 
 def main() -> int:
     """Start what it takes, measure and show; give 1 when an aim is missed."""
+    stop_on_signals()
     kinds = sys.argv[1:] or list(SIZES)
     with tempfile.TemporaryDirectory(prefix="model-operator-bench-") as name, ControlPlane.start() as cluster:
         folder = Path(name)

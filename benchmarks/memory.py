@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
@@ -113,4 +114,5 @@ if __name__ == "__main__":
     parser.add_argument("--cycles", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=3600)
     arguments = parser.parse_args()
+    stop_on_signals()
     sys.exit(0 if run(arguments.cycles, arguments.seconds) else 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from benchmarks.usage import machine
 from benchmarks.webhook import measure_all
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
+from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.processes import ProcessError
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if "create" not in arguments.steps and set(arguments.steps) - {"ceiling"}:
         parser.error("every step but ceiling needs create.")
-    # A SIGTERM unwinds like Ctrl-C, so that everything is stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     try:
         results = asyncio.run(
             measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks)

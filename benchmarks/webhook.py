@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
@@ -170,6 +171,7 @@ def _row(port: int, context: ssl.SSLContext, name: str, request: bytes, allowed:
 
 def main() -> int:
     """Measure and show; give 1 when an aim is missed."""
+    stop_on_signals()
     print(f"{CLIENTS} clients; aims: at least {REVIEWS_PER_SECOND} reviews/s, p99 at most {P99_MS:g} ms\n")
     print(f"{'':26}{'reviews':>9}{'reviews/s':>11}{'p50 ms':>9}{'p99 ms':>9}")
     missed = False

@@ -11,6 +11,7 @@ import time
 
 from tests.chaos.phases import PHASES
 from tests.chaos.run import LONG, SHORT, run
+from tests.cluster.interrupts import stop_on_signals
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--instances", type=int, help="number of instances")
     parser.add_argument("--seconds", type=float, help="length of the faults of a phase")
     given = parser.parse_args()
+    stop_on_signals()
     # Whoever ends us has what we started stopped in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     extent = SHORT if given.short else LONG

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.demo import demo
 from tests.cluster.demo_real import demo_real
 from tests.cluster.embedding import ensure_image
+from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_process import OperatorProcess
@@ -112,8 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("command", choices=commands)
     command = commands[parser.parse_args().command]
-    # A SIGTERM unwinds like Ctrl-C, so that everything is stopped in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_on_signals()
     try:
         command()
     except (DemoError, KubectlError, ProcessError, ToolsError) as error:
