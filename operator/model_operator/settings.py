@@ -1,4 +1,4 @@
-"""Settings of the operator: command-line options over ``MODEL_OPERATOR_*`` variables over defaults."""
+"""Settings of the operator: defaults, then ``MODEL_OPERATOR_*`` variables, then command-line options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from model_operator.core.templates.render_settings import RenderSettings
 
 
 class LogFormat(StrEnum):
-    """How log lines are written."""
+    """Format of log lines."""
 
     CONSOLE = "console"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """The least severe level that is written."""
+    """Lowest severity that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -30,35 +30,35 @@ class LogLevel(StrEnum):
 
 
 class TemplateDryRun(StrEnum):
-    """What of a template is tried on the API server, by dry-run with example parameters."""
+    """Which objects of a template are checked against the API server, by dry run with example parameters."""
 
     OFF = "off"
     DEPLOYMENT = "deployment"
     POD = "pod"
-    """The Deployment and its Pod, which needs the right to create pods; without it only the Deployment."""
+    """The Deployment and its Pod; without permission to create pods, only the Deployment."""
 
 
 class LeaderElection(StrEnum):
-    """Whether replicas agree by a Lease on the one that works."""
+    """Whether replicas elect a leader by a Lease."""
 
     AUTO = "auto"
-    """In a pod that speaks to its own cluster as its ServiceAccount."""
+    """On in a pod that uses its ServiceAccount for its own cluster."""
     ON = "on"
     OFF = "off"
 
 
 NameList = Annotated[list[str], NoDecode]
-"""A list that an environment variable gives as names between commas."""
+"""A list that an environment variable holds as comma-separated names."""
 
 BATCH_APPLIERS = (
     "system:serviceaccount:flux-system:kustomize-controller",
     "system:serviceaccount:flux-system:helm-controller",
     "system:serviceaccount:argocd:argocd-application-controller",
 )
-"""Who applies whole commits, under the names that Flux and Argo CD install with."""
+"""Service accounts that apply whole commits, by the default names of Flux and Argo CD."""
 
 _JSON_FIELDS = ("gpu_node_values", "tolerations", "gpu_tolerations")
-"""Fields of the rendering's settings that an environment variable gives as JSON."""
+"""Fields of the rendering settings that an environment variable holds as JSON."""
 
 
 def _split(value: Any) -> Any:
@@ -73,40 +73,40 @@ class AdmissionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port of the webhooks; 0 turns them off."""
+    """Port of the webhooks; 0 disables them."""
     host: str = "0.0.0.0"  # noqa: S104 -- the API server calls the pod's address
     """Address that the webhooks listen on."""
     cert_dir: Path | None = None
-    """Folder with tls.crt and tls.key that somebody else keeps, such as cert-manager; without it the operator
-    makes a certificate, keeps it in a Secret and tells the API server of it."""
+    """Directory with tls.crt and tls.key that another component maintains, such as cert-manager. Without it
+    the operator issues one, stores it in a Secret and sets caBundle in the webhook configurations."""
     token_file: Path | None = None
-    """With cert_dir: file with the tokens, one a line, of which one begins the path in each webhook
-    configuration. Without it and client_ca_file, callers are not authenticated and learn less."""
+    """With cert_dir: file with the tokens, one per line; the path in each webhook configuration begins with
+    one of them. Without this and client_ca_file, callers are not authenticated and learn less."""
     client_ca_file: Path | None = None
-    """PEM file with the authorities that sign the API servers' client certificates. With it, nobody else is
-    served."""
+    """PEM file with the authorities that sign the API servers' client certificates. With it, callers without
+    such a certificate are rejected."""
     namespace: str | None = None
     """Namespace of that Secret; the pod's own by default."""
     names: NameList = Field(default_factory=list)
-    """Further DNS names and IP addresses by which the webhooks are called, separated by commas."""
+    """More DNS names and IP addresses of the webhooks for the certificate, comma-separated."""
     warn_only_users: NameList = Field(default_factory=lambda: list(BATCH_APPLIERS))
-    """Patterns (*, ?) of users, separated by commas, whose instances are let in with a warning when they do
-    not fit their template. Default: the service accounts of Flux and Argo CD."""
+    """Patterns (*, ?) of users, comma-separated. An instance of such a user that does not fit its template is
+    admitted with a warning. Default: the service accounts of Flux and Argo CD."""
     max_connections: Annotated[int, Field(ge=8, le=4096)] = 256
-    """Connections to the webhooks' port in all; each takes up to 150 kB. When there are as many, idle
-    connections of the address that has the most make way for new ones, and without any the new one is
-    closed."""
+    """Maximum number of connections to the webhooks' port; each takes up to 150 kB. At the maximum, a new
+    connection replaces an idle one of the address with the most connections; without an idle one, the new
+    connection is closed."""
     max_connections_per_address: Annotated[int, Field(ge=4, le=4096)] = 100
-    """Connections of one IPv4 address or one IPv6 /64 network. Raise it where many API servers share an
-    address."""
+    """Maximum number of connections of one IPv4 address or one IPv6 /64 network. Raise it where many API
+    servers share an address."""
     max_handshakes: Annotated[int, Field(ge=4, le=4096)] = 64
-    """TLS handshakes under way."""
+    """Maximum number of concurrent TLS handshakes."""
     max_reviews: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Reviews that wait or are judged at a time. More are answered by 503, which lets their writes in
-    unchecked."""
+    """Maximum number of concurrent reviews, waiting ones included. Further reviews get 503, so that their
+    writes are admitted unchecked."""
     max_body_bytes: Annotated[int, Field(ge=8 * 1024 * 1024)] = 16 * 1024 * 1024
-    """Bytes of bodies of 64 KiB and more that are held at a time. More are answered by 503. One has 4 MiB
-    at most."""
+    """Maximum total size, in bytes, of concurrent request bodies of 64 KiB or more. Further ones get 503. One
+    body has at most 4 MiB."""
 
     @field_validator("names", "warn_only_users", mode="before")
     @classmethod
@@ -117,7 +117,7 @@ class AdmissionSettings(BaseModel):
     def _check(self) -> Self:
         if self.token_file is not None and self.cert_dir is None:
             raise ValueError(
-                "token_file takes cert_dir; without that the operator makes and publishes a token"
+                "token_file requires cert_dir; without cert_dir the operator issues and publishes a token"
             )
         return self
 
@@ -130,13 +130,13 @@ class LeaseSettings(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)] = (
         "model-operator"
     )
-    """Name of the Lease. Operators that serve different namespaces from the same one need a name each."""
+    """Name of the Lease. Operators in one namespace that serve different namespaces need different names."""
     namespace: str | None = None
     """Namespace of the Lease; the pod's own by default."""
     duration_seconds: Annotated[int, Field(ge=1)] = 15
     """Time without a renewal after which another replica takes over: the longest gap after a crash."""
     renew_deadline_seconds: Annotated[float, Field(gt=0)] = 10
-    """Time after a renewal after which the leader writes nothing more, and ends."""
+    """Time since the last renewal after which the leader stops writing and exits."""
     retry_period_seconds: Annotated[float, Field(gt=0)] = 2
     """Time between two renewals."""
 
@@ -156,7 +156,7 @@ class LeaseSettings(BaseModel):
 
 
 class OperatorSettings(BaseSettings):
-    """Everything that can be set; each field is the variable ``MODEL_OPERATOR_<FIELD>``."""
+    """All settings; each field is the variable ``MODEL_OPERATOR_<FIELD>``."""
 
     model_config = SettingsConfigDict(
         env_prefix="MODEL_OPERATOR_",
@@ -171,9 +171,9 @@ class OperatorSettings(BaseSettings):
     context: str | None = None
     """Context of the kubeconfig; its current one by default."""
     namespaces: NameList = Field(default_factory=list)
-    """Namespaces to serve, separated by commas; all when empty."""
+    """Namespaces to serve, comma-separated; all when empty."""
     exclude_namespaces: NameList = Field(default_factory=list)
-    """Patterns (*, ?) of namespaces to leave to another operator, separated by commas."""
+    """Patterns (*, ?) of namespaces that this operator ignores, comma-separated."""
     log_format: LogFormat = LogFormat.CONSOLE
     """console or json."""
     log_level: LogLevel = LogLevel.INFO
@@ -181,19 +181,19 @@ class OperatorSettings(BaseSettings):
     health_host: str = "0.0.0.0"  # noqa: S104 -- the kubelet probes the pod's address
     """Address that /healthz, /readyz and /metrics listen on."""
     health_port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """Port of /healthz, /readyz and /metrics; 0 turns them off."""
+    """Port of /healthz, /readyz and /metrics; 0 disables them."""
     health_max_connections: Annotated[int, Field(ge=8, le=4096)] = 64
-    """Connections to that port in all, of which one address may have half."""
+    """Maximum number of connections to that port; one address may have half of them."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
-    """Instances that are worked on at the same time."""
+    """Number of concurrent reconciles."""
     request_timeout_seconds: Annotated[float, Field(gt=0)] = 15
-    """Time after which a request to the API server counts as unanswered."""
+    """Timeout of a request to the API server."""
     resync_seconds: Annotated[float, Field(ge=10)] = 600
     """Time between two comparisons of the caches with the API server."""
     template_dry_run: TemplateDryRun = TemplateDryRun.POD
-    """What of a template is tried on the API server: pod (the Deployment too), deployment or off."""
+    """Dry run of templates against the API server: pod (Pod and Deployment), deployment or off."""
     leader_election: LeaderElection = LeaderElection.AUTO
-    """Whether replicas agree on the one that works: on, off, or auto, which is on in a pod."""
+    """Leader election between replicas: on, off, or auto, which is on in a pod."""
     rendering: RenderSettings = Field(default_factory=RenderSettings)
     """The cluster's conventions, as variables MODEL_OPERATOR_RENDERING__<FIELD>."""
 
@@ -206,7 +206,7 @@ class OperatorSettings(BaseSettings):
     @field_validator("rendering", mode="before")
     @classmethod
     def _decode(cls, value: Any) -> Any:
-        """Read the nested fields that are no single words; pydantic-settings leaves them as written."""
+        """Decode the nested fields that hold JSON; pydantic-settings leaves them as strings."""
         if not isinstance(value, dict):
             return value
         written = {name: value[name] for name in _JSON_FIELDS if isinstance(value.get(name), str)}

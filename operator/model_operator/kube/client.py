@@ -1,4 +1,4 @@
-"""Requests to the API server, as few kinds of them as the operator needs."""
+"""Requests to the API server: only the kinds of requests that the operator needs."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from model_operator.kube.errors import ApiUnavailableError, error_for
 from model_operator.kube.resources import ResourceKind
 
 PAGE = 500
-"""Objects that are asked for at once in a list."""
+"""Objects requested per page of a list."""
 PAGE_BYTES = 4 * 1024 * 1024
-"""The most that is read of a page of several objects: as values of Python it takes some 15 times as much, and
-500 objects may have 750 MB."""
+"""Largest page of several objects that is read, in bytes: as Python values it takes about 15 times as much
+memory, and 500 objects may have 750 MB."""
 _CHUNK = 64 * 1024
 _ONLY_CREATE = "1"
-"""A resource version that no object has: the API server ignores it when it creates, and answers 409 when the
+"""A resource version that no object has: the API server ignores it on creation and answers 409 when the
 object exists."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _METADATA_ONE_BY_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _WATCH_SECONDS = 240
 _WATCH_GRACE_SECONDS = 10
 _LARGEST_OBJECT = 4 * 1024 * 1024
-"""A line of a watch is read in one piece: an object of up to the 1.5 MiB that etcd takes, as JSON."""
+"""Bytes. A line of a watch is read as one piece: an object of at most 1.5 MiB (etcd's limit), as JSON."""
 Object = dict[str, Any]
 """An object as the API server sends it."""
 
 
 class Selection(TypedDict, total=False):
-    """What of a kind to list or watch; by default all that its label selector selects.
+    """Which objects of a kind to list or watch; by default all that match its label selector.
 
     Attributes
     ----------
     metadata_only
-        Whether to ask for ``metadata`` alone, which is cheap.
+        Whether to request ``metadata`` only, which is cheap.
     labels, fields
-        Selectors; that of labels instead of the kind's.
+        Selectors; the label selector replaces the kind's.
     """
 
     metadata_only: bool
@@ -63,8 +63,8 @@ class ApiClient:
     connection
         The session to use.
     permit
-        Asked before each write: returns the seconds within which it has to be over, or raises what ends the
-        process. None means that nothing is in the way.
+        Called before each write: returns the seconds within which the write must complete, or raises an error
+        that ends the process. None means that writes are always permitted.
     """
 
     def __init__(self, connection: Connection, permit: Callable[[], float] | None = None) -> None:
@@ -72,7 +72,7 @@ class ApiClient:
         self._permit = permit
 
     async def get_path(self, path: str) -> Object:
-        """Return what the server has at a path such as ``/version``."""
+        """Return the response of the server at a path such as ``/version``."""
         return await self._request("GET", path)
 
     async def get(self, kind: ResourceKind, namespace: str, name: str) -> Object:
@@ -80,7 +80,7 @@ class ApiClient:
         return await self._request("GET", kind.object_path(namespace, name))
 
     async def next_change(self, kind: ResourceKind, namespace: str, name: str, resource_version: str) -> None:
-        """Wait until an object is no longer the version that was read, or the server is tired of waiting."""
+        """Wait until an object changes from the given version, or the server ends the watch."""
         changes = self.watch(kind, namespace, resource_version, fields=f"metadata.name={name}")
         async with contextlib.aclosing(changes):
             async for _ in changes:
@@ -94,9 +94,9 @@ class ApiClient:
         Parameters
         ----------
         kind
-            What to list.
+            Kind to list.
         namespace
-            Where; empty means everywhere.
+            Namespace to list; empty means all namespaces.
         selection
             See :class:`Selection`.
         """
@@ -107,7 +107,7 @@ class ApiClient:
     async def pages(
         self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> AsyncIterator[tuple[Sequence[Object], str]]:
-        """Yield the objects of a kind, page by page, and with each page the version of the whole list.
+        """Yield the objects of a kind page by page, each with the resource version of the whole list.
 
         The arguments are those of :meth:`list`.
         """
@@ -116,13 +116,13 @@ class ApiClient:
         limit = PAGE
         while True:
             params["limit"] = str(limit)
-            most = None if limit == 1 else PAGE_BYTES
+            max_bytes = None if limit == 1 else PAGE_BYTES
             try:
                 page = await self._request(
-                    "GET", kind.path(namespace), params=params, headers=headers, most=most
+                    "GET", kind.path(namespace), params=params, headers=headers, max_bytes=max_bytes
                 )
             except _TooLargeError:
-                # The objects that come are large; one alone is at most what etcd takes.
+                # The next objects are large; a single one is bounded by etcd.
                 limit = max(1, limit // 4)
                 continue
             limit = min(PAGE, 2 * limit)
@@ -134,7 +134,7 @@ class ApiClient:
     async def list_to_watch(
         self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> tuple[Sequence[Object], str]:
-        """Return the objects of a kind, and the version of the list, after which :meth:`watch` begins.
+        """Return the objects of a kind and the version of the list, from which :meth:`watch` continues.
 
         The arguments are those of :meth:`list`.
         """
@@ -154,13 +154,13 @@ class ApiClient:
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Yield the changes after a version: ``ADDED``, ``MODIFIED`` or ``DELETED``, and the object.
 
-        It ends when the server ends it, which it does every few minutes. The other arguments are those of
+        The watch ends when the server ends it, every few minutes. The other arguments are those of
         :meth:`list`.
 
         Raises
         ------
         ApiError
-            Of code 410 when the version is too old, so that a new list is needed.
+            With code 410 when the version is too old and a new list is needed.
         """
         path = kind.path(namespace)
         params = {
@@ -189,7 +189,9 @@ class ApiClient:
                         code = changed.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR
                         raise error_for(code, changed, attempt)
                     if "type" not in event:
-                        raise ApiUnavailableError(0, {"message": "it ended within an event"}, attempt)
+                        raise ApiUnavailableError(
+                            0, {"message": "the watch ended in the middle of an event"}, attempt
+                        )
                     yield event["type"], {**changed, "apiVersion": kind.api_version, "kind": kind.kind}
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
@@ -211,19 +213,19 @@ class ApiClient:
         kind
             Kind of the object.
         obj
-            The fields that are to be ours. With ``metadata.uid`` it is refused for any other object, with
+            The fields to own. With ``metadata.uid`` the request is refused for any other object, with
             ``metadata.resourceVersion`` for any other version.
         force
-            Whether to take over fields that others own; only for what is ours.
+            Whether to take over fields of other managers; only for objects that the operator owns.
         dry_run
-            Whether the server is to judge only, and store nothing.
+            Whether the server only validates the request and stores nothing.
         manager
             The field manager.
 
         Raises
         ------
         ConflictError
-            When others own such a field (without force), or the object is not the one meant.
+            When another manager owns such a field (without force), or uid or version differ.
         """
         metadata = obj["metadata"]
         return await self._request(
@@ -235,14 +237,14 @@ class ApiClient:
         )
 
     async def apply_new(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
-        """Create an object by server-side apply, and never touch one that exists.
+        """Create an object by server-side apply, and never change an existing one.
 
-        Without force alone, fields that nobody contests would be merged into somebody else's object.
+        An apply without force is not enough: it would merge uncontested fields into a foreign object.
 
         Raises
         ------
         ConflictError
-            When an object of the name exists.
+            When an object of that name exists.
         """
         metadata = {**obj["metadata"], "resourceVersion": _ONLY_CREATE}
         return await self.apply(kind, {**obj, "metadata": metadata}, force=False, dry_run=dry_run)
@@ -250,7 +252,7 @@ class ApiClient:
     async def patch_status(
         self, kind: ResourceKind, namespace: str, name: str, status: Mapping[str, Any], resource_version: str
     ) -> Object:
-        """Merge a patch into an object's status, if it still is the version that was judged.
+        """Merge a patch into an object's status if the object still has the given version.
 
         Parameters
         ----------
@@ -259,7 +261,8 @@ class ApiClient:
         status
             Merge patch of ``status``.
         resource_version
-            Version that the status is about; another one, a recreated namesake too, is a conflict.
+            Version that the status was computed from; any other version is a conflict, and so is a recreated
+            object of the same name.
         """
         return await self._request(
             "PATCH",
@@ -270,21 +273,21 @@ class ApiClient:
         )
 
     async def create(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
-        """Create an object; one of the same name is a conflict, a missing namespace is not found.
+        """Create an object; an existing name is a conflict, a missing namespace is not found.
 
         Parameters
         ----------
         kind, obj
-            What to create.
+            The object to create.
         dry_run
-            Whether the server is to judge only, and store nothing.
+            Whether the server only validates the request and stores nothing.
         """
         path = kind.path(obj["metadata"].get("namespace", ""))
         params = {"fieldManager": MANAGER, **_dry_run(dry_run)}
         return await self._request("POST", path, params=params, body=obj)
 
     async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
-        """Write back an object that was read; one that has changed since is a conflict."""
+        """Write back an object that was read; if it has changed since, that is a conflict."""
         metadata = obj["metadata"]
         path = kind.object_path(metadata.get("namespace", ""), metadata["name"])
         return await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj)
@@ -297,17 +300,17 @@ class ApiClient:
         patch: Mapping[str, Any],
         resource_version: str | None = None,
     ) -> Object:
-        """Lay a strategic merge patch over an object of a built-in kind.
+        """Apply a strategic merge patch to an object of a built-in kind.
 
         Parameters
         ----------
         kind, namespace, name
             The object.
         patch
-            What is to be different; list items are found by their merge key, such as ``name``. Only the
-            fields that change become ours (operation ``Update``).
+            The fields to change; list items are matched by their merge key, such as ``name``. The operator
+            owns only the changed fields afterwards (operation ``Update``).
         resource_version
-            Version that was read; another one is a conflict. None where nobody else writes.
+            Version that was read; any other is a conflict. None where the operator is the only writer.
         """
         version = {} if resource_version is None else {"metadata": {"resourceVersion": resource_version}}
         return await self._request(
@@ -321,31 +324,31 @@ class ApiClient:
     async def delete(
         self, kind: ResourceKind, namespace: str, name: str, uid: str, version: str | None = None
     ) -> bool:
-        """Delete the object of that uid in the background; a namesake is a conflict.
+        """Delete the object with that uid in the background; a recreated one of that name is a conflict.
 
         Parameters
         ----------
         kind, namespace, name, uid
             The object.
         version
-            Its ``metadata.resourceVersion``, when a change of it is to be a conflict, too.
+            Its ``metadata.resourceVersion``, if a change since must be a conflict, too.
 
         Returns
         -------
         bool
-            Whether it is gone; finalizers hold it back otherwise.
+            Whether the object was removed; False while finalizers keep it.
         """
         preconditions = {"uid": uid} if version is None else {"uid": uid, "resourceVersion": version}
         body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         answer = await self._request("DELETE", kind.object_path(namespace, name), body=body)
-        # What finalizers hold back is answered with the object; what is gone with a Status for some kinds,
-        # with the object as it last was for others.
+        # The API server returns the object while finalizers keep it. For a removed object it returns a Status
+        # or the last version of the object, depending on the kind.
         return not answer.get("metadata", {}).get("finalizers")
 
     async def is_allowed(
         self, verb: str, kind: ResourceKind, namespace: str, subresource: str = "", name: str = ""
     ) -> bool:
-        """Ask whether we may do something (SelfSubjectAccessReview); without a name, to every object."""
+        """Return whether a request is permitted (SelfSubjectAccessReview), for all objects without a name."""
         attributes = {
             "verb": verb,
             "group": kind.group,
@@ -366,7 +369,7 @@ class ApiClient:
         return bool(review["status"]["allowed"])
 
     def _url(self, path: str) -> URL:
-        """Return where a path is; it is encoded already, and to decode any of it could change its meaning."""
+        """Return the URL of a path, which is already encoded: decoding it could change its meaning."""
         return URL(f"{str(URL(self._connection.server)).rstrip('/')}{path}", encoded=True)
 
     async def _request(
@@ -377,9 +380,9 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-        most: int | None = None,
+        max_bytes: int | None = None,
     ) -> Object:
-        """Send one request; return the answer's body, or raise when it has more than `most` bytes."""
+        """Send one request and return the body; raise when it has more than `max_bytes` bytes."""
         attempt = f"{method} {path}"
         seconds = None if method == "GET" or self._permit is None else self._permit()
         all_headers = {"Accept": "application/json", **(headers or {})}
@@ -398,7 +401,7 @@ class ApiClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                content = await (response.read() if most is None else _read(response, most))
+                content = await (response.read() if max_bytes is None else _read(response, max_bytes))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error
@@ -409,16 +412,16 @@ class ApiClient:
 
 
 class _TooLargeError(Exception):
-    """An answer has more bytes than are to be read."""
+    """A response has more bytes than the caller accepts."""
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the body of an answer; the connection is closed when there is more."""
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Return the body of a response; close the connection when the body is larger."""
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(_CHUNK):
         chunks.append(chunk)
         size += len(chunk)
-        if size > most:
+        if size > max_bytes:
             response.close()
             raise _TooLargeError
     return b"".join(chunks)
@@ -431,8 +434,8 @@ def _selectors(kind: ResourceKind, selection: Selection) -> dict[str, str]:
 
 
 def _items(kind: ResourceKind, page: Object) -> list[Object]:
-    """Return the items of a list, which come without their kind."""
-    # A list of metadata alone has null for no items.
+    """Return the items of a list with their kind, which the API server omits."""
+    # A metadata-only list without items has null.
     return [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page["items"] or []]
 
 

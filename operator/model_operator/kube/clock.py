@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable
 
 Clock = Callable[[], datetime.datetime]
-"""Where a time comes from; tests give their own."""
+"""Returns the current time, timezone-aware; tests pass their own."""
 
 
 def utc_now() -> datetime.datetime:
@@ -15,10 +15,10 @@ def utc_now() -> datetime.datetime:
 
 
 def rfc3339(time: datetime.datetime) -> str:
-    """Return a time in UTC as Kubernetes writes it, whole seconds."""
+    """Format a time in UTC as Kubernetes does, in whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def micro_time(time: datetime.datetime) -> str:
-    """Return a time in UTC as Kubernetes' MicroTime."""
+    """Format a time in UTC as a Kubernetes MicroTime."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

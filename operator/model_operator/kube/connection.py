@@ -1,4 +1,4 @@
-"""One HTTP session with the API server, for kopf and for our own requests."""
+"""One HTTP session with the API server, shared by kopf and the operator's own requests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from model_operator import __version__
 from model_operator.kube.errors import StartupError
 
 _UNCOMPRESSED = "identity"
-"""Compressing a list takes the API server several times as long as writing it (kubernetes/kubernetes#112296),
-and only a cluster's own network is between it and us."""
+"""The API server takes several times as long to compress a list as to write it
+(kubernetes/kubernetes#112296), and the operator is on the cluster's own network."""
 
 
 class Connection:
@@ -27,14 +27,14 @@ class Connection:
     ----------
     load
         Returns what :func:`~model_operator.kube.kubeconfig.load_configuration` does. Called again after the
-        API server has refused the credentials, since a rotated certificate is found in the same file.
+        API server has refused the credentials, since a rotated certificate has the same file name.
     timeout
-        Seconds until a request counts as unanswered (kopf sets its own for watches).
+        Seconds until a request times out (kopf sets its own timeout for watches).
     traces
-        What is to learn of each request.
+        Trace configurations that observe each request.
     undelivered
-        Seconds after which the kernel is to drop what the other side has not taken; None leaves it to the
-        kernel, which goes on sending for minutes, even after the process has ended.
+        Seconds after which the kernel drops data that the peer has not acknowledged. With None the kernel
+        retransmits for minutes, even after the process has ended.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class Connection:
     def share(
         self, middleware: aiohttp.ClientMiddlewareType, response: type[aiohttp.ClientResponse]
     ) -> aiohttp.ClientSession:
-        """Return another session over the same connections, to be closed by whom it is for.
+        """Return another session over the same connections; the caller closes it.
 
         Parameters
         ----------
         middleware
-            What each of its requests is to pass.
+            Middleware for each request of that session.
         response
-            What its answers are.
+            Class of its responses.
         """
         return self._open(self.session.connector, middleware, is_owner=False, response=response)
 
     async def renew(self) -> None:
-        """Read the credentials again and open a new session with them."""
-        # In a thread: the kubeconfig may name a command that gets them.
+        """Reload the credentials and open a new session with them."""
+        # In a thread: the kubeconfig may name a command that prints the credentials.
         self._configuration = await asyncio.to_thread(self._load)
         await self.close()
         self._session = None
@@ -122,11 +122,11 @@ class Connection:
     async def _authenticate(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Add the credentials; the kubernetes package reads a rotated token file again when it is due."""
+        """Add the credentials; the kubernetes package reloads a rotated token file when it is due."""
         if request.url.origin() != URL(self.server).origin():
-            # kopf follows redirects, and each hop passes here: nobody else gets them.
+            # kopf follows redirects, and each hop passes here: only the API server receives credentials.
             return await handler(request)
-        # Some kubeconfigs reach the server under another name than its certificate has.
+        # Some kubeconfigs use another host name for the server than its certificate has.
         request.server_hostname = self._configuration.tls_server_name or request.server_hostname
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:

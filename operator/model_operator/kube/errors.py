@@ -1,16 +1,16 @@
-"""Errors of the shell.
+"""Errors of the Kubernetes client, of the start, and of leader election.
 
 .. code-block:: text
 
     Exception
-    ├── StartupError            the operator cannot start; one line for the person who started it
-    ├── LeadershipLostError     nothing may be written any more: another replica may; the process ends
-    └── ApiError                a request to the API server did not succeed
-        ├── ApiUnavailableError     no answer, 429 or 5xx: the same request may succeed later
-        └── ApiRefusedError         the server understood and said no
+    ├── StartupError            the operator cannot start; one line for the operator administrator
+    ├── LeadershipLostError     this replica must not write any more, as another may lead; the process exits
+    └── ApiError                a request to the API server failed
+        ├── ApiUnavailableError     no response, 429 or 5xx: the same request may succeed later
+        └── ApiRefusedError         the API server rejected the request
             ├── NotFoundError           404
             ├── ConflictError           409
-            └── ForbiddenError          401, 403, and what admission denies with any code
+            └── ForbiddenError          401, 403, and a denial by admission with any code
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class StartupError(Exception):
 
 
 class LeadershipLostError(Exception):
-    """We do not hold the Lease, so another replica may: nothing that could be tried again."""
+    """We do not hold the Lease, and another replica may; it is no ApiError, so that it is never retried."""
 
 
 class ApiError(Exception):
-    """A request to the API server did not succeed.
+    """A request to the API server failed.
 
     Attributes
     ----------
     code
-        HTTP status code; 0 when there was no answer.
+        HTTP status code; 0 without a response.
     status
-        The ``v1.Status`` of the answer, empty when there was none.
+        The ``v1.Status`` of the response; empty without one.
     """
 
     def __init__(self, code: int, status: Mapping[str, Any], attempt: str) -> None:
@@ -49,7 +49,7 @@ class ApiError(Exception):
 
 
 class ApiUnavailableError(ApiError):
-    """No answer, or one that says "not now"."""
+    """No response, or one that says "not now"."""
 
 
 class ApiRefusedError(ApiError):
@@ -61,11 +61,11 @@ class NotFoundError(ApiRefusedError):
 
 
 class ConflictError(ApiRefusedError):
-    """Somebody else owns a field, or the object is not the one or the version that was meant."""
+    """Another manager owns a field, or the object has another uid or version than the request names."""
 
 
 class ForbiddenError(ApiRefusedError):
-    """The operator lacks the permission, or admission says no."""
+    """The operator lacks the permission, or admission denied the request."""
 
 
 _REFUSALS: dict[int, type[ApiRefusedError]] = {
@@ -77,7 +77,7 @@ _REFUSALS: dict[int, type[ApiRefusedError]] = {
 
 
 def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
-    """Return the error that stands for an answer of the API server.
+    """Return the error for a response of the API server.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
     status
         The body, a ``v1.Status`` where the server sent one.
     attempt
-        What was attempted: method and path.
+        Method and path of the request.
 
     Notes
     -----
-    Some answers with 500 are refusals: an applied object is malformed, and no repetition will help. And a
-    webhook denies with a code of its choice, which must not be taken for that of a conflict or an outage.
+    Some responses with 500 are refusals: an applied object is malformed, and a retry cannot help. A webhook
+    denies with a code of its choice, which must not be mistaken for a conflict or an outage.
     """
     if is_denied(status):
         return ForbiddenError(code, status, attempt)

@@ -33,12 +33,12 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     Raises
     ------
     StartupError
-        When there is none, or it cannot be used.
+        When there is no kubeconfig, or it cannot be used.
     """
     configuration = Configuration()
-    # It takes the proxy of the environment, but not whom that excepts; see Connection.
+    # The package reads the proxy of the environment but ignores NO_PROXY; see Connection.
     configuration.proxy = None
-    # The kubernetes package joins the files of $KUBECONFIG itself; it needs to be told of a single one.
+    # The kubernetes package joins the files of $KUBECONFIG itself; a single file must be passed to it.
     location = _location(kubeconfig)
     try:
         if _exists(location):
@@ -52,7 +52,7 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             raise StartupError(
-                f"no kubeconfig: {location} does not exist and this is no pod with a ServiceAccount; "
+                f"no kubeconfig: {location} does not exist, and this is not a pod with a ServiceAccount; "
                 "set --kubeconfig or KUBECONFIG"
             )
     except ConfigException as error:
@@ -95,9 +95,9 @@ def context_names(kubeconfig: Path | None) -> list[str]:
 
 
 def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
-    """Tell whether :func:`load_configuration` uses the ServiceAccount of the pod that this runs in."""
-    is_asked_for = kubeconfig is not None or context is not None
-    return not is_asked_for and not _exists(_location(None)) and bool(os.environ.get(SERVICE_HOST_ENV_NAME))
+    """Return whether :func:`load_configuration` uses the ServiceAccount of the pod that this runs in."""
+    is_specified = kubeconfig is not None or context is not None
+    return not is_specified and not _exists(_location(None)) and bool(os.environ.get(SERVICE_HOST_ENV_NAME))
 
 
 def _location(kubeconfig: Path | None) -> str:
@@ -105,7 +105,7 @@ def _location(kubeconfig: Path | None) -> str:
 
 
 def _files(location: str) -> list[Mapping[str, Any]]:
-    """Return the content of the files that a location names, as far as they exist."""
+    """Return the content of those files of a location that exist."""
     paths = [Path(part).expanduser() for part in location.split(":") if part]
     try:
         held = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
@@ -115,9 +115,9 @@ def _files(location: str) -> list[Mapping[str, Any]]:
 
 
 def _current_context(location: str) -> str | None:
-    """Return the current context of the first file that says one, as kubectl does.
+    """Return the current context of the first file that has one, as kubectl does.
 
-    The kubernetes package takes the last one's.
+    The kubernetes package takes that of the last file.
     """
     return next(
         (str(each["current-context"]) for each in _files(location) if each.get("current-context")), None
@@ -125,7 +125,7 @@ def _current_context(location: str) -> str | None:
 
 
 def _contexts(location: str) -> list[Mapping[str, Any]]:
-    """Return the contexts of all files; of two with a name, the first is the one that counts."""
+    """Return the contexts of all files; the first one of a name takes precedence."""
     lists = [each.get("contexts") for each in _files(location)]
     return [found for each in lists if isinstance(each, list) for found in each if isinstance(found, Mapping)]
 

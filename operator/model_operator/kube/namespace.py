@@ -18,12 +18,12 @@ def own_namespace(configured: str | None = None) -> str:
     Parameters
     ----------
     configured
-        What the settings say, if anything.
+        Namespace from the settings, if set.
 
     Raises
     ------
     StartupError
-        When neither the settings nor the pod's environment tell.
+        When neither the settings nor the pod's environment name it.
     """
     namespace = configured or os.environ.get(_NAMESPACE_VARIABLE)
     if namespace:

@@ -1,4 +1,4 @@
-"""The newest known version of every watched object, with the look-ups that reconciling needs."""
+"""The newest known version of every watched object, indexed for reconciliation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 _SHARED_LEVELS = 12
 """How deep objects are compared for parts that they share: a probe's port is nine levels deep."""
 _REMEMBERED = 10_000
-"""Deletions that are remembered: far more than there are while an answer of the server is under way."""
+"""Deletions that are remembered: far more than can happen while a response is under way."""
 
 _AMBIGUOUS = frozenset({dict, list, float})
 _as_json = json.JSONEncoder(check_circular=False).encode
@@ -21,7 +21,7 @@ NamespacedName = tuple[str, str]
 
 
 def without_managed_fields(obj: Mapping[str, Any]) -> Object:
-    """Return an object without ``metadata.managedFields``, which are often more than all the rest."""
+    """Return an object without ``metadata.managedFields``, which is often larger than the rest."""
     metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
     return {**obj, "metadata": metadata}
 
@@ -29,20 +29,20 @@ def without_managed_fields(obj: Mapping[str, Any]) -> Object:
 class ObjectCache:
     """Objects of one kind.
 
-    Resource versions decide which of two versions is newer, so that a late watch event never undoes
-    what the answer to our own write already told, and a late answer never brings back what a watch
-    event told to be gone (they are comparable since Kubernetes 1.35 by KEP-5504 and have been, for
-    objects of one kind, in every release this supports).
+    Resource versions decide which of two versions is newer, so that a late watch event never overwrites
+    the response to the operator's own write, and a late response never restores a deleted object. (They
+    are comparable by KEP-5504 since Kubernetes 1.35, and were so in fact, for objects of one kind, in every
+    supported release.)
 
     Parameters
     ----------
     is_typed
-        Whether each field of these objects has one type, as in all built-in kinds: then equal values are the
-        same.
+        Whether each field of these objects has one type, as in all built-in kinds: then equal values are
+        identical.
     form
-        What is kept of an object: a new one, with the metadata that tells which version it is.
+        Returns the part of an object that is kept, as a new object that includes name, uid and version.
     indexers
-        Named functions from an object, as it is kept, to the keys under which :meth:`find` is to find it.
+        Named functions from a kept object to the keys under which :meth:`find` returns it.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ObjectCache:
         return [self._objects[key] for key in sorted(self._indices[index].get(value, ()))]
 
     def put(self, obj: Object) -> bool:
-        """Keep an object unless a version as new, or its deletion, is known; tell whether it was news."""
+        """Store an object unless a version as new, or its deletion, is known; return whether it was."""
         key = key_of(obj)
         old = self._objects.get(key)
         known = self._removed.get(key, 0) if old is None else version_of(old)
@@ -101,7 +101,7 @@ class ObjectCache:
         return True
 
     def remove(self, obj: Object) -> bool:
-        """Forget an object that was deleted; a newer namesake stays. Tell whether it was known."""
+        """Remove a deleted object, but no newer one of the same name; return whether it was removed."""
         key = key_of(obj)
         old = self._objects.get(key)
         if old is None or version_of(old) > version_of(obj):
@@ -126,17 +126,17 @@ class ObjectCache:
 
 
 def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool = False) -> Any:
-    """Return a JSON value equal to a new one, made of the parts of a known one as far as they are the same.
+    """Return a JSON value equal to a new one that shares all identical parts with a known one.
 
-    Children of one template differ in little more than names, so it is three fifths of their memory that this
-    saves. Nobody may change an object of a cache in place.
+    Children of one template differ in little more than names, so this saves three fifths of their memory.
+    Cached objects must therefore never be changed in place.
 
     Parameters
     ----------
     new, known
         JSON values.
     levels
-        How deep to look, since each level compares again what is below it.
+        Maximum depth, since each level compares everything below it again.
     is_typed
         As for :class:`ObjectCache`.
     """
@@ -144,7 +144,7 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool
     if kind is not type(known):
         return new
     if new == known:
-        # To Python, True and 1.0 within them equal 1, and -0.0 is 0.0. (repr takes the square of the depth.)
+        # To Python, True and 1.0 equal 1, and -0.0 equals 0.0. (repr takes quadratic time in the depth.)
         is_same = is_typed or kind not in _AMBIGUOUS or _as_json(new) == _as_json(known)
         return known if is_same else new
     if not levels:
@@ -168,5 +168,5 @@ def key_of(obj: Object) -> NamespacedName:
 
 
 def version_of(obj: Object) -> int:
-    """Return ``metadata.resourceVersion`` as the number that it is."""
+    """Return ``metadata.resourceVersion`` as a number."""
     return int(obj["metadata"]["resourceVersion"])

@@ -1,4 +1,4 @@
-"""The kinds that the operator reads and writes, and where the API server has them."""
+"""The kinds that the operator reads and writes, and their paths on the API server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ResourceKind:
     namespaced
         Whether its objects live in namespaces.
     label_selector
-        Which of them are watched; all when empty.
+        Selects the objects that are watched; all when empty.
     """
 
     group: str
@@ -45,9 +45,9 @@ class ResourceKind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Return the path below the server: of all objects, a namespace's, one, or a part of one.
+        """Return the path of all objects, of those of a namespace, of one object, or of a subresource.
 
-        It is percent-encoded: each argument is one segment, whatever characters it has.
+        It is percent-encoded: each argument is one segment, whatever its characters.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class ResourceKind:
         return "/".join(parts)
 
     def object_path(self, namespace: str, name: str, subresource: str = "") -> str:
-        """Return the path of one object, or of a part of it; never that of a whole collection.
+        """Return the path of one object or of its subresource; never that of a collection.
 
         Raises
         ------
@@ -78,14 +78,14 @@ class ResourceKind:
 
 
 def _segment(text: str) -> str:
-    """Return a text as one segment of a path; the rule is Kubernetes' `IsValidPathSegmentName`."""
+    """Encode a string as one segment of a path; the rule is Kubernetes' `IsValidPathSegmentName`."""
     if text in {".", ".."}:
         raise _unaddressable()
     return quote(text, safe="", errors="surrogatepass")
 
 
 def _unaddressable() -> ApiRefusedError:
-    message = "expected the name of an object, got an empty one, '.' or '..'"
+    message = "expected the name of an object, got an empty string, '.' or '..'"
     return ApiRefusedError(HTTPStatus.BAD_REQUEST, {"message": message}, "path")
 
 
@@ -130,7 +130,7 @@ MUTATING_WEBHOOKS = ResourceKind(
 
 TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
 CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS)
-"""Kinds of children, in the order in which those of a deployment that is no longer wanted are deleted."""
+"""Kinds of children, in the order in which those of a removed deployment entry are deleted."""
 KINDS = (
     MODEL_INSTANCES,
     *TEMPLATE_KINDS,
@@ -145,5 +145,5 @@ KINDS = (
     VALIDATING_WEBHOOKS,
     MUTATING_WEBHOOKS,
 )
-"""All of them."""
+"""All kinds of which the operator reads or writes objects."""
 CHILD_KIND = {kind.kind: kind for kind in CHILD_KINDS}

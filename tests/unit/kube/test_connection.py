@@ -269,7 +269,7 @@ def test_an_unknown_context(tmp_path: Path) -> None:
 def test_no_kubeconfig_outside_of_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
 
-    with pytest.raises(StartupError, match="does not exist and this is no pod"):
+    with pytest.raises(StartupError, match="does not exist, and this is not a pod"):
         load_configuration(tmp_path / "config", None)
 
 

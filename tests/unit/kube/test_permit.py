@@ -128,7 +128,7 @@ async def test_a_watch_that_fails_says_so() -> None:
 async def test_a_watch_that_ends_within_an_event_says_so() -> None:
     async with world(None) as (server, client):
         server.lines, server.is_cut = b'{"type": "MODIFIED", "obj', True
-        with pytest.raises(ApiUnavailableError, match="ended within an event"):
+        with pytest.raises(ApiUnavailableError, match="ended in the middle of an event"):
             await client.next_change(LEASES, "system", "model-operator", "1")
 
 

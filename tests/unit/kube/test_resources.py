@@ -68,7 +68,7 @@ def test_no_argument_leads_elsewhere(part: str) -> None:
 
 def test_path_of_an_object_is_never_that_of_all() -> None:
     assert SERVICES.object_path("team", "demo") == SERVICES.path("team", "demo")
-    with pytest.raises(ApiRefusedError, match="got an empty one"):
+    with pytest.raises(ApiRefusedError, match="got an empty string"):
         SERVICES.object_path("team", "")
 
 
