@@ -185,10 +185,8 @@ class Operator:
                 writer,
                 self._state,
                 settings.rendering,
-                self._triggers.update_template_counts,
+                self._triggers,
                 self._events.record,
-                self._triggers.requeue_after,
-                self._triggers.requeue_behind_waiting,
             ),
             TemplateReconciler(
                 writer,

@@ -137,10 +137,8 @@ class Operator:
             self.server,
             self.state,
             RenderSettings(),
-            self.triggers.update_template_counts,
+            self.triggers,
             self.events.record,
-            self.triggers.requeue_after,
-            self.triggers.requeue_behind_waiting,
             PodDiagnostics(self.server, now),
         )
         dry_runs = TemplateDryRunner(self.server, self.state, RenderSettings(), "home", clock=now)

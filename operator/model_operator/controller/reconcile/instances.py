@@ -15,6 +15,7 @@ from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.controller.reconcile.stale_children import StaleChildCollector
+from model_operator.controller.scheduler import Scheduler
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.refusals import Failure, is_object_missing
@@ -43,16 +44,10 @@ class InstanceReconciler:
         Requests and caches.
     settings
         The cluster's conventions for rendering.
-    recount
-        Called with the uid of a template when one of its instances counts as something else than before.
+    scheduler
+        Schedules further reconciles, and new counts of templates.
     record
-        Called with what has happened to an instance.
-    requeue_after
-        Called with namespace and name of an instance, and the seconds after which it is to be looked at
-        unless it is before.
-    requeue_behind_waiting
-        Called with namespace and name of an instance that is to be looked at again after all that wait; False
-        when none do.
+        Called with the Events of an instance.
     causes
         What looks for the reasons of roll-outs that do not get on; one of its own by default.
     clock
@@ -64,20 +59,16 @@ class InstanceReconciler:
         client: ApiClient,
         state: ClusterState,
         settings: RenderSettings,
-        update_template_counts: Callable[[str | None], None],
+        scheduler: Scheduler,
         record: Callable[[Iterable[Event]], None],
-        requeue_after: Callable[[str, str, float], None],
-        requeue_behind_waiting: Callable[[str, str], bool],
         causes: PodDiagnostics | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._client = client
         self._state = state
         self._settings = settings
-        self._update_template_counts = update_template_counts
+        self._scheduler = scheduler
         self._record = record
-        self._requeue_after = requeue_after
-        self._requeue_behind_waiting = requeue_behind_waiting
         self._deferred: set[NamespacedName] = set()
         self._causes = PodDiagnostics(client) if causes is None else causes
         self._clock = clock
@@ -128,7 +119,7 @@ class InstanceReconciler:
                     self._record_actions(instance, plan, actions)
                 contested = children.contested
                 if children.next_look is not None:
-                    self._requeue_after(namespace, name, children.next_look)
+                    self._scheduler.requeue_after(namespace, name, children.next_look)
         if actions and not failures and not contested and self._defers_status((namespace, name)):
             return None
         await self._update_status(obj, instance, plan, failures, contested)
@@ -137,7 +128,7 @@ class InstanceReconciler:
     async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
         delay = await self._stale_children.clear(key, instance)
         if delay is not None:
-            self._requeue_after(*key, delay)
+            self._scheduler.requeue_after(*key, delay)
 
     def _defers_status(self, key: NamespacedName) -> bool:
         """Leave a status for the next look, once, while other instances wait for their children.
@@ -145,7 +136,7 @@ class InstanceReconciler:
         With many at a time, the models come first, and by the next look the roll-out is often complete: that
         is one write instead of two.
         """
-        if key in self._deferred or not self._requeue_behind_waiting(*key):
+        if key in self._deferred or not self._scheduler.requeue_behind_waiting(*key):
             return False
         self._deferred.add(key)
         return True
@@ -193,15 +184,15 @@ class InstanceReconciler:
         except NotFoundError as error:
             if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
                 # Within a gap of the watch: children would be made for it, and collected, again and again.
-                self._update_template_counts(bound_template(current))
+                self._scheduler.update_template_counts(bound_template(current))
                 # That has been the only word of its deletion; its children are to be looked at, too.
-                self._requeue_after(*key_of(obj), 0)
+                self._scheduler.requeue_after(*key_of(obj), 0)
             raise
         self._state.instances.put(patched)
         self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))
         if rollout_share(current) != rollout_share(wanted):
             for uid in {bound_template(current), bound_template(wanted)}:
-                self._update_template_counts(uid)
+                self._scheduler.update_template_counts(uid)
 
     async def _with_causes(self, obj: Object, observation: Observation) -> Observation:
         """Add why roll-outs do not get on, and see to the next look at them."""
@@ -209,7 +200,7 @@ class InstanceReconciler:
         told = ready_reason(observation.current)
         causes, delay = await self._causes.find(key_of(obj), stuck, told)
         if delay is not None:
-            self._requeue_after(*key_of(obj), delay)
+            self._scheduler.requeue_after(*key_of(obj), delay)
         return replace(observation, causes=causes) if causes else observation
 
 

@@ -117,10 +117,8 @@ class Operator:
             self.server,
             self.state,
             RenderSettings(),
-            self.triggers.update_template_counts,
+            self.triggers,
             lambda _: None,
-            self.triggers.requeue_after,
-            self.triggers.requeue_behind_waiting,
             finder,
         )
         self.queue = queue

@@ -44,10 +44,8 @@ class Operator:
             self.server,
             self.state,
             RenderSettings(),
-            lambda _: None,
+            triggers,
             lambda events: [*events].clear(),
-            lambda *_: None,
-            triggers.requeue_behind_waiting,
         )
         self.state.cache_of(MODEL_TEMPLATES).put(self.server.put(template("embed")))
         for name in names:

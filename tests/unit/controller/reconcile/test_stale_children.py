@@ -18,6 +18,7 @@ from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.errors import NotFoundError, error_for
 from tests.unit.controller.fake_api import FakeApi
+from tests.unit.controller.fake_scheduler import FakeScheduler
 from tests.unit.controller.objects import child, instance
 
 DEMO, EARLIER = instance("demo", uid="i2"), instance("demo", uid="i1")
@@ -186,20 +187,12 @@ async def test_the_instance_of_another_group_is_not_ours() -> None:
 
 
 async def test_a_reconciler_looks_again_at_what_an_instance_has_left() -> None:
-    state, later = ClusterState(), list[tuple[str, str, float]]()
+    state, scheduler = ClusterState(), FakeScheduler()
     state.children["Deployment"].put(left())
-    reconciler = InstanceReconciler(
-        FakeApi(),
-        state,
-        RenderSettings(),
-        lambda _: None,
-        lambda _: None,
-        lambda *args: later.append(args),
-        lambda *_: False,
-    )
+    reconciler = InstanceReconciler(FakeApi(), state, RenderSettings(), scheduler, lambda _: None)
 
     assert await reconciler.reconcile("team", "demo") is None
-    ((namespace, name, delay),) = later
+    ((namespace, name, delay),) = scheduler.delayed
     assert (namespace, name) == ("team", "demo")
     assert delay == pytest.approx(GC_GRACE_WITHOUT_OWNER, abs=1)
 
@@ -225,21 +218,13 @@ async def test_an_instance_that_the_server_does_not_have_is_forgotten(
     answer: Object, *, is_known: bool
 ) -> None:
     api, state = GoneApi(), ClusterState()
-    recounted, later = list[str | None](), list[tuple[str, str, float]]()
+    scheduler = FakeScheduler()
     api.answer = answer
     state.instances.put(instance("demo", bound="t1"))
-    reconciler = InstanceReconciler(
-        api,
-        state,
-        RenderSettings(),
-        recounted.append,
-        lambda _: None,
-        lambda *args: later.append(args),
-        lambda *_: False,
-    )
+    reconciler = InstanceReconciler(api, state, RenderSettings(), scheduler, lambda _: None)
     with pytest.raises(NotFoundError):
         await reconciler.reconcile("team", "demo")
 
     assert (state.instances.get("team", "demo") is not None) is is_known
-    assert recounted == ([] if is_known else ["t1"])
-    assert later == ([] if is_known else [("team", "demo", 0)])
+    assert scheduler.counted == ([] if is_known else ["t1"])
+    assert scheduler.delayed == ([] if is_known else [("team", "demo", 0)])

@@ -1,0 +1,32 @@
+"""A scheduler that notes what it is called with; no key waits."""
+
+from __future__ import annotations
+
+
+class FakeScheduler:
+    """Implements :class:`~model_operator.controller.scheduler.Scheduler`.
+
+    Attributes
+    ----------
+    delayed
+        Namespace, name and seconds of each delayed reconcile.
+    counted
+        The uids of templates whose counts were to be updated.
+    """
+
+    def __init__(self) -> None:
+        self.delayed: list[tuple[str, str, float]] = []
+        self.counted: list[str | None] = []
+
+    def requeue_after(self, namespace: str, name: str, delay: float) -> None:
+        """Note it."""
+        self.delayed.append((namespace, name, delay))
+
+    def requeue_behind_waiting(self, namespace: str, name: str) -> bool:
+        """Return that no key waits."""
+        del namespace, name
+        return False
+
+    def update_template_counts(self, uid: str | None) -> None:
+        """Note it."""
+        self.counted.append(uid)
