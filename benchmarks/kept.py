@@ -12,7 +12,7 @@ import tracemalloc
 
 import orjson
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.triggers import Triggers

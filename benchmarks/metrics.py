@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from prometheus_client import generate_latest
 from yarl import URL
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.instruments import Metrics, Result
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
-from model_operator.controller.serving.places import Places
+from model_operator.controller.serving.connection_slots import Slots
 from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import Gate, Webhook
@@ -78,9 +78,9 @@ class Port(logging.Handler):
         bound = bind(LOOPBACK, 0)
         self.number = bound.getsockname()[1]
         reviews = {webhook: reviewer.review for webhook, reviewer in webhooks.reviewers.items()}
-        places = Places(webhook_bounds(256, 256, 256), lambda _: None)
+        slots = Slots(webhook_bounds(256, 256, 256), lambda _: None)
         gate = AdmissionGate(ReviewBounds(), asyncio.get_running_loop(), lambda _: None)
-        async with serve_webhooks(reviews, lambda: self.gate, bound, context, gate, places):
+        async with serve_webhooks(reviews, lambda: self.gate, bound, context, gate, slots):
             ready.set()
             await stop.wait()
 

@@ -11,16 +11,16 @@ from http import HTTPStatus
 from aiohttp import web
 
 from model_operator.controller.metrics.exposition import MetricsPage
+from model_operator.controller.serving.connection_slots import Bounds, Closing, Slots
 from model_operator.controller.serving.inbound import Inbound, app_runner
-from model_operator.controller.serving.main_loop import Asked, LoopStuckError
-from model_operator.controller.serving.places import Bounds, Closing, Places
+from model_operator.controller.serving.main_loop import LoopStuckError, MainLoopQuery
 from model_operator.controller.serving.side_loop import in_thread
 
 Check = Callable[[], str | None]
 """Returns what is wrong, None when nothing is. Called in the loop that does the work."""
 
 _BODY_LIMIT = 1024
-_PATIENCE_SECONDS = 0.1
+_ANSWER_SECONDS = 0.1
 """A kubelet waits one second for all of the answer."""
 _FRESH_SECONDS = 0.1
 _PAGE_SECONDS = 5.0
@@ -69,21 +69,23 @@ def serve_health(
         Called with the reason for each connection that is refused or closed.
     """
     loop = asyncio.get_running_loop()
-    page = Asked(loop, metrics.body, patience=_PAGE_SECONDS, stuck_after=_PAGE_SECONDS / 2)
+    page = MainLoopQuery(loop, metrics.body, timeout=_PAGE_SECONDS, stuck_after=_PAGE_SECONDS / 2)
 
-    def ask(check: Check) -> Asked[str | None]:
-        return Asked(loop, check, patience=_PATIENCE_SECONDS, stuck_after=STUCK_SECONDS, fresh=_FRESH_SECONDS)
+    def ask(check: Check) -> MainLoopQuery[str | None]:
+        return MainLoopQuery(
+            loop, check, timeout=_ANSWER_SECONDS, stuck_after=STUCK_SECONDS, fresh=_FRESH_SECONDS
+        )
 
     application = web.Application(client_max_size=_BODY_LIMIT)
     application.router.add_get("/healthz", _answer(ask(alive)))
     application.router.add_get("/readyz", _answer(ask(ready)))
     application.router.add_get("/metrics", _page(page))
-    return in_thread("health", lambda: _serve(application, bound, Places(bounds, count)))
+    return in_thread("health", lambda: _serve(application, bound, Slots(bounds, count)))
 
 
 @asynccontextmanager
-async def _serve(application: web.Application, bound: socket.socket, places: Places) -> AsyncIterator[None]:
-    inbound = Inbound(places)
+async def _serve(application: web.Application, bound: socket.socket, slots: Slots) -> AsyncIterator[None]:
+    inbound = Inbound(slots)
     application.middlewares.append(inbound.middleware)
     runner = app_runner(
         application,
@@ -101,7 +103,7 @@ async def _serve(application: web.Application, bound: socket.socket, places: Pla
         await runner.cleanup()
 
 
-def _answer(check: Asked[str | None]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answer(check: MainLoopQuery[str | None]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_: web.Request) -> web.Response:
         try:
             wrong = await check.now()
@@ -114,7 +116,7 @@ def _answer(check: Asked[str | None]) -> Callable[[web.Request], Awaitable[web.R
     return handle
 
 
-def _page(page: Asked[bytes]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _page(page: MainLoopQuery[bytes]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_: web.Request) -> web.Response:
         try:
             body = await page.now()

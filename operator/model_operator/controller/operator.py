@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.leadership.election import lease_of, undelivered_seconds
@@ -42,8 +42,8 @@ from model_operator.controller.watch.kopf_settings import kopf_settings
 from model_operator.controller.watch.liveness import WATCHER, WatchLiveness
 from model_operator.controller.watch.resync import Resync
 from model_operator.controller.watch.triggers import Triggers
+from model_operator.controller.webhooks.endpoint import WebhookEndpoint
 from model_operator.controller.webhooks.reviewers import Admission
-from model_operator.controller.webhooks.service import WebhookService
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError
@@ -202,12 +202,12 @@ class Operator:
             ),
             metrics,
         )
-        self._webhooks: WebhookService | None = None
+        self._webhooks: WebhookEndpoint | None = None
         if settings.admission.port:
             admission = Admission(
                 client, self._state, scope, settings.rendering, settings.admission.warn_only_users, metrics
             )
-            self._webhooks = WebhookService(settings.admission, client, admission, metrics)
+            self._webhooks = WebhookEndpoint(settings.admission, client, admission, metrics)
         metrics.leader.set_function(lambda: self.is_leading)
         metrics.registry.register(StateCollector(self._state, self._queue, kinds, self._certificate_expires))
         self._task: asyncio.Task[None] | None = None

@@ -19,7 +19,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.events import EventRecorder
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue

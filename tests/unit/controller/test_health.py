@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from model_operator.controller.health import Check, health_bounds, serve_health
 from model_operator.controller.metrics.exposition import MetricsPage
-from model_operator.controller.serving.places import Bounds, Closing
+from model_operator.controller.serving.connection_slots import Bounds, Closing
 from model_operator.controller.serving.sockets import bind
 
 if TYPE_CHECKING:

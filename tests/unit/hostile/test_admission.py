@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.webhooks.review import parse_review
 from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
 from model_operator.core.admission.template import judge_template

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.api import GROUP, TemplateKind
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.objects.kept_form import (
     FAULTS,
     INFORMATIONAL_LIMITS,

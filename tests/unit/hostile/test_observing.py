@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.triggers import Triggers

@@ -15,7 +15,7 @@ from model_operator import __version__
 from model_operator.controller.metrics import catalog
 from model_operator.controller.metrics.catalog import Metric
 from model_operator.controller.serving.admission_gate import Shed
-from model_operator.controller.serving.places import Closing
+from model_operator.controller.serving.connection_slots import Closing
 from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -10,7 +10,7 @@ from prometheus_client import Metric as Samples
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics import catalog
 from model_operator.controller.metrics.catalog import Metric
 from model_operator.controller.queue import WorkQueue

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.replicas_handover import hand_over
 from model_operator.controller.reconcile.stale_children import exists

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache.cluster import ClusterState, bound_template
+from model_operator.controller.cache.cluster_state import ClusterState, bound_template
 from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.planning.plan import Plan
 from model_operator.core.rendering.render import RenderedDeployment

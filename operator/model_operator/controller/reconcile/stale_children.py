@@ -14,7 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.reasons.refusals import is_object_missing
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, ConflictError, NotFoundError

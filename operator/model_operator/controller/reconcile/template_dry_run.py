@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache.cluster import CachedDryRun, ClusterState
+from model_operator.controller.cache.cluster_state import CachedDryRun, ClusterState
 from model_operator.core.planning.dry_run import (
     DryRunResult,
     dry_run_deployment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner
 from model_operator.core.status.events import Event, own_ref, template_events
 from model_operator.core.status.template import template_status

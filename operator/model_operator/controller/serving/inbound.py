@@ -1,6 +1,6 @@
 """Accepting connections within bounds: what a stranger can multiply has a number, and each wait an end.
 
-Both ports accept here. `places.py` decides who gets a place; here are sockets, TLS and clocks.
+Both ports accept here. `connection_slots.py` decides who gets a slot; here are sockets, TLS and clocks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from model_operator.controller.serving.places import Closing, FieldSpec, Phase, Places
+from model_operator.controller.serving.connection_slots import Closing, Phase, Slot, Slots
 
 log = structlog.get_logger(__name__)
 
@@ -54,12 +54,12 @@ class Inbound:
 
     Parameters
     ----------
-    places
+    slots
         Who may have one.
     """
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self._guarded: dict[asyncio.Protocol, _Guarded] = {}
         self._sockets = 0
         self._opening: set[asyncio.Task[None]] = set()
@@ -116,7 +116,7 @@ class Inbound:
             loop,
             bound,
             lambda peer, address: self._open(peer, address, serve, ssl_context),
-            lambda: self._sockets - len(self._places) < _CLOSING,
+            lambda: self._sockets - len(self._slots) < _CLOSING,
         )
         acceptor.resume()
         try:
@@ -129,23 +129,23 @@ class Inbound:
     def _open(
         self, peer: socket.socket, address: str, serve: web.Server, ssl_context: ssl.SSLContext | None
     ) -> bool:
-        """Give an accepted connection its place, and tell whether there was one without any making way."""
-        before = len(self._places)
-        place = self._places.take(address, Phase.HANDSHAKE if ssl_context else Phase.WAITING)
-        if place is None:
+        """Give an accepted connection its slot, and tell whether there was one without any making way."""
+        before = len(self._slots)
+        slot = self._slots.take(address, Phase.HANDSHAKE if ssl_context else Phase.WAITING)
+        if slot is None:
             _reset(peer)
             return False
         self._sockets += 1
-        task = asyncio.get_running_loop().create_task(self._connect(peer, place, serve, ssl_context))
+        task = asyncio.get_running_loop().create_task(self._connect(peer, slot, serve, ssl_context))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
-        return len(self._places) > before
+        return len(self._slots) > before
 
     async def _connect(
-        self, peer: socket.socket, place: FieldSpec, serve: web.Server, ssl_context: ssl.SSLContext | None
+        self, peer: socket.socket, slot: Slot, serve: web.Server, ssl_context: ssl.SSLContext | None
     ) -> None:
         loop = asyncio.get_running_loop()
-        guarded = _Guarded(loop, self._places, place, serve(), self._guarded, self._forget)
+        guarded = _Guarded(loop, self._slots, slot, serve(), self._guarded, self._forget)
         protocol: asyncio.BaseProtocol = guarded
         try:
             if ssl_context is not None:
@@ -162,7 +162,7 @@ class Inbound:
         self._guarded.pop(inner, None)
 
 
-class Seldom(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Lets through one record a minute, and none of malformed requests, which whoever calls can make.
 
     Parameters
@@ -199,7 +199,7 @@ def app_runner(application: web.Application, port: str, **settings: Any) -> web.
     """
     logger = logging.getLogger(f"{__name__}.{port}")
     if not logger.filters:
-        logger.addFilter(Seldom())
+        logger.addFilter(RateLimitFilter())
     return web.AppRunner(
         application,
         access_log=None,
@@ -279,16 +279,16 @@ class _Guarded(asyncio.Protocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        places: Places,
-        place: FieldSpec,
+        slots: Slots,
+        slot: Slot,
         inner: web.RequestHandler,
         known: dict[asyncio.Protocol, _Guarded],
         forget: Callable[[asyncio.Protocol], None],
     ) -> None:
         self._loop = loop
-        self._places = places
-        self._bounds = places.bounds
-        self._place = place
+        self._slots = slots
+        self._bounds = slots.bounds
+        self._slot = slot
         self._inner = inner
         self._known = known
         self._forget = forget
@@ -298,7 +298,7 @@ class _Guarded(asyncio.Protocol):
         self._is_ended = False
         self._is_known = False
         self._is_released = False
-        place.evict = self._abort
+        slot.evict = self._abort
         # For the handshake, and then anew for the head.
         self._timer = loop.call_later(self._bounds.head_seconds, self._expire)
 
@@ -324,7 +324,7 @@ class _Guarded(asyncio.Protocol):
         if self._is_ended:
             return
         self._is_known = True
-        self._place.phase = Phase.WAITING
+        self._slot.phase = Phase.WAITING
         self._known[self._inner] = self
         self._within(self._bounds.head_seconds)
         self._inner.connection_made(transport)
@@ -349,12 +349,12 @@ class _Guarded(asyncio.Protocol):
 
     def work(self) -> None:
         """Note that a request is complete."""
-        self._place.phase = Phase.BUSY
+        self._slot.phase = Phase.BUSY
 
     def end(self, is_proven: bool) -> None:
         """Note that a request has its answer."""
-        self._place.phase = Phase.WAITING
-        self._place.is_proven |= is_proven
+        self._slot.phase = Phase.WAITING
+        self._slot.is_proven |= is_proven
         self._has_begun_head = False
         self._received = 0
         self._within(self._bounds.idle_seconds if is_proven else self._bounds.head_seconds)
@@ -375,18 +375,18 @@ class _Guarded(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         self.release()
         if self._is_known:
             self._inner.connection_lost(exc)
 
     def release(self) -> None:
-        """Give the place back, when the handler has never learnt of the connection, too."""
+        """Give the slot back, when the handler has never learnt of the connection, too."""
         if not self._is_released:
             self._is_released = self._is_ended = True
             self._timer.cancel()
             self._forget(self._inner)
-            self._places.leave(self._place)
+            self._slots.leave(self._slot)
 
     def _within(self, seconds: float) -> None:
         self._timer.cancel()
@@ -396,7 +396,7 @@ class _Guarded(asyncio.Protocol):
         self._close(Closing.DEADLINE)
 
     def _close(self, reason: Closing) -> None:
-        self._places.end(self._place, reason)
+        self._slots.end(self._slot, reason)
         self._abort()
 
     def _abort(self) -> None:
@@ -433,6 +433,6 @@ class _Tls(sslproto.SSLProtocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         super().connection_lost(exc)
         self._guarded.release()

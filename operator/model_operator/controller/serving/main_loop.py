@@ -16,7 +16,7 @@ class LoopStuckError(Exception):
     """The loop that was asked does not run."""
 
 
-class Asked(Generic[Answer]):
+class MainLoopQuery(Generic[Answer]):
     """What a function says that may be called in another loop only.
 
     One question is under way at a time, however many want to know. When the loop is busy, its last answer
@@ -28,7 +28,7 @@ class Asked(Generic[Answer]):
         Where to call the function.
     function
         Short, and does not wait.
-    patience
+    timeout
         Seconds to wait for an answer as it is now.
     fresh
         Seconds for which an answer serves those who want to know: asking takes time of the loop.
@@ -43,14 +43,14 @@ class Asked(Generic[Answer]):
         loop: asyncio.AbstractEventLoop,
         function: Callable[[], Answer],
         *,
-        patience: float,
+        timeout: float,
         stuck_after: float,
         fresh: float = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = loop
         self._function = function
-        self._patience = patience
+        self._timeout = timeout
         self._stuck_after = stuck_after
         self._fresh = fresh
         self._clock = clock
@@ -74,7 +74,7 @@ class Asked(Generic[Answer]):
             question = self._question = asyncio.create_task(self._ask())
             question.add_done_callback(self._note)
             self._asked_at = self._clock()
-        await asyncio.wait([question], timeout=self._patience)
+        await asyncio.wait([question], timeout=self._timeout)
         if not question.done() and self._clock() - self._asked_at > self._stuck_after:
             raise LoopStuckError(
                 f"the event loop has done nothing for {self._clock() - self._asked_at:.0f} s"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.scope import Scope
 from model_operator.controller.watch.initial_list import Listed
 from model_operator.controller.watch.triggers import Triggers

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from model_operator.controller.cache.cluster import ClusterState, instance_of_child
+from model_operator.controller.cache.cluster_state import ClusterState, instance_of_child
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS

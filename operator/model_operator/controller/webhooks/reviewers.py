@@ -14,12 +14,12 @@ from functools import partial
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.defects import DefectLog
 from model_operator.controller.metrics.instruments import Decision, Metrics
 from model_operator.controller.scope import Scope
-from model_operator.controller.webhooks.live import LiveTemplates, UnconfirmedError
 from model_operator.controller.webhooks.review import Review, answer, parse_review
+from model_operator.controller.webhooks.template_reader import TemplateReader, UnconfirmedError
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.identity import judge_creator
 from model_operator.core.admission.instance import (
@@ -173,7 +173,7 @@ class Admission:
         warn_only_users: Sequence[str],
         metrics: Metrics,
     ) -> None:
-        self._live = LiveTemplates(client)
+        self._live = TemplateReader(client)
         self._state = state
         self._scope = scope
         self._rendering = rendering

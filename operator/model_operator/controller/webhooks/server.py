@@ -14,8 +14,8 @@ from aiohttp.typedefs import Middleware
 
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY
 from model_operator.controller.serving.admission_gate import AdmissionGate, OverloadedError, ReviewBody
+from model_operator.controller.serving.connection_slots import Bounds, Slots
 from model_operator.controller.serving.inbound import Inbound, app_runner
-from model_operator.controller.serving.places import Bounds, Places
 from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.webhooks.callers import Caller, Gate, Webhook
 
@@ -60,7 +60,7 @@ async def serve_webhooks(
     bound: socket.socket,
     ssl_context: ssl.SSLContext,
     gate: AdmissionGate,
-    places: Places,
+    slots: Slots,
     middlewares: Iterable[Middleware] = (),
 ) -> AsyncIterator[None]:
     """Serve while the context is open; requests under way at its end are answered.
@@ -78,12 +78,12 @@ async def serve_webhooks(
         The serving certificate; it may be reloaded meanwhile.
     gate
         How many reviews there may be at a time.
-    places
+    slots
         Who may have a connection.
     middlewares
         What is to learn of each request.
     """
-    inbound = Inbound(places)
+    inbound = Inbound(slots)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[inbound.middleware, *middlewares])
     # Not by aiohttp's router, which looks paths up in a dict: that takes longer the more of a token is right.
     application.router.add_route("*", "/{path:.*}", _handler(reviewers, callers, gate, inbound))

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
 from model_operator import __version__
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.catalog import METRICS, MetricType
 from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, Result

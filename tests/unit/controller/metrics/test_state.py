@@ -7,7 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.children import ChildSync
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure

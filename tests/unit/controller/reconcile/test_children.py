@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure

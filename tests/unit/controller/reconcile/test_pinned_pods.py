@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.planning.pinned_pods import with_pod_template

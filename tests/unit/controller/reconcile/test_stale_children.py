@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.controller.reconcile.stale_children import (
     GC_GRACE_WITHOUT_OWNER,

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
 from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.core.planning.dry_run import DryRunResult

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp.http_exceptions import BadHttpMessage
 
-from model_operator.controller.serving.inbound import Seldom, _Acceptor
+from model_operator.controller.serving.inbound import RateLimitFilter, _Acceptor
 from model_operator.controller.serving.sockets import bind
 
 LOOPBACK = "127.0.0.1"
@@ -26,7 +26,7 @@ def _record(error: Exception) -> logging.LogRecord:
 
 def test_malformed_requests_are_not_logged_and_defects_once_a_minute() -> None:
     now = 100.0
-    seldom = Seldom(lambda: now)
+    seldom = RateLimitFilter(lambda: now)
     assert not seldom.filter(_record(BadHttpMessage("too many headers")))
     assert seldom.filter(_record(LookupError("a defect")))
     now += 59

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.serving.main_loop import Asked, LoopStuckError
+from model_operator.controller.serving.main_loop import LoopStuckError, MainLoopQuery
 
 
 class Clock:
@@ -44,20 +44,20 @@ class Busy:
         return getattr(self._loop, name)
 
 
-def _asked(function: Any, clock: Clock, **changed: float) -> tuple[Asked[Any], Any]:
+def _asked(function: Any, clock: Clock, **changed: float) -> tuple[MainLoopQuery[Any], Any]:
     busy: Any = Busy(asyncio.get_running_loop())
-    return Asked(busy, function, clock=clock, **{"patience": 0.01, "stuck_after": 30, **changed}), busy
+    return MainLoopQuery(busy, function, clock=clock, **{"timeout": 0.01, "stuck_after": 30, **changed}), busy
 
 
 async def test_an_idle_loop_says_how_it_is_now() -> None:
     answers = iter(["first", "second"])
-    asked, _ = _asked(lambda: next(answers), Clock(), patience=5)
+    asked, _ = _asked(lambda: next(answers), Clock(), timeout=5)
     assert [await asked.now(), await asked.now()] == ["first", "second"]
 
 
 async def test_a_fresh_answer_serves_all() -> None:
     clock, calls = Clock(), []
-    asked, _ = _asked(lambda: calls.append(1), clock, patience=5, fresh=1)
+    asked, _ = _asked(lambda: calls.append(1), clock, timeout=5, fresh=1)
     for _ in range(3):
         await asked.now()
     assert len(calls) == 1
@@ -119,7 +119,7 @@ async def test_what_the_function_raises_is_raised_each_time() -> None:
     def fail() -> None:
         raise LookupError("broken")
 
-    asked, _ = _asked(fail, Clock(), patience=5)
+    asked, _ = _asked(fail, Clock(), timeout=5)
     for _ in range(2):
         with pytest.raises(LookupError, match="broken"):
             await asked.now()

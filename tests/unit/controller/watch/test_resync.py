@@ -8,7 +8,7 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.resync import Resync

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.triggers import Triggers

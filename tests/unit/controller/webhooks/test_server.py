@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from model_operator.controller.serving.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
-from model_operator.controller.serving.places import Closing, Places
+from model_operator.controller.serving.connection_slots import Closing, Slots
 from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks import server as subject
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
@@ -83,13 +83,13 @@ async def serving(
     port = bound.getsockname()[1]
     reviews = {webhook: reviewer.review for webhook, reviewer in webhooks.reviewers.items()}
     counts: Counter[Closing] = Counter() if closed is None else closed
-    places = Places(
+    slots = Slots(
         replace(webhook_bounds(16, 8, 8), **changed),  # type: ignore[arg-type]
         lambda reason: counts.update([reason]),
     )
     gate = AdmissionGate(bounds or ReviewBounds(), asyncio.get_running_loop(), lambda _: None)
     async with (
-        serve_webhooks(reviews, lambda: callers, bound, serve, gate, places),
+        serve_webhooks(reviews, lambda: callers, bound, serve, gate, slots),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session,
     ):
         yield Caller(port, trust, session)

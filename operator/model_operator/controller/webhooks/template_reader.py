@@ -44,7 +44,7 @@ class UnconfirmedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Corrected:
+class TemplateOverlay:
     """A :class:`TemplateLookup` in which one template is as it was read just now.
 
     Attributes
@@ -83,7 +83,7 @@ class Corrected:
         return here == (self.kind, self.namespace, self.name)
 
 
-class LiveTemplates:
+class TemplateReader:
     """Reads templates from the API server.
 
     Reviews that come while a template is being read share the next read of it: what they get is never older
@@ -128,7 +128,7 @@ class LiveTemplates:
                 for address in _candidates(examination):
                     found = await self._compiled(address, known)
                     if found is not None or known is not None:
-                        return templates if found is known else Corrected(templates, *address, found)
+                        return templates if found is known else TemplateOverlay(templates, *address, found)
         except (ApiError, TimeoutError) as error:
             log.warning("cannot read the template again", error=str(error) or type(error).__name__)
             raise UnconfirmedError from error

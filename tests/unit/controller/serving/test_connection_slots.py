@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from model_operator.controller.serving.places import Bounds, Closing, FieldSpec, Phase, Places, owner_of
+from model_operator.controller.serving.connection_slots import Bounds, Closing, Phase, Slot, Slots, owner_of
 
 API_SERVER = "10.0.0.1"
 STRANGER, OTHER = "10.9.9.1", "10.9.9.2"
@@ -26,19 +26,19 @@ class Port:
             request_bytes=1,
         )
         self.counts = Counter[Closing]()
-        self.places = Places(bounds, lambda reason: self.counts.update([reason]))
-        self.evicted: list[FieldSpec] = []
+        self.slots = Slots(bounds, lambda reason: self.counts.update([reason]))
+        self.evicted: list[Slot] = []
 
-    def take(self, address: str, phase: Phase = Phase.WAITING) -> FieldSpec | None:
-        place = self.places.take(address, phase)
-        if place is not None:
-            place.evict = lambda: self.evicted.append(place)
-        return place
+    def take(self, address: str, phase: Phase = Phase.WAITING) -> Slot | None:
+        slot = self.slots.take(address, phase)
+        if slot is not None:
+            slot.evict = lambda: self.evicted.append(slot)
+        return slot
 
-    def fill(self, address: str, count: int, phase: Phase = Phase.WAITING) -> list[FieldSpec]:
+    def fill(self, address: str, count: int, phase: Phase = Phase.WAITING) -> list[Slot]:
         taken = [self.take(address, phase) for _ in range(count)]
         assert None not in taken
-        return [place for place in taken if place is not None]
+        return [slot for slot in taken if slot is not None]
 
 
 def test_no_address_has_more_than_its_share_and_its_oldest_makes_way() -> None:
@@ -47,7 +47,7 @@ def test_no_address_has_more_than_its_share_and_its_oldest_makes_way() -> None:
     assert not port.evicted
     assert port.take(STRANGER) is not None
     assert port.evicted == mine[:1]
-    assert (len(port.places), port.counts) == (6, {Closing.EVICTED: 1})
+    assert (len(port.slots), port.counts) == (6, {Closing.EVICTED: 1})
 
 
 def test_connections_with_a_request_under_way_never_make_way() -> None:
@@ -103,11 +103,11 @@ def test_handshakes_under_way_are_bounded(count: int) -> None:
 
 def test_a_place_is_given_back_once() -> None:
     port = Port()
-    place, *_ = port.fill(STRANGER, 6)
-    port.places.end(place, Closing.DEADLINE)
-    port.places.end(place, Closing.DEADLINE)
-    port.places.leave(place)
-    assert (len(port.places), port.counts) == (5, {Closing.DEADLINE: 1})
+    slot, *_ = port.fill(STRANGER, 6)
+    port.slots.end(slot, Closing.DEADLINE)
+    port.slots.end(slot, Closing.DEADLINE)
+    port.slots.leave(slot)
+    assert (len(port.slots), port.counts) == (5, {Closing.DEADLINE: 1})
     port.fill(STRANGER, 1)
     assert not port.evicted
 
@@ -115,11 +115,11 @@ def test_a_place_is_given_back_once() -> None:
 def test_nothing_remains_of_those_who_have_left() -> None:
     port = Port()
     for number in range(100):
-        place = port.take(f"10.1.0.{number}")
-        assert place is not None
-        port.places.leave(place)
-    assert len(port.places) == 0
-    assert not port.places._by_address
+        slot = port.take(f"10.1.0.{number}")
+        assert slot is not None
+        port.slots.leave(slot)
+    assert len(port.slots) == 0
+    assert not port.slots._by_address
 
 
 @pytest.mark.parametrize(

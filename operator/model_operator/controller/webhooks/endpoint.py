@@ -12,7 +12,7 @@ import structlog
 
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
-from model_operator.controller.serving.places import Places
+from model_operator.controller.serving.connection_slots import Slots
 from model_operator.controller.serving.side_loop import in_thread
 from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.certificate import FileCertificate, ServingCertificate
@@ -25,7 +25,7 @@ from model_operator.settings import AdmissionSettings
 log = structlog.get_logger(__name__)
 
 
-class WebhookService:
+class WebhookEndpoint:
     """Serves the webhooks.
 
     Parameters
@@ -91,7 +91,7 @@ class WebhookService:
         bounds = webhook_bounds(
             settings.max_connections, settings.max_connections_per_address, settings.max_handshakes
         )
-        places = Places(bounds, partial(self._metrics.connection_closed, Port.WEBHOOKS))
+        slots = Slots(bounds, partial(self._metrics.connection_closed, Port.WEBHOOKS))
         gate = AdmissionGate(
             ReviewBounds(reviews=settings.max_reviews, body_bytes=settings.max_body_bytes),
             asyncio.get_running_loop(),
@@ -100,9 +100,7 @@ class WebhookService:
 
         def serve() -> AbstractAsyncContextManager[None]:
             context, middlewares = certificate.ssl_context, [self._metrics.webhook_middleware]
-            return serve_webhooks(
-                reviews, lambda: certificate.gate, bound, context, gate, places, middlewares
-            )
+            return serve_webhooks(reviews, lambda: certificate.gate, bound, context, gate, slots, middlewares)
 
         async with in_thread("webhooks", serve):
             self.is_serving = True

@@ -72,8 +72,8 @@ class Bounds:
     request_bytes: int
 
 
-class FieldSpec:
-    """One connection's place.
+class Slot:
+    """One connection's slot.
 
     Parameters
     ----------
@@ -102,10 +102,10 @@ class FieldSpec:
         self.evict: Callable[[], None] = lambda: None
 
 
-class Places:
-    """The places of one port.
+class Slots:
+    """The slots of one port.
 
-    When a bound is reached, a new connection takes the place of one on which nothing is being done: of the
+    When a bound is reached, a new connection takes the slot of one on which nothing is being done: of the
     address itself when its own bound is reached, else of the address that has the most, so that an address
     with few connections is served whatever another one does. Those that were never answered with success
     make way first, the oldest first. Where none can make way, the new one is refused.
@@ -121,15 +121,15 @@ class Places:
     def __init__(self, bounds: Bounds, count: Callable[[Closing], None]) -> None:
         self.bounds = bounds
         self._count = count
-        self._places: set[FieldSpec] = set()
+        self._slots: set[Slot] = set()
         self._by_address: Counter[str] = Counter()
         self._last = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._slots)
 
-    def take(self, address: str, phase: Phase) -> FieldSpec | None:
-        """Return a place for a new connection, None when it is refused.
+    def take(self, address: str, phase: Phase) -> Slot | None:
+        """Return a slot for a new connection, None when it is refused.
 
         Parameters
         ----------
@@ -148,55 +148,55 @@ class Places:
             self._count(Closing.EVICTED)
             victim.evict()
         self._last += 1
-        place = FieldSpec(owner, self._last, phase)
-        self._places.add(place)
+        slot = Slot(owner, self._last, phase)
+        self._slots.add(slot)
         self._by_address[owner] += 1
-        return place
+        return slot
 
-    def leave(self, place: FieldSpec) -> None:
-        """Give a place back; a second time changes nothing."""
-        if place not in self._places:
+    def leave(self, slot: Slot) -> None:
+        """Give a slot back; a second time changes nothing."""
+        if slot not in self._slots:
             return
-        self._places.remove(place)
-        self._by_address[place.address] -= 1
-        if not self._by_address[place.address]:
-            del self._by_address[place.address]
+        self._slots.remove(slot)
+        self._by_address[slot.address] -= 1
+        if not self._by_address[slot.address]:
+            del self._by_address[slot.address]
 
-    def end(self, place: FieldSpec, reason: Closing) -> None:
-        """Give a place back and count why its connection is closed."""
-        if place in self._places:
+    def end(self, slot: Slot, reason: Closing) -> None:
+        """Give a slot back and count why its connection is closed."""
+        if slot in self._slots:
             self._count(reason)
-            self.leave(place)
+            self.leave(slot)
 
     def _reached(self, owner: str, phase: Phase) -> Closing | None:
         if self._by_address[owner] >= self.bounds.per_address:
             return Closing.ADDRESS
-        if len(self._places) >= self.bounds.connections:
+        if len(self._slots) >= self.bounds.connections:
             return Closing.TOTAL
         if phase is Phase.HANDSHAKE and len(self._shaking()) >= self.bounds.handshakes:
             return Closing.HANDSHAKES
         return None
 
-    def _victim(self, reached: Closing, owner: str) -> FieldSpec | None:
+    def _victim(self, reached: Closing, owner: str) -> Slot | None:
         if reached is Closing.ADDRESS:
-            return _first(self._places, {owner})
-        group = self._shaking() if reached is Closing.HANDSHAKES else list(self._places)
-        held = Counter(place.address for place in group)
+            return _first(self._slots, {owner})
+        group = self._shaking() if reached is Closing.HANDSHAKES else list(self._slots)
+        held = Counter(slot.address for slot in group)
         most = max(held.values())
-        # Equals do not take each other's places, only their own.
+        # Equals do not take each other's slots, only their own.
         crowded = (
             {address for address, count in held.items() if count == most} if most > held[owner] else {owner}
         )
         return _first(group, crowded)
 
-    def _shaking(self) -> list[FieldSpec]:
-        return [place for place in self._places if place.phase is Phase.HANDSHAKE]
+    def _shaking(self) -> list[Slot]:
+        return [slot for slot in self._slots if slot.phase is Phase.HANDSHAKE]
 
 
-def _first(places: Iterable[FieldSpec], addresses: set[str]) -> FieldSpec | None:
-    """Return the place that makes way first, of those of some addresses."""
-    free = (place for place in places if place.address in addresses and place.phase is not Phase.BUSY)
-    return min(free, key=lambda place: (place.is_proven, place.number), default=None)
+def _first(slots: Iterable[Slot], addresses: set[str]) -> Slot | None:
+    """Return the slot that makes way first, of those of some addresses."""
+    free = (slot for slot in slots if slot.address in addresses and slot.phase is not Phase.BUSY)
+    return min(free, key=lambda slot: (slot.is_proven, slot.number), default=None)
 
 
 def owner_of(address: str) -> str:

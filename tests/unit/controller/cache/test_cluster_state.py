@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from model_operator.api import TemplateKind
-from model_operator.controller.cache.cluster import ClusterState, bound_template, instance_of_child
+from model_operator.controller.cache.cluster_state import ClusterState, bound_template, instance_of_child
 from tests.unit.controller.objects import child, instance, template
 
 
