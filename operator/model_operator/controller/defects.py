@@ -1,4 +1,4 @@
-"""Logging defects that somebody else can trigger as often as they like: at most once a minute per place."""
+"""Rate-limited logging of defects that a client can trigger at will: once a minute per code location."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _Place = tuple[str, int, str]
 
 
 class DefectLog:
-    """Logs unexpected exceptions with their traceback, each place of the code at most once a minute.
+    """Logs unexpected exceptions with their traceback, at most once a minute per code location.
 
-    A place is the file and line that raised, with the exception's type. There are as many as the code has,
-    so this takes bounded memory however often it is called.
+    A location is the file and line that raised, with the exception's type. The code has a fixed number of
+    them, so the memory is bounded however often this is called.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class DefectLog:
         self._suppressed: dict[_Place, int] = {}
 
     def report(self, event: str, error: Exception, **fields: Any) -> None:
-        """Log a defect, unless the same place was logged within a minute; then count it for the next line.
+        """Log a defect; if its location was logged within the last minute, count it for the next line.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz``, ``/metrics``: of use at all, of use now, and how it fares."""
+"""The health port: ``/healthz`` (liveness), ``/readyz`` (readiness) and ``/metrics``."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from model_operator.controller.serving.main_loop import LoopStuckError, MainLoop
 from model_operator.controller.serving.side_loop import in_thread
 
 Check = Callable[[], str | None]
-"""Returns what is wrong, None when nothing is. Called in the loop that does the work."""
+"""Returns the problem, None without one. Called in the main event loop."""
 
 _BODY_LIMIT = 1024
 _ANSWER_SECONDS = 0.1
-"""A kubelet waits one second for all of the answer."""
+"""Seconds. A kubelet waits one second for the whole response."""
 _FRESH_SECONDS = 0.1
 _PAGE_SECONDS = 5.0
-"""A scrape may take longer; Prometheus waits ten by default."""
+"""Seconds. A scrape may take longer; Prometheus waits ten by default."""
 STUCK_SECONDS = 30.0
-"""After which a restart is all that is left. No work takes a hundredth of that without giving way."""
+"""Time without a response of the main loop after which only a restart helps. No step blocks the loop for a
+hundredth of that."""
 
 
 def health_bounds(connections: int) -> Bounds:
-    """Return what the health port grants: kubelets and Prometheus need a few short connections."""
+    """Return the bounds of the health port: kubelets and Prometheus need a few short connections."""
     return Bounds(
         connections=connections,
         per_address=max(connections // 2, 1),
@@ -51,20 +52,20 @@ def serve_health(
     bounds: Bounds,
     count: Callable[[Closing], None],
 ) -> AbstractAsyncContextManager[None]:
-    """Return a context that serves while it is open, in a thread of its own.
+    """Return a context manager that serves the port in a thread of its own.
 
     Parameters
     ----------
     bound
-        Where to listen.
+        Socket to listen on.
     alive
-        For ``/healthz``: with anything wrong, only a restart helps.
+        For ``/healthz``: a problem that only a restart solves.
     ready
-        For ``/readyz``: with anything wrong, requests had better go elsewhere for the moment.
+        For ``/readyz``: a problem because of which requests should go to another replica.
     metrics
         For ``/metrics``.
     bounds
-        What the port grants.
+        Bounds of the port.
     count
         Called with the reason for each connection that is refused or closed.
     """
@@ -106,12 +107,12 @@ async def _serve(application: web.Application, bound: socket.socket, slots: Slot
 def _answer(check: MainLoopQuery[str | None]) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_: web.Request) -> web.Response:
         try:
-            wrong = await check.now()
+            problem = await check.now()
         except LoopStuckError as error:
-            wrong = str(error)
-        if wrong is None:
+            problem = str(error)
+        if problem is None:
             return web.Response(text="ok\n")
-        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=f"{wrong}\n")
+        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, text=f"{problem}\n")
 
     return handle
 

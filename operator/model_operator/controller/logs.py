@@ -18,11 +18,11 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO) ->
     Parameters
     ----------
     log_format
-        How lines look.
+        Format of the lines.
     level
-        The least severe level to write.
+        Lowest severity to write.
     stream
-        Where to write; texts are escaped here, so that colours are not.
+        Where to write. Values are escaped before they are coloured.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -62,20 +62,20 @@ def configure_logging(log_format: LogFormat, level: LogLevel, stream: TextIO) ->
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # kopf reports there each event of each object and each probe; what matters we log ourselves.
+    # kopf logs each event of each object and each probe there; the operator logs what matters itself.
     for noisy in ("kopf.objects", "kopf.activities", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def traceback_without_words(exc_info: structlog.typing.ExcInfo) -> str:
-    """Return where an exception comes from, without its message and without local variables.
+    """Format the traceback of an exception without its message and without local variables.
 
-    Both may hold what users gave: a conversion that fails quotes its input, as a schema's check does.
+    Both may contain user input: a failed conversion quotes its input, and so does schema validation.
 
     Parameters
     ----------
     exc_info
-        What `sys.exc_info` gives.
+        As `sys.exc_info` returns it.
     """
     lines: list[str] = []
     open_errors: list[tuple[BaseException | None, str]] = [(exc_info[1], "")]
@@ -102,12 +102,12 @@ def _write_traceback(file: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
 def _escape_texts(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Escape texts, which a stranger may have written; all other values are written by `repr`, which does."""
+    """Escape strings, which may be untrusted; all other values are written by `repr`, which escapes."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _without_kopf_tracebacks(record: logging.LogRecord) -> bool:
-    """Leave of kopf's errors the message: which of its tasks awaited which tells the reader nothing."""
+    """Reduce kopf's errors to the message: the stack of kopf's tasks does not help the reader."""
     if record.name.startswith("kopf"):
         record.exc_info = record.exc_text = None
     return True

@@ -1,4 +1,4 @@
-"""Checks before the start: a clear line for the person who installs, instead of errors for ever."""
+"""Checks before the start: one clear line for the operator administrator instead of endless errors."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from model_operator.kube.resources import (
 
 _WATCH = ("list", "watch")
 _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
-    # `get`: orphaned children are adopted only after a look at the live instance.
+    # `get`: orphans are adopted only after the live instance was read.
     (MODEL_INSTANCES, "", ("get", *_WATCH)),
     (MODEL_INSTANCES, "status", ("patch",)),
-    # Setting blockOwnerDeletion on a child asks for the right to finalize its owner.
+    # Setting blockOwnerDeletion on a child requires permission to update its owner's finalizers.
     (MODEL_INSTANCES, "finalizers", ("update",)),
     (MODEL_TEMPLATES, "", _WATCH),
     (MODEL_TEMPLATES, "status", ("patch",)),
@@ -41,7 +41,7 @@ _NEEDED_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
 
 
 _NEEDED_FOR_ADMISSION: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
-    # A template is read again before an instance is denied because of it.
+    # A template is read from the API server before an instance is denied because of it.
     (MODEL_TEMPLATES, "", ("get",)),
 )
 _NEEDED_FOR_ADMISSION_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
@@ -52,7 +52,7 @@ _NEEDED_FOR_ADMISSION_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ..
 async def check_cluster(
     client: ApiClient, server: str, scope: Scope, *, admission: bool
 ) -> Sequence[ResourceKind]:
-    """Check that the server answers, the CRDs are there and the permissions suffice.
+    """Check that the server responds, the CRDs are installed and the permissions suffice.
 
     Parameters
     ----------
@@ -63,18 +63,18 @@ async def check_cluster(
     scope
         The namespaces to be served.
     admission
-        Whether the webhooks are on, which need more.
+        Whether the webhooks are enabled, which need more permissions.
 
     Returns
     -------
     sequence of ResourceKind
-        What can be watched. An operator for some namespaces does without ClusterModelTemplates when
-        it has no right to them.
+        The kinds that can be watched. An operator for some namespaces works without ClusterModelTemplates
+        when it has no permission for them.
 
     Raises
     ------
     StartupError
-        When something is missing; one line that says what to do.
+        When something is missing; the message is one line that says what to do.
     """
     try:
         await client.get_path("/version")
@@ -95,7 +95,7 @@ async def check_cluster(
         cause = error.status.get("message") or f"HTTP {error.code}"
         raise StartupError(f"the API server {server} refuses the credentials: {cause}") from error
     except ApiError as error:
-        raise StartupError(f"the API server {server} gave an unexpected answer: {error}") from error
+        raise StartupError(f"unexpected response from the API server {server}: {error}") from error
     return [CLUSTER_MODEL_TEMPLATES, *kinds]
 
 

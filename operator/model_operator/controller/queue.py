@@ -1,9 +1,9 @@
-"""What to look at next: a keyed work queue with deduplication, delays and backoff.
+"""A keyed work queue with deduplication, delays and backoff.
 
-The semantics are those of client-go's rate-limited work queue: a key is never worked on twice at the
-same time, however often it is added it is worked on once, and when it is added while it is worked on
-it is worked on once more afterwards. Beyond that, groups of keys take turns, one of them never holds all
-workers, and keys that can wait let those of their group go first that cannot (`core/fair_order.py`).
+The semantics are those of client-go's rate-limited work queue: a key is never processed twice at the same
+time, it is processed once however often it is added, and once more when it is added during processing. In
+addition, groups of keys take turns, no group occupies all workers, and within a group low-priority keys
+yield to the others (`core/fair_order.py`).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _JITTER = 0.2
 
 
 class Load(NamedTuple):
-    """How much there is to do.
+    """State of the queue in numbers.
 
     Attributes
     ----------
     waiting, active, delayed
-        Keys that wait for a worker, that are worked on, and whose time has not come.
+        Keys that wait for a worker, that are being processed, and that are due later.
     failing
-        Keys whose last look failed.
+        Keys whose last reconcile failed.
     oldest_age, longest_active
-        Seconds for which the key that came first has waited, and for which the one that is worked on longest
-        has been; 0 when there is none.
+        Seconds for which the oldest waiting key has waited, and for which the longest running reconcile has
+        run; 0 without one.
     """
 
     waiting: int
@@ -45,18 +45,18 @@ class Load(NamedTuple):
 
 
 class WorkQueue(Generic[Key]):
-    """Keys that need a look.
+    """Keys to reconcile.
 
     Parameters
     ----------
     random_source
-        Where jitter comes from.
+        Source of the jitter.
     now
         Seconds from any start, for ages.
     group_of
-        Whom a key is for, such as its namespace: groups take turns. All keys are of one group by default.
+        Group of a key, such as its namespace: groups take turns. By default all keys are in one group.
     workers
-        How many work at the same time; all but one of them may work for one group. None for no such bound.
+        Number of workers; one group occupies at most all but one. None for no such bound.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class WorkQueue(Generic[Key]):
     ) -> None:
         self._group_of = group_of
         self._order: FairOrder[Hashable, Key] = FairOrder(None if workers is None else max(1, workers - 1))
-        # Since when; both are in the order of time.
+        # Start times; both dicts are in chronological order.
         self._queued: dict[Key, float] = {}
         self._active: dict[Key, float] = {}
         self._again: dict[Key, bool] = {}
@@ -77,7 +77,7 @@ class WorkQueue(Generic[Key]):
         self._available = asyncio.Event()
         self._is_closed = False
         self._settled = asyncio.Event()
-        # Not for secrets: jitter only keeps retries from coming in step.
+        # Not for secrets: jitter only spreads retries.
         self._random = random_source or random.Random()  # noqa: S311
         self._now = now
 
@@ -85,7 +85,7 @@ class WorkQueue(Generic[Key]):
         return len(self._queued)
 
     def load(self) -> Load:
-        """Return how much there is to do."""
+        """Return the state of the queue in numbers."""
         now = self._now()
         return Load(
             waiting=len(self._queued),
@@ -97,9 +97,9 @@ class WorkQueue(Generic[Key]):
         )
 
     def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
-        """Have a key worked on, now or after some seconds; the earliest of several times counts.
+        """Enqueue a key, now or after `delay` seconds; the earliest of several times counts.
 
-        A patient one lets the others of its group go first, all but every eighth.
+        A low-priority key yields to the others of its group, except every eighth time.
         """
         if self._is_closed:
             return
@@ -109,8 +109,8 @@ class WorkQueue(Generic[Key]):
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
-            # News came before the retry was due. Did each look at them count as a failure, the many events
-            # of a roll-out would put off by minutes what heals without an event.
+            # An event came before the retry was due. If each such reconcile counted as a failure, the many
+            # events of a roll-out would delay the retry by minutes.
             self._failures[key] = max(0, self._failures.get(key, 0) - 1)
         if key in self._active:
             self._again[key] = low_priority and self._again.get(key, True)
@@ -122,17 +122,17 @@ class WorkQueue(Generic[Key]):
             self._order.promote(self._group_of(key), key)
 
     def retry(self, key: Key, limit: float) -> float:
-        """Add a key after a failure, each time in a row after twice the time; return the seconds.
+        """Requeue a key after a failure with exponential backoff; return the delay in seconds.
 
-        A failure of a look that news asked for, before the retry was due, does not make the time longer; nor
-        does one of a look during which news came, as the next follows at once.
+        A failed reconcile does not increase the delay when an event triggered it before the retry was due, or
+        when an event arrived during it, as the next reconcile then follows at once.
 
         Parameters
         ----------
         key
             The key that failed.
         limit
-            Longest time to wait, in seconds.
+            Maximum delay in seconds.
         """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures if key in self._again else failures + 1
@@ -142,7 +142,7 @@ class WorkQueue(Generic[Key]):
         return delay
 
     def forget(self, key: Key) -> None:
-        """Forget the failures of a key: the next one starts the backoff anew."""
+        """Reset the backoff of a key."""
         self._failures.pop(key, None)
 
     async def get(self) -> Key:
@@ -156,7 +156,7 @@ class WorkQueue(Generic[Key]):
         return key
 
     def done(self, key: Key) -> None:
-        """Say that a key's work is over; if it was added meanwhile, it comes again."""
+        """Mark a key as processed; if it was added meanwhile, requeue it."""
         if self._active.pop(key, None) is not None:
             self._order.give_back(self._group_of(key))
             if self._order:
@@ -167,7 +167,7 @@ class WorkQueue(Generic[Key]):
             self.add(key, low_priority=self._again.pop(key))
 
     def close(self) -> None:
-        """Drop all keys but those that are worked on, and take no more until :meth:`open`."""
+        """Drop all keys that are not active, and accept none until :meth:`open`."""
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
@@ -176,11 +176,11 @@ class WorkQueue(Generic[Key]):
             kept.clear()
 
     def open(self) -> None:
-        """Take keys again, after :meth:`close`."""
+        """Accept keys again after :meth:`close`."""
         self._is_closed = False
 
     async def settle(self) -> None:
-        """Wait until no key is worked on."""
+        """Wait until no key is active."""
         while self._active:
             self._settled.clear()
             await self._settled.wait()

@@ -9,14 +9,14 @@ from model_operator.kube.resources import ResourceKind
 
 
 class Key(NamedTuple):
-    """What a worker looks at: an instance or a template.
+    """What a worker reconciles: an instance or a template.
 
     Attributes
     ----------
     kind
         ``ModelInstance``, ``ModelTemplate`` or ``ClusterModelTemplate``.
     namespace, name
-        The object; the namespace is empty for a cluster-scoped one.
+        The object; the namespace is empty for a cluster-scoped object.
     """
 
     kind: str
@@ -25,14 +25,14 @@ class Key(NamedTuple):
 
 
 class Scope:
-    """Which namespaces are ours.
+    """Which namespaces the operator serves.
 
     Parameters
     ----------
     namespaces
         The namespaces to serve; all when empty.
     excluded
-        Patterns (``*``, ``?``) of namespaces to leave alone.
+        Patterns (``*``, ``?``) of namespaces to ignore.
     """
 
     def __init__(self, namespaces: list[str], excluded: list[str]) -> None:
@@ -40,11 +40,11 @@ class Scope:
         self._excluded = excluded
 
     def namespaces_of(self, kind: ResourceKind) -> list[str]:
-        """Return where to list and to watch a kind; an empty name means everywhere."""
+        """Return the namespaces in which to list and watch a kind; an empty name means all."""
         return self.namespaces if kind.namespaced and self.namespaces else [""]
 
     def covers(self, namespace: str) -> bool:
-        """Tell whether objects of that namespace are ours; cluster-scoped ones always are."""
+        """Return whether the operator serves a namespace; the empty one of cluster-scoped objects always."""
         if not namespace:
             return True
         if self.namespaces and namespace not in self.namespaces:

@@ -1,4 +1,4 @@
-"""Hearing of signals before kopf does."""
+"""Handling of signals before kopf has started."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def stop_signal() -> asyncio.Event:
-    """Return what is set by SIGINT and SIGTERM, until somebody else listens for them."""
+    """Return an event that SIGINT and SIGTERM set, until kopf installs its own handlers."""
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -17,14 +17,14 @@ def stop_signal() -> asyncio.Event:
 
 
 async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do something, to its end or until a signal comes.
+    """Await a coroutine until it ends or a signal arrives.
 
     Parameters
     ----------
     stopped
-        When this is set, the work is cancelled.
+        When this is set, the coroutine is cancelled.
     work
-        What to do; what it raises is raised.
+        The coroutine; its exceptions are raised.
     """
     doing, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
     try:

@@ -1,1 +1,1 @@
-"""What is known of the cluster: one object cache for each kind, and compiled templates."""
+"""What the operator knows about the cluster: one object cache per kind, and compiled templates."""

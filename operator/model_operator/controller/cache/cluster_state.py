@@ -1,4 +1,4 @@
-"""What the operator knows of the cluster: one cache a kind, and the templates ready to render."""
+"""What the operator knows about the cluster: one cache per kind, and the compiled templates."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from model_operator.kube.resources import (
 
 
 class CachedDryRun(NamedTuple):
-    """What trying a template on the API server told.
+    """Result of a template's dry run.
 
     Attributes
     ----------
     generation
-        That of the template that was tried.
-    trial
-        The outcome.
+        Generation of the template.
+    result
+        The result.
     time
-        When that was, in seconds from any start.
+        Time of the dry run, in seconds from any start.
     """
 
     generation: int
@@ -57,16 +57,16 @@ class ClusterState:
     templates
         Templates by kind.
     children
-        Deployments and Services with our label, by kind.
-    trials
-        The last trial of each template, by uid.
+        Children with the operator's label, by kind.
+    dry_runs
+        The last dry run of each template, by uid.
     """
 
     def __init__(self) -> None:
         self.instances = ObjectCache(form=kept_form, template=_template_keys)
         self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
         self.children = {
-            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, namesake=_owner_name_keys)
+            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, owner_name=_owner_name_keys)
             for kind in CHILD_KINDS
         }
         self.dry_runs: dict[str, CachedDryRun] = {}
@@ -81,30 +81,30 @@ class ClusterState:
         return self.children[kind.kind]
 
     def children_of(self, namespace: str, uid: str) -> list[Object]:
-        """Return the children, of all kinds, that the instance of that namespace and uid controls."""
+        """Return the children of all kinds that the instance with that namespace and uid controls."""
         return [child for kind in self.children for child in self.children_of_kind(kind, namespace, uid)]
 
     def children_of_kind(self, kind: str, namespace: str, uid: str) -> list[Object]:
-        """Return the children of one kind that the instance of that namespace and uid controls."""
+        """Return the children of one kind that the instance with that namespace and uid controls."""
         return self.children[kind].find("owner", instance_key(namespace, uid))
 
     def children_of_deleted_owners(self, namespace: str, name: str, uid: str | None) -> list[Object]:
-        """Return the children that instances of a name control, but not those of that uid."""
+        """Return the children whose controller is an instance of that name with another uid."""
         own = None if uid is None else instance_key(namespace, uid)
         return [
             child
             for cache in self.children.values()
-            for child in cache.find("namesake", (namespace, name))
+            for child in cache.find("owner_name", (namespace, name))
             if controller_key(child) != own
         ]
 
     def names_without_instance(self) -> set[NamespacedName]:
-        """Return the names of instances that are not there and have children all the same."""
+        """Return the names of deleted instances that still have children."""
         names = {instance_of_child(child) for cache in self.children.values() for child in cache}
         return {name for name in names if name is not None and self.instances.get(*name) is None}
 
     def instances_of(self, template: Object) -> Iterator[NamespacedName]:
-        """Yield the instances that name a template, by name or uid, or are bound to it."""
+        """Yield the instances that refer to a template by name or uid, or are bound to it."""
         namespace, name = key_of(template)
         for key in dict.fromkeys((name, template["metadata"]["uid"])):
             for instance in self.instances.find("template", key):
@@ -113,7 +113,7 @@ class ClusterState:
                     yield found
 
     def count_instances(self, template: Object) -> InstanceCounts:
-        """Count the instances of a template; one of a namespace has none in another."""
+        """Count the instances of a template; a namespaced template has none in other namespaces."""
         namespace, uid = key_of(template)[0], template["metadata"]["uid"]
         instances = (
             each
@@ -134,7 +134,7 @@ class ClusterState:
         return next((self.compiled(template) for template in found if template), None)
 
     def compiled(self, template: Object) -> CompiledTemplate:
-        """Return a cached template ready to render; compiled once for each generation."""
+        """Return a cached template in compiled form; compiled once per generation."""
         uid, generation = template["metadata"]["uid"], template["metadata"].get("generation", 0)
         known = self._compiled.get(uid)
         if known is None or known.resource.metadata.generation != generation:
@@ -143,12 +143,12 @@ class ClusterState:
         return known
 
     def remember_dry_run(self, uid: str, tried: CachedDryRun) -> None:
-        """Keep what trying a template has told, unless it has gone meanwhile."""
+        """Keep the result of a template's dry run, unless the template was deleted meanwhile."""
         if any(cache.by_uid(uid) for cache in self.templates.values()):
             self.dry_runs[uid] = tried
 
     def forget_template(self, uid: str) -> None:
-        """Drop what was compiled and tried of a template that is gone."""
+        """Drop the compiled form and the dry run of a deleted template."""
         self._compiled.pop(uid, None)
         self.dry_runs.pop(uid, None)
 
@@ -159,7 +159,7 @@ def _template_keys(instance: Object) -> list[str]:
 
 
 def bound_template(status: Mapping[str, Any] | None) -> str | None:
-    """Return the uid of the template that a ModelInstance's status says it is bound to."""
+    """Return the uid of the bound template in a ModelInstance's status."""
     uid = ((status or {}).get("template") or {}).get("uid")
     return str(uid) if uid else None
 
@@ -177,7 +177,7 @@ def _owner_name_keys(child: Object) -> list[NamespacedName]:
 
 
 def instance_of_child(child: dict[str, Any]) -> NamespacedName | None:
-    """Return the instance to look at when a child changes: its controller's name, else its label's."""
+    """Return the instance to reconcile when a child changes, by its controller or else by its label."""
     controller = controller_of(child)
     if controller is not None and is_instance(controller):
         return child["metadata"].get("namespace", ""), controller["name"]

@@ -1,1 +1,1 @@
-"""Leader election: the Lease, and whether and where there is to be one."""
+"""Leader election: the Lease, and the settings that decide whether and where it is used."""

@@ -1,4 +1,4 @@
-"""Whether replicas agree by a Lease on the one that works, as the settings have it."""
+"""Whether the settings enable leader election, and with which Lease."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _elects(settings: OperatorSettings) -> bool:
 
 
 def undelivered_seconds(settings: OperatorSettings) -> float | None:
-    """Return how long the kernel may hold a write, so that none arrives after the Lease has run out."""
+    """Return how long the kernel may hold a write, so that none arrives after the Lease has expired."""
     if not _elects(settings):
         return None
     return settings.lease.duration_seconds - settings.lease.renew_deadline_seconds
 
 
 async def lease_of(settings: OperatorSettings, client: ApiClient) -> Lease | None:
-    """Return the Lease to work under, None when there is to be none."""
+    """Return the Lease of leader election; None when leader election is off."""
     if not _elects(settings):
         return None
     wanted = settings.lease
@@ -37,22 +37,22 @@ async def lease_of(settings: OperatorSettings, client: ApiClient) -> Lease | Non
 
 
 async def check_lease(client: ApiClient, namespace: str, name: str) -> None:
-    """Check the permissions that leader election takes.
+    """Check the permissions that leader election needs.
 
     Raises
     ------
     StartupError
-        When one is missing.
+        When a permission is missing.
     """
-    # A right to create cannot be bound to a name. Without `watch`, a released Lease is only found later.
+    # RBAC cannot restrict `create` to a name. Without `watch`, a released Lease is only noticed later.
     questions = [("get", name), ("update", name), ("create", "")]
     for verb, named in questions:
         try:
             is_allowed = await client.is_allowed(verb, LEASES, namespace, name=named)
         except ApiError as error:
-            raise StartupError(f"cannot ask for permissions: {error}") from error
+            raise StartupError(f"cannot check permissions: {error}") from error
         if not is_allowed:
             raise StartupError(
-                f"permission missing: {verb} {LEASES} in namespace {namespace}, which leader election takes; "
+                f"permission missing: {verb} {LEASES} in namespace {namespace}, which leader election needs; "
                 "grant it, or set MODEL_OPERATOR_LEADER_ELECTION=off and run a single replica"
             )

@@ -1,4 +1,4 @@
-"""Holding the Lease by which replicas agree on the one that writes; `core/leader_election.py` decides."""
+"""Acquiring, renewing and releasing the Lease of leader election; `core/leader_election.py` decides."""
 
 from __future__ import annotations
 
@@ -39,16 +39,15 @@ _RELEASE_SECONDS = 1.0
 
 
 def steady_time() -> float:
-    """Return seconds from any start that pass while the machine is suspended, too, where it can tell.
+    """Return seconds from any start; the clock also advances while the machine is suspended, if it can.
 
-    Python's monotonic clock stands still then, and a suspended holder would wake up believing that it still
-    holds the Lease.
+    Python's monotonic clock stops then, and a resumed holder would believe that it still holds the Lease.
     """
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def unique_name() -> str:
-    """Return a name for this process that no other has, also after a restart in the same pod."""
+    """Return a unique name for this process, also after a restart in the same pod."""
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
@@ -58,17 +57,17 @@ class Lease:
     Parameters
     ----------
     client
-        Requests; one that is allowed to write without holding the Lease.
+        Requests; a client that may write without holding the Lease.
     namespace, name
-        Where the Lease is.
+        Of the Lease.
     timing
-        The times to keep.
+        Durations of leader election.
     identity
-        Our name.
+        Name of this replica.
     clock
         Seconds from any start, never going back.
     wall_clock
-        The time of day that is written into the Lease for people; nothing is decided by it.
+        The time that is written into the Lease for readers; no decision uses it.
     """
 
     def __init__(
@@ -90,22 +89,22 @@ class Lease:
         self._wall_clock = wall_clock
         self._object: Object | None = None
         self._seen = Observation(None, 0, 0)
-        self._has_looked = False
+        self._has_read = False
         self._renewed_at: float | None = None
-        self._trouble = ""
+        self._last_error = ""
 
     @property
     def is_held(self) -> bool:
-        """Whether we may write now."""
+        """Whether this replica may write now."""
         return self._seconds_left() > 0
 
     def permit(self) -> float:
-        """Return within how many seconds a write has to be over that begins now.
+        """Return the seconds within which a write that begins now must complete.
 
         Raises
         ------
         LeadershipLostError
-            When nothing may be written, since another replica may.
+            When this replica must not write, since another one may.
         """
         left = self._seconds_left()
         if left <= 0:
@@ -113,38 +112,38 @@ class Lease:
         return left
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
+        """Wait until this replica holds the Lease."""
         while self._renewed_at is None:
             try:
                 async with asyncio.timeout(self._attempt_seconds):
-                    await self._look()
+                    await self._read()
                     if self._step() is Step.ACQUIRE:
                         await self._write()
                         break
             except ConflictError:
-                continue  # Another replica was quicker.
+                continue  # Another replica was first.
             except (ApiError, TimeoutError) as error:
-                self._tell_of(error)
+                self._log_error(error)
                 await asyncio.sleep(self._timing.retry_period)
             else:
-                self._trouble = ""
+                self._last_error = ""
                 await self._wait()
-        log.info("leading", lease=f"{self._namespace}/{self._name}", identity=self._identity)
+        log.info("became leader", lease=f"{self._namespace}/{self._name}", identity=self._identity)
 
     async def keep(self) -> NoReturn:
-        """Renew for as long as it is ours.
+        """Renew the Lease while this replica holds it.
 
         Raises
         ------
         LeadershipLostError
-            When it is not, or cannot be renewed in time.
+            When another replica holds it, or it cannot be renewed in time.
         """
         while True:
             await asyncio.sleep(min(self._timing.retry_period, self.permit()))
             await self._renew()
 
     async def release(self) -> None:
-        """Give the Lease to whoever wants it; to be called when nothing of ours is being written any more."""
+        """Release the Lease for another replica; to be called when no write is under way any more."""
         if not self.is_held:
             return
         self._renewed_at = None
@@ -152,13 +151,13 @@ class Lease:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._put(released(self._seen, micro_time(self._wall_clock())))
         except (ApiError, TimeoutError) as error:
-            log.warning("the lease is not released and has to run out", error=_words(error))
+            log.warning("cannot release the lease; it will expire", error=_text_of(error))
         else:
-            log.info("the lease is released")
+            log.info("released the lease")
 
     @property
     def _attempt_seconds(self) -> float:
-        """Patience with one request: where a connection is dead, there is to be time for another one."""
+        """Timeout of one request: on a dead connection, there must be time for a second attempt."""
         return self._timing.renew_deadline / 2
 
     def _seconds_left(self) -> float:
@@ -175,50 +174,50 @@ class Lease:
                 try:
                     await self._write()
                 except (ConflictError, NotFoundError):
-                    # Somebody has written to it, or removed it: that alone says nothing of who holds it.
-                    await self._look()
+                    # It was changed or deleted, which alone does not mean that another replica holds it.
+                    await self._read()
                     if self._step() is Step.LOST:
                         self._lose()
                     await self._write()
         except (ApiError, TimeoutError) as error:
-            self._tell_of(error)
+            self._log_error(error)
         else:
-            self._trouble = ""
+            self._last_error = ""
 
     def _lose(self) -> NoReturn:
         self._renewed_at = None
         raise LeadershipLostError(f"the Lease {self._namespace}/{self._name} is held by {self._seen.holder}")
 
-    async def _look(self) -> None:
+    async def _read(self) -> None:
         try:
             found = await self._client.get(LEASES, self._namespace, self._name)
         except NotFoundError:
             found = None
-        self._take(found)
+        self._observe(found)
 
     async def _write(self) -> None:
-        """Write our name, and know by when that was."""
+        """Write this replica's name, and remember the time of the request."""
         begun = self._clock()
         await self._put(held(self._seen, self._identity, micro_time(self._wall_clock()), self._timing))
         self._renewed_at = begun
 
     async def _put(self, spec: Object) -> None:
-        """Write the record over the version that was last seen, and over no other."""
+        """Write the record if the Lease still has the version that was read last."""
         if self._object is not None:
-            self._take(await self._client.replace(LEASES, {**self._object, "spec": spec}))
+            self._observe(await self._client.replace(LEASES, {**self._object, "spec": spec}))
             return
         metadata = {"name": self._name, "namespace": self._namespace, "labels": {MANAGED_BY: MANAGER}}
         new = {"apiVersion": LEASES.api_version, "kind": LEASES.kind, "metadata": metadata, "spec": spec}
-        self._take(await self._client.create(LEASES, new))
+        self._observe(await self._client.create(LEASES, new))
 
-    def _take(self, obj: Object | None) -> None:
-        before = self._seen if self._has_looked else None
-        self._has_looked = True
+    def _observe(self, obj: Object | None) -> None:
+        before = self._seen if self._has_read else None
+        self._has_read = True
         self._object = obj
         self._seen = observe(before, None if obj is None else obj.get("spec") or {}, self._clock())
 
     async def _wait(self) -> None:
-        """Wait until there may be news: at once when the Lease is released, or when it has run out."""
+        """Wait until the Lease may be free: it has changed or expired, or a retry period is over."""
         left = self._seen.reserved_until - self._clock()
         seconds = max(min(self._timing.retry_period, left), 0)
         if self._object is None:
@@ -233,13 +232,13 @@ class Lease:
         except ApiError:
             await asyncio.sleep(seconds)
 
-    def _tell_of(self, error: Exception) -> None:
-        """Log trouble, the same only once."""
-        words = _words(error)
-        if words != self._trouble:
-            self._trouble = words
-            log.warning("the lease cannot be read or written", error=words)
+    def _log_error(self, error: Exception) -> None:
+        """Log an error, a repeated one only once."""
+        text = _text_of(error)
+        if text != self._last_error:
+            self._last_error = text
+            log.warning("cannot read or write the lease", error=text)
 
 
-def _words(error: Exception) -> str:
-    return str(error) or "no answer in time"
+def _text_of(error: Exception) -> str:
+    return str(error) or "timed out"

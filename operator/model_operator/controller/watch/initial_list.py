@@ -1,4 +1,4 @@
-"""Where kopf's watches begin: at the version that the caches were filled from, without a second list."""
+"""Starts kopf's watches at the version from which the caches were filled, without a second list."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, Resou
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"
 """A field selector that selects no object."""
 _NOT_AT_THAT_VERSION = (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.GATEWAY_TIMEOUT)
-"""The version is gone, or has not come yet to the API server that is asked now."""
+"""The version has expired, or the API server that receives the request does not have it yet."""
 
 
 _OURS = (MODEL_INSTANCES, *TEMPLATE_KINDS)
 _FEW = 20
-"""Objects of ours that kopf may have in one page: it reads a page as a whole, and each may have 1.5 MB, which
-takes some 20 MB as values of Python."""
+"""Custom resources per page for kopf: it reads a page as a whole, and each object may have 1.5 MB, which
+takes about 20 MB as Python values."""
 
 
 class Listed(NamedTuple):
-    """What one list is of.
+    """Identifies one list.
 
     Attributes
     ----------
     kind
         Kind of the objects.
     namespace
-        Where; empty for everywhere.
+        Their namespace; empty for all.
     """
 
     kind: ResourceKind
@@ -40,21 +40,21 @@ class Listed(NamedTuple):
 
 
 class InitialListRewriter:
-    """A middleware for the session that kopf watches with.
+    """A middleware for the HTTP session of kopf's watches.
 
-    kopf lists everything before it watches, and hands each object to a handler. The caches have all of that
-    already, so its first list of a kind is made one of no objects at the very version that was read: from
-    there it watches, and between there is no gap. Any other list follows upon one (410 Gone, as after a
-    restart of the API server), and what was deleted in it no watch will ever tell.
+    kopf lists all objects before it watches, and passes each one to a handler. The caches already have them,
+    so this rewrites kopf's first list of a kind to an empty list at the version that filled the cache; the
+    watch continues from there without a gap. Any later list follows an expired watch (410 Gone, for example
+    after a restart of the API server); no watch ever reports the objects that were deleted in such a gap.
 
     Parameters
     ----------
     server
         Base URL of the API server.
     kinds, scope
-        What is watched, and where.
+        The watched kinds and namespaces.
     on_gap
-        Called with a kind that kopf has listed anew.
+        Called with a kind that kopf has listed again.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class InitialListRewriter:
         self._on_gap = on_gap
 
     def resume_from(self, versions: Mapping[Listed, str]) -> None:
-        """Have the next list of each be that of no objects at the version given."""
+        """Make the next list of each an empty list at the given version."""
         self._versions.update(versions)
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Pass a request on."""
+        """Send a request, rewritten if it is an initial list."""
         listed = self._listed.get(request.url.path)
         query = request.url.query
         if listed is not None and listed.kind in _OURS and "limit" in query:
@@ -95,12 +95,12 @@ class InitialListRewriter:
             if response.status not in _NOT_AT_THAT_VERSION:
                 if response.status == HTTPStatus.OK:
                     del self._versions[listed]
-                return response  # kopf asks again after any other failure.
+                return response  # kopf retries after any other failure.
             del self._versions[listed]
             response.release()
             request.url = asked
         response = await handler(request)
         if response.status == HTTPStatus.OK:
-            # Not before: a comparison finds all that is in the gap only once it has ended.
+            # Only now: a resync before the end of the gap would miss deletions.
             self._on_gap(listed.kind)
         return response

@@ -1,8 +1,7 @@
-"""How kopf reads JSON: by our reader, so that no object can end its watches.
+"""Makes kopf read JSON with the operator's bounded reader, so that no object can end its watches.
 
 kopf reads lists by ``response.json()`` and watches by ``json.loads``. Python's reader recurses on the C
-stack: an object that is nested too deeply for it would end every watch, and so the operator, for all
-namespaces.
+stack: a too deeply nested object would end every watch, and so the operator, for all namespaces.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ class BoundedResponse(aiohttp.ClientResponse):
         loads: JSONDecoder | None = None,
         content_type: str | None = "application/json",
     ) -> Any:
-        """Return what the body says; the arguments are those of :class:`aiohttp.ClientResponse`."""
+        """Return the parsed body; the arguments are those of :class:`aiohttp.ClientResponse`."""
         return await super().json(encoding=encoding, loads=loads or _loads, content_type=content_type)
 
 
 def read_watches_safely() -> None:
-    """Have kopf read the lines of its watches by our reader.
+    """Make kopf read the lines of its watches with the bounded reader.
 
-    It offers no other way: the line is read within the function that makes the request. Only the name
-    ``json`` of that one module is another one then; the standard library's stays as it is.
+    kopf has no hook for this: it parses the line in the function that sends the request. This replaces the
+    name ``json`` in that one module only; the standard library is unchanged.
 
     Raises
     ------
     RuntimeError
-        When the installed kopf has no such name, as a later release may not.
+        When the installed release of kopf has no such name.
     """
     if not hasattr(kopf_api, "json"):
         raise RuntimeError("this release of kopf reads its watches in another way; use the locked one")

@@ -1,4 +1,4 @@
-"""How kopf is to watch: write nothing, remember nothing, never give up."""
+"""Settings that reduce kopf to watching: it writes nothing, stores nothing and retries for ever."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from model_operator.kube.resources import ResourceKind
 def kopf_settings(
     kinds: Sequence[ResourceKind], scope: Scope, request_timeout: float
 ) -> kopf.OperatorSettings:
-    """Return kopf's settings: watch only, write nothing, never give up.
+    """Return kopf's settings: watch only, write nothing, retry for ever.
 
     Parameters
     ----------
     kinds
-        What is watched, with its label selectors.
+        The watched kinds, with their label selectors.
     scope
-        The namespaces to be served.
+        The served namespaces.
     request_timeout
-        Seconds until a request (not a watch) counts as unanswered.
+        Timeout in seconds of a request other than a watch.
     """
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
@@ -38,7 +38,7 @@ def kopf_settings(
     settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = random.randint(120, 240)  # noqa: S311 -- so that replicas differ
     settings.watching.client_timeout = settings.watching.server_timeout + 10
-    # Shorter, it may fire in the consumer and end a watcher silently; the probe and resync stand in.
+    # A shorter timeout may fire in the consumer and end a watcher silently; probe and resync cover that.
     settings.watching.inactivity_timeout = 86400
     for kind in kinds:
         if kind.label_selector:
@@ -50,14 +50,14 @@ def kopf_settings(
     settings.networking.error_backoffs = _Backoffs()
     settings.process.ultimate_exiting_timeout = 5
     settings.persistence.diffbase_storage = _NoDiffs()
-    # kopf patches every object that carries its finalizer and has no handler for it, past the Lease and for
-    # as long as that is refused. Its usual name anybody can write; nobody can guess this one.
+    # kopf patches every object that has its finalizer but no handler, without regard to the Lease, and
+    # retries while that is refused. Any user can write the default name; this one cannot be guessed.
     settings.persistence.finalizer = f"{GROUP}/{secrets.token_hex(16)}"
     return settings
 
 
 class _Backoffs:
-    """An endless series of growing pauses: the operator outlives any outage of the API server."""
+    """An endless series of growing pauses: the operator survives any outage of the API server."""
 
     def __iter__(self) -> Iterator[float]:
         for attempt in itertools.count():
@@ -65,9 +65,9 @@ class _Backoffs:
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
-    """Spares a copy of each object that arrives: kopf would compare it with the version before it.
+    """Avoids a copy of each received object, which kopf would compare with the previous version.
 
-    Only its handlers of changes read that, and we have none. It was three quarters of the time for an event.
+    Only change handlers read the result, and there are none. It took three quarters of the time of an event.
     """
 
     def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:

@@ -1,4 +1,4 @@
-"""Whether the operator still hears of the cluster: kopf may lose a watch and not notice."""
+"""Whether the operator still receives events: kopf may lose a watch without noticing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from model_operator.kube.resources import ResourceKind
 _RESYNCS = 2
 _GRACE_SECONDS = 60.0
 WATCHER = "watcher for "
-"""How the names of kopf's tasks begin that watch."""
+"""Prefix of the names of kopf's watching tasks."""
 
 
 class WatchLiveness:
-    """Judges by signs of life.
+    """Judges the watches by their tasks and by the age of the last heartbeat.
 
     Parameters
     ----------
     kinds, scope
-        What is watched, and where.
+        The watched kinds and namespaces.
     resync_seconds
-        Time between two comparisons with the API server.
+        Time between two resyncs.
     clock
         Seconds from any start, never going back.
     """
@@ -36,41 +36,41 @@ class WatchLiveness:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watchers = {kind: len(scope.namespaces_of(kind)) for kind in kinds}
-        # Two comparisons may fail while the API server is being upgraded; a third is a reason to start anew.
+        # Two resyncs may fail during an upgrade of the API server; a third failure is a reason to restart.
         self._limit = _RESYNCS * resync_seconds + _GRACE_SECONDS
         self._clock = clock
-        self._heard_at = clock()
-        # kopf looks at what the API server has before it watches.
+        self._last_heartbeat = clock()
+        # kopf discovers the API's resources before it watches.
         self._watched_by = math.inf
 
     def begin(self) -> None:
-        """Note that kopf has begun: from now on it has some time until it watches everything."""
+        """Note that kopf has started: within the grace period it must watch everything."""
         self._watched_by = self._clock() + _GRACE_SECONDS
 
     def heartbeat(self) -> None:
-        """Note that the API server has told something."""
-        self._heard_at = self._clock()
+        """Note an event from the API server, or a successful resync."""
+        self._last_heartbeat = self._clock()
 
     def failure(self, tasks: Iterable[str]) -> str | None:
-        """Return what only a restart can mend; None when nothing is wrong.
+        """Return a problem that only a restart solves; None without one.
 
         Parameters
         ----------
         tasks
-            Names of the tasks that run.
+            Names of the running tasks.
         """
         unwatched = self._unwatched(tasks)
         if unwatched is None:
             self._watched_by = self._clock()
         elif self._clock() >= self._watched_by:
             return f"{unwatched} are no longer watched"
-        silence = self._clock() - self._heard_at
+        silence = self._clock() - self._last_heartbeat
         if silence > self._limit:
-            return f"the API server has told nothing for {silence:.0f} s, and could not be asked"
+            return f"no events from the API server for {silence:.0f} s and resync failed"
         return None
 
     def _unwatched(self, tasks: Iterable[str]) -> ResourceKind | None:
-        """Return a kind that has fewer watchers than namespaces are served; None when there is none."""
+        """Return a kind with fewer watchers than served namespaces; None when there is none."""
         names = [name for name in tasks if name.startswith(WATCHER)]
         for kind, count in self._watchers.items():
             if sum(name.startswith(f"{WATCHER}{kind.plural}.") for name in names) < count:

@@ -1,8 +1,8 @@
-"""Filling the caches, and comparing them with the API server from time to time.
+"""Filling the caches, and comparing them with the API server periodically.
 
-After its watch has expired (410 Gone), as after a restart of the API server, kopf lists anew, and what was
-deleted meanwhile is never announced. So then, and every ten minutes, the names of everything are listed, and
-what is no longer there is forgotten and acted upon like a deletion.
+After a watch has expired (410 Gone), for example after a restart of the API server, kopf lists again, and no
+event reports the objects that were deleted in between. Then, and every ten minutes, the resync lists the
+metadata of all objects and treats cached objects that no longer exist as deleted.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from model_operator.kube.resources import ResourceKind
 log = structlog.get_logger(__name__)
 
 _NEEDED_SECONDS = 2.0
-"""Time until what needs it is compared; after failures ever longer."""
+"""Delay of a resync after a gap in a watch; it doubles with each failure."""
 
 
 class Resync:
-    """Lists what is watched.
+    """Compares the caches with the API server.
 
     Parameters
     ----------
     client, state, triggers, scope
-        Requests, caches, what to do with what is found, and where to look.
+        Requests, caches, handlers of changes, and the served namespaces.
     kinds
-        The kinds that are watched.
+        The watched kinds.
     on_success
-        Called when everything could be compared.
+        Called after a resync of all kinds.
 
     Attributes
     ----------
     silent
-        A kind whose watch does not tell what the lists do, if there is one.
+        A kind whose watch does not report objects that the lists contain, if there is one.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Resync:
         self._scope = scope
         self._kinds = kinds
         self._on_success = on_success
-        self._unheard: dict[ResourceKind, dict[NamespacedName, int]] = {}
+        self._unreported: dict[ResourceKind, dict[NamespacedName, int]] = {}
         self._needed: set[ResourceKind] = set()
         self._is_needed = asyncio.Event()
         self.silent: ResourceKind | None = None
 
     async def fill(self) -> dict[Listed, str]:
-        """Put everything that exists, and nothing else, into the caches; return the versions to watch from.
+        """Fill the caches with exactly the existing objects; return the versions to watch from.
 
         Raises
         ------
@@ -85,24 +85,24 @@ class Resync:
                         for obj in objects:
                             exist.add(obj["metadata"]["uid"])
                             self._triggers.observe(kind, None, obj)
-                # An attempt that failed half-way may have left what has gone since.
-                self._forget_gone(kind, self._state.cache_of(kind), exist)
+                # A failed attempt may have cached objects that were deleted since.
+                self._handle_deletions(kind, self._state.cache_of(kind), exist)
         return versions
 
     async def run(self, period: float) -> None:
-        """Compare everything now and then, for ever, and what needs it in between.
+        """Resync all kinds periodically, and single kinds after a gap in their watch; never returns.
 
         Parameters
         ----------
         period
-            Seconds between two comparisons.
+            Seconds between two resyncs of all kinds.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._compare_regularly(period))
             group.create_task(self._compare_as_needed(period))
 
     def relisted(self, kind: ResourceKind) -> None:
-        """Note that a watch lists anew, and so will never tell what was deleted before that."""
+        """Note that a watch has listed again, and so never reports objects that were deleted before."""
         self._need([kind])
 
     def _need(self, kinds: Iterable[ResourceKind]) -> None:
@@ -120,7 +120,7 @@ class Resync:
         pause = _NEEDED_SECONDS
         while True:
             await self._is_needed.wait()
-            # One outage ends several watches.
+            # Wait, since one outage ends several watches.
             await asyncio.sleep(pause)
             kinds = [kind for kind in self._kinds if kind in self._needed]
             self._needed.clear()
@@ -130,15 +130,15 @@ class Resync:
             self._need(failed)
 
     async def prune(self, kinds: Sequence[ResourceKind] | None = None) -> list[ResourceKind]:
-        """Forget, and act upon, what the caches have and the API server has not.
+        """Treat cached objects that the API server does not have as deleted.
 
-        The other way round, what the API server had at the last comparison of everything, too, and the caches
-        still have not, tells of a watch that has fallen silent.
+        Conversely, an object that the API server already had at the previous full resync and that is still
+        not cached shows that its watch reports nothing.
 
         Parameters
         ----------
         kinds
-            What to compare; by default everything.
+            The kinds to compare; by default all.
 
         Returns
         -------
@@ -154,13 +154,13 @@ class Resync:
                 log.warning("resync failed", kind=kind.kind, error=str(error))
             else:
                 if kinds is None:
-                    self._judge(kind, listed)
+                    self._check_watch(kind, listed)
         if kinds is None and not failed:
             self._on_success()
         return failed
 
     async def _prune(self, kind: ResourceKind) -> dict[NamespacedName, int]:
-        """Compare one kind; return the versions that the API server has of what is ours."""
+        """Compare one kind; return the versions of the API server's objects in served namespaces."""
         known = list(self._state.cache_of(kind))
         exist: set[str] = set()
         listed: dict[NamespacedName, int] = {}
@@ -169,23 +169,23 @@ class Resync:
                 exist.add(obj["metadata"]["uid"])
                 if self._scope.covers(key_of(obj)[0]):
                     listed[key_of(obj)] = version_of(obj)
-        self._forget_gone(kind, known, exist)
+        self._handle_deletions(kind, known, exist)
         return listed
 
-    def _forget_gone(self, kind: ResourceKind, known: Iterable[Object], exist: Container[str]) -> None:
-        """Forget, and act upon, what was known before everything that exists was listed, by its uid."""
+    def _handle_deletions(self, kind: ResourceKind, known: Iterable[Object], exist: Container[str]) -> None:
+        """Handle the deletion of objects that were cached before the list and whose uid it lacks."""
         for obj in known:
             if obj["metadata"]["uid"] not in exist and self._is_unchanged(kind, obj):
-                log.info("found gone", kind=kind.kind, key=key_of(obj))
+                log.info("object deleted while not watched", kind=kind.kind, key=key_of(obj))
                 self._triggers.observe(kind, "DELETED", obj)
 
-    def _judge(self, kind: ResourceKind, listed: Mapping[NamespacedName, int]) -> None:
-        before = self._unheard.get(kind, {})
-        unheard = {key: version for key, version in listed.items() if not self._knows(kind, key, version)}
-        # What was so at the last comparison, too: no watch is that slow.
-        if any(key in before and not self._knows(kind, key, before[key]) for key in unheard):
+    def _check_watch(self, kind: ResourceKind, listed: Mapping[NamespacedName, int]) -> None:
+        before = self._unreported.get(kind, {})
+        unreported = {key: version for key, version in listed.items() if not self._knows(kind, key, version)}
+        # Unreported at the previous resync, too: no working watch is that slow.
+        if any(key in before and not self._knows(kind, key, before[key]) for key in unreported):
             self.silent = kind
-        self._unheard[kind] = unheard
+        self._unreported[kind] = unreported
 
     def _knows(self, kind: ResourceKind, key: NamespacedName, version: int) -> bool:
         cached = self._state.cache_of(kind).get(*key)
@@ -198,10 +198,10 @@ class Resync:
 
 @contextmanager
 def _keeping_all() -> Iterator[None]:
-    """Look for no garbage meanwhile, and later not in what has come: it is here to stay.
+    """Disable garbage collection while the caches are filled, and exclude their objects from it afterwards.
 
-    Python would go through everything time and again while it grows: for 10,000 instances with their children
-    that took three quarters of the CPU time.
+    Python would traverse the growing caches again and again: for 10,000 instances with their children that
+    took three quarters of the CPU time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Which keys need a look when an object changes: from watch events to the work queue."""
+"""Which keys to reconcile when an object changes: from watch events to the work queue."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from model_operator.kube.resources import (
 log = structlog.get_logger(__name__)
 
 _COUNT_DELAY = 1.0
-"""Seconds over which what a template's instances do becomes one write of its counts."""
+"""Seconds within which changes of a template's instances are combined into one write of its counts."""
 
 _LOG_SECONDS = 60.0
-_WITHOUT_STATUS = (AUTOSCALERS, DISRUPTION_BUDGETS)
-"""Kinds of children of whose status nothing is told."""
+_STATUS_IGNORED = (AUTOSCALERS, DISRUPTION_BUDGETS)
+"""Kinds of children whose status does not affect the instance's status."""
 
 
 class Triggers:
-    """Updates the caches from watch events and enqueues whom that concerns.
+    """Updates the caches from watch events and enqueues the affected keys.
 
     Parameters
     ----------
     state
         The caches.
     queue
-        Where keys go.
+        The work queue.
     scope
-        Which namespaces count.
+        The served namespaces.
     on_unreadable
-        Called with the kind of each version of an object that could not be kept whole.
+        Called with the kind of each version of an object that could not be cached completely.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Triggers:
         self._logged_at: float | None = None
 
     def observe(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
-        """Take in one watch event or one item of a list.
+        """Process one watch event or one item of a list.
 
-        Never raises: an object that cannot be taken in is skipped, and counted as unreadable, so that it
-        neither ends a list nor a watch. What is too large or too deep is taken in without its specification,
+        Never raises: an object that cannot be processed is skipped and counted as unreadable, so that it
+        ends neither a list nor a watch. An object that is too large or too deep is cached without its spec,
         and its status says so.
 
         Parameters
@@ -77,19 +77,19 @@ class Triggers:
             The object as the API server sent it.
         """
         try:
-            self._take_in(kind, event_type, obj)
+            self._process(kind, event_type, obj)
         except Exception:  # noqa: BLE001 -- no object may end a list or a watch, whatever it is
             self._on_unreadable(kind)
             self._log_skipped(kind, obj.get("metadata"))
 
     def _log_skipped(self, kind: ResourceKind, metadata: Any) -> None:
-        """Log the exception that is being handled, once a minute: who writes objects could fill a disk."""
+        """Log the current exception, at most once a minute: a user who writes objects could fill the disk."""
         now = time.monotonic()
         if self._logged_at is not None and now - self._logged_at < _LOG_SECONDS:
             return
         self._logged_at = now
         named = metadata if isinstance(metadata, Mapping) else {}
-        # Not the object: it may be a megabyte, and of secrets.
+        # Not the object: it may have a megabyte and contain secrets.
         log.error(
             "skipped an object that cannot be read",
             object_kind=kind.kind,
@@ -97,12 +97,12 @@ class Triggers:
             name=str(named.get("name")),
         )
 
-    def _take_in(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
+    def _process(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
         if not self._scope.covers(obj["metadata"].get("namespace", "")):
             return
         cache = self._state.cache_of(kind)
         old = cache.get(*key_of(dict(obj)))
-        # Before anything reads it: no more than this is bounded in size and depth.
+        # First of all: only the kept form is bounded in size and depth.
         kept = cache.form({**obj, "kind": kind.kind, "apiVersion": kind.api_version})
         if kept.get(FAULTS) and event_type != "DELETED":
             self._on_unreadable(kind)
@@ -111,7 +111,7 @@ class Triggers:
             self._handler(kind)(kind, kept, old, event_type == "DELETED")
 
     def enqueue_all(self) -> None:
-        """Have every instance and template looked at, and what instances that are gone have left."""
+        """Enqueue all instances and templates, and the names of deleted instances with stale children."""
         for kind in TEMPLATE_KINDS:
             for obj in self._state.cache_of(kind):
                 self._enqueue_template(kind, obj)
@@ -121,18 +121,18 @@ class Triggers:
             self._enqueue_instance(key)
 
     def update_template_counts(self, uid: str | None) -> None:
-        """Have the template of that uid, if there is one, count its instances anew before long."""
+        """Soon count the instances of the template with that uid again, if there is such a template."""
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
                 self._enqueue_template(kind, template, _COUNT_DELAY)
 
     def requeue_after(self, namespace: str, name: str, delay: float) -> None:
-        """Have an instance looked at after some seconds, unless it is before."""
+        """Reconcile an instance after `delay` seconds, unless it is reconciled earlier."""
         self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), delay)
 
     def requeue_behind_waiting(self, namespace: str, name: str) -> bool:
-        """Have an instance looked at again after all that wait now; return False, without, if none do."""
+        """Reconcile an instance after all waiting keys; return False, and do nothing, when none waits."""
         if not len(self._queue):
             return False
         self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), low_priority=True)
@@ -144,33 +144,33 @@ class Triggers:
         return self._on_template if kind in TEMPLATE_KINDS else self._on_child
 
     def _on_instance(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
-        # A deleted one, too: then whatever is known of it is forgotten.
+        # A deleted instance, too: its reconcile drops all state about it.
         self._queue.add(Key(kind.kind, *key_of(obj)))
-        # What we write ourselves is no news here, unless its answer was lost. And after a gap in the watch a
-        # namesake may follow without any word of the deletion.
-        told = [rollout_share(each.get("status") or {}) for each in (old, obj) if each is not None]
-        if deleted or len(set(told)) != 1 or (old is not None and _uid(old) != _uid(obj)):
-            for uid in dict.fromkeys(each.template for each in told):
+        # The cache already has the operator's own writes, unless their response was lost. After a gap in the
+        # watch, a recreated object of the same name may follow without an event for the deletion.
+        shares = [rollout_share(each.get("status") or {}) for each in (old, obj) if each is not None]
+        if deleted or len(set(shares)) != 1 or (old is not None and _uid(old) != _uid(obj)):
+            for uid in dict.fromkeys(each.template for each in shares):
                 self.update_template_counts(uid)
 
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:
             self._enqueue_template(kind, obj)
-        # After a gap in the watch a namesake may follow without any word of the deletion.
-        gone = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
-        if gone is not None:
-            self._state.forget_template(_uid(gone))
-            self._enqueue_instances(gone)
-        # A template's own status says nothing new to its instances.
-        if not deleted and (gone or old is None or _generation(old) != _generation(obj)):
+        # After a gap in the watch, a recreated object may follow without an event for the deletion.
+        removed = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
+        if removed is not None:
+            self._state.forget_template(_uid(removed))
+            self._enqueue_instances(removed)
+        # A change of only the template's status does not affect its instances.
+        if not deleted and (removed or old is None or _generation(old) != _generation(obj)):
             self._enqueue_instances(obj)
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
-        # An autoscaler writes down what it measures every 15 seconds.
+        # An autoscaler writes its measurements every 15 seconds.
         is_status = not deleted and old is not None and _without_status(old) == _without_status(obj)
-        if is_status and kind in _WITHOUT_STATUS:
+        if is_status and kind in _STATUS_IGNORED:
             return
-        # The version before, too: who edits a child may remove what tells whose it is.
+        # The previous version, too: an edit may remove the label or owner that names the instance.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
             if key is not None:
                 self._enqueue_instance(key, low_priority=is_status)

@@ -287,7 +287,7 @@ def test_trouble_is_told_once() -> None:
         assert replica.line.requests > 10
         return [entry["event"] for entry in logs]
 
-    assert run(main()) == ["the lease cannot be read or written"]
+    assert run(main()) == ["cannot read or write the lease"]
 
 
 def test_waiting_asks_seldom() -> None:

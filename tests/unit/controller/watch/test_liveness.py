@@ -69,7 +69,7 @@ def test_silence_that_lasts_longer_than_two_comparisons_take() -> None:
     assert world.liveness.failure(EVERYWHERE) is None
     world.now += 1
     assert world.liveness.failure(EVERYWHERE) == (
-        "the API server has told nothing for 1261 s, and could not be asked"
+        "no events from the API server for 1261 s and resync failed"
     )
     world.liveness.heartbeat()
     assert world.liveness.failure(EVERYWHERE) is None
