@@ -1,4 +1,4 @@
-"""Posting Events: best effort, aggregated and limited for each object, never in the way of the work."""
+"""Posting Events: best effort, aggregated and rate-limited per object, never delaying a reconcile."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from model_operator.kube.resources import EVENTS
 log = structlog.get_logger(__name__)
 
 _SERIES_SECONDS = 360.0
-"""Time after which the same thing counts as new, and makes another Event; that of client-go's recorder."""
+"""Time after which a repetition starts a new Event; as in client-go's recorder."""
 _REFRESH_SECONDS = 10.0
-"""Time within which repeats become one write."""
+"""Time within which repetitions are combined into one write."""
 _BURST = 25
 _REFILL_SECONDS = 300.0
-"""How many writes one object may cause at once, and after how long one more: client-go's spam filter."""
+"""Burst of writes per object, and seconds until one more is allowed; as in client-go's spam filter."""
 _QUEUED = 5000
-_GIVE_WAY_SECONDS = 1.0
-"""Time for which each poster leaves one Event unposted while instances wait."""
+_YIELD_SECONDS = 1.0
+"""Longest time for which a poster delays one Event while instances wait."""
 _BUSY_POLL_SECONDS = 0.1
 _REMEMBERED = 4096
 _FORBIDDEN_SECONDS = 300.0
-"""Time for which a namespace that takes no Events is left alone."""
+"""Time for which no Events are posted to a namespace that forbids them."""
 _POSTERS = 4
 _MAX_INSTANCE = 128
 
 
 @dataclass(eq=False)
 class _Series:
-    """One thing that has happened, once or more often."""
+    """One Event with its repetitions."""
 
     event: Event
     name: str
@@ -64,25 +64,25 @@ class _Series:
 
 @dataclass
 class _Bucket:
-    """How many writes are still allowed for an object, as of a time."""
+    """Writes that are allowed for an object at a time (token bucket)."""
 
     tokens: float
     time: datetime.datetime
 
 
 class EventRecorder:
-    """Takes Events, and posts them when it can.
+    """Records Events and posts them in the background.
 
     Parameters
     ----------
     client
         Requests.
     metrics
-        Where what became of Events is counted.
+        Counts Events by result.
     clock
-        What the time is.
+        Returns the current time.
     is_busy
-        Tells whether instances wait to be worked on: then few Events are posted, the rest afterwards.
+        Returns whether instances wait to be reconciled: then few Events are posted, the rest afterwards.
     """
 
     def __init__(
@@ -104,22 +104,22 @@ class EventRecorder:
         self._closed: dict[str, datetime.datetime] = {}
         self._numbers = itertools.count()
         self._dropped = 0
-        self._has_told_of_refusal = False
+        self._has_logged_refusal = False
 
     def record(self, events: Iterable[Event]) -> None:
-        """Take what has happened; returns at once, and drops what is too much.
+        """Record Events; returns at once, and drops Events beyond the rate limit.
 
         Parameters
         ----------
         events
-            What has happened just now.
+            Events of this moment.
         """
         try:
-            self._take_in(events)
+            self._record(events)
         except Exception:
             log.exception("events lost")
 
-    def _take_in(self, events: Iterable[Event]) -> None:
+    def _record(self, events: Iterable[Event]) -> None:
         now = self._clock()
         for event in events:
             known = self._series.get(event)
@@ -146,12 +146,12 @@ class EventRecorder:
                 group.create_task(self._post_all(), name=f"event poster {number}")
 
     async def flush(self, seconds: float) -> None:
-        """Post what is left, when nothing more is to come, for as long as this may take.
+        """Post the remaining Events before the process ends.
 
         Parameters
         ----------
         seconds
-            How long that is.
+            Longest time that this may take.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -161,10 +161,10 @@ class EventRecorder:
                 while self._queue:
                     await self._post(self._take())
         except TimeoutError:
-            log.info("events are left unposted", count=len(self._queue) + 1)
+            log.info("events not posted before the end", count=len(self._queue) + 1)
 
     def sweep(self) -> None:
-        """Enqueue the series that have grown, forget those that have ended, and tell of what was dropped."""
+        """Enqueue series that have grown, remove series that have ended, and log the dropped Events."""
         now = self._clock()
         for each in list(self._series.values()):
             if each.count > each.written and not each.is_queued and self._may_try(each, now):
@@ -173,12 +173,12 @@ class EventRecorder:
                 del self._series[each.event]
         for uid, bucket in list(self._buckets.items()):
             if _tokens(bucket, now) >= _BURST:
-                del self._buckets[uid]  # As good as none.
+                del self._buckets[uid]  # A full bucket equals a new one.
         for namespace, closed in list(self._closed.items()):
             if now - closed >= datetime.timedelta(seconds=_FORBIDDEN_SECONDS):
                 del self._closed[namespace]
         if self._dropped:
-            log.warning("events dropped: too many", count=self._dropped)
+            log.warning("dropped events beyond the rate limit", count=self._dropped)
             self._dropped = 0
 
     def _may_try(self, each: _Series, now: datetime.datetime) -> bool:
@@ -195,7 +195,7 @@ class EventRecorder:
             while not self._queue:
                 self._available.clear()
                 await self._available.wait()
-            await self._requeue_behind_waiting()
+            await self._yield_to_reconciles()
             if not self._queue:
                 continue
             try:
@@ -205,9 +205,9 @@ class EventRecorder:
             except Exception:
                 log.exception("event lost")
 
-    async def _requeue_behind_waiting(self) -> None:
-        """Wait while instances do, but not for ever: posting would take a third of what the server can do."""
-        left = _GIVE_WAY_SECONDS
+    async def _yield_to_reconciles(self) -> None:
+        """Wait while instances wait, but not for ever: posting takes a third of the server's capacity."""
+        left = _YIELD_SECONDS
         while left > 0 and self._is_busy():
             await asyncio.sleep(_BUSY_POLL_SECONDS)
             left -= _BUSY_POLL_SECONDS
@@ -216,7 +216,7 @@ class EventRecorder:
         if len(self._queue) >= _QUEUED:
             self._drop()
             oldest = self._take()
-            # Were it kept as a series, it would be written after all, long after what came later.
+            # As a series it would still be written, long after newer Events.
             self._series.pop(oldest.event, None)
         each.is_queued = True
         self._queue.append(each)
@@ -232,7 +232,7 @@ class EventRecorder:
         return each
 
     async def _post(self, each: _Series) -> None:
-        """Write what a series is by now; whatever is in the way is no error."""
+        """Write the current state of a series; a refusal or an outage raises no error."""
         now, namespace = self._clock(), each.event.regarding.namespace or "default"
         each.tried_at = now
         closed = self._closed.get(namespace)
@@ -245,15 +245,15 @@ class EventRecorder:
         try:
             await self._write(each, namespace, count)
         except NotFoundError:
-            # The Event has expired and is to be written anew; or the namespace is gone.
+            # The Event has expired and must be created again; or the namespace does not exist.
             if each.written:
                 each.written, each.tried_at = 0, None
             else:
                 self._series.pop(each.event, None)
         except ConflictError:
-            each.written = count  # An answer that was lost.
+            each.written = count  # Already written; the response was lost.
         except ApiUnavailableError:
-            pass  # Until its series ends it is tried again.
+            pass  # Retried until the series ends.
         except ApiError as error:
             self._series.pop(each.event, None)
             self._refused(error, namespace, now)
@@ -285,10 +285,10 @@ class EventRecorder:
             return
         if isinstance(error, ForbiddenError):
             self._closed[namespace] = now
-            if self._has_told_of_refusal:
+            if self._has_logged_refusal:
                 return
-            self._has_told_of_refusal = True
-        log.warning("events cannot be written", code=error.code, namespace=namespace)
+            self._has_logged_refusal = True
+        log.warning("cannot write events", code=error.code, namespace=namespace)
 
     def _takes_token(self, uid: str, now: datetime.datetime) -> bool:
         bucket = self._buckets.setdefault(uid, _Bucket(_BURST, now))

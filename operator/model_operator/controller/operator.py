@@ -1,4 +1,4 @@
-"""The running operator: kopf for watching, our queue and workers for the work, wired together."""
+"""The running operator: kopf for watching, the work queue and the workers, wired together."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ _FLUSH_SECONDS = 1.0
 _SETTLE_SECONDS = 1.0
 
 _SWITCH_SECONDS = 0.0005
-"""How long a thread that serves a port may go on while the loop that works waits for its turn; Python's own
-is ten times as long, and the loop would wait as long after each of its requests."""
+"""How long the thread of a port may run while the main loop waits for the interpreter. Python's default is
+ten times as long, and the main loop would wait that long after each of its requests."""
 
 
 async def run_operator(settings: OperatorSettings) -> None:
-    """Run until a signal asks to stop, or another replica leads where this one did.
+    """Run until a signal, or until this replica loses leadership.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ async def run_operator(settings: OperatorSettings) -> None:
     Raises
     ------
     StartupError
-        When the cluster cannot be reached, lacks the CRDs or denies a permission.
+        When the cluster is unreachable, lacks the CRDs or denies a permission.
     LeadershipLostError
-        When the Lease is lost; that has been logged.
+        When the Lease is lost, which has been logged.
     """
     read_watches_safely()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    # They are a timestamp beside each series, which Prometheus would keep as another one.
+    # Each of them is a timestamp that Prometheus would store as another series.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = Metrics()
     connection = Connection(
@@ -122,17 +122,17 @@ async def run_operator(settings: OperatorSettings) -> None:
         try:
             await kopf.operator(
                 registry=operator.registry,
-                # Only peering uses it, and is off. Without it kopf asks for the user's name, and ends where
-                # there is none, as in a container.
+                # Only peering uses the identity, and it is off. Without one, kopf looks up the user name and
+                # fails where there is none, as in a container.
                 identity=cast(Any, "model-operator"),
                 settings=kopf_settings(kinds, scope, settings.request_timeout_seconds),
                 clusterwide=not scope.namespaces,
                 namespaces=scope.namespaces,
             )
         except Exception as error:
-            raise StartupError(f"watching has ended, start again: {error}") from error
+            raise StartupError(f"the watches have ended: {error}; restart the operator") from error
         if operator.failed:
-            raise StartupError("stopped after a defect; see the log above")
+            raise StartupError("stopped after an unexpected error; see the log above")
         if operator.lost is not None:
             raise operator.lost
 
@@ -140,18 +140,18 @@ async def run_operator(settings: OperatorSettings) -> None:
 class Operator:
     """One operator: its parts, and the handlers by which kopf drives them.
 
-    Without the Lease it only keeps its caches and answers the webhooks. All that writes for instances and
-    templates has a client that asks the Lease before each write. The webhooks' certificate is written without
-    it: who comes to that first does it, and the others read.
+    Without the Lease it only maintains its caches and serves the webhooks. All writes for instances and
+    templates use a client that checks the Lease before each write. Writes of the webhooks' certificate do
+    not: the first replica issues it, and the others read it.
 
     Attributes
     ----------
     registry
         The handlers, for :func:`kopf.operator`.
     failed
-        Whether the work has ended by a defect: better restarted than alive and idle.
+        Whether an unexpected error has ended the work: a restart is better than an idle process.
     lost
-        How leadership was lost, if it was.
+        The error by which leadership was lost, if it was.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Operator:
         writer = ApiClient(connection, lease.permit if lease is not None else None)
         self._state = ClusterState()
         self._queue: WorkQueue[Key] = WorkQueue(group_of=attrgetter("namespace"), workers=settings.workers)
-        # Nothing is to be done before we lead, and then everything is looked at once.
+        # Only the leader reconciles; on becoming leader it enqueues everything.
         self._queue.close()
         self._triggers = Triggers(self._state, self._queue, scope, metrics.unreadable)
         self._liveness = WatchLiveness(kinds, scope, settings.resync_seconds)
@@ -220,18 +220,18 @@ class Operator:
         self.registry = self._register()
 
     async def prepare(self) -> None:
-        """Have all that is needed before the start.
+        """Reserve the webhooks' port and make their certificate available.
 
         Raises
         ------
         StartupError
-            When the webhooks' port is taken or there can be no certificate.
+            When the port is taken or no certificate is available.
         """
         if self._webhooks is not None:
             await self._webhooks.prepare()
 
     async def fill(self) -> None:
-        """Fill the caches, before anything is done: half-filled, they look as if templates were missing.
+        """Fill the caches before the first reconcile: with partial caches, templates would seem missing.
 
         A signal stops it.
         """
@@ -240,7 +240,7 @@ class Operator:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether a signal came before kopf listened for them."""
+        """Whether a signal arrived before kopf installed its handlers."""
         return self._stopped is not None and self._stopped.is_set()
 
     async def _fill(self) -> None:
@@ -249,7 +249,7 @@ class Operator:
                 versions = await self._resync.fill()
                 break
             except ApiError as error:
-                log.warning("cannot list yet", error=str(error))
+                log.warning("cannot fill the caches yet", error=str(error))
                 await asyncio.sleep(_FILL_RETRY_SECONDS)
                 if error.code == HTTPStatus.UNAUTHORIZED:
                     await self._read_credentials_again()
@@ -265,27 +265,27 @@ class Operator:
             log.warning("cannot read the credentials", error=str(error))
 
     def close(self) -> None:
-        """Give back what :meth:`prepare` has taken."""
+        """Release what :meth:`prepare` has reserved."""
         if self._webhooks is not None:
             self._webhooks.close()
 
     def alive(self) -> str | None:
-        """Return what only a restart can mend, such as a watcher that is gone; kopf would not notice that."""
+        """Return a problem that only a restart solves, such as a lost watch, which kopf does not notice."""
         if self._task is None:
             return None
         if self._task.done():
-            return "the workers have ended"
+            return "the reconcile workers have stopped"
         if self._resync.silent is not None:
-            return f"the watch of {self._resync.silent} has fallen silent"
+            return f"the watch of {self._resync.silent} does not report existing objects"
         return self._liveness.failure(task.get_name() for task in asyncio.all_tasks() if not task.done())
 
     @property
     def is_leading(self) -> bool:
-        """Whether this replica is the one that works; always so once it has begun without leader election."""
+        """Whether this replica leads; without leader election always, once it has started."""
         return self._is_leading and (self._lease is None or self._lease.is_held)
 
     def ready(self) -> str | None:
-        """Return what the operator still lacks to do its work: as leader, or as the one that stands by."""
+        """Return why the operator is not ready, as leader or as standby; None when it is."""
         if not self._is_filled:
             return "the caches are not filled yet"
         if self._webhooks is not None and not self._webhooks.is_serving:
@@ -314,16 +314,16 @@ class Operator:
         return on_event
 
     async def _login(self, **_: Any) -> kopf.AiohttpSession:
-        """Give kopf the session; a new one, with credentials read again, when the server has refused the old.
+        """Return a session for kopf; after the server has refused the credentials, with reloaded ones.
 
         A coroutine, since kopf runs plain functions in threads, where no session can be opened.
         """
         now = asyncio.get_running_loop().time()
         if self._logged_in_at is not None:
             if now - self._logged_in_at < _LOGIN_SECONDS:
-                # To kopf each session is a new try: without a pause it would try without end.
+                # kopf retries with each new session: without a delay it would loop.
                 raise kopf.TemporaryError("the API server refuses the credentials", delay=_LOGIN_SECONDS)
-            log.warning("the API server refuses the credentials; reading them again")
+            log.warning("the API server refuses the credentials; reloading them")
             await self._connection.renew()
         self._logged_in_at = now
         session = self._connection.share(self._initial_list, BoundedResponse)
@@ -331,12 +331,12 @@ class Operator:
 
     async def _start(self, **_: Any) -> None:
         if self.is_stopped:
-            signal.raise_signal(signal.SIGTERM)  # Now kopf hears of it.
+            signal.raise_signal(signal.SIGTERM)  # Now kopf handles it.
         self._liveness.begin()
         self._task = asyncio.create_task(self._run(), name="reconciling")
 
     async def _stop(self, **_: Any) -> None:
-        # When one watcher ends by an error, kopf would wait for the others for five seconds.
+        # When one watcher fails, kopf would wait five seconds for the others.
         for task in asyncio.all_tasks():
             if task.get_name().startswith(WATCHER):
                 task.cancel()
@@ -352,9 +352,9 @@ class Operator:
         log.info("stopped")
 
     async def _settle(self) -> bool:
-        """Let what is being worked on come to its end, and tell whether it has.
+        """Let running reconciles end; return whether they have.
 
-        Were it cut off, its last write might arrive after the Lease has been given to another replica.
+        The last write of a cancelled reconcile might arrive after another replica has acquired the Lease.
         """
         if self._task is None or self._task.done():
             return False
@@ -366,21 +366,21 @@ class Operator:
         return True
 
     async def _run(self) -> None:
-        """Work, and have the whole operator end when that ends by itself."""
+        """Run all tasks, and end the process when one of them fails."""
         try:
             await self._work()
         except Exception as error:
             self.lost = _as_lost(error)
             if self.lost is not None:
-                log.error("leadership is lost: ending", reason=str(self.lost))  # noqa: TRY400 -- no defect
+                log.error("leadership lost; exiting", reason=str(self.lost))  # noqa: TRY400 -- no defect
             else:
-                log.exception("the operator has a defect and ends")
+                log.exception("unexpected error; exiting")
                 self.failed = True
-            # Not kopf's stop flag: waiting for it would hold up every other stop by five seconds.
+            # Not kopf's stop flag: waiting for that would delay every other stop by five seconds.
             signal.raise_signal(signal.SIGTERM)
 
     async def _work(self) -> None:
-        """Do all that is done beside watching."""
+        """Run everything except the watches."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lead(), name="leading")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
@@ -388,7 +388,7 @@ class Operator:
                 group.create_task(self._webhooks.run(), name="webhooks")
 
     async def _lead(self) -> None:
-        """Work once, and for as long as, no other replica does."""
+        """Wait for leadership, then reconcile for as long as this replica leads."""
         if self._lease is not None:
             await self._lease.acquire()
         self._is_leading = True
@@ -402,7 +402,7 @@ class Operator:
 
 
 def _as_lost(error: Exception) -> LeadershipLostError | None:
-    """Return the loss of leadership if nothing but that has happened."""
+    """Return the loss of leadership if there is no other error."""
     while isinstance(error, ExceptionGroup):
         others = error.split(LeadershipLostError)[1]
         if others is not None:

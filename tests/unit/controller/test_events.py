@@ -165,7 +165,7 @@ def test_one_object_makes_a_limited_number_of_events(world: World) -> None:
     with capture_logs() as logs:
         world.play(*(event(f"{number}") for number in range(40)), event("x", "other"), 301, event("later"), 1)
     assert [each["note"] for each in world.server.events.values()][24:] == ["24", "x", "later"]
-    assert [(entry["event"], entry["count"]) for entry in logs] == [("events dropped: too many", 15)]
+    assert [(entry["event"], entry["count"]) for entry in logs] == [("dropped events beyond the rate limit", 15)]
 
 
 def test_what_repeats_for_ever_is_written_ever_more_rarely(world: World) -> None:
@@ -241,7 +241,7 @@ def test_missing_right_is_told_once_and_the_namespace_left_alone_for_a_while(wor
             event("a"), 1, event("b"), 1, event("c", namespace="other"), 1, event("d"), 300, event("e"), 1
         )
     assert len(world.server.requests) == 3
-    assert [(entry["event"], entry["namespace"]) for entry in logs] == [("events cannot be written", "team")]
+    assert [(entry["event"], entry["namespace"]) for entry in logs] == [("cannot write events", "team")]
 
 
 def test_malformed_event_is_told_and_given_up(world: World) -> None:
@@ -249,7 +249,7 @@ def test_malformed_event_is_told_and_given_up(world: World) -> None:
     with capture_logs() as logs:
         world.play(event(), 60)
     assert world.server.requests == [("create", 1)]
-    assert [entry["event"] for entry in logs] == ["events cannot be written"]
+    assert [entry["event"] for entry in logs] == ["cannot write events"]
 
 
 def test_answer_that_was_lost(world: World) -> None:
@@ -294,4 +294,4 @@ def test_the_end_is_not_waited_for_long(world: World, monkeypatch: pytest.Monkey
 
     with capture_logs() as logs:
         assert virtual_clock.run(main()) == pytest.approx(1)
-    assert [(entry["event"], entry["count"]) for entry in logs] == [("events are left unposted", 2)]
+    assert [(entry["event"], entry["count"]) for entry in logs] == [("events not posted before the end", 2)]

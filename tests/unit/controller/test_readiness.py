@@ -70,5 +70,5 @@ def test_credentials_that_are_refused_while_it_lists_are_read_again(monkeypatch:
         virtual_clock.run(operator.fill())
 
     assert events == ["listed", "renewed", "listed"]
-    assert [entry["event"] for entry in logs] == ["cannot list yet", "caches are filled"]
+    assert [entry["event"] for entry in logs] == ["cannot fill the caches yet", "caches are filled"]
     assert operator.ready() is None

@@ -1,1 +1,1 @@
-"""What Prometheus reads: the metrics, and where their values come from."""
+"""The metrics that Prometheus scrapes, and the sources of their values."""

@@ -1,4 +1,4 @@
-"""``/metrics``: the answer to a scrape."""
+"""``/metrics``: the response to a scrape."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FRESH_SECONDS = 1.0
 
 
 class MetricsPage:
-    """Answers with all metrics, in the text format that every Prometheus reads.
+    """Renders all metrics in the Prometheus text format.
 
-    Putting them together goes through all instances, on the loop that does the work, and everybody who
-    reaches the port may ask. So one answer serves all who ask within a second.
+    Rendering iterates over all instances in the main loop, and any client that reaches the port may request
+    it. Therefore one page is reused for a second.
 
     Attributes
     ----------
     HEADERS
-        Those of the answer.
+        Headers of the response.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class MetricsPage:
         self._body = b""
 
     def body(self) -> bytes:
-        """Return the body; to be called in the loop that writes the caches."""
+        """Return the body; to be called in the main loop, which writes the caches."""
         now = self._now()
         if now - self._made_at >= _FRESH_SECONDS:
             self._body, self._made_at = generate_latest(self._registry), now

@@ -1,4 +1,4 @@
-"""The registry, and the metrics that are counted when something happens."""
+"""The registry, and the metrics that are updated when something happens."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, Resou
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 WEBHOOK_KEY = web.RequestKey("webhook", str)
-"""Where a request to the webhooks keeps which one it calls: the path as a label, without its token."""
+"""Key of a request under which it keeps the label of its webhook: the path without its token."""
 _UNKNOWN_PATH = "unknown"
 
 
 class Result(StrEnum):
-    """How a look at an instance or a template has ended."""
+    """Result of a reconcile."""
 
     DONE = "done"
     RETRY = "retry"
@@ -38,7 +38,7 @@ class Result(StrEnum):
 
 
 class Decision(StrEnum):
-    """What was answered to a review."""
+    """Decision of a review."""
 
     ALLOWED = "allowed"
     WARNED = "warned"
@@ -54,7 +54,7 @@ class Port(StrEnum):
 
 
 class Posting(StrEnum):
-    """What became of an Event."""
+    """Result of posting an Event."""
 
     POSTED = "posted"
     REFUSED = "refused"
@@ -67,13 +67,13 @@ class Metrics:
     Attributes
     ----------
     registry
-        What is exposed, those of the process included.
+        The exposed metrics, those of the process included.
     leader
-        1 while the work is done here, else 0. Whoever elects a leader sets it.
+        1 on the leader, else 0; set by leader election.
     events
         Events by :class:`Posting`.
     watch_events
-        What the watches have told, by resource and type.
+        Watch events by resource and type.
     api_requests, api_request_duration, watch_restarts
         Requests to the API server, by verb, resource and code; by verb; by resource.
     """
@@ -85,7 +85,7 @@ class Metrics:
         self.leader = self._gauge(catalog.LEADER)
         self.leader.set(1)
         self.events = self._counter(catalog.EVENTS)
-        # Here and below: to PromQL, a series that begins with its first event has no increase at that.
+        # Here and below: PromQL sees no increase in a series that starts with its first event.
         for posting in Posting:
             self.events.labels(posting)
         self._decisions = self._counter(catalog.WEBHOOK_DECISIONS)
@@ -107,30 +107,30 @@ class Metrics:
         self._webhook_duration = self._histogram(catalog.WEBHOOK_REQUEST_DURATION)
 
     def reconciled(self, kind: str, result: Result, seconds: float) -> None:
-        """Count a look.
+        """Count a reconcile.
 
         Parameters
         ----------
         kind
-            Of the object that was looked at.
+            Kind of the object.
         result
-            How it has ended.
+            Its result.
         seconds
-            How long it took.
+            Its duration.
         """
         self._reconciles.labels(kind, result).inc()
         self._reconcile_duration.labels(kind).observe(seconds)
 
     def unreadable(self, kind: ResourceKind) -> None:
-        """Count a version of an object that could not be read whole."""
+        """Count a version of an object that could not be read completely."""
         self._unreadable.labels(kind.plural).inc()
 
     def decided(self, path: str, decision: Decision) -> None:
-        """Count what the webhook at a path has decided."""
+        """Count a decision of the webhook at a path."""
         self._decisions.labels(path, decision).inc()
 
     def shed(self, reason: Shed) -> None:
-        """Count a review that was refused unjudged."""
+        """Count a review that was refused without a decision."""
         self._shed.labels(reason).inc()
 
     def connection_closed(self, port: Port, reason: Closing) -> None:
@@ -153,7 +153,7 @@ class Metrics:
 
     @web.middleware
     async def webhook_middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count and time the requests to the webhooks; whoever calls other paths makes no series of them."""
+        """Count and time the requests to the webhooks; requests to other paths create no new series."""
         started = time.perf_counter()
         code: int = HTTPStatus.INTERNAL_SERVER_ERROR
         try:

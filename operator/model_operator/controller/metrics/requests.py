@@ -1,4 +1,4 @@
-"""Counting requests to the API server: of kopf and of ours alike, as they share the session."""
+"""Counts requests to the API server, both kopf's and the operator's own, which share the connections."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from model_operator.controller.metrics.instruments import Metrics
 from model_operator.kube.resources import KINDS
 
 OTHER = "other"
-"""The resource of a request for anything that the operator does not read or write by itself."""
+"""The label of requests for any resource that the operator does not use."""
 _SUBRESOURCES = frozenset({"", "status", "scale", "finalizers"})
 _RESOURCES = frozenset(kind.plural for kind in KINDS) | {
     "selfsubjectaccessreviews",
     "customresourcedefinitions",
 }
-"""The operator's kinds, its question for permissions, and what kopf looks at to find the kinds."""
+"""The operator's kinds, its access reviews, and the resources that kopf uses for discovery."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATH = re.compile(
     r"""(?:/api/v1|/apis/[^/]+/[^/]+)
-        (?:/namespaces/[^/]+)?           # with nothing behind, the namespace is what it is about
+        (?:/namespaces/[^/]+)?           # if nothing follows, the namespace itself is the resource
         /(?P<resource>[^/]+)(?:/(?P<name>[^/]+)(?:/(?P<subresource>[^/]+))?)?""",
     re.VERBOSE,
 )
 
 
 class Target(NamedTuple):
-    """What a request is about, as in the API server's audit log.
+    """Verb and resource of a request, as in the API server's audit log.
 
     Attributes
     ----------
@@ -40,9 +40,8 @@ class Target(NamedTuple):
         ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, or ``apply``, which the
         audit log calls a patch.
     resource
-        Plural, with the subresource: ``modelinstances/status``; ``other`` for one that the operator has no
-        use for; empty for what is no object, such as discovery. So the label has few values, whatever is
-        requested.
+        Plural with subresource, such as ``modelinstances/status``; ``other`` for a resource that the operator
+        does not use; empty for requests without a resource, such as discovery. So the label has few values.
     """
 
     verb: str
@@ -50,14 +49,14 @@ class Target(NamedTuple):
 
 
 def target_of(method: str, url: URL, content_type: str = "") -> Target:
-    """Return what a request is about.
+    """Return verb and resource of a request.
 
     Parameters
     ----------
     method, url
         The request.
     content_type
-        Of its body.
+        ``Content-Type`` of its body.
     """
     # Not decoded: an encoded slash is no separator.
     match = _PATH.fullmatch(url.raw_path)
@@ -76,14 +75,14 @@ def target_of(method: str, url: URL, content_type: str = "") -> Target:
 
 
 def request_trace(metrics: Metrics) -> aiohttp.TraceConfig:
-    """Return what has a session's requests counted and timed.
+    """Return a trace configuration that counts and times a session's requests.
 
-    No client middleware, as that cannot tell a request that was out of time from one that was cancelled.
+    A client middleware could not distinguish a request that timed out from one that was cancelled.
 
     Parameters
     ----------
     metrics
-        Where they are counted.
+        The metrics to update.
     """
     watched: set[str] = set()
 

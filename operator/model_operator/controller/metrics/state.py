@@ -1,4 +1,4 @@
-"""Metrics that are read when they are asked for: what is in the queue, in the caches, and in the statuses."""
+"""Metrics that are computed at each scrape: from the queue, the caches and the instances' statuses."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from model_operator.kube.resources import ResourceKind
 
 _KNOWN = frozenset(reason.name for reason in Reason)
 _UNKNOWN = "Unknown"
-"""Stands for every reason that is not ours, so that nobody makes series by writing statuses."""
+"""Label for every unknown reason, so that users cannot create series by writing statuses."""
 
 
 class StateCollector(Collector):
-    """Tells of the queue, the caches and the instances' conditions as they are at that moment.
+    """Reports the current queue, caches and conditions of the instances.
 
     Parameters
     ----------
     state, queue
-        What is told of.
+        The caches and the work queue.
     kinds
-        The kinds that are watched.
+        The watched kinds.
     certificate_expires
-        When the webhooks' certificate ends; None while there is none.
+        Returns the expiry of the webhooks' certificate; None while there is none.
     clock
-        What the time is.
+        Returns the current time.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class StateCollector(Collector):
         self._clock = clock
 
     def describe(self) -> Iterator[Samples]:
-        """Name what :meth:`collect` yields, without looking for its values."""
+        """Yield the metrics of :meth:`collect` without values."""
         for metric in (*_OF_QUEUE, *_OF_CACHES, catalog.CERTIFICATE_EXPIRATION):
             yield _family(metric)
 
@@ -93,14 +93,14 @@ class StateCollector(Collector):
                 since.append(str(stall.get("lastTransitionTime", "")))
         for metric, counts in ((catalog.INSTANCES, ready), (catalog.INSTANCES_STALLED, stalled)):
             family = _family(metric)
-            # Those without any, too: a series that comes and goes makes gaps where there should be zeros.
+            # Reasons without instances, too: a missing series would be a gap instead of a zero.
             for reason in (*(reason.name for reason in Reason), _UNKNOWN):
                 family.add_metric([reason], counts[reason])
             yield family
         yield _single(catalog.STALLED_LONGEST, self._longest(since))
 
     def _longest(self, since: list[str]) -> float:
-        # Written in UTC to the second, times sort as text.
+        # RFC 3339 times in UTC with whole seconds sort as text.
         first = min(filter(None, since), default="")
         if not first:
             return 0
