@@ -240,7 +240,7 @@ class Operator:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether a signal arrived before kopf installed its handlers."""
+        """Whether a signal came before kopf installed its handlers."""
         return self._stopped is not None and self._stopped.is_set()
 
     async def _fill(self) -> None:

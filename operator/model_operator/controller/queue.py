@@ -125,7 +125,7 @@ class WorkQueue(Generic[Key]):
         """Requeue a key after a failure with exponential backoff; return the delay in seconds.
 
         A failed reconcile does not increase the delay when an event triggered it before the retry was due, or
-        when an event arrived during it, as the next reconcile then follows at once.
+        when an event came during it, as the next reconcile then follows at once.
 
         Parameters
         ----------

@@ -126,7 +126,7 @@ async def test_a_missing_secret_ends_the_start_with_what_to_do(setting: Setting)
     message = await _refusal(setting, "missing")
     assert message == (
         f"Secret {SECRET_NAME} is missing in namespace {setting.api.namespace}, and the operator may not "
-        "create it; apply the manifests or the chart again, which have it without content"
+        "create it; apply the manifests or the chart again, which contain it without data"
     )
 
 
@@ -162,9 +162,9 @@ async def test_an_immutable_broken_secret_ends_the_start(setting: Setting) -> No
 
 async def test_missing_rights_are_one_clear_error(setting: Setting) -> None:
     namespace = setting.api.namespace
-    start = "the webhooks' certificate cannot be kept: GET "
+    start = "cannot maintain the webhooks' certificate: GET "
     user = f'User "system:serviceaccount:{namespace}:operator" cannot get resource'
-    end = "; grant the rights of manifests/base"
+    end = "; grant the permissions of manifests/base"
 
     setting.api.delete("ClusterRoleBinding", setting.name)
     message = await _refusal(setting, f'{user} "validatingwebhookconfigurations"')
@@ -205,6 +205,6 @@ async def test_an_api_server_that_is_away_is_named(tmp_path: Path, cluster: Clus
     path.write_text(yaml.safe_dump(config))
     connection = Connection(lambda: load_configuration(path, None), 15)
     certificate = ServingCertificate(ApiClient(connection), "nowhere", configuration="none")
-    with pytest.raises(StartupError, match=r"certificate cannot be kept: GET .*127\.0\.0\.1"):
+    with pytest.raises(StartupError, match=r"cannot maintain the webhooks' certificate: GET .*127\.0\.0\.1"):
         await certificate.ensure()
     await connection.close()

@@ -260,7 +260,9 @@ def test_nothing_is_missed_between_listing_and_watching(
     wait_for(lambda: _uid(private_api, "minilm") not in (None, before), message="the Deployment is back")
     wait_for(lambda: _uid(private_api, "created") is not None, message="the new instance has its own")
     wait_for(lambda: private_api.get("Deployment", "changed")["spec"]["replicas"] == 3)
-    assert "object deleted while not watched" not in late.log.read_text(), "by the watch, and not by a later comparison"
+    assert "object deleted while not watched" not in late.log.read_text(), (
+        "by the watch, and not by a later comparison"
+    )
 
 
 def test_a_signal_between_listing_and_watching_is_heard(private_operator: PrivateOperator) -> None:

@@ -165,7 +165,9 @@ def test_one_object_makes_a_limited_number_of_events(world: World) -> None:
     with capture_logs() as logs:
         world.play(*(event(f"{number}") for number in range(40)), event("x", "other"), 301, event("later"), 1)
     assert [each["note"] for each in world.server.events.values()][24:] == ["24", "x", "later"]
-    assert [(entry["event"], entry["count"]) for entry in logs] == [("dropped events beyond the rate limit", 15)]
+    assert [(entry["event"], entry["count"]) for entry in logs] == [
+        ("dropped events beyond the rate limit", 15)
+    ]
 
 
 def test_what_repeats_for_ever_is_written_ever_more_rarely(world: World) -> None:

@@ -54,7 +54,7 @@ async def test_it_answers_while_the_loop_that_works_is_busy() -> None:
             await asyncio.sleep(0.15)
     # Before its first answer nothing is known of the loop.
     assert answers[0].startswith(b"HTTP/1.1 503 ")
-    assert answers[0].endswith(b"the event loop has not answered yet\n")
+    assert answers[0].endswith(b"the event loop has not responded yet\n")
     assert [answer[:13] for answer in answers[1:]] == [b"HTTP/1.1 200 "] * 2
 
 

@@ -1,1 +1,1 @@
-"""Serving a port: reserving its address and accepting connections."""
+"""Serving a port: binding its address and accepting connections within bounds."""

@@ -1,4 +1,4 @@
-"""How many reviews there are at a time, and of how many bytes: the others are refused, which fails open."""
+"""Bounds the number and size of concurrent reviews; further ones are refused, which admits their writes."""
 
 from __future__ import annotations
 
@@ -10,52 +10,53 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ReviewBody = Callable[[bytes], Awaitable[bytes]]
-"""From the body of a review to the body of the answer; ``MalformedReviewError`` for anything else."""
+"""From the body of a review to that of the response; raises ``MalformedReviewError`` for anything else."""
 
 LARGE_BYTES = 64 * 1024
-"""From this size on a body is large: few objects are, and judging them takes long."""
+"""Size from which a body counts as large: few objects are, and their review takes long."""
 
 
 class Shed(StrEnum):
-    """Why a review was refused unjudged."""
+    """Why a review was refused without a decision."""
 
     REVIEWS = "reviews"
-    """As many are under way as may be."""
+    """The maximum number of reviews is under way."""
     BYTES = "bytes"
-    """Bodies of as many bytes are held as may be."""
+    """The maximum total size of bodies is in memory."""
     TIME = "time"
-    """It was not judged in time."""
+    """There was no decision in time."""
     VALUES = "values"
     """Its body has more JSON values than any object that Kubernetes stores."""
 
 
 class OverloadedError(Exception):
-    """A review is refused unjudged; the message says which bound is reached."""
+    """A review is refused without a decision; the message names the bound that is reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewBounds:
-    """What the webhooks do at a time.
+    """Bounds of concurrent reviews.
 
     Attributes
     ----------
     reviews
-        Reviews whose bodies are complete: they wait, or are judged.
+        Reviews with complete bodies, waiting ones included.
     body_bytes
-        Bytes of large bodies in all, from before they are read until they are answered, as announced; a body
-        that does not announce its size counts as the largest that is allowed. Small ones are not counted, so
-        that large ones keep none of them out: there are at most as many as connections.
+        Total announced bytes of large bodies, from before they are read until the response; a body without a
+        ``Content-Length`` counts as the largest allowed one. Small bodies are not counted, so that large ones
+        never exclude them: their number is bounded by that of the connections.
     judged
-        Reviews that are judged at a time, each of fewer bytes than :data:`LARGE_BYTES`. Of larger ones it is
-        one.
+        Concurrent decisions on bodies smaller than :data:`LARGE_BYTES`. Larger bodies are reviewed one at a
+        time.
     pause
-        How long the next large one waits after a large one, in times of what the judging thread has computed
-        meanwhile: with 2, large reviews take a third of that thread at most, whatever is in them.
+        Pause after a large review, as a multiple of the CPU time that it took: with 2, large reviews take at
+        most a third of the main thread, whatever they contain.
     values
-        JSON values of one body, estimated from above: each takes 64 bytes of memory or more once it is read,
-        however few it has in the body.
+        JSON values of one body, estimated from above: each takes at least 64 bytes of memory once it is
+        parsed, however short it is in the body.
     seconds
-        From the end of the body to the answer. The shipped configuration has the API server wait five in all.
+        From the end of the body to the response. In the shipped configuration the API server waits five
+        seconds in total.
     """
 
     reviews: int = 128
@@ -67,20 +68,20 @@ class ReviewBounds:
 
 
 class AdmissionGate:
-    """Lets reviews in, and has them judged in the loop that does the work, few at a time.
+    """Admits reviews within bounds and runs them in the main loop, few at a time.
 
     All methods are called in one loop, that of the webhooks.
 
     Parameters
     ----------
     bounds
-        How many.
+        The bounds.
     judging
-        The loop whose caches the reviews are judged by.
+        The main loop, which owns the caches.
     count
         Called for each review that is refused.
     computed
-        Called in the judging loop: seconds that its thread has computed so far.
+        Called in the main loop: returns the CPU seconds of its thread.
     """
 
     def __init__(
@@ -101,17 +102,17 @@ class AdmissionGate:
 
     @contextmanager
     def admit(self, length: int) -> Iterator[None]:
-        """Let a review in before its body is read, until it is answered.
+        """Reserve memory for a review from before its body is read until the response.
 
         Parameters
         ----------
         length
-            How many bytes its body has at most.
+            Maximum size of its body in bytes.
 
         Raises
         ------
         OverloadedError
-            Large bodies of too many bytes are held.
+            The total size of large bodies would exceed the bound.
         """
         held = length if length >= LARGE_BYTES else 0
         if held and self._bytes + held > self._bounds.body_bytes:
@@ -123,19 +124,19 @@ class AdmissionGate:
             self._bytes -= held
 
     async def judge(self, review: ReviewBody, body: bytes) -> bytes:
-        """Return the answer to a review.
+        """Return the response to a review.
 
         Parameters
         ----------
         review
-            What judges it, in the other loop. What it raises is raised.
+            Makes the decision in the main loop; its exceptions are raised.
         body
             The body.
 
         Raises
         ------
         OverloadedError
-            There are too many, it was not judged in time, or it is too much to be read.
+            There are too many reviews, there was no decision in time, or the body has too many values.
         """
         if self._reviews >= self._bounds.reviews:
             raise self._shed(Shed.REVIEWS, f"expected at most {self._bounds.reviews} reviews at a time")
@@ -156,7 +157,7 @@ class AdmissionGate:
                 async with self._small:
                     return await self._hand_over(review, body)
         except TimeoutError as error:
-            message = f"the review was not judged within {self._bounds.seconds:g} s"
+            message = f"the review took longer than {self._bounds.seconds:g} s"
             raise self._shed(Shed.TIME, message) from error
 
     async def _judge_large(self, review: ReviewBody, body: bytes) -> bytes:

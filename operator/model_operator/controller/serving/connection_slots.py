@@ -1,6 +1,6 @@
-"""Who may keep a connection to a port: bounds in all and for each address, and who makes way at them.
+"""Which connections a port keeps: bounds in total and per address, and the eviction of idle ones.
 
-Nothing here does I/O, so that each rule can be tried without a network.
+Nothing here does I/O, so that each rule can be tested without a network.
 """
 
 from __future__ import annotations
@@ -13,54 +13,54 @@ from enum import Enum, StrEnum
 
 
 class Phase(Enum):
-    """How far a connection has come."""
+    """Phase of a connection."""
 
     HANDSHAKE = "handshake"
     """The TLS handshake is not complete."""
     WAITING = "waiting"
-    """For the client: no request has come, it is not complete, or the last one is answered."""
+    """For the client: there is no complete request without a response."""
     BUSY = "busy"
-    """A request is complete, and not answered."""
+    """A complete request has no response yet."""
 
 
 class Closing(StrEnum):
     """Why a port has refused or closed a connection."""
 
     TOTAL = "total"
-    """Refused: the port has as many connections as it may have."""
+    """Refused: the port has the maximum number of connections."""
     ADDRESS = "address"
-    """Refused: its address has as many as one address may have."""
+    """Refused: its address has the maximum number of connections."""
     HANDSHAKES = "handshakes"
-    """Refused: as many TLS handshakes as may be are under way."""
+    """Refused: the maximum number of TLS handshakes is under way."""
     EVICTED = "evicted"
     """Closed in favour of a new one, as one of these bounds was reached."""
     DEADLINE = "deadline"
-    """Closed: a handshake, head, request or answer took too long, or nothing came for the idle time."""
+    """Closed: a handshake, headers, request or response took too long, or the connection was idle."""
     SIZE = "size"
-    """Closed: one request has sent more bytes than any may."""
+    """Closed: one request sent more bytes than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one port grants.
+    """Bounds of one port.
 
     Attributes
     ----------
     connections
-        Connections in all.
+        Connections in total.
     per_address
-        Connections of one IPv4 address or one IPv6 network of 64 bits.
+        Connections of one IPv4 address or one IPv6 /64 network.
     handshakes
-        TLS handshakes under way.
+        Concurrent TLS handshakes.
     head_seconds
-        From the first byte of a request, or the start of a connection, to the end of the head; as much for
-        the handshake, and for a client to take what has been written to it.
+        From the first byte of a request, or the start of a connection, to the end of the headers; also the
+        deadline for the handshake, and for a client to read a response.
     busy_seconds
-        From the end of the head to the answer. What answers has shorter deadlines of its own.
+        From the end of the headers to the response. The handlers have shorter deadlines of their own.
     idle_seconds
-        From an answer to the next request.
+        From a response to the next request.
     request_bytes
-        Bytes that one request may send, head and framing included.
+        Bytes of one request, headers and framing included.
     """
 
     connections: int
@@ -73,23 +73,23 @@ class Bounds:
 
 
 class Slot:
-    """One connection's slot.
+    """The slot of one connection.
 
     Parameters
     ----------
     address
-        Whose it is, as :func:`owner_of` says.
+        Address group, from :func:`owner_of`.
     number
-        Smaller for older ones.
+        Sequence number; older connections have smaller ones.
     evict
-        Ends the connection.
+        Closes the connection.
 
     Attributes
     ----------
     phase
-        How far the connection has come.
+        Phase of the connection.
     is_proven
-        Whether a request on it was answered with success.
+        Whether a request on it had a successful response.
     """
 
     __slots__ = ("address", "evict", "is_proven", "number", "phase")
@@ -105,15 +105,15 @@ class Slot:
 class Slots:
     """The slots of one port.
 
-    When a bound is reached, a new connection takes the slot of one on which nothing is being done: of the
-    address itself when its own bound is reached, else of the address that has the most, so that an address
-    with few connections is served whatever another one does. Those that were never answered with success
-    make way first, the oldest first. Where none can make way, the new one is refused.
+    When a bound is reached, a new connection evicts one without a request in progress: of the same address
+    when the bound per address is reached, else of the address with the most connections, so that an address
+    with few connections is served whatever others do. Connections without a successful response are evicted
+    first, the oldest first. If none can be evicted, the new one is refused.
 
     Parameters
     ----------
     bounds
-        What is granted.
+        The bounds of the port.
     count
         Called with the reason for each connection that is refused or closed.
     """
@@ -129,14 +129,14 @@ class Slots:
         return len(self._slots)
 
     def take(self, address: str, phase: Phase) -> Slot | None:
-        """Return a slot for a new connection, None when it is refused.
+        """Return a slot for a new connection; None when it is refused.
 
         Parameters
         ----------
         address
             The peer's IP address.
         phase
-            How far the connection has come.
+            Phase of the connection.
         """
         owner = owner_of(address)
         while (reached := self._reached(owner, phase)) is not None:
@@ -154,7 +154,7 @@ class Slots:
         return slot
 
     def leave(self, slot: Slot) -> None:
-        """Give a slot back; a second time changes nothing."""
+        """Release a slot; a second call changes nothing."""
         if slot not in self._slots:
             return
         self._slots.remove(slot)
@@ -163,7 +163,7 @@ class Slots:
             del self._by_address[slot.address]
 
     def end(self, slot: Slot, reason: Closing) -> None:
-        """Give a slot back and count why its connection is closed."""
+        """Release a slot and count why its connection is closed."""
         if slot in self._slots:
             self._count(reason)
             self.leave(slot)
@@ -183,7 +183,7 @@ class Slots:
         group = self._shaking() if reached is Closing.HANDSHAKES else list(self._slots)
         held = Counter(slot.address for slot in group)
         most = max(held.values())
-        # Equals do not take each other's slots, only their own.
+        # Addresses with equally many connections evict only their own.
         crowded = (
             {address for address, count in held.items() if count == most} if most > held[owner] else {owner}
         )
@@ -194,13 +194,13 @@ class Slots:
 
 
 def _first(slots: Iterable[Slot], addresses: set[str]) -> Slot | None:
-    """Return the slot that makes way first, of those of some addresses."""
+    """Return the slot to evict first among those of some addresses."""
     free = (slot for slot in slots if slot.address in addresses and slot.phase is not Phase.BUSY)
     return min(free, key=lambda slot: (slot.is_proven, slot.number), default=None)
 
 
 def owner_of(address: str) -> str:
-    """Return under which name an address counts: an IPv6 host may choose any address of its network."""
+    """Return the group of an address: an IPv6 host may choose any address of its /64 network."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:

@@ -1,6 +1,7 @@
-"""Accepting connections within bounds: what a stranger can multiply has a number, and each wait an end.
+"""Accepts connections within bounds: all that a client can multiply is limited, every wait has a deadline.
 
-Both ports accept here. `connection_slots.py` decides who gets a slot; here are sockets, TLS and clocks.
+Both ports use this. `connection_slots.py` decides which connections are kept; this module has sockets, TLS
+and the deadlines.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ log = structlog.get_logger(__name__)
 
 _HEAD_LINE_BYTES = 4096
 _HEAD_LINES = 64
-"""What aiohttp takes of a request's head; the trailers of a chunked body count as such, too."""
+"""Limits of aiohttp on a request's headers; they also apply to the trailers of a chunked body."""
 _BACKLOG = 512
 _BATCH = 8
-"""Connections that are accepted before anything else on the loop gets its turn."""
+"""Connections that are accepted before the loop runs anything else."""
 _PAUSE_SECONDS = 0.002
-"""After a batch in which some found the port full: that is 4,000 in a second at most."""
+"""Pause after a batch in which the port was full: at most 4,000 connections per second."""
 _CLOSING = 16
-"""Connections that have made way and are not closed yet; beyond, new ones wait until they are."""
+"""Evicted connections that are not closed yet; beyond that number, new ones wait until some are."""
 _EXHAUSTED_SECONDS = 1.0
 """Pause when the process has no file descriptor left."""
 _SOCKET_BYTES = 128 * 1024
-"""What the kernel may hold for a connection in each direction; by itself it would go to several MiB."""
+"""Kernel buffer of a connection per direction; the default grows to several MiB."""
 _TLS_BYTES = 32 * 1024
-"""Buffer of a TLS connection: asyncio's own is eight times as large, and always there."""
+"""Buffer of a TLS connection: asyncio's default is eight times as large and always allocated."""
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _LOG_SECONDS = 60.0
@@ -55,7 +56,7 @@ class Inbound:
     Parameters
     ----------
     slots
-        Who may have one.
+        The slots for them.
     """
 
     def __init__(self, slots: Slots) -> None:
@@ -66,12 +67,12 @@ class Inbound:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Note when a request begins and ends; it has to be the outermost.
+        """Track the begin and end of a request; must be the outermost middleware.
 
-        Only what was answered with success and has been read to its end keeps its connection.
+        A connection is kept only after a successful response to a completely read request.
         """
         guarded = self._guarded.get(request.protocol)
-        if guarded is None:  # It was evicted meanwhile.
+        if guarded is None:  # The connection was evicted meanwhile.
             raise web.HTTPServiceUnavailable
         guarded.begin()
         is_done = False
@@ -88,7 +89,7 @@ class Inbound:
         return response
 
     def has_body(self, request: web.Request) -> None:
-        """Note that the body of a request is complete: its connection makes way for no other any more."""
+        """Note that the body of a request is complete: its connection is no longer evicted."""
         guarded = self._guarded.get(request.protocol)
         if guarded is not None:
             guarded.work()
@@ -102,11 +103,11 @@ class Inbound:
         Parameters
         ----------
         bound
-            Where to listen; closed at the end.
+            Socket to listen on; closed at the end.
         serve
-            Answers the requests, through :meth:`middleware`.
+            Handles the requests, through :meth:`middleware`.
         ssl_context
-            The serving certificate; without one, the port speaks plain HTTP.
+            TLS with the serving certificate; plain HTTP without it.
         """
         loop = asyncio.get_running_loop()
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
@@ -129,7 +130,7 @@ class Inbound:
     def _open(
         self, peer: socket.socket, address: str, serve: web.Server, ssl_context: ssl.SSLContext | None
     ) -> bool:
-        """Give an accepted connection its slot, and tell whether there was one without any making way."""
+        """Take a slot for an accepted connection; return whether one was free without an eviction."""
         before = len(self._slots)
         slot = self._slots.take(address, Phase.HANDSHAKE if ssl_context else Phase.WAITING)
         if slot is None:
@@ -154,7 +155,7 @@ class Inbound:
         except BaseException as error:
             guarded.release()
             peer.close()
-            if not isinstance(error, OSError):  # The peer has closed it.
+            if not isinstance(error, OSError):  # OSError: the peer has closed it.
                 raise
 
     def _forget(self, inner: asyncio.Protocol) -> None:
@@ -163,7 +164,7 @@ class Inbound:
 
 
 class RateLimitFilter(logging.Filter):
-    """Lets through one record a minute, and none of malformed requests, which whoever calls can make.
+    """Passes one record a minute, and none of malformed requests, which any client can send.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ class RateLimitFilter(logging.Filter):
         self._next = -inf
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to write it down."""
+        """Return whether to log the record."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError) or self._now() < self._next:
             return False
@@ -186,16 +187,16 @@ class RateLimitFilter(logging.Filter):
 
 
 def app_runner(application: web.Application, port: str, **settings: Any) -> web.AppRunner:
-    """Return what serves an application, with bounds on the heads of requests and on what is logged of them.
+    """Return a runner of an application with bounds on request headers and rate-limited logging.
 
     Parameters
     ----------
     application
-        Answers the requests.
+        Handles the requests.
     port
-        Its name in the log.
+        Name of the port in the log.
     settings
-        More for :class:`aiohttp.web.AppRunner`.
+        Further arguments of :class:`aiohttp.web.AppRunner`.
     """
     logger = logging.getLogger(f"{__name__}.{port}")
     if not logger.filters:
@@ -213,9 +214,9 @@ def app_runner(application: web.Application, port: str, **settings: Any) -> web.
 
 
 class _Acceptor:
-    """Accepts in batches, and more slowly where most are refused or no descriptor is left.
+    """Accepts in batches, and more slowly when connections are refused or no file descriptor is left.
 
-    It never stops: a caller that waits for nothing is worse off than one that is refused.
+    It never stops: a refusal is better for a client than an endless wait.
     """
 
     def __init__(
@@ -232,12 +233,12 @@ class _Acceptor:
         self._timer: asyncio.TimerHandle | None = None
 
     def resume(self) -> None:
-        """Accept from now on."""
+        """Start or continue to accept."""
         self._timer = None
         self._loop.add_reader(self._bound.fileno(), self._accept)
 
     def close(self) -> None:
-        """End, and close the listening socket."""
+        """Stop, and close the listening socket."""
         if self._timer is not None:
             self._timer.cancel()
         self._loop.remove_reader(self._bound.fileno())
@@ -268,13 +269,13 @@ class _Acceptor:
 
 
 def _reset(peer: socket.socket) -> None:
-    """Close a connection at once, so that not even the kernel keeps anything of it."""
+    """Close a connection with a reset, so that the kernel keeps no state of it."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     peer.close()
 
 
 class _Guarded(asyncio.Protocol):
-    """Stands between a connection and aiohttp's handler of it, with a deadline in each phase."""
+    """Wraps aiohttp's protocol of a connection, with a deadline in each phase."""
 
     def __init__(
         self,
@@ -299,27 +300,27 @@ class _Guarded(asyncio.Protocol):
         self._is_known = False
         self._is_released = False
         slot.evict = self._abort
-        # For the handshake, and then anew for the head.
+        # For the handshake, and then again for the headers.
         self._timer = loop.call_later(self._bounds.head_seconds, self._expire)
 
     @property
     def handshake_seconds(self) -> float:
-        """How long a handshake may take."""
+        """Deadline of a handshake in seconds."""
         return self._bounds.head_seconds
 
     def attach(self, transport: asyncio.Transport) -> None:
-        """Note the socket's own transport, before any handshake."""
+        """Store the socket's transport, before a handshake."""
         self._transport = transport
         if self._is_ended:
             transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the first request."""
+        """Wait for the first request within its deadline."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- of a stream socket
         if self._transport is None:
             self.attach(transport)
         else:
-            # asyncio's own bound is eight times as large.
+            # asyncio's default is eight times as large.
             transport.set_read_buffer_limits(_TLS_BYTES)  # type: ignore[attr-defined]
         if self._is_ended:
             return
@@ -330,7 +331,7 @@ class _Guarded(asyncio.Protocol):
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what comes; the first byte of a head starts its deadline."""
+        """Forward received data; the first byte of a request starts its deadline."""
         if self._is_ended:
             return
         self._received += len(data)
@@ -343,7 +344,7 @@ class _Guarded(asyncio.Protocol):
         self._inner.data_received(data)
 
     def begin(self) -> None:
-        """Note that the head of a request is complete."""
+        """Note that the headers of a request are complete."""
         self._has_begun_head = True
         self._within(self._bounds.busy_seconds)
 
@@ -352,7 +353,7 @@ class _Guarded(asyncio.Protocol):
         self._slot.phase = Phase.BUSY
 
     def end(self, is_proven: bool) -> None:
-        """Note that a request has its answer."""
+        """Note that a request has its response."""
         self._slot.phase = Phase.WAITING
         self._slot.is_proven |= is_proven
         self._has_begun_head = False
@@ -360,28 +361,28 @@ class _Guarded(asyncio.Protocol):
         self._within(self._bounds.idle_seconds if is_proven else self._bounds.head_seconds)
 
     def eof_received(self) -> bool | None:
-        """Pass it on."""
+        """Forward the end of the stream."""
         self._inner.eof_received()
         return None
 
     def pause_writing(self) -> None:
-        """Give the client a time to take what was written."""
+        """Start the deadline for the client to read the response."""
         self._within(self._bounds.head_seconds)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue with the idle deadline."""
         self._within(self._bounds.idle_seconds)
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         self.release()
         if self._is_known:
             self._inner.connection_lost(exc)
 
     def release(self) -> None:
-        """Give the slot back, when the handler has never learnt of the connection, too."""
+        """Release the slot, also of a connection that never reached aiohttp's protocol."""
         if not self._is_released:
             self._is_released = self._is_ended = True
             self._timer.cancel()
@@ -407,7 +408,7 @@ class _Guarded(asyncio.Protocol):
 
 
 class _Tls(sslproto.SSLProtocol):
-    """TLS with a smaller buffer, which says when a connection ends within its handshake.
+    """TLS with a smaller buffer, which reports connections that end during the handshake.
 
     ``SSLProtocol`` and ``max_size`` are not in Python's documentation; they are the same from 3.11 to 3.13.
     """
@@ -433,6 +434,6 @@ class _Tls(sslproto.SSLProtocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Give the slot back."""
+        """Release the slot."""
         super().connection_lost(exc)
         self._guarded.release()

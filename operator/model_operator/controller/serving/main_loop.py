@@ -1,4 +1,4 @@
-"""Asking the loop that works from the loop that answers probes, which must not wait for it."""
+"""Calls into the main event loop from the loop of a port, which must not wait for a busy main loop."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ Answer = TypeVar("Answer")
 
 
 class LoopStuckError(Exception):
-    """The loop that was asked does not run."""
+    """The main loop does not respond."""
 
 
 class MainLoopQuery(Generic[Answer]):
-    """What a function says that may be called in another loop only.
+    """The result of a function that must be called in the main loop.
 
-    One question is under way at a time, however many want to know. When the loop is busy, its last answer
-    is given. That it is stuck is known by the age of a question without an answer.
+    All callers share one call at a time. While the main loop is busy, they get the last result. The age of a
+    call without a result shows that the loop is stuck.
 
     Parameters
     ----------
     loop
-        Where to call the function.
+        The main loop.
     function
-        Short, and does not wait.
+        A short function that does not block.
     timeout
-        Seconds to wait for an answer as it is now.
+        Seconds to wait for a current result.
     fresh
-        Seconds for which an answer serves those who want to know: asking takes time of the loop.
+        Seconds for which a result is reused, since a call takes time of the main loop.
     stuck_after
-        Seconds without an answer after which the loop counts as stuck: far longer than anything that it does.
+        Seconds without a result after which the loop counts as stuck: far longer than any step of it.
     clock
         Seconds from any start, never going back.
     """
@@ -60,12 +60,12 @@ class MainLoopQuery(Generic[Answer]):
         self._asked_at = 0.0
 
     async def now(self) -> Answer:
-        """Return what the function says, or has said last.
+        """Return the current result of the function, or the last one while the loop is busy.
 
         Raises
         ------
         LoopStuckError
-            There is no answer, or the loop is stuck.
+            There is no result yet, or the loop is stuck.
         """
         if self._last is not None and self._clock() - self._answered_at < self._fresh:
             return self._last.result()
@@ -77,14 +77,14 @@ class MainLoopQuery(Generic[Answer]):
         await asyncio.wait([question], timeout=self._timeout)
         if not question.done() and self._clock() - self._asked_at > self._stuck_after:
             raise LoopStuckError(
-                f"the event loop has done nothing for {self._clock() - self._asked_at:.0f} s"
+                f"the event loop has been blocked for {self._clock() - self._asked_at:.0f} s"
             )
         if self._last is None:
-            raise LoopStuckError("the event loop has not answered yet")
+            raise LoopStuckError("the event loop has not responded yet")
         return self._last.result()
 
     def _note(self, question: asyncio.Task[Answer]) -> None:
-        """Keep an answer, when nobody waits for it any more, too."""
+        """Keep a result, also when no caller waits for it any more."""
         if not question.cancelled():
             self._last, self._answered_at = question, self._clock()
 
@@ -95,7 +95,7 @@ class MainLoopQuery(Generic[Answer]):
             if answer.set_running_or_notify_cancel():
                 try:
                     answer.set_result(self._function())
-                except Exception as error:  # noqa: BLE001 -- it is raised where the answer is waited for
+                except Exception as error:  # noqa: BLE001 -- it is raised where the result is awaited
                     answer.set_exception(error)
 
         self._loop.call_soon_threadsafe(call)

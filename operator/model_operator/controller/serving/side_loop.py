@@ -1,4 +1,4 @@
-"""Serving in a thread of its own, with an event loop of its own."""
+"""Serving in a separate thread with its own event loop."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 @asynccontextmanager
 async def in_thread(name: str, serve: Callable[[], AbstractAsyncContextManager[None]]) -> AsyncIterator[None]:
-    """Have a context open in a thread while this one is.
+    """Keep a context manager open in a thread while this one is open.
 
     Parameters
     ----------
     name
         The thread's name.
     serve
-        Called in the thread: the context, which is entered and left there. What it raises is raised here.
+        Called in the thread; its context manager is entered and exited there. Its exceptions are raised here.
     """
     opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
     closed: Future[None] = Future()
@@ -32,12 +32,12 @@ async def in_thread(name: str, serve: Callable[[], AbstractAsyncContextManager[N
     def run() -> None:
         try:
             asyncio.run(live())
-        except BaseException as error:  # noqa: BLE001 -- it is raised where the context is entered or left
+        except BaseException as error:  # noqa: BLE001 -- it is raised where the context is entered or exited
             (closed if opened.done() else opened).set_exception(error)
         else:
             closed.set_result(None)
 
-    # The process may end while it still serves.
+    # A daemon thread, so that the process may end while it serves.
     threading.Thread(target=run, name=name, daemon=True).start()
     loop, stopped = await asyncio.wrap_future(opened)
     try:

@@ -1,4 +1,4 @@
-"""Reserving the addresses that the operator serves on: a taken port is one clear line at the start."""
+"""Binding the operator's ports early: a port in use is one clear line at the start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from model_operator.kube.errors import StartupError
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Reserve an address without listening yet, so that callers are refused rather than kept waiting.
+    """Bind an address without listening yet, so that clients are refused instead of kept waiting.
 
     Raises
     ------
     StartupError
-        The address cannot be had.
+        The address cannot be bound.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

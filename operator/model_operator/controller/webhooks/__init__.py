@@ -1,1 +1,1 @@
-"""The admission webhooks: reading reviews, looking up what a decision needs, serving over HTTPS."""
+"""The admission webhooks: parsing reviews, looking up what a decision needs, serving over HTTPS."""

@@ -1,15 +1,15 @@
-"""What the webhooks serve with, and what callers have to show: kept by the operator, or read from files.
+"""The serving certificate and the callers' tokens: maintained by the operator, or read from files.
 
 Both classes are used alike::
 
     certificate = ServingCertificate(client, own_namespace())
-    await certificate.ensure()  # or StartupError: one line that says what is missing
+    await certificate.ensure()  # or StartupError with one line that says what is missing
     site = aiohttp.web.TCPSite(runner, ssl_context=certificate.ssl_context)
     ...
     certificate.gate.admit(path)  # for each request: who calls, and what
-    await certificate.run()  # renews and heals for ever; new connections get the new certificate
+    await certificate.run()  # renews and repairs for ever; new connections get the new certificate
 
-Private keys and tokens are never logged and never written to a disk.
+Private keys and tokens are never logged and never written to disk.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ log = structlog.get_logger(__name__)
 SECRET_NAME = "model-operator-webhook-cert"  # noqa: S105 -- a name
 SERVICE_NAME = "model-operator-webhook"
 CONFIGURATION_NAME = "model-operator"
-"""Name of our validating and of our mutating webhook configuration."""
+"""Name of the operator's validating and mutating webhook configurations."""
 
 _PERIOD = 10.0
-"""Seconds between two looks: the time until what others have changed is noticed."""
+"""Seconds between two syncs: the time until changes by others are noticed."""
 _ATTEMPTS = 5
-"""Tries within one look; each failed one means that a replica or a person was quicker."""
+"""Attempts per sync; each failed one means that another replica or a user changed the object first."""
 
 
 class WebhookCertificate(ABC):
@@ -78,17 +78,17 @@ class WebhookCertificate(ABC):
     Attributes
     ----------
     ssl_context
-        For the server; TLS 1.2 or newer. Each new connection gets the certificate of its time.
+        For the server; TLS 1.2 or newer. Each new connection gets the current certificate.
     expires
-        When the certificate that is served ends; None before there is one.
+        Expiry of the current certificate; None before there is one.
 
     Parameters
     ----------
     period
-        Seconds between two looks.
+        Seconds between two syncs.
     client_ca
-        PEM file with the authorities that sign the API servers' client certificates, read again and again.
-        With it, who has no certificate of theirs is not served. None: nobody is asked for one.
+        PEM file with the authorities that sign the API servers' client certificates; read at each sync. With
+        it, clients without such a certificate are rejected. None: no client certificates are requested.
     """
 
     def __init__(self, period: float, client_ca: Path | None = None) -> None:
@@ -100,65 +100,65 @@ class WebhookCertificate(ABC):
         self.expires: datetime.datetime | None = None
         self.ssl_context = _server_context()
         if client_ca is not None:
-            # What is asked of the client is this context's, whichever is chosen for the certificate.
+            # The request for a client certificate comes from this context, not from the chosen one.
             self.ssl_context.verify_mode = ssl.CERT_REQUIRED
-            # A session that is resumed would not be verified again.
+            # A resumed session would not be verified again.
             self.ssl_context.num_tickets = 0
             self.ssl_context.options |= ssl.OP_NO_TICKET
-        # A context per certificate, chosen by connection: a half-loaded one never serves, and one with
-        # another kind of key replaces the former instead of being added to it.
+        # One context per certificate, chosen per connection: a partially loaded one is never used, and one
+        # with another type of key replaces the previous one instead of being added to it.
         self.ssl_context.sni_callback = self._choose
 
     async def ensure(self) -> None:
-        """Have a usable certificate, before the server starts.
+        """Provide a usable certificate before the server starts.
 
         Raises
         ------
         StartupError
-            When there is none and none can be had; says what is missing.
+            When no certificate is available; the message says what is missing.
         """
         try:
-            await self._look_at_all()
+            await self._sync_all()
         except ApiError as error:
-            hint = "; grant the rights of manifests/base" if isinstance(error, ForbiddenError) else ""
+            hint = "; grant the permissions of manifests/base" if isinstance(error, ForbiddenError) else ""
             text = self._redacted(error)
-            raise StartupError(f"the webhooks' certificate cannot be kept: {text}{hint}") from error
+            raise StartupError(f"cannot maintain the webhooks' certificate: {text}{hint}") from error
 
     async def run(self) -> None:
-        """Look again and again; trouble is logged once, and what is served meanwhile stays."""
-        trouble = ""
+        """Sync periodically; an error is logged once, and the current certificate stays in use."""
+        logged = ""
         while True:
             await asyncio.sleep(self._period)
             try:
-                await self._look_at_all()
+                await self._sync_all()
             except (ApiError, StartupError) as error:
                 text = self._redacted(error)
-                if text != trouble:
-                    trouble = text
-                    log.warning("the webhooks' certificate cannot be kept", error=trouble)
+                if text != logged:
+                    logged = text
+                    log.warning("cannot maintain the webhooks' certificate", error=text)
             else:
-                trouble = ""
+                logged = ""
 
     @property
     def gate(self) -> Gate:
-        """What callers have to show now."""
+        """The credentials that callers must present now."""
         return Gate(self._tokens(), self._client_ca is not None)
 
     @abstractmethod
     def _tokens(self) -> tuple[str, ...] | None:
-        """Return the tokens of which one is to be in the path; None when paths have none."""
+        """Return the accepted tokens of paths; None when paths have no token."""
 
-    async def _look_at_all(self) -> None:
+    async def _sync_all(self) -> None:
         if self._client_ca is not None:
             self._read_client_authorities(self._client_ca)
-        await self._look()
+        await self._sync()
 
     def _read_client_authorities(self, path: Path) -> None:
         try:
             text = path.read_text()
             if text == self._client_authorities:
                 return
-            # Of what cannot be read, nothing takes effect.
+            # A file with any unreadable part has no effect.
             _server_context().load_verify_locations(cadata=text)
         except (OSError, ValueError, ssl.SSLError) as error:
             raise StartupError(
@@ -169,28 +169,28 @@ class WebhookCertificate(ABC):
             self._current = self._context(*self._pair)
 
     def _redacted(self, error: Exception) -> str:
-        """Return an error's text without tokens: whoever refuses a configuration may quote its paths."""
+        """Return an error's text without tokens: a refusal of a configuration may quote its paths."""
         text = str(error)
         for token in self._tokens() or ():
             text = text.replace(token, "…")
         return text
 
     @abstractmethod
-    async def _look(self) -> None:
-        """Compare with what should be, and act upon the difference."""
+    async def _sync(self) -> None:
+        """Compare the live with the desired state, and correct the difference."""
 
     def _serve(self, certificates: bytes, key: bytes, expires: datetime.datetime) -> None:
-        """Serve new connections with a certificate, given as PEM, that ends at that time."""
+        """Serve new connections with a certificate, given as PEM, that expires at that time."""
         self._current, self._pair = self._context(certificates, key), (certificates, key)
         self.expires = expires
-        log.info("the webhooks serve with a new certificate", expires=expires.isoformat())
+        log.info("webhooks use a new certificate", expires=expires.isoformat())
 
     def _context(self, certificates: bytes, key: bytes) -> ssl.SSLContext:
         context = _server_context()
         if self._client_authorities is not None:
             context.load_verify_locations(cadata=self._client_authorities)
             context.verify_mode = ssl.CERT_REQUIRED
-        # OpenSSL wants a file; this one is in memory only, and the root file system may be read-only.
+        # OpenSSL needs a file; this one is only in memory, and the root file system may be read-only.
         with os.fdopen(os.memfd_create("certificate"), "wb") as file:
             file.write(key + b"\n" + certificates)
             file.flush()
@@ -203,35 +203,35 @@ class WebhookCertificate(ABC):
 
 
 class ServingCertificate(WebhookCertificate):
-    """A certificate that the operator makes and keeps in a Secret, signed by an authority of its own.
+    """A certificate that the operator issues and stores in a Secret, signed by its own authority.
 
-    Replicas agree on one Secret: a write names the version that was read, and who comes second reads
-    what the first has written. A Secret that is emptied or broken by hand is filled again. The authorities
-    are put into ``caBundle`` of our webhook configurations, and the paths that begin with the token into
-    ``service.path`` or ``url``; nothing else of these is touched, so that whoever applies them from manifests
-    without these fields does not notice. What a new authority has signed serves from the look after its
-    publication on, when the API servers have had time to learn of it; a new token is published in the look
-    after it was made, when the other replicas have had time to learn of it.
+    Replicas agree on one Secret: a write names the version that was read, and the second replica reads what
+    the first has written. An emptied or damaged Secret is filled again. The operator writes authorities to
+    ``caBundle`` of its webhook configurations, and the paths that begin with the token to ``service.path`` or
+    ``url``; it changes no other field, so that an apply of manifests without these fields does not conflict.
+    A certificate of a new authority is used from the sync after its publication on, when the API servers have
+    received the authority; a new token is published in the sync after it was issued, when the other replicas
+    have received it.
 
     Parameters
     ----------
     client
         Requests.
     namespace
-        Where the Secret and the webhooks' Service are; see :func:`own_namespace`.
+        Namespace of the Secret and the webhooks' Service; see :func:`own_namespace`.
     extra_names
-        More DNS names and IP addresses to be called by, for webhooks in URL form.
+        More DNS names and IP addresses for the certificate, for webhooks in URL form.
     configuration
         Name of the webhook configurations.
     clock
-        The time, aware.
+        Returns the current time, timezone-aware.
     period, client_ca
         See :class:`WebhookCertificate`.
 
     Raises
     ------
     StartupError
-        When an extra name cannot be in a certificate.
+        When an extra name is not valid in a certificate.
     """
 
     def __init__(
@@ -261,10 +261,10 @@ class ServingCertificate(WebhookCertificate):
                 general_name(name)
             except ValueError as error:
                 raise StartupError(
-                    f"{name!r} is no name for a certificate: expected an IP address or an ASCII DNS name"
+                    f"{name!r} is not valid in a certificate: expected an IP address or an ASCII DNS name"
                 ) from error
 
-    async def _look(self) -> None:
+    async def _sync(self) -> None:
         wanted = await self._settle()
         authority = wanted.authority.certificate
         if self._published == authority:
@@ -275,20 +275,20 @@ class ServingCertificate(WebhookCertificate):
         return self._accepted
 
     async def _settle(self) -> Identity:
-        """Have Secret and webhook configurations as they should be."""
+        """Bring the Secret and the webhook configurations to the desired state."""
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._try_to_settle()
             except (ConflictError, NotFoundError):
-                continue  # a replica or a person was quicker: look at what they have done
+                continue  # another replica or a user was first: read what they have written
         return await self._try_to_settle()
 
     async def _try_to_settle(self) -> Identity:
         wanted = await self._agree()
         if self._may_be_used_at_once(wanted):
             self._use(wanted)
-        # What API servers have used until now stays accepted until they have had time to learn of another,
-        # also when the Secret was deleted.
+        # Tokens in use stay accepted until the API servers have received another one, also when the Secret
+        # was deleted.
         present = wanted.accepted_tokens(self._clock())
         self._accepted = (*present, *sorted(self._called.intersection(self._accepted).difference(present)))
         called: set[str] = set()
@@ -298,7 +298,7 @@ class ServingCertificate(WebhookCertificate):
         return wanted
 
     def _may_be_used_at_once(self, wanted: Identity) -> bool:
-        """Whether callers know the authority already, or there is nothing better to serve with meanwhile."""
+        """Whether callers already trust the authority, or there is no other valid certificate meanwhile."""
         served = self._served
         return (
             served is None
@@ -307,7 +307,7 @@ class ServingCertificate(WebhookCertificate):
         )
 
     async def _agree(self) -> Identity:
-        """Return what the Secret holds, after putting something usable into it if need be."""
+        """Return the content of the Secret; first replace it if it is not usable."""
         secret = await self._find(SECRETS, SECRET_NAME)
         now = self._clock()
         verdict = judge(_content(secret), self._names, now)
@@ -315,7 +315,7 @@ class ServingCertificate(WebhookCertificate):
             return verdict
         identity = issue(verdict, self._names, now)
         await self._write(secret, identity)
-        log.info("made a certificate for the webhooks", reason=verdict.reason)
+        log.info("issued a certificate for the webhooks", reason=verdict.reason)
         return identity
 
     async def _write(self, secret: Object | None, identity: Identity) -> None:
@@ -330,21 +330,21 @@ class ServingCertificate(WebhookCertificate):
             await self._client.create(SECRETS, {**new, "data": data})
         except NotFoundError as error:
             raise StartupError(
-                f"namespace {self._namespace} does not exist; it is to be the one that the operator runs in"
+                f"namespace {self._namespace} does not exist; expected the namespace of the operator's pod"
             ) from error
         except ForbiddenError as error:
             raise StartupError(
                 f"Secret {SECRET_NAME} is missing in namespace {self._namespace}, and the operator may not "
-                "create it; apply the manifests or the chart again, which have it without content"
+                "create it; apply the manifests or the chart again, which contain it without data"
             ) from error
 
     async def _publish(self, kind: ResourceKind, wanted: Identity) -> set[str]:
-        """Put authorities and paths into a webhook configuration, if there is one and it has others.
+        """Write authorities and paths to a webhook configuration, if it exists and differs.
 
         Returns
         -------
         set
-            The tokens that API servers may use from now on: those that the configuration had and has.
+            The tokens that API servers may use from now on: those of the old and the new configuration.
         """
         configuration = await self._find(kind, self._configuration)
         if configuration is None:
@@ -363,7 +363,9 @@ class ServingCertificate(WebhookCertificate):
             entries = [{"name": name, "clientConfig": changed} for name, changed in stale.items()]
             version = configuration["metadata"]["resourceVersion"]
             await self._client.patch(kind, "", self._configuration, {"webhooks": entries}, version)
-            log.info("put authority and paths into the configuration", kind=kind.kind, webhooks=[*stale])
+            log.info(
+                "updated caBundle and paths of the webhook configuration", kind=kind.kind, webhooks=[*stale]
+            )
         return called if token is None else called | {token}
 
     async def _find(self, kind: ResourceKind, name: str) -> Object | None:
@@ -383,15 +385,15 @@ class ServingCertificate(WebhookCertificate):
 
 
 class FileCertificate(WebhookCertificate):
-    """A certificate that others keep, such as cert-manager, in a folder that is mounted into the pod.
+    """A certificate that another component maintains, such as cert-manager, in a mounted directory.
 
     Parameters
     ----------
     directory
-        Folder with ``tls.crt`` (the chain) and ``tls.key``, which are read again and again.
+        Directory with ``tls.crt`` (the chain) and ``tls.key``; read at each sync.
     token_file
-        File with the tokens of the webhooks' paths, one a line, which is read again and again, too. None:
-        paths have no token.
+        File with the tokens of the webhooks' paths, one per line; read at each sync. None: paths have no
+        token.
     period, client_ca
         See :class:`WebhookCertificate`.
     """
@@ -413,7 +415,7 @@ class FileCertificate(WebhookCertificate):
     def _tokens(self) -> tuple[str, ...] | None:
         return None if self._token_file is None else self._accepted
 
-    async def _look(self) -> None:
+    async def _sync(self) -> None:
         files = self._read(SERVING_ENTRY), self._read(SERVING_KEY_ENTRY)
         if self._token_file is not None:
             self._accepted = _read_token_file(self._token_file)
@@ -423,7 +425,7 @@ class FileCertificate(WebhookCertificate):
             certificate = check_pair(*files)
             self._serve(*files, certificate.not_valid_after_utc)
         except (UnusableError, ssl.SSLError) as error:
-            raise StartupError(f"cannot serve with the files in {self._directory}: {error}") from error
+            raise StartupError(f"cannot use the certificate in {self._directory}: {error}") from error
         self._served = files
 
     def _read(self, name: str) -> bytes:
@@ -441,7 +443,7 @@ def _read_token_file(path: Path) -> tuple[str, ...]:
         raise StartupError(f"cannot read the tokens in {path}: {error.strerror}") from error
     if not words or not all(is_token(word) for word in words):
         raise StartupError(
-            f"cannot use the tokens in {path}: expected one a line, 32 to 128 lower-case letters and digits"
+            f"cannot use the tokens in {path}: expected one per line, 32 to 128 lower-case letters and digits"
         )
     return tuple(words)
 
@@ -453,7 +455,7 @@ def _server_context() -> ssl.SSLContext:
 
 
 def _content(secret: Mapping[str, Any] | None) -> dict[str, bytes]:
-    """Return what a Secret holds; the API server has checked that it is base64."""
+    """Return the data of a Secret; the API server has validated the base64."""
     data = (secret or {}).get("data") or {}
     return {entry: b64decode(content) for entry, content in data.items()}
 

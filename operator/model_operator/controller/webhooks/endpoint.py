@@ -1,4 +1,4 @@
-"""The webhooks as a part of the operator: reserving the port, having a certificate, serving."""
+"""The webhooks as a part of the operator: binding the port, providing a certificate, serving."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class WebhookEndpoint:
     Parameters
     ----------
     settings
-        Where to listen and whose certificate to use.
+        Address to listen on, and source of the certificate.
     client
-        Requests, for keeping the certificate.
+        Requests, to maintain the certificate.
     admission
-        What answers the reviews.
+        Responds to the reviews.
     metrics
-        Where requests are counted.
+        Counts the requests.
 
     Attributes
     ----------
     is_serving
-        Whether reviews are answered now.
+        Whether the webhooks are served now.
     """
 
     def __init__(
@@ -68,16 +68,16 @@ class WebhookEndpoint:
 
     @property
     def certificate_expires(self) -> datetime.datetime | None:
-        """When the certificate ends; None before there is one."""
+        """Expiry of the certificate; None before there is one."""
         return self._certificate.expires
 
     async def prepare(self) -> None:
-        """Reserve the port and have a certificate; callers are refused until :meth:`run`.
+        """Bind the port and provide a certificate; callers are refused until :meth:`run`.
 
         Raises
         ------
         StartupError
-            The port is taken, or there can be no certificate.
+            The port is in use, or no certificate is available.
         """
         self._bound = bind(self._settings.host, self._settings.port)
         await self._certificate.ensure()
@@ -107,7 +107,7 @@ class WebhookEndpoint:
             log.info("webhooks are served", port=self._settings.port)
             if not certificate.gate.is_authenticating:
                 log.warning(
-                    "callers of the webhooks are not authenticated, so instances are not judged against "
+                    "callers of the webhooks are not authenticated, so instances are not validated against "
                     "their templates; set MODEL_OPERATOR_ADMISSION__TOKEN_FILE or __CLIENT_CA_FILE"
                 )
             try:
@@ -116,6 +116,6 @@ class WebhookEndpoint:
                 self.is_serving = False
 
     def close(self) -> None:
-        """Give back the port."""
+        """Release the port."""
         if self._bound is not None:
             self._bound.close()

@@ -1,4 +1,4 @@
-"""Making keys, certificates and tokens for the webhooks: ECDSA P-256, an authority of our own."""
+"""Issues keys, certificates and tokens for the webhooks: ECDSA P-256, the operator's own authority."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _TOKEN_BYTES = 32
 
 
 def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
-    """Make a serving certificate with a token, and an authority where there is none to go on with.
+    """Issue a serving certificate with a token, and an authority if there is no usable one.
 
     Parameters
     ----------
     renewal
         As :func:`~model_operator.core.webhooks.certificate.judge` returns it.
     names
-        DNS names and IP addresses by which the webhooks are called.
+        DNS names and IP addresses of the webhooks.
     now
-        The time.
+        The current time.
     """
     authority = renewal.authority or issue_authority(now)
     serving = issue_serving(authority, names, now)
@@ -50,12 +50,12 @@ def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
 
 
 def issue_token() -> str:
-    """Make a token for the webhooks' paths: 256 random bits."""
+    """Issue a token for the webhooks' paths: 256 random bits."""
     return secrets.token_hex(_TOKEN_BYTES)
 
 
 def issue_authority(now: datetime) -> KeyPair:
-    """Make an authority, which can sign serving certificates but no further authorities."""
+    """Issue an authority, which can sign serving certificates but no other authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(AUTHORITY_NAME)
     certificate = (
@@ -68,7 +68,7 @@ def issue_authority(now: datetime) -> KeyPair:
 
 
 def issue_serving(authority: KeyPair, names: Sequence[str], now: datetime) -> KeyPair:
-    """Make a serving certificate for `names`, signed by `authority`."""
+    """Issue a serving certificate for `names`, signed by `authority`."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate
     signer = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -78,7 +78,7 @@ def issue_serving(authority: KeyPair, names: Sequence[str], now: datetime) -> Ke
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        # Authorities have all the same name; by this callers find the one that signed.
+        # All authorities have the same name; this identifies the one that signed.
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signer), critical=False)
         .sign(authority.key, SHA256())
     )

@@ -1,4 +1,4 @@
-"""``AdmissionReview`` (``admission.k8s.io/v1``): from a request's body to a change, back from a verdict."""
+"""``AdmissionReview`` (``admission.k8s.io/v1``): parses a request into a change, renders a verdict."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _MAX_NAME = 253
 
 
 class MalformedReviewError(ValueError):
-    """A body that is no AdmissionReview; the message says what was expected."""
+    """A body that is not a valid AdmissionReview; the message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One question of the API server.
+    """One admission request of the API server.
 
     Attributes
     ----------
     uid
-        Its identity, to be repeated in the answer.
+        Its identity, which the response repeats.
     kind
         Kind of the object.
     namespace
         Namespace of the object; empty for a cluster-scoped one.
     username
-        Who writes.
+        The user who writes.
     change
-        What is written; None for operations that are never judged, such as DELETE.
+        The written change; None for operations that are never reviewed, such as DELETE.
     """
 
     uid: str
@@ -60,23 +60,23 @@ class Review:
 
 
 def parse_review(body: bytes, kind: ResourceKind) -> Review:
-    """Read a review, and check that its parts are about the same object.
+    """Parse a review, and check that its parts refer to the same object.
 
-    What the API server sends always is: the object's namespace and name are those of the request, and the old
-    object is the same one. Whatever the caller, no decision and no request to the API server rests on a name
-    that Kubernetes would refuse.
+    In reviews of the API server they always do: the object's namespace and name are those of the request, and
+    so are those of the old object. For any other caller, too, no decision and no request to the API server
+    uses a name that Kubernetes would refuse.
 
     Parameters
     ----------
     body
         The body of the API server's request.
     kind
-        The kind of object that the webhook is for.
+        The kind that the webhook reviews.
 
     Raises
     ------
     MalformedReviewError
-        It is no review of an object of that kind. Nothing of it is repeated in the message.
+        It is not a review of that kind. The message quotes nothing of it.
     """
     try:
         review = read_json(body)
@@ -103,7 +103,7 @@ def parse_review(body: bytes, kind: ResourceKind) -> Review:
 
 
 def _namespace(request: Mapping[str, Any], kind: ResourceKind) -> str:
-    # Left out for what is cluster-scoped.
+    # Absent for cluster-scoped objects.
     namespace = _string(request.get("namespace", ""), "request.namespace")
     if kind.namespaced and not _NAMESPACE.fullmatch(namespace):
         raise MalformedReviewError("request.namespace: expected a DNS label")
@@ -131,20 +131,20 @@ def _change(request: Mapping[str, Any], kind: ResourceKind) -> Change | None:
         raise MalformedReviewError("request.object.metadata.name: expected request.name")
     if name != before.name:
         raise MalformedReviewError("request.oldObject.metadata.name: expected request.name")
-    # The new object may still lack what the server fills in: who replaces an object need not repeat its uid.
+    # The new object may lack fields that the server sets: a replace need not repeat the uid.
     if not _UID.fullmatch(before.uid):
         raise MalformedReviewError("request.oldObject.metadata.uid: expected letters, digits and hyphens")
     return Change(obj, old)
 
 
 def _check_new_name(name: str, metadata: ObjectMeta) -> None:
-    """Check the name of what is created: the request's, or one that the server makes from `generateName`."""
+    """Check the name of a new object: the request's, or one that the server generates from `generateName`."""
     if name:
         if name != metadata.name:
             raise MalformedReviewError("request.object.metadata.name: expected request.name")
         return
     prefix = metadata.generateName
-    # Letters and digits follow; a validating webhook is called when they are there, a mutating one before.
+    # The server appends letters and digits: before validating webhooks, but after mutating ones.
     if not prefix or not _is_name(f"{prefix}x"):
         raise MalformedReviewError("request.name: expected the object's name, or generateName in the object")
     if metadata.name and not (metadata.name.startswith(prefix) and _is_name(metadata.name)):
@@ -184,14 +184,14 @@ def _string(value: Any, where: str) -> str:
 
 
 def answer(uid: str, verdict: Verdict) -> bytes:
-    """Return the body of the answer.
+    """Return the body of the response.
 
     Parameters
     ----------
     uid
-        The review's.
+        Of the review.
     verdict
-        What was decided.
+        The decision.
     """
     response: dict[str, Any] = {"uid": uid, "allowed": verdict.allowed}
     if not verdict.allowed:

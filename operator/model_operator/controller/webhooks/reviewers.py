@@ -1,7 +1,7 @@
-"""One reviewer for each webhook: finds what the decision needs, has the core decide, and never fails.
+"""One reviewer per webhook: looks up what the decision needs, calls core to decide, and never fails.
 
-What a decision may rest on depends on the caller. For strangers it is the review alone: their judges are
-functions of it, and have neither caches nor a client.
+The data that a decision may use depends on the caller. For unauthenticated callers it is the review alone:
+their judges are functions of it, with neither caches nor a client.
 """
 
 from __future__ import annotations
@@ -50,22 +50,22 @@ log = structlog.get_logger(__name__)
 Judge = Callable[[Review, Change], Awaitable[Verdict]]
 
 _READ_SECONDS = 2.0
-"""Of the five that the shipped configuration has the API server wait."""
+"""Of the five seconds that the API server waits in the shipped configuration."""
 _IMPACT_SECONDS = 2.0
 _AT_ONCE = 20
-"""Instances that are considered before anything else on the event loop gets its turn."""
+"""Instances that are checked before the event loop runs anything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judges:
-    """The decision of one webhook, for each kind of caller.
+    """The decision functions of one webhook, by kind of caller.
 
     Attributes
     ----------
     authenticated
-        For API servers: may rest on all that the operator knows.
+        For API servers: may use all data of the operator.
     stranger
-        For everybody else: rests on the review alone.
+        For unauthenticated callers: uses the review alone.
     """
 
     authenticated: Judge
@@ -77,18 +77,18 @@ class Judges:
 
 
 class Reviewer:
-    """Answers the reviews of one webhook.
+    """Responds to the reviews of one webhook.
 
     Parameters
     ----------
     kind
-        The kind of object that it is for.
+        The kind that it reviews.
     judges
-        The decision.
+        The decision functions.
     count
         Called with each decision.
     defects
-        Where unexpected exceptions are logged.
+        Log of unexpected exceptions.
     """
 
     def __init__(
@@ -100,10 +100,10 @@ class Reviewer:
         self._defects = defects
 
     async def review(self, body: bytes, caller: Caller) -> bytes:
-        """Return the answer to a review.
+        """Return the response to a review.
 
-        A defect of ours lets the write go on: the reconciler looks at it again, and nobody is locked out of
-        the cluster.
+        A defect of the operator admits the write: the reconciler validates it again, and no user is locked
+        out of the cluster.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Reviewer:
         Raises
         ------
         MalformedReviewError
-            It is no review, or not one of this webhook's kind.
+            It is not a review of this webhook's kind.
         """
         review = parse_review(body, self._kind)
         if review.change is None:
@@ -124,7 +124,7 @@ class Reviewer:
         try:
             verdict = await self._judges.of(caller)(review, review.change)
             self._count(_decision(verdict))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the write goes on
+        except Exception as error:  # noqa: BLE001 -- any error admits the write
             self._defects.report(
                 "admission failed", error, object_kind=review.kind, namespace=review.namespace
             )
@@ -132,7 +132,7 @@ class Reviewer:
             subject = f"{review.change.kind} {review.change.name}"
             verdict = ALLOWED.with_warnings([f"{subject}: not checked, as the operator has a defect"])
         if not verdict.allowed:
-            # The API server's audit log tells more, and of everything; here it would be a way to fill a disk.
+            # The API server's audit log is complete; at a higher level, a client could fill the disk.
             log.debug(
                 "denied",
                 object_kind=review.kind,
@@ -155,13 +155,13 @@ class Admission:
     Parameters
     ----------
     client, state, scope
-        Requests, caches (complete), and which namespaces are this operator's.
+        Requests, caches (complete), and the served namespaces.
     rendering
-        The cluster's conventions, so that the verdict is the reconciler's.
+        The rendering settings, so that verdict and reconciler agree.
     warn_only_users
         Patterns of users that apply in batches.
     metrics
-        Where decisions are counted.
+        Counts the decisions.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Admission:
         warn_only_users: Sequence[str],
         metrics: Metrics,
     ) -> None:
-        self._live = TemplateReader(client)
+        self._reader = TemplateReader(client)
         self._state = state
         self._scope = scope
         self._rendering = rendering
@@ -186,8 +186,8 @@ class Admission:
     def reviewers(self) -> Mapping[Webhook, Reviewer]:
         """The reviewers.
 
-        Of the three for instances, the API server picks one by the namespace's label
-        ``modeloperator.dev/admission``, so that no right to read namespaces is needed.
+        Of the three for instances, the API server selects one by the namespace's label
+        ``modeloperator.dev/admission``, so that the operator needs no permission to read namespaces.
         """
         template = Judges(self._template, _template_alone)
         alone = self._instance_alone
@@ -213,7 +213,7 @@ class Admission:
             warnings: list[str] = []
             if examination.rests_on_template:
                 try:
-                    templates = await self._live.read_again(self._state, examination, _READ_SECONDS)
+                    templates = await self._reader.read_again(self._state, examination, _READ_SECONDS)
                 except UnconfirmedError:
                     enforcement = Enforcement.WARN
                     warnings.append(f"{change.kind} {change.name}: the template could not be read again")
@@ -225,9 +225,9 @@ class Admission:
         return judge
 
     async def _instance_alone(self, _: Review, change: Change) -> Verdict:
-        """Judge an instance for a stranger: not against a template, and not by whether there is one.
+        """Judge an instance for an unauthenticated caller: without the template and whether it exists.
 
-        Which namespaces the operator serves is not for strangers either, so it makes no difference.
+        Nor does the verdict reveal which namespaces the operator serves.
         """
         if change.is_exempt:
             return ALLOWED
@@ -243,11 +243,11 @@ class Admission:
         return verdict.with_warnings(await self._impact(dict(change.old), compiled))
 
     async def _impact(self, old: Object, compiled: CompiledTemplate) -> tuple[str, ...]:
-        """Return the warnings about instances that an edit of their template makes invalid or rolls."""
+        """Return the warnings about instances that an edit of their template makes invalid or rolls out."""
         impact = Impact(old, compiled, self._rendering)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _IMPACT_SECONDS
-        # An instance that names the template and is bound to it comes twice.
+        # An instance that refers to the template and is bound to it occurs twice.
         keys = dict.fromkeys(self._state.instances_of(old))
         for number, key in enumerate(keys, 1):
             instance = self._user_of(old["metadata"]["uid"], *key)
@@ -260,7 +260,7 @@ class Admission:
         return impact.warnings(complete=True)
 
     def _user_of(self, template_uid: str, namespace: str, name: str) -> ModelInstance | None:
-        """Return the instance of that name if it is the template's, and nothing else is wrong with it."""
+        """Return the instance of that name if it uses the template and is otherwise valid."""
         obj = self._state.instances.get(namespace, name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return None
@@ -272,7 +272,7 @@ class Admission:
 
 
 async def _template_alone(_: Review, change: Change) -> Verdict:
-    """Judge a template for a stranger: not by the instances that use it."""
+    """Judge a template for an unauthenticated caller: without the instances that use it."""
     return ALLOWED if change.is_exempt else judge_template(change, parse_template(change.obj))
 
 

@@ -1,4 +1,4 @@
-"""Serving the webhooks over HTTPS: known callers, JSON only, all of it bounded, deadlines for each step."""
+"""The HTTPS server of the webhooks: authenticated callers, JSON only, bounded sizes, a deadline per step."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.webhooks.callers import Caller, Gate, Webhook
 
 JudgeReview = Callable[[bytes, Caller], Awaitable[bytes]]
-"""From the body of a review, and who sent it, to the body of the answer; :class:`MalformedReviewError` for
-anything else."""
+"""From the body of a review and its caller to the body of the response; raises
+:class:`MalformedReviewError` for anything else."""
 
 MAX_BODY = 4 * 1024 * 1024
-"""Bytes. A review carries the object and the one that it replaces. etcd takes 1.5 MiB of each, so what makes
-a larger review is refused by the API server in any case."""
+"""Bytes. A review contains the new and the old object. etcd limits each to 1.5 MiB, so the API server refuses
+an object with a larger review in any case."""
 
 _HEAD_SECONDS = 5.0
 _BODY_SECONDS = 5.0
-"""The API server sends a review at once, and waits for the answer five seconds in all."""
+"""The API server sends a review at once, and waits for the response five seconds in total."""
 _BUSY_SECONDS = 15.0
-"""More than the body and the review may take together, so that only a defect reaches it."""
+"""More than body and review may take together, so that only a defect reaches it."""
 _IDLE_SECONDS = 120.0
-"""Longer than the API server keeps a connection without use (90 s), so that it is never the one surprised."""
+"""Longer than the API server keeps an idle connection (90 s), so that the API server closes it first."""
 _LINGER_SECONDS = 0.2
 _READ_BYTES = 32 * 1024
-"""aiohttp holds up to twice as much of a body that nothing reads."""
+"""aiohttp buffers up to twice as much of an unread body."""
 
 
 def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bounds:
-    """Return what the port grants, with the webhooks' own deadlines and sizes."""
+    """Return the bounds of the port, with the webhooks' deadlines and sizes."""
     return Bounds(
         connections=connections,
         per_address=per_address,
@@ -48,7 +48,7 @@ def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bound
         head_seconds=_HEAD_SECONDS,
         busy_seconds=_BUSY_SECONDS,
         idle_seconds=_IDLE_SECONDS,
-        # With some room for the head, and for the framing of chunks of a reasonable size.
+        # With room for the headers, and for the framing of chunks of a reasonable size.
         request_bytes=MAX_BODY + 1024 * 1024,
     )
 
@@ -63,29 +63,29 @@ async def serve_webhooks(
     slots: Slots,
     middlewares: Iterable[Middleware] = (),
 ) -> AsyncIterator[None]:
-    """Serve while the context is open; requests under way at its end are answered.
+    """Serve while the context is open; requests under way at its end are completed.
 
     Parameters
     ----------
     reviewers
-        What answers the reviews.
+        Respond to the reviews.
     callers
-        Returns what callers have to show now. Every path that it does not admit is 404, alike for each: an
-        answer there would let in what a mistyped configuration meant to have checked.
+        Returns the credentials that callers must present now. Every path that it does not admit is the same
+        404: any other response there would admit writes that a mistyped configuration meant to check.
     bound
-        Where to listen, from :func:`~model_operator.controller.serving.sockets.bind`.
+        Socket to listen on, from :func:`~model_operator.controller.serving.sockets.bind`.
     ssl_context
         The serving certificate; it may be reloaded meanwhile.
     gate
-        How many reviews there may be at a time.
+        Bounds the reviews.
     slots
-        Who may have a connection.
+        Bounds the connections.
     middlewares
-        What is to learn of each request.
+        Middlewares for each request.
     """
     inbound = Inbound(slots)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[inbound.middleware, *middlewares])
-    # Not by aiohttp's router, which looks paths up in a dict: that takes longer the more of a token is right.
+    # Not aiohttp's router, whose dict lookup takes longer the more characters of a token are right.
     application.router.add_route("*", "/{path:.*}", _handler(reviewers, callers, gate, inbound))
     runner = app_runner(
         application,
@@ -145,7 +145,7 @@ def _handler(
 
 
 def _bound(review: JudgeReview, caller: Caller) -> ReviewBody:
-    """Return a reviewer for reviews of one caller."""
+    """Bind a reviewer to one caller."""
 
     async def judge(body: bytes) -> bytes:
         return await review(body, caller)
@@ -155,6 +155,6 @@ def _bound(review: JudgeReview, caller: Caller) -> ReviewBody:
 
 def _refusal(code: HTTPStatus, message: str) -> web.Response:
     response = web.Response(status=code, text=f"{message}\n")
-    # What is left of the body is not waited for.
+    # The rest of the body is not read.
     response.force_close()
     return response

@@ -1,4 +1,4 @@
-"""Reading a template again: a denial rests on what the API server has now, not on what a watch has told."""
+"""Reads a template from the API server: a denial rests on its live state, not on the cache of a watch."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ log = structlog.get_logger(__name__)
 
 _KINDS = {TemplateKind(kind.kind): kind for kind in TEMPLATE_KINDS}
 _NAME = re.compile("[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
-"""What may become part of a request's path; anything else is no template's name."""
+"""Valid names of templates, as part of a request's path."""
 
 
 class Address(NamedTuple):
-    """Where the API server has a template.
+    """Address of a template on the API server.
 
     Attributes
     ----------
     kind, namespace, name
-        The namespace is empty for a cluster-scoped one.
+        The namespace is empty for a cluster-scoped template.
     """
 
     kind: TemplateKind
@@ -40,12 +40,12 @@ class Address(NamedTuple):
 
 
 class UnconfirmedError(Exception):
-    """The API server did not give the template in time."""
+    """The API server did not return the template in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateOverlay:
-    """A :class:`TemplateLookup` in which one template is as it was read just now.
+    """A :class:`TemplateLookup` in which one template has its live state.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class TemplateOverlay:
     kind, namespace, name
         The template; the namespace is empty for a cluster-scoped one.
     found
-        What the API server has; None when there is none.
+        The live template; None when it does not exist.
     """
 
     lookup: TemplateLookup
@@ -86,8 +86,8 @@ class TemplateOverlay:
 class TemplateReader:
     """Reads templates from the API server.
 
-    Reviews that come while a template is being read share the next read of it: what they get is never older
-    than they are, and however many are denied at once, the API server is asked one thing at a time.
+    Reviews that arrive while a template is being read share the next read of it: its result is never older
+    than the review, and each template has at most one read under way, however many reviews are denied.
 
     Parameters
     ----------
@@ -103,24 +103,24 @@ class TemplateReader:
     async def read_again(
         self, templates: TemplateLookup, examination: Examination, seconds: float
     ) -> TemplateLookup:
-        """Return the templates with the one that an examination rests on as the API server has it now.
+        """Return the templates with the live state of the one that an examination rests on.
 
-        These are the very `templates` when nothing is different, so that there is nothing to examine again.
+        Returns the object `templates` itself when nothing differs, so that a second examination is needless.
 
         Parameters
         ----------
         templates
-            The templates as the caches have them.
+            The cached templates.
         examination
-            Of an instance with a ``model_template_id``. Without a template, the names that it may have are
-            tried.
+            Of an instance with a ``model_template_id``. Without a template, all possible names of it are
+            read.
         seconds
-            How long this may take in all: the API server waits for our answer.
+            Timeout in total, as the API server waits for the review.
 
         Raises
         ------
         UnconfirmedError
-            The API server did not answer, or not in time.
+            The API server did not respond in time.
         """
         known = examination.template
         try:
@@ -130,18 +130,18 @@ class TemplateReader:
                     if found is not None or known is not None:
                         return templates if found is known else TemplateOverlay(templates, *address, found)
         except (ApiError, TimeoutError) as error:
-            log.warning("cannot read the template again", error=str(error) or type(error).__name__)
+            log.warning("cannot read the template", error=str(error) or type(error).__name__)
             raise UnconfirmedError from error
         return templates
 
     async def _compiled(self, address: Address, known: CompiledTemplate | None) -> CompiledTemplate | None:
-        """Return a template as it is now: the known one, if it is still that, or None if there is none."""
+        """Return a live template: the known one if it is unchanged; None if it does not exist."""
         try:
             found = await self._read(address)
         except NotFoundError:
             return None
         except ForbiddenError:
-            # An operator for some namespaces may have no right to the cluster's templates.
+            # An operator for some namespaces may have no permission for cluster templates.
             if address.kind is TemplateKind.CLUSTER_MODEL_TEMPLATE:
                 return None
             raise
@@ -152,14 +152,14 @@ class TemplateReader:
         return parse_template({**found, "kind": address.kind.value})
 
     async def _read(self, address: Address) -> Object:
-        """Return what a read gives that begins after this call."""
+        """Return the result of a read that begins after this call."""
         shared = self._next.get(address)
         if shared is None:
             shared = asyncio.create_task(self._fetch(address, self._running.get(address)))
-            # Everybody who wanted to know may have gone meanwhile.
+            # Retrieve the exception, as all callers may have timed out meanwhile.
             shared.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._next[address] = shared
-        # Who gives up must not take the others along.
+        # A caller that times out must not cancel the read of the others.
         return await asyncio.shield(shared)
 
     async def _fetch(self, address: Address, before: asyncio.Task[Object] | None) -> Object:

@@ -90,7 +90,7 @@ async def test_an_answer_that_comes_late_is_the_last_one() -> None:
 async def test_a_loop_that_never_answered_has_no_last_answer() -> None:
     asked, busy = _asked(lambda: None, Clock())
     busy.is_busy = True
-    with pytest.raises(LoopStuckError, match="has not answered yet"):
+    with pytest.raises(LoopStuckError, match="has not responded yet"):
         await asked.now()
     busy.go_on()
     assert await asked.now() is None
@@ -107,7 +107,7 @@ async def test_a_loop_is_stuck_by_the_age_of_the_question(age: float, is_stuck: 
     assert await asked.now() == "fine"
     clock.now += age
     if is_stuck:
-        with pytest.raises(LoopStuckError, match="has done nothing for 30 s"):
+        with pytest.raises(LoopStuckError, match="has been blocked for 30 s"):
             await asked.now()
     else:
         assert await asked.now() == "fine"

@@ -167,7 +167,9 @@ def test_what_went_unseen_is_forgotten_and_acted_upon() -> None:
 
     assert world.cached() == ["ModelInstance/demo", "Deployment/demo"]
     assert world.told() == {"ModelInstance/demo"}
-    assert [(entry["event"], entry["kind"]) for entry in logs] == [("object deleted while not watched", "Service")]
+    assert [(entry["event"], entry["kind"]) for entry in logs] == [
+        ("object deleted while not watched", "Service")
+    ]
 
 
 def test_nothing_is_forgotten_that_is_there() -> None:

@@ -92,7 +92,7 @@ async def test_changed_files_serve_new_connections(tmp_path: Path) -> None:
         await asyncio.to_thread(wait_for, lambda: logs)
         (line,) = logs
         assert line["error"] == (
-            f"cannot serve with the files in {tmp_path}: tls.key does not belong to tls.crt"
+            f"cannot use the certificate in {tmp_path}: tls.key does not belong to tls.crt"
         )
         assert shown_certificate(context, TRUSTED, NAMES[0]) == GOOD.serving.certificate
 
@@ -123,14 +123,14 @@ async def test_another_kind_of_key_replaces_the_former(tmp_path: Path, version: 
     ("content", "message"),
     [
         ({"tls.key": b""}, "cannot read the webhooks' {}/tls.crt: No such file or directory"),
-        ({"tls.crt": b"", "tls.key": b""}, "cannot serve with the files in {}: tls.crt is missing or empty"),
+        ({"tls.crt": b"", "tls.key": b""}, "cannot use the certificate in {}: tls.crt is missing or empty"),
         (
             {"tls.crt": b"garbage", "tls.key": GOOD.data["tls.key"]},
-            "cannot serve with the files in {}: tls.crt is no certificate in PEM form",
+            "cannot use the certificate in {}: tls.crt is no certificate in PEM form",
         ),
         (
             {"tls.crt": GOOD.data["tls.crt"], "tls.key": NEXT.data["tls.key"]},
-            "cannot serve with the files in {}: tls.key does not belong to tls.crt",
+            "cannot use the certificate in {}: tls.key does not belong to tls.crt",
         ),
     ],
 )

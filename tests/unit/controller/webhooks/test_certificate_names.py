@@ -33,7 +33,7 @@ def test_more_names(name: str) -> None:
 
 
 def test_a_name_that_no_certificate_can_have() -> None:
-    with pytest.raises(StartupError, match="no name for a certificate: expected an IP address or an"):
+    with pytest.raises(StartupError, match="not valid in a certificate: expected an IP address or an"):
         ServingCertificate(_client(), "models", extra_names=["größe"])
 
 

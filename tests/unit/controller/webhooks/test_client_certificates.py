@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-UNUSABLE = "cannot use the tokens in {}: expected one a line, 32 to 128 lower-case letters and digits"
+UNUSABLE = "cannot use the tokens in {}: expected one per line, 32 to 128 lower-case letters and digits"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
