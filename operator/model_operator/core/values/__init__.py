@@ -1,1 +1,1 @@
-"""JSON values: types, limits, quantities, violations and merge patches; nothing of Kubernetes."""
+"""JSON values: types, limits, quantities, violations and merge patches. Independent of Kubernetes objects."""

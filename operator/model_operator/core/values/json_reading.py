@@ -1,9 +1,9 @@
-"""Reads JSON that strangers wrote: whatever it holds, the result is safe for code that recurses.
+"""Read untrusted JSON; the result is safe for recursive code, whatever the input.
 
-Readers of JSON recurse on the C stack, and their bounds differ by release: that of Python's own is not lifted
-by ``sys.setrecursionlimit`` from 3.12 on, and what exceeds it raises `RecursionError`. The API server takes
-objects that are nested 10,000 levels deep. So there is one reader for all that comes from outside, with a
-bound of its own; what lies deeper is cut off before anything reads it.
+JSON parsers recurse on the C stack, and their limits differ by release. From Python 3.12 on,
+``sys.setrecursionlimit`` does not raise the limit of Python's own parser, and deeper input raises
+`RecursionError`. The API server accepts objects that are nested 10,000 levels deep. Therefore one parser with
+its own limit reads all input from outside, and deeper levels are cut off before parsing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Final
 import orjson
 
 MAX_LEVELS: Final = 200
-"""Lists and objects within one another that are kept. The deepest that is valid has some 45: a list, an
-object, and a pod template of 32. orjson writes 254, and Python's limit of 1,000 frames leaves 5 a level."""
+"""Maximum nesting of lists and objects. The deepest valid input has some 45 levels: a list, an object, and a
+pod template of 32. orjson writes 254 levels; Python's limit of 1,000 frames leaves 5 for each level."""
 
 _READER_LEVELS: Final = 1024
-"""Levels beyond which orjson refuses to read."""
+"""Maximum nesting that orjson reads."""
 _WRAPPING: Final = _READER_LEVELS - MAX_LEVELS
 _BEFORE, _AFTER = b"[" * _WRAPPING, b"]" * _WRAPPING
 _STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]+|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
@@ -27,10 +27,11 @@ _CUT_OFF: Final = b"null"
 
 
 def read_json(text: bytes) -> Any:
-    """Return what JSON says, with null in place of what is nested deeper than `MAX_LEVELS`.
+    """Parse JSON, with null in place of lists and objects that are nested deeper than `MAX_LEVELS`.
 
-    Never recurses deeper than orjson's own bound, and takes time in proportion to the text. Integers beyond
-    64 bits come as floats, which the API server made of them (`model_operator.core.values.limits`).
+    Never recurses deeper than orjson's own limit; takes time in proportion to the length of the text.
+    Integers beyond 64 bits are returned as floats, as by the API server
+    (`model_operator.core.values.limits`).
 
     Parameters
     ----------
@@ -40,13 +41,13 @@ def read_json(text: bytes) -> Any:
     Raises
     ------
     ValueError
-        It is no JSON by RFC 8259, or holds what nobody can read alike: NaN, half a surrogate pair, a number
-        beyond a double's range.
+        The text is not JSON by RFC 8259, or holds a value that parsers read differently: NaN, half a
+        surrogate pair, or a number beyond the range of a double.
     """
     if _has_few_levels(text):
         return orjson.loads(text)
     try:
-        # orjson measures the depth while it reads, which is twenty times as fast as doing so here.
+        # orjson checks the depth while it reads, which is twenty times as fast as a check in Python.
         value = orjson.loads(b"".join((_BEFORE, text, _AFTER)))
     except ValueError:
         return orjson.loads(cut_off(text))
@@ -56,16 +57,16 @@ def read_json(text: bytes) -> Any:
 
 
 def cut_off(text: bytes, levels: int = MAX_LEVELS) -> bytes:
-    """Return JSON with null in place of each list and object that lies deeper than some levels.
+    """Replace each list and object that is nested deeper than `levels` by null.
 
-    It is not read, so what is no JSON stays none.
+    The text is not parsed, so invalid JSON stays invalid.
 
     Parameters
     ----------
     text
         JSON as UTF-8.
     levels
-        How many lists and objects may lie within one another.
+        Maximum nesting of lists and objects.
     """
     kept: list[bytes] = []
     depth = start = 0
@@ -80,7 +81,7 @@ def cut_off(text: bytes, levels: int = MAX_LEVELS) -> bytes:
             if depth == levels:
                 start = match.end()
     if depth > levels:
-        return text  # It ends within what would be cut off: no JSON.
+        return text  # The text ends inside a part that would be cut off, so it is not JSON.
     return b"".join((*kept, text[start:]))
 
 
@@ -88,12 +89,12 @@ _QUOTE: Final = ord('"')
 
 
 def _has_few_levels(text: bytes) -> bool:
-    """Tell cheaply that a text cannot be too deep: that takes as many brackets."""
+    """Whether the text has too few brackets to be nested too deep; a cheap check."""
     return text.count(b"{") + text.count(b"[") <= MAX_LEVELS
 
 
 def levels_of(value: Any, most: int = MAX_LEVELS) -> int:
-    """Return how many lists and objects lie within one another, counted no further than one beyond `most`.
+    """Return the nesting of lists and objects, counted up to `most` + 1.
 
     Does not recurse.
 
@@ -102,7 +103,7 @@ def levels_of(value: Any, most: int = MAX_LEVELS) -> int:
     value
         A JSON value.
     most
-        Where to stop counting.
+        Level after which the count stops.
     """
     level, depth = [value], 0
     while True:

@@ -1,4 +1,4 @@
-"""JSON values as Python holds them: their types, their equality, a canonical copy, and their encodings."""
+"""JSON values in Python: types, equality, canonical copies and encodings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_INTEGER: Final = 2**53
 """Largest integer that every JSON implementation reads exactly (RFC 8259, section 6)."""
 
 MAPPINGS: Final = (dict, Mapping)
-"""To be asked for in this order: most are dicts, and the question for the abstract type is slow."""
+"""Types for ``isinstance``, in this order: most values are dicts, and the check for the ABC is slow."""
 
 JSON_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
 """The type names of JSON Schema 2020-12."""
@@ -29,7 +29,7 @@ _PYTHON_TYPES: Final = (
     (type(None), "null"),
 )
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-# For what orjson refuses to write: integers beyond 64 bits, halves of surrogate pairs, more than 254 levels.
+# For values that orjson cannot write: integers beyond 64 bits, lone surrogates, more than 254 levels.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _stable: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -37,8 +37,8 @@ _stable: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 def json_type(value: Any) -> str:
     """Return the most specific JSON type of a value.
 
-    ``1.0`` is an integer, as JSON Schema defines it, but not beyond 2^53, where a float no longer says which
-    integer was meant; ``True`` is a boolean only.
+    ``1.0`` is an integer, as JSON Schema defines it, but not beyond 2^53, where a float no longer identifies
+    one integer. ``True`` is a boolean only.
     """
     if isinstance(value, float):
         return "integer" if value.is_integer() and abs(value) <= MAX_INTEGER else "number"
@@ -49,19 +49,20 @@ def json_type(value: Any) -> str:
 
 
 def has_type(value: Any, types: Collection[str]) -> bool:
-    """Whether a value is of one of these JSON types; every integer is a number."""
+    """Whether a value has one of these JSON types; every integer is a number."""
     actual = json_type(value)
     return actual in types or (actual == "integer" and "number" in types)
 
 
 def canonical_copy(value: Any) -> Any:
-    """Return a fresh copy: plain dicts with sorted keys, plain lists, integral floats as integers.
+    """Return a new copy: plain dicts with sorted keys, plain lists, integral floats as integers.
 
-    The API server stores ``1.0`` as ``1`` and sorts keys, so what the command line reads from a file and
-    what the operator reads from the server come out alike. Only for values within the limits: it recurses.
+    The API server stores ``1.0`` as ``1`` and sorts keys. A value that the command line reads from a file
+    therefore has the same copy as one that the operator reads from the server. Recurses, so use it only for
+    values within the limits.
     """
     match value:
-        case str():  # most are, and it spares the slow question for an abstract type
+        case str():  # The usual case; avoids the slow check for an ABC.
             return value
         case dict() | Mapping():
             return {key: canonical_copy(value[key]) for key in sorted(value)}
@@ -73,7 +74,7 @@ def canonical_copy(value: Any) -> Any:
 
 
 def equality_key(value: Any) -> Any:
-    """Return a hashable, equal for equal JSON values: for ``1`` and ``1.0``, but not ``1`` and ``true``."""
+    """Return a hashable key of a JSON value; ``1`` and ``1.0`` have equal keys, ``1`` and ``true`` do not."""
     match value:
         case bool():
             return ("boolean", value)
@@ -95,10 +96,10 @@ def count_elements(value: Any) -> int:
 
 
 def wire_json(value: Any) -> bytes:
-    """Return a value as JSON that YAML parsers read alike; the API server reads server-side applies as YAML.
+    """Encode a value as JSON that a YAML parser reads as the same value.
 
-    YAML takes no escaped pair of surrogates, so characters beyond U+FFFF stand for themselves. Those that it
-    would refuse, or take for the end of a line, are escaped.
+    The API server parses server-side applies as YAML. YAML has no escaped surrogate pairs, so characters
+    beyond U+FFFF are not escaped. Characters that YAML rejects or reads as a line break are escaped.
     """
     try:
         text = orjson.dumps(value)
@@ -111,24 +112,26 @@ def wire_json(value: Any) -> bytes:
 
 
 def json_size(value: Any) -> int:
-    """Return the bytes of a value as JSON: UTF-8, no spaces. Only for values within the limits."""
+    """Return the size of a value as JSON in bytes: UTF-8, no spaces. Only for values within the limits."""
     return len(orjson.dumps(value))
 
 
 def stable_json(value: Any) -> bytes:
-    """Return a value as JSON in one way: ASCII, without spaces, keys sorted.
+    """Encode a value as canonical JSON: ASCII, without spaces, keys sorted.
 
-    It tells true from 1 and 1.0, which to Python are equal. For what is hashed and compared; the value has
-    no cycles. It is what ``json.dumps`` writes, but for floats with an exponent, which no child has.
+    For hashes and comparisons: unlike equality in Python, it distinguishes true from 1 and 1.0. The value
+    must not have cycles. The result equals that of ``json.dumps``, except for floats with an exponent, which
+    no child has.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return _stable(value).encode()
-    # Python's own, which is ten times as slow, escapes what is not ASCII, and DEL.
+    # Python's encoder, which is ten times as slow, escapes DEL and all characters outside of ASCII.
     return text if text.isascii() and b"\x7f" not in text else _stable(value).encode()
 
 
 def is_same_json(value: Any, other: Any) -> bool:
-    """Tell whether two values are the same as JSON: to Python's equality, much cheaper, true is 1 and 1.0."""
+    """Whether two values are the same as JSON."""
+    # Equality in Python is much cheaper, but takes true for 1 and 1.0.
     return bool(value == other) and stable_json(value) == stable_json(other)

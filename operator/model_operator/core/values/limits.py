@@ -1,4 +1,4 @@
-"""Bounds on what is given, checked before anything else looks at it."""
+"""Limits of input values, checked before any other check reads the value."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import noun
 
 MAX_VIOLATIONS: Final = 10
-"""No more than this many faults are reported at once: a status is to be read, and stored, whole."""
+"""Maximum number of violations in one report, so that a status stays readable and small."""
 
 MAX_KEY_CHARACTERS: Final = 256
-"""Keys are part of the path in messages, so they are held much shorter than values."""
+"""Maximum length of a key; much shorter than that of a value, as keys are part of the path in messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a JSON value may be.
+    """The maximum size of a JSON value.
 
     Attributes
     ----------
     size
         Bytes of its canonical JSON: UTF-8, no spaces.
     elements
-        Values inside it: members of objects and items of lists, on all levels.
+        Number of values inside it: members of objects and items of lists, at all levels.
     depth
-        Lists and objects within one another, the outermost not counted.
+        Nesting of lists and objects, without the outermost.
     string
         Bytes of one string in UTF-8.
     """
@@ -46,27 +46,27 @@ class Limits:
 
 
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
-# The slow question for an abstract type comes last.
+# The slow check for an ABC comes last.
 _SCALARS: Final = (str, int, float, NoneType)
 _CONTAINERS: Final = (dict, list, tuple, Mapping)
 _EXPONENTS_FROM: Final = 1e21
-"""From here on Go writes floats with an exponent, and below as integers: the API server makes a float of an
-integer beyond 64 bits, so that nobody can tell which of both was given."""
+"""From this value on Go writes a float with an exponent, below it as an integer. The API server converts an
+integer beyond 64 bits to a float, so below this value an integer and a float cannot be distinguished."""
 _BYTES_PER_CHARACTER: Final = 4
-"""The most that UTF-8 takes."""
+"""Maximum bytes of a character in UTF-8."""
 
 VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
-"""Of parameters. Strings become arguments and variables, of which the kernel takes 128 KiB each."""
+"""Limits of parameters. A string becomes an argument or a variable; the kernel's limit of each is 128 KiB."""
 
 SCHEMA_LIMITS: Final = Limits(size=16 * 1024, elements=4096, depth=24, string=16 * 1024)
-"""Of a parameter schema as written; how deep its subschemas go is the dialect's to say."""
+"""Limits of a parameter schema as written; the dialect limits the nesting of its subschemas."""
 
 
 def check_limits(value: Any, loc: Loc, limits: Limits = VALUE_LIMITS) -> tuple[Violation, ...]:
-    """Return what makes a value too large or no JSON value at all; at most ten.
+    """Return the violations of a value that is too large or not JSON; at most ten.
 
     Takes time in proportion to the limits, not to the value: it stops at the first total that is exceeded.
-    Never raises, whatever it is given: cycles end at the depth.
+    Never raises, whatever the input: a cycle ends at the maximum depth.
 
     Returns
     -------
@@ -78,9 +78,9 @@ def check_limits(value: Any, loc: Loc, limits: Limits = VALUE_LIMITS) -> tuple[V
 
 
 def _fits(value: Any, limits: Limits) -> bool:
-    """Tell cheaply that nothing is wrong, as is usual; False when something might be.
+    """Whether a value is within the limits, as is usual; False if it may not be. A cheap check.
 
-    Level by level, and without the paths that only a violation needs.
+    Goes level by level and computes no paths, which only a violation needs.
     """
     level, depth, elements, characters = [value], 0, 1, 0
     while level:
@@ -133,7 +133,7 @@ class _Walk:
             item, loc, depth = stack.pop()
             seen += 1
             if not isinstance(item, _SCALARS) and isinstance(item, _CONTAINERS):
-                # Counted before any child is looked at: a million keys cost no more than one.
+                # Counted before any child is visited: a million keys cost no more than one.
                 if seen + len(stack) + len(item) > limits.elements + 1:
                     message = f"must have at most {limits.elements} elements, got more"
                     self.refuse(self.loc, message, "too_many_elements")
@@ -193,7 +193,7 @@ class _Walk:
 
     def string(self, item: str, loc: Loc) -> None:
         limit = self.limits.string
-        # Characters first: encoding is what would cost time.
+        # Characters first: encoding is the slow part.
         if len(item) > limit or len(item.encode("utf-8", "surrogatepass")) > limit:
             self.refuse(loc, f"must be a string of at most {limit // 1024} KiB, got more", "string_too_large")
         elif _is_unusable(item):

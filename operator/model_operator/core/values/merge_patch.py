@@ -9,15 +9,15 @@ from model_operator.core.values.json_values import MAPPINGS, is_same_json
 
 
 def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that turns one object into the other; empty when equal.
+    """Return the JSON merge patch (RFC 7386) that changes one object into the other; empty if equal.
 
-    Fields to remove are null in the patch. Null fields in ``wanted`` count as absent, since a merge patch
-    cannot store them; the API server drops them inside lists, too.
+    Fields to remove are null in the patch. Null fields in ``wanted`` count as absent, as a merge patch cannot
+    store them; the API server also drops them inside lists.
     """
     patch: dict[str, Any] = {key: None for key in current if wanted.get(key) is None}
     for key, value in wanted.items():
         old = current.get(key)
-        # Cheaply first: mostly nothing has changed.
+        # The cheap check first: usually nothing has changed.
         if value is None or is_same_json(value, old) or _is_same(value, old):
             continue
         if isinstance(value, Mapping) and isinstance(old, Mapping):
@@ -28,7 +28,7 @@ def merge_patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[s
 
 
 def _is_same(value: Any, other: Any) -> bool:
-    """Compare as JSON does, where true is not 1 as it is to Python; null fields of the value are absent."""
+    """Whether two values are the same as JSON, where true is not 1; null fields of the value are absent."""
     if isinstance(value, str):
         return bool(value == other)
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Texts for terminals and the logs of CI, of which a stranger may have written any part.
+"""Escape untrusted text for terminals and CI logs.
 
-The one place that says which characters may be shown as they are. Control characters and escapes steer a
-terminal, marks of direction and invisible characters show something else than what stands there, and a line
-such as ``::error::`` or ``##[error]`` is a command to GitHub's and Azure's runners.
+This module alone decides which characters are printed unchanged. Control characters and escape sequences
+control a terminal. Bidirectional marks and invisible characters hide what the text says. A line such as
+``::error::`` or ``##[error]`` is a command to the runners of GitHub and Azure.
 """
 
 from __future__ import annotations
@@ -14,39 +14,39 @@ from typing import Any, Final
 
 _SUSPECT: Final = re.compile(r"[^\n\t\x20-\x7e]")
 _BREAKS: Final = re.compile(r"\s{2,}|[\r\n\t]")
-# GitHub: `::` at the beginning of a line, blanks aside; `##[` and `##vso[` anywhere. The last
-# character is escaped, so that what was written before it can stay.
+# GitHub: `::` at the beginning of a line, after optional blanks; `##[` and `##vso[` anywhere. The last
+# character is escaped, so that text that is already written before it can stay.
 _COMMAND: Final = re.compile(r"^([^\S\n]*:):", re.MULTILINE)
 _OLD_COMMAND: Final = re.compile(r"(##\w{0,16})\[", re.ASCII)
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Shown as nothing, though Unicode counts them as letters and marks."""
+"""Invisible characters that Unicode classifies as letters and marks."""
 _BYTE: Final = 0x100
 _PLANE: Final = 0x10000
 
 
 def is_unprintable(character: str) -> bool:
-    """Tell whether a character steers, is not seen, or is none: all but letters, marks, signs and spaces."""
+    """Whether a character is a control, invisible or unassigned: not a letter, mark, symbol or space."""
     if character.isprintable():
         return _INVISIBLE.fullmatch(character) is not None
     return unicodedata.category(character) != "Zs"
 
 
 def has_unprintable(text: str) -> bool:
-    """Tell whether a text, of one line or several, has to be escaped to be shown."""
+    """Whether a text, of one line or several, must be escaped before it is printed."""
     return escaped(text) != text
 
 
 def escaped(text: str, *, commands: bool = False) -> str:
-    """Return a text of any number of lines without what steers terminals or runners; line breaks are kept.
+    """Escape the characters of a text that control terminals or CI runners; line breaks are kept.
 
     Parameters
     ----------
     text
-        Any text.
+        Any text, of any number of lines.
     commands
-        Whether it may hold commands to a runner, because it consists of ours.
+        Whether to keep commands to a runner, for text that consists of our own commands.
     """
     if not text.isascii() or not text.isprintable():
         text = _SUSPECT.sub(_shown, text)
@@ -54,17 +54,17 @@ def escaped(text: str, *, commands: bool = False) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text as a part of one line: breaks become spaces, and the rest is escaped."""
+    """Return a text for use inside one line: line breaks become spaces, and the rest is escaped."""
     return escaped(_BREAKS.sub(_joined, text))
 
 
 def to_json(value: Any, indent: int) -> str:
-    """Return a value as JSON that ends with a line break, with such characters in the escapes of JSON.
+    """Encode a value as JSON with a final line break; unprintable characters are JSON escapes.
 
     Parameters
     ----------
     value
-        Any JSON.
+        A JSON value.
     indent
         Spaces for each level.
     """

@@ -18,13 +18,13 @@ _SCALES = {
     **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
 }
 _MAX_LENGTH = 64
-_EXACT = Context(prec=200)  # digits: more than the longest text and the largest scale can make
+_EXACT = Context(prec=200)  # digits: more than the longest text with the largest scale has
 _FINEST = Decimal("0.001")
 _REMEMBERED = 512
 
 
 def parse_quantity(value: str | float) -> Decimal:
-    """Return the number that a quantity stands for.
+    """Return the number that a quantity represents.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ def parse_quantity(value: str | float) -> Decimal:
     Raises
     ------
     ValueError
-        When the text is no quantity.
+        If the text is not a quantity.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        # The caller wants one error for "no quantity", whatever the type: values come from users.
-        raise ValueError("expected a quantity such as 500m, 2 or 8Gi, got no text")  # noqa: TRY004
+        # Callers expect one error for any invalid quantity, whatever its type: values come from users.
+        raise ValueError("expected a quantity such as 500m, 2 or 8Gi, got another type")  # noqa: TRY004
     text = str(value)
     match = _QUANTITY.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if match is None:
@@ -54,15 +54,15 @@ def parse_quantity(value: str | float) -> Decimal:
 
 
 def canonical_quantity(value: str | float) -> str:
-    """Return one text for all spellings of a quantity: ``1000m``, ``1`` and ``1.0`` are ``1``.
+    """Return the same text for all spellings of a quantity: ``1000m``, ``1`` and ``1.0`` are ``1``.
 
     The API server rewrites quantities when it stores an object, and rounds those of resources up to
-    thousandths, so comparing texts would see drift where there is none.
+    thousandths. A comparison of texts would therefore find drift where there is none.
 
     Raises
     ------
     ValueError
-        When the text is no quantity.
+        If the text is not a quantity.
     """
     return _canonical(value) if isinstance(value, str) else _canonical_number(value)
 
@@ -72,5 +72,5 @@ def _canonical_number(value: str | float) -> str:
     return f"{number:f}" if number else "0"
 
 
-# Models of one template have the same ones, and each look at a model asks for them.
+# Models of one template have the same quantities, and each reconcile compares them.
 _canonical = lru_cache(_REMEMBERED)(_canonical_number)

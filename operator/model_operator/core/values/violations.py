@@ -1,4 +1,4 @@
-"""What is wrong with a user's object, and where: one shape for webhook, status and command line."""
+"""Violations: an error in a user's object and its path, in one form for webhook, status and command line."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One refusal: the reference's ``ValidationError`` without the input, which may be private.
+    """One violation: the platform's ``ValidationError`` without the input, which may be confidential.
 
     Attributes
     ----------
     loc
-        Path of the offending field; starts with ``spec`` (or ``metadata``).
+        Path of the invalid field; starts with ``spec`` (or ``metadata``).
     msg
-        What was expected and what kind of value was got, never the value itself.
+        What was expected and what kind of value was found, never the value itself.
     type
         Stable machine-readable code, for example ``missing``, ``type``, ``enum``.
     """
@@ -39,7 +39,7 @@ class Violation:
 
 
 class InvalidObjectError(ValueError):
-    """An object that breaks a rule; carries every violation found.
+    """An object breaks a rule; the error carries all violations that were found.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class InvalidObjectError(ValueError):
 
 
 def sort_violations(violations: Iterable[Violation]) -> tuple[Violation, ...]:
-    """Return the violations sorted by path, indices numerically, without repeats."""
+    """Return the violations sorted by path, indices numerically, without duplicates."""
     return tuple(sorted(set(violations), key=_sort_key))
 
 
@@ -63,9 +63,9 @@ def _sort_key(violation: Violation) -> tuple[Any, ...]:
 
 
 def format_loc(loc: Loc) -> str:
-    """Return the path as kubectl prints one: ``spec.deployments[0].name``, ``metadata.labels[a.b/c]``.
+    """Return the path in the form of kubectl: ``spec.deployments[0].name``, ``metadata.labels[a.b/c]``.
 
-    A key that is no plain name stands in brackets, and what a terminal would not show in it is escaped.
+    A key that is not a plain name is in brackets, with unprintable characters escaped.
     """
     text = ""
     for part in loc:

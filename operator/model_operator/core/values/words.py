@@ -1,4 +1,4 @@
-"""Words for JSON values and types in messages."""
+"""Wording of messages: names of JSON values and types, counts, lists and short quotations."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SHOWN_CHARACTERS: Final = 200
 
 
 def noun(value: Any) -> str:
-    """Return what kind of value this is, in words: ``an integer``, ``null``; for any Python value."""
+    """Return the kind of a value in words, such as ``an integer`` or ``null``; for any Python value."""
     try:
         return _NOUNS[json_type(value)]
     except TypeError:
-        # YAML files have dates and sets, which the API server never sends.
+        # YAML files may hold dates and sets, which the API server never sends.
         return f"a value of type {type(value).__name__}"
 
 
 def nouns(types: Collection[str]) -> str:
-    """Return JSON types in words: ``a string``, ``a string or null``."""
+    """Return JSON types in words, such as ``a string or null``."""
     if "number" in types:
         types = set(types) - {"integer"}  # every integer is a number
     return alternatives([_NOUNS[name] for name in JSON_TYPES if name in types])
@@ -48,12 +48,12 @@ def alternatives(texts: Sequence[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value of the *template* as JSON, cut to a length fit for a message."""
+    """Return a value of the *template* as JSON, shortened for a message."""
     return shorten(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
 def shown_list(values: Sequence[Any]) -> str:
-    """Return values of the template as JSON, comma separated; what does not fit is counted."""
+    """Return values of the template as JSON, comma separated; values that do not fit are counted."""
     kept: list[str] = []
     for value in values:
         kept.append(shown(value))
@@ -63,5 +63,5 @@ def shown_list(values: Sequence[Any]) -> str:
 
 
 def shorten(text: str) -> str:
-    """Cut a text of the template to a length fit for a message."""
+    """Shorten a text of the template for a message."""
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
