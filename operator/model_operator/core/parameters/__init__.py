@@ -1,1 +1,1 @@
-"""The parameters of a template: their schema in either form, validation of values, examples."""
+"""The parameters of a template: their schema in both forms, validation of values, examples."""

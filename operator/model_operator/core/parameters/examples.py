@@ -1,4 +1,4 @@
-"""Example parameters of a template: what an instance could give, found in the template's own schema."""
+"""Example parameters: valid parameters of an instance, derived from the template's schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEXTS: Final = (
     "https://example.com/example",
     "s3://example/example",
 )
-"""What is tried where any text will do, until one fits ``pattern`` and lengths."""
+"""Candidates for a string, tried in order until one fits ``pattern`` and lengths."""
 
 _FORMATS: Final = {
     "date": "2025-01-31",
@@ -42,19 +42,20 @@ _FORMATS: Final = {
 
 
 class _NoValueError(Exception):
-    """There is no example of a schema."""
+    """No example of the schema was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleParameters:
-    """What was found.
+    """The result of a search for example parameters.
 
     Attributes
     ----------
     values
-        Parameters by name, valid under the schema. None when none were found.
+        Parameters by name, valid under the schema; None if none were found.
     missing
-        The parameters that stand in the way, sorted; empty when it is a rule over several of them.
+        Names of the parameters without a valid example, sorted; empty if the cause is a rule over several
+        parameters.
     """
 
     values: dict[str, Any] | None
@@ -62,22 +63,22 @@ class ExampleParameters:
 
 
 def example_parameters(schema: ParameterSchema, stated_only: Collection[str] = ()) -> ExampleParameters:
-    """Return parameters that an instance could give.
+    """Return valid parameters for an instance.
 
-    The whole of ``examples`` of the schema comes first. Otherwise each parameter is, in this order, its first
-    example, default or ``enum`` value. A required parameter without any of them gets a made-up value, the
-    simplest that its types, bounds, lengths, ``format`` and ``pattern`` allow, where one is easily found.
+    The first of the schema's own ``examples`` is preferred. Otherwise each parameter gets its first example,
+    default or ``enum`` value, in this order. A required parameter with none of them gets a generated value:
+    the simplest that its types, bounds, lengths, ``format`` and ``pattern`` allow, if it is easy to find.
 
     Parameters
     ----------
     schema
         The parameters.
     stated_only
-        Those for which a made-up value will not do, since something depends on what it is.
+        Names of parameters that must not get a generated value, since something depends on their value.
 
     Notes
     -----
-    Takes no longer than a validation: all that is tried is paid from one budget.
+    Takes no longer than one validation: all candidates share one budget.
     """
     maker = _Maker(schema)
     missing: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ def example_parameters(schema: ParameterSchema, stated_only: Collection[str] = (
 
 
 class _Maker:
-    """Finds values for schemas; what it does is bounded over all of them together."""
+    """Finds values for schemas; one budget bounds the work for all of them."""
 
     def __init__(self, schema: ParameterSchema) -> None:
         self.parameters = schema
@@ -99,7 +100,7 @@ class _Maker:
         self._left = VALUE_LIMITS.elements
 
     def candidates(self, stated_only: frozenset[str]) -> Iterator[Mapping[str, Any]]:
-        """Yield what may be valid, the most telling first."""
+        """Yield candidates that may be valid, the most informative first."""
         schema = self.parameters
         yield from schema.schema.get("examples", ())[:1]
         given: dict[str, Any] = {}
@@ -119,7 +120,7 @@ class _Maker:
         yield {name: value for name, value in given.items() if name in schema.required}
 
     def _value(self, schema: Any, *, invent: bool) -> Any:
-        """Return a value for a schema; made up, as a whole or in parts, only if asked to."""
+        """Return a value for a schema; generated, in whole or in part, only if `invent` is true."""
         self._left -= 1
         if schema is False or self._left < 0:
             raise _NoValueError
@@ -161,7 +162,7 @@ class _Maker:
                 yield None
 
     def _list(self, flat: Mapping[str, Any]) -> list[Any]:
-        """Return a list that is not empty, if it may be so: more depends on it."""
+        """Return a list, not empty if the schema allows it: such an example shows more."""
         least = max(flat.get("minItems", 0), 1)
         length = min(least, flat.get("maxItems", least))
         first, rest = flat.get("prefixItems", ()), flat.get("items", True)
@@ -179,7 +180,7 @@ class _Maker:
 
 
 def _flat(schema: Any) -> Mapping[str, Any]:
-    """Return the keywords of a schema with those of its branches, the first one of several alternatives."""
+    """Return the keywords of a schema and its branches; of several alternatives only the first."""
     if not isinstance(schema, Mapping):
         return {}
     branches = [*schema.get("allOf", ()), *schema.get("anyOf", ())[:1], *schema.get("oneOf", ())[:1]]

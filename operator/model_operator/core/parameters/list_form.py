@@ -11,7 +11,7 @@ from model_operator.core.values.violations import InvalidObjectError, Loc, Viola
 from model_operator.core.values.words import noun
 
 LIST_KEY: Final = "parameters"
-"""The one key of the list form."""
+"""The only key of the list form."""
 
 _TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _PLATFORM_NAMES: Final = {json_name: name for name, json_name in _TYPES.items()}
@@ -19,7 +19,7 @@ _KEYS: Final = ("name", "type", "description", "required")
 
 
 def schema_of_list(written: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
-    """Return the JSON Schema that a list of parameters means.
+    """Convert a list of parameters to a JSON Schema.
 
     Raises
     ------
@@ -30,7 +30,9 @@ def schema_of_list(written: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
     entries = written[LIST_KEY]
     faults = [
         Violation(
-            (*loc, key), f"must not stand beside `{LIST_KEY}`, which is the whole schema", "extra_forbidden"
+            (*loc, key),
+            f"cannot be combined with `{LIST_KEY}`, which is the whole schema",
+            "extra_forbidden",
         )
         for key in sorted(written.keys() - {LIST_KEY})
     ]
@@ -58,7 +60,7 @@ def schema_of_list(written: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
 
 
 def _faults(entry: Any, loc: Loc, names: set[str]) -> list[Violation]:
-    """Return what is wrong with one entry; `names` are those before it, and gets its own."""
+    """Return the violations of one entry; its name is added to `names`, those of the entries before it."""
     if not isinstance(entry, dict):
         return [Violation(loc, f"must be an object of {', '.join(_KEYS)}, got {noun(entry)}", "dict_type")]
     faults = [

@@ -1,4 +1,4 @@
-"""A template's parameter schema: both written forms become one JSON Schema that says what may be given."""
+"""The parameter schema of a template: both written forms are converted to one JSON Schema."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from model_operator.core.values.words import noun
 
 @dataclass(frozen=True)
 class ParameterSchema:
-    """A checked, normalised parameter schema; made by `parse_parameter_schema` only.
+    """A checked, normalised parameter schema; only `parse_parameter_schema` creates one.
 
     Attributes
     ----------
     schema
         JSON Schema 2020-12 with an object root; ``type``, ``properties`` and ``additionalProperties`` are
-        always there, ``$schema`` never. Read-only: what is compiled from it is kept.
+        always present, ``$schema`` never. Read-only: its compiled form is cached.
     """
 
     schema: dict[str, Any]
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The declared parameters: name to its schema."""
+        """Schemas of the declared parameters, by name."""
         properties: dict[str, Any] = self.schema["properties"]
         return properties
 
     @cached_property
     def required(self) -> frozenset[str]:
-        """Names that every instance must give, unless they have a default."""
+        """Names of the parameters that every instance must set, unless they have a default."""
         return frozenset(self.schema.get("required", ()))
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:
-        """Name to default value, of those parameters that have one."""
+        """Default values by name, of the parameters that have one."""
         return {
             name: schema["default"]
             for name, schema in self.properties.items()
@@ -68,11 +68,11 @@ class ParameterSchema:
         return name in self.properties
 
     def always_has_value(self, name: str) -> bool:
-        """Whether every valid instance has a value for it: it is required or has a default."""
+        """Whether every valid instance has a value for the parameter: it is required or has a default."""
         return name in self.required or name in self.defaults
 
     def types(self, name: str) -> frozenset[str]:
-        """Return the JSON types that a value may have, of `core.values.json_values.JSON_TYPES`.
+        """Return the JSON types of the parameter's values, from `core.values.json_values.JSON_TYPES`.
 
         ``number`` always comes with ``integer``; ``integer`` alone means integers only. Empty when the
         parameter is not declared.
@@ -80,45 +80,45 @@ class ParameterSchema:
         return possible_types(self.properties[name]) if self.declares(name) else frozenset()
 
     def item_types(self, name: str) -> frozenset[str]:
-        """Return the JSON types that an item of its list may have; empty when its value can be no list."""
+        """Return the JSON types of the items of the parameter's list; empty if its value cannot be a list."""
         return possible_item_types(self.properties[name]) if self.declares(name) else frozenset()
 
     def has_enum(self, name: str) -> bool:
-        """Whether only values that the template lists can be given (``enum``, ``const``)."""
+        """Whether the template lists all allowed values of the parameter (``enum``, ``const``)."""
         return self.declares(name) and is_closed(self.properties[name])
 
     def items_have_enum(self, name: str) -> bool:
-        """Whether the items of its list can only be values that the template lists."""
+        """Whether the template lists all allowed items of the parameter's list."""
         return self.declares(name) and has_closed_items(self.properties[name])
 
     def is_secret_ref(self, name: str) -> bool:
-        """Whether its value is ``{name, key}`` of a Secret (``x-secret-ref: true``)."""
+        """Whether the parameter's value is ``{name, key}`` of a Secret (``x-secret-ref: true``)."""
         schema = self.properties.get(name)
         return isinstance(schema, Mapping) and SECRET_REF in schema
 
 
 def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> ParameterSchema:
-    """Check a parameter schema as the template's author wrote it, and normalise it.
+    """Check a parameter schema as the template owner wrote it, and normalise it.
 
     Parameters
     ----------
     raw
-        Nothing: there are no parameters. ``{"parameters": [{name, type, description, required}, …]}``: the
-        platform's list form; no keyword of JSON Schema has that name, so the key decides. Anything else is
-        a JSON Schema of the parameters as one object, `core.parameters.schemas.dialect`. Parameters
-        that are not declared are refused unless it gives ``additionalProperties``.
+        None: there are no parameters. ``{"parameters": [{name, type, description, required}, …]}``: the
+        platform's list form, identified by its key, which is not a keyword of JSON Schema. Anything else: a
+        JSON Schema of the parameters as one object (`core.parameters.schemas.dialect`). Undeclared
+        parameters are rejected unless the schema has ``additionalProperties``.
     loc
         Path of the schema, such as ``("spec", "model_creation_parameters_schema")``.
 
     Returns
     -------
     ParameterSchema
-        Equal for equal schemas, in whatever order their keys were written.
+        Equal for equal schemas, whatever the order of their keys.
 
     Raises
     ------
     InvalidObjectError
-        With at most ten violations, whose paths start with `loc` and lead to what the author wrote.
+        With at most ten violations, whose paths start with `loc` and refer to the schema as written.
     """
     return _no_parameters() if raw is None else _parsed(raw, loc)
 
@@ -141,7 +141,7 @@ def _parsed(raw: Any, loc: Loc) -> ParameterSchema:
     written = {"type": "object", "properties": {}, "additionalProperties": False, **written}
     _raise_if_any(check_dialect(written, loc))
     _raise_if_any(secret_ref_faults(written, loc))
-    written.pop("$schema", None)  # jsonschema would take it for an order to use its own validator
+    written.pop("$schema", None)  # with it, jsonschema would use its own validator
     schema = ParameterSchema(canonical_copy(with_secret_shape(written)))
     _raise_if_any(stated_value_faults(schema.schema, loc))
     return schema

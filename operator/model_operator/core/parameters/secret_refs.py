@@ -1,4 +1,4 @@
-"""Parameters that name a key of a Secret: ``x-secret-ref: true`` and the value ``{name, key}``."""
+"""Parameters that refer to a key of a Secret: ``x-secret-ref: true``, with a value ``{name, key}``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHAPE: Final[Mapping[str, Any]] = {
 
 
 def secret_ref_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
-    """Return which keywords contradict a parameter's being a secret reference; at most ten faults.
+    """Return the keywords that a secret reference cannot have; at most ten violations.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def secret_ref_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, .
     faults = [
         Violation(
             (*loc, "properties", name, keyword),
-            f"cannot stand beside {SECRET_REF}: the value is always {{name, key}}",
+            f"cannot be combined with {SECRET_REF}: the value is always {{name, key}}",
             "secret_ref",
         )
         for name, parameter in sorted(schema["properties"].items())
@@ -55,7 +55,7 @@ def secret_ref_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, .
 
 
 def with_secret_shape(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema with the shape of the value written out wherever a parameter is marked."""
+    """Return the schema in which each secret reference has the schema of its value."""
     properties = {
         name: {**parameter, **_SHAPE} if _is_marked(parameter) else _unmarked(parameter)
         for name, parameter in schema["properties"].items()
@@ -64,7 +64,7 @@ def with_secret_shape(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_secret_refs(schema: Mapping[str, Any], loc: Loc) -> Iterator[Violation]:
-    """Yield the parameters by which an instance may name any Secret of its namespace.
+    """Yield the parameters with which an instance can refer to any Secret in its namespace.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def open_secret_refs(schema: Mapping[str, Any], loc: Loc) -> Iterator[Violation]
     for name, parameter in sorted(schema["properties"].items()):
         if _is_marked(parameter) and not is_closed(parameter):
             message = (
-                "lets whoever writes an instance name any Secret of its namespace; list the allowed ones in "
+                "lets the author of an instance use any Secret in its namespace; list the allowed ones in "
                 'enum, such as [{"name": "hugging-face", "key": "token"}]'
             )
             yield Violation((*loc, "properties", name), message, "open_secret_ref")
@@ -87,7 +87,7 @@ def _is_marked(parameter: Any) -> bool:
 
 
 def _unmarked(parameter: Any) -> Any:
-    """Return it without ``x-secret-ref: false``, which says nothing."""
+    """Return the schema without ``x-secret-ref: false``, which has no effect."""
     if not isinstance(parameter, Mapping):
         return parameter
     return {keyword: value for keyword, value in parameter.items() if keyword != SECRET_REF}

@@ -1,25 +1,25 @@
-"""Checks the parameters of an instance against its template's schema: the one function for all who ask.
+"""Check the parameters of an instance against its template's schema.
 
-Violations have these codes; they and the messages never hold the value that was given. Where pydantic has a
-code for the fault it is pydantic's, as on the platform.
+Webhook, reconciler and command line all use this one function. Codes and messages never hold the value of a
+parameter. If pydantic has a code for the violation, it is pydantic's, as on the platform.
 
 ============================================ ===================================================
-``missing``                                  a required parameter or field is not given
-``extra_forbidden``                          it is not declared
-``string_type`` ``int_type`` ``float_type``  the value is of another type; ``type`` where several
-``bool_type`` ``list_type`` ``dict_type``    types are allowed
+``missing``                                  a required parameter or field is missing
+``extra_forbidden``                          a parameter or field is not declared
+``string_type`` ``int_type`` ``float_type``  the value has another type; ``type`` if several types are
+``bool_type`` ``list_type`` ``dict_type``    allowed
 ``none_required`` ``type``
-``enum``                                     it is none of the listed values
+``enum``                                     the value is not in the list of allowed values
 ``greater_than_equal`` ``less_than_equal``   a number is out of bounds
 ``greater_than`` ``less_than``
-``multiple_of``                              a number is between the steps
+``multiple_of``                              a number is not a multiple of ``multipleOf``
 ``string_too_short`` ``string_too_long``     a string's length in characters is out of bounds
 ``string_pattern_mismatch``                  a string does not match ``pattern``
 ``string_format``                            a string does not have the ``format``
 ``too_short`` ``too_long``                   a list or an object has too few or too many members
 ``not_unique``                               a list's item repeats an earlier one
-``any_of`` ``one_of``                        none, or more than one, of several alternatives fits
-``not_allowed``                              the value is one that ``not`` excludes
+``any_of`` ``one_of``                        no alternative fits, or more than one of ``oneOf``
+``not_allowed``                              ``not`` excludes the value
 ``too_many_elements`` ``too_large``          the limits of `model_operator.core.values.limits`
 ``too_deep`` ``string_too_large``
 ``key_too_long`` ``int_out_of_range``
@@ -46,26 +46,26 @@ from model_operator.core.values.words import noun
 def validate_parameters(
     schema: ParameterSchema, given: Mapping[str, Any] | None, loc: Loc, budget: Budget | None = None
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
-    """Apply the defaults and check the values. Never raises; takes less than 50 ms whatever is given.
+    """Apply the defaults and check the values. Never raises; takes less than 50 ms, whatever the input.
 
     Parameters
     ----------
     schema
         The template's parameters.
     given
-        The instance's parameters by name. A parameter given as null counts as given.
+        The instance's parameters by name. A parameter that is null counts as set.
     loc
         Path of the parameters, such as ``("spec", "model_creation_parameters")``.
     budget
-        What is left of the work of several checks against this schema; otherwise a budget of its own.
+        Remaining budget, shared by several checks against this schema. Default: a new budget.
 
     Returns
     -------
     values : dict
-        The parameters with defaults applied, a canonical copy: keys sorted, ``1.0`` as ``1``. Empty when
-        they exceed the limits; otherwise there even when they are invalid, for who wants to show them.
+        A canonical copy of the parameters with defaults applied: keys sorted, ``1.0`` as ``1``. Empty if they
+        exceed the limits. Returned also if they are invalid, so that a caller can show them.
     violations : tuple of Violation
-        The first ten faults found, sorted by path; empty when the values are valid.
+        The first ten violations, sorted by path; empty if the values are valid.
     """
     if given is not None and not isinstance(given, Mapping):
         return {}, (Violation(loc, f"must be an object, got {noun(given)}", "dict_type"),)

@@ -1,1 +1,1 @@
-"""The dialect of JSON Schema in which templates describe parameters, and its evaluation in bounded time."""
+"""The JSON Schema dialect of parameter schemas, and its evaluation in bounded time."""

@@ -1,4 +1,4 @@
-"""The keywords that combine schemas: which alternative was meant, when none fits."""
+"""The keywords that combine schemas, with messages for the alternative that the user probably meant."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def _errors(validator: Any, value: Any, branch: Any) -> list[ValidationError]:
 def _explain(
     validator: Any, value: Any, branches: Sequence[Any], failures: Sequence[list[ValidationError]]
 ) -> Errors:
-    """Say what a value that fits no alternative should be.
+    """Yield the errors of a value that fits no alternative.
 
-    An alternative whose type fits is what the user meant: if there is just one, its errors are the answer.
+    The user probably meant an alternative whose type fits. If there is only one, its errors are reported.
     """
     types = [budget_of(validator).types(branch) for branch in branches]
     expected = frozenset[str]().union(*types)
@@ -86,4 +86,4 @@ def _explain(
 
 
 CHECKS: Final[dict[str, Keyword]] = {"allOf": _all_of, "anyOf": _any_of, "oneOf": _one_of, "not": _not}
-"""Keyword to its check."""
+"""Checks by keyword."""

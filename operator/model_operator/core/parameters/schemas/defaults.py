@@ -1,4 +1,4 @@
-"""Fills in the defaults of a schema, for parameters and for fields of nested objects."""
+"""Apply the defaults of a schema to parameters and to fields of nested objects."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from model_operator.core.values.json_values import canonical_copy
 
 
 def with_defaults(schema: Any, value: Any) -> Any:
-    """Return a fresh canonical copy of a value in which every missing field with a default has it.
+    """Return a new canonical copy of a value with the defaults of its missing fields.
 
-    A field that is given, be it null, keeps its value. Fields of a nested object are filled when the object
-    is there, as the API server does for a CustomResourceDefinition. Items of lists are not filled, nor what
-    ``anyOf`` and its like say: so every default is used at most once, and the result stays small.
+    A field that is set keeps its value, also null. Fields of a nested object get defaults only if the object
+    is present, as in a CustomResourceDefinition. Items of lists get no defaults, and defaults inside
+    ``anyOf``, ``oneOf`` and ``allOf`` are ignored. Every default is thus used at most once, and the result
+    stays small.
     """
     if not isinstance(value, Mapping):
         return canonical_copy(value)

@@ -1,7 +1,7 @@
-"""Checks that a schema keeps to the dialect: JSON Schema 2020-12 without what is unsafe or ambiguous.
+"""Check that a schema conforms to the dialect: JSON Schema 2020-12 without unsafe or ambiguous keywords.
 
-The metaschema is not consulted: going through it takes about a millisecond for each subschema. Tests hold
-that whatever passes here is valid under the metaschema, too.
+The check does not use the metaschema, which takes about a millisecond for each subschema. Tests verify that
+every schema that passes this check is valid under the metaschema.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import noun
 
 MAX_DEPTH: Final = 4
-"""Schemas within one another; those of the parameters themselves are at depth 1."""
+"""Maximum nesting of schemas; the schemas of the parameters are at depth 1."""
 
 MAX_PROPERTIES: Final = 64
-"""Properties of one object."""
+"""Maximum number of properties of an object."""
 
 MAX_ALTERNATIVES: Final = 8
-"""Members of one ``anyOf``, ``oneOf`` or ``allOf``."""
+"""Maximum number of members of ``anyOf``, ``oneOf`` or ``allOf``."""
 
 MAX_PROGRAM: Final = 16_000
-"""Instructions of all patterns of a schema together: about 6 ms to compile."""
+"""Maximum number of RE2 instructions of all patterns of a schema; they compile in about 6 ms."""
 
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]{0,62}")
 _BELOW: Final = {"root": "parameter", "parameter": "field", "field": "field"}
@@ -50,21 +50,21 @@ _BOUNDS: Final = (
     ("minLength", "maxLength", False),
     ("minItems", "maxItems", False),
 )
-"""Two keywords that bound the same, and whether a value may not be both bounds."""
+"""Lower and upper bound of the same measure, and whether one of them is exclusive."""
 _YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 class _EnoughError(Exception):
-    """Ten faults are found."""
+    """The maximum number of violations is reached."""
 
 
 def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
-    """Return where a parameter schema leaves the dialect; at most ten faults.
+    """Return the violations of the dialect in a parameter schema; at most ten.
 
     Parameters
     ----------
     schema
-        An object schema, its size within `model_operator.core.values.limits.SCHEMA_LIMITS`.
+        An object schema within `model_operator.core.values.limits.SCHEMA_LIMITS`.
     loc
         Path of the schema.
 
@@ -82,9 +82,9 @@ def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
 
 
 def parameter_name_fault(name: str) -> str | None:
-    """Return what is wrong with a parameter's name, if anything.
+    """Return the fault of a parameter's name, or None.
 
-    Names become environment variables and are keys in people's YAML: YAML 1.1 reads ``on`` as a boolean.
+    A name becomes an environment variable and a key in YAML files; YAML 1.1 reads ``on`` as a boolean.
     """
     if not _NAME.fullmatch(name):
         return "a parameter's name must be 1 to 63 letters, digits or _, and not start with a digit"
@@ -104,10 +104,10 @@ class _Checker:
             raise _EnoughError
 
     def schema(self, schema: Any, loc: Loc, *, depth: int, place: str) -> None:
-        """Check a schema and those in it.
+        """Check a schema and its subschemas.
 
-        `place` is the keyword that holds it, but ``parameter`` or ``field`` for a property that is reached
-        through properties alone, where defaults are filled in.
+        `place` is the keyword that holds the schema. It is ``parameter`` or ``field`` for a property on a
+        path of ``properties`` alone, where defaults apply.
         """
         if depth > MAX_DEPTH:
             self.refuse(loc, f"schemas must be nested at most {MAX_DEPTH} levels deep", "schema_too_deep")
@@ -138,14 +138,14 @@ class _Checker:
             self.refuse(loc, *instead_of(keyword))
 
     def plain(self, keyword: str, value: Any, loc: Loc, *, place: str) -> None:
-        """Check a keyword that holds no schema."""
+        """Check a keyword without subschemas."""
         expected = SHAPES[keyword](value)
         if expected:
             self.refuse(loc, f"must be {expected}")
         elif keyword == "pattern":
             self.pattern(value, loc)
         elif keyword == "default" and place not in {"parameter", "field"}:
-            self.refuse(loc, "would never be used here; give one to the parameter", "unused_default")
+            self.refuse(loc, "has no effect here; give the parameter a default", "unused_default")
         elif keyword == SECRET_REF and place != "parameter":
             self.refuse(loc, "only a parameter as a whole can be a secret reference", "secret_ref")
 
@@ -177,12 +177,12 @@ class _Checker:
         except PatternError as error:
             self.refuse(loc, str(error), "pattern_syntax")
         if self.program > MAX_PROGRAM:
-            self.program = 0  # told once
+            self.program = 0  # reported once
             message = "the patterns of this schema are too large together; simplify them"
             self.refuse(loc, message, "pattern_syntax")
 
     def together(self, schema: Mapping[str, Any], loc: Loc) -> None:
-        """Check what depends on two keywords, each of which is right by itself."""
+        """Check the combinations of keywords that are valid each on its own."""
         if schema.get("uniqueItems") and not possible_item_types(schema) <= SCALAR_TYPES:
             message = "needs items of scalar types; say which, as in items: {type: string}"
             self.refuse((*loc, "uniqueItems"), message, "unique_items")

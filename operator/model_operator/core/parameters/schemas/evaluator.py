@@ -1,4 +1,4 @@
-"""Evaluates a schema of the dialect with jsonschema: lazily, within a budget, without ever fetching."""
+"""Evaluate a schema of the dialect with jsonschema: lazily, within a budget, without fetching anything."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _paid(check: Keyword) -> Keyword:
 _Validator: Any = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {name: _paid(check) for name, check in _CHECKS.items()}
 )
-# The default registry fetches http addresses and reads files; an empty one knows nothing.
+# The default registry fetches HTTP URLs and reads files; an empty one does neither.
 _VALIDATOR: Any = _Validator({}, registry=referencing.Registry())
 
 
 class Evaluator:
-    """A schema made ready for evaluation; costs milliseconds to make, so keep it.
+    """A compiled schema; compiling takes milliseconds, so reuse it.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Evaluator:
         self._validator = _VALIDATOR.evolve(schema=self._schema)
 
     def _assertions(self, schema: Any) -> Any:
-        """Return the schema without annotations: thousands of them would be skipped anew for every value."""
+        """Return the schema without annotations, which every check would have to skip again."""
         if not isinstance(schema, Mapping):
             return schema
         kept: dict[str, Any] = {}
@@ -68,7 +68,7 @@ class Evaluator:
         return kept
 
     def budget(self, units: int = WORK_LIMIT) -> Budget:
-        """Return a fresh budget, for checks that are to share one."""
+        """Return a new budget, for checks that share one."""
         return Budget(self._schema, self._patterns, units)
 
     def violations(
@@ -79,18 +79,18 @@ class Evaluator:
         schema: Mapping[str, Any] | None = None,
         budget: Budget | None = None,
     ) -> Iterator[Violation]:
-        """Check a value, yielding its faults as they are found; never raises.
+        """Check a value and yield its violations lazily; never raises.
 
         Parameters
         ----------
         value
             A JSON value of plain dicts and lists, within the limits.
         loc
-            Path of the value; the paths of its faults start with it.
+            Path of the value; the paths of its violations start with it.
         schema
-            A part of the schema to check against; otherwise all of it.
+            The part of the schema to check against. Default: the whole schema.
         budget
-            What is left of the work of several checks; otherwise a budget of its own.
+            Remaining budget, shared by several checks. Default: a new budget.
         """
         try:
             validator = self._validator.evolve(format_checker=budget or self.budget())
@@ -100,10 +100,10 @@ class Evaluator:
                 yield Violation((*loc, *error.path), error.message, str(error.validator))
         except WorkLimitError:
             message = (
-                "has too many elements for how complex its schema is; give fewer, or simplify the schema"
+                "has too many elements for the complexity of its schema; give fewer, or simplify the schema"
             )
             yield Violation(loc, message, "too_complex")
-        except Exception:  # noqa: BLE001 - what cannot be checked must not pass, nor end the caller
+        except Exception:  # noqa: BLE001 - a value that cannot be checked must be rejected, without an error in the caller
             yield Violation(
                 loc, "could not be checked against its schema; simplify the schema", "not_checkable"
             )

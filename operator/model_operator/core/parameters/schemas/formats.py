@@ -1,4 +1,4 @@
-"""The values of the ``format`` keyword that are asserted; others are refused in a schema."""
+"""The supported values of the ``format`` keyword; the dialect rejects all others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from model_operator.core.parameters.schemas.patterns import Pattern, compile_pat
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: what it looks like, and a check in linear time.
+    """One format: its description, and a check in linear time.
 
     Attributes
     ----------
     description
-        What the value must be, with an example, for messages.
+        Description of a valid value with an example, for messages.
     accepts
         Whether a string has the format.
     max_characters
-        Longer strings never have it, so they are not looked at.
+        Maximum length; a longer string is rejected without a check.
     """
 
     description: str
@@ -64,7 +64,7 @@ def _is_date(text: str) -> bool:
 
 
 def _is_date_time(text: str) -> bool:
-    """Whether it is a date-time of RFC 3339, section 5.6."""
+    """Whether the text is a date-time of RFC 3339, section 5.6."""
     if not _looks_like_date_time(text) or not _is_date(text[:10]):
         return False
     hour, minute, second = (int(part) for part in (text[11:13], text[14:16], text[17:19]))
@@ -103,7 +103,7 @@ FORMATS: Final[dict[str, Format]] = {
     "uri": Format("a URI such as https://example.com/model", _is_uri, 8192),
     "uuid": Format("a UUID such as 123e4567-e89b-12d3-a456-426614174000", _is_uuid, 36),
 }
-"""Format name to its check. Strings only: values of other types always pass, as JSON Schema says."""
+"""Formats by name. They apply to strings only; values of other types pass, as JSON Schema defines."""
 
 
 def has_format(value: str, name: str) -> bool:

@@ -1,7 +1,7 @@
 """The checks of the dialect's keywords: in linear time, with messages that never hold the value.
 
-Each function has jsonschema's signature for a keyword and yields its errors. An error's ``validator`` is the
-violation's type code, its ``message`` the violation's message; its path is relative to the value at hand.
+Each function has jsonschema's signature of a keyword and yields its errors. An error's ``validator`` is the
+code of the violation, its ``message`` the message; its path is relative to the checked value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jsonschema import ValidationError
 from model_operator.core.parameters.schemas.budget import Budget
 from model_operator.core.parameters.schemas.formats import FORMATS, has_format
 from model_operator.core.values.json_values import has_type, json_type
-from model_operator.core.values.words import noun, nouns, shorten, shown_list
+from model_operator.core.values.words import noun, nouns, plural, shorten, shown_list
 
 Errors: TypeAlias = Iterator[ValidationError]
 Keyword: TypeAlias = Callable[[Any, Any, Any, Mapping[str, Any]], Errors]
@@ -36,21 +36,21 @@ _SUGGESTIONS: Final = 3  # finding one takes up to 3 ms
 
 
 def refusal(code: str, message: str, *path: str | int) -> ValidationError:
-    """Return an error with a type code and a message, at a path below the value at hand."""
+    """Return an error with a code and a message, at a path relative to the checked value."""
     return ValidationError(message, validator=code, path=path)
 
 
 def budget_of(validator: Any) -> Budget:
-    """Return what the keywords of this check share."""
+    """Return the budget that the keywords of this check share."""
     budget: Budget = validator.format_checker
     return budget
 
 
 def descend(validator: Any, value: Any, schema: Any, *path: str | int) -> Errors:
-    """Check a value against a schema within the one at hand; the errors' paths start with `path`.
+    """Check a value against a subschema; the paths of the errors start with `path`.
 
-    jsonschema's own ``descend`` makes another validator for each schema, and a resolver of its references:
-    half the time of a check, for what the dialect does not have.
+    jsonschema's own ``descend`` creates a validator and a reference resolver for each schema. That takes half
+    the time of a check, and the dialect has no references.
     """
     if isinstance(schema, bool):
         yield from validator.descend(value, schema, *path)
@@ -67,10 +67,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def _type(_validator: Any, types: Any, value: Any, _schema: Mapping[str, Any]) -> Errors:
     names = [types] if isinstance(types, str) else types
     if has_type(value, names):
@@ -81,7 +77,7 @@ def _type(_validator: Any, types: Any, value: Any, _schema: Mapping[str, Any]) -
 
 
 def _quotes_hint(value: Any, names: list[str]) -> str:
-    """Say it when only YAML's quotes are wrong, which is the usual reason."""
+    """Return a hint about quotes in YAML, the usual cause of a wrong type."""
     if "string" in names and json_type(value) in {"integer", "number", "boolean"}:
         return "; put it in quotes"
     if isinstance(value, str):
@@ -108,7 +104,7 @@ def _const(validator: Any, expected: Any, value: Any, schema: Mapping[str, Any])
 
 
 def not_listed(validator: Any, value: Any, values: Sequence[Any]) -> ValidationError:
-    """Return the error of a value that is none of those the template lists, which it carries along."""
+    """Return the error of a value that the template does not list; it carries the listed values."""
     budget_of(validator).spend(len(values) // 16)
     expected = f"one of {shown_list(values)}" if len(values) > 1 else shown_list(values)
     message = f"must be {expected}; got {_other(value, values)}"
@@ -116,7 +112,7 @@ def not_listed(validator: Any, value: Any, values: Sequence[Any]) -> ValidationE
 
 
 def _type_is_wrong(value: Any, schema: Mapping[str, Any]) -> bool:
-    """Whether ``type`` has refused it already: one mistake is to be told once."""
+    """Whether ``type`` already rejects the value, so that one mistake is reported once."""
     types = schema.get("type", ())
     return bool(types) and not has_type(value, [types] if isinstance(types, str) else types)
 
@@ -139,7 +135,7 @@ def _bound(code: str, sign: str, got: str, holds: Callable[[Any, Any], bool]) ->
 def _multiple_of(_validator: Any, divisor: Any, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if not _is_number(value):
         return
-    # As written in decimal: 0.3 is a multiple of 0.1, which binary fractions deny.
+    # In decimal, 0.3 is a multiple of 0.1; in binary floating point it is not.
     quotient = Fraction(Decimal(repr(value))) / Fraction(Decimal(repr(divisor)))
     if quotient.denominator != 1:
         yield refusal("multiple_of", f"must be a multiple of {divisor}, got another number")
@@ -147,13 +143,13 @@ def _multiple_of(_validator: Any, divisor: Any, value: Any, _schema: Mapping[str
 
 def _min_length(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, str) and len(value) < limit:
-        many = f"have at least {_plural(limit, 'character')}, got fewer"
-        yield refusal("string_too_short", "must not be empty" if limit == 1 else f"must {many}")
+        message = f"must have at least {plural(limit, 'character')}, got fewer"
+        yield refusal("string_too_short", "must not be empty" if limit == 1 else message)
 
 
 def _max_length(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, str) and len(value) > limit:
-        yield refusal("string_too_long", f"must have at most {_plural(limit, 'character')}, got more")
+        yield refusal("string_too_long", f"must have at most {plural(limit, 'character')}, got more")
 
 
 def _pattern(validator: Any, text: str, value: Any, _schema: Mapping[str, Any]) -> Errors:
@@ -175,14 +171,14 @@ def _format(_validator: Any, name: str, value: Any, _schema: Mapping[str, Any]) 
 def _min_items(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, list) and len(value) < limit:
         message = (
-            "must not be empty" if limit == 1 else f"must have at least {_plural(limit, 'item')}, got fewer"
+            "must not be empty" if limit == 1 else f"must have at least {plural(limit, 'item')}, got fewer"
         )
         yield refusal("too_short", message)
 
 
 def _max_items(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, list) and len(value) > limit:
-        yield refusal("too_long", f"must have at most {_plural(limit, 'item')}, got more")
+        yield refusal("too_long", f"must have at most {plural(limit, 'item')}, got more")
 
 
 def _items(validator: Any, items: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
@@ -191,7 +187,7 @@ def _items(validator: Any, items: Any, value: Any, schema: Mapping[str, Any]) ->
     first = len(schema.get("prefixItems", ()))
     if items is False:
         if len(value) > first:
-            yield refusal("too_long", f"must have at most {_plural(first, 'item')}, got more")
+            yield refusal("too_long", f"must have at most {plural(first, 'item')}, got more")
         return
     for index in range(first, len(value)):
         yield from descend(validator, value[index], items, index)
@@ -221,9 +217,9 @@ def _contains(validator: Any, wanted: Any, value: Any, schema: Mapping[str, Any]
     count = sum(1 for item in value if not any(descend(validator, item, wanted)))
     kind = "of the kind that `contains` describes"
     if count < least:
-        yield refusal("too_short", f"must have at least {_plural(least, 'item')} {kind}, got fewer")
+        yield refusal("too_short", f"must have at least {plural(least, 'item')} {kind}, got fewer")
     elif most is not None and count > most:
-        yield refusal("too_long", f"must have at most {_plural(most, 'item')} {kind}, got more")
+        yield refusal("too_long", f"must have at most {plural(most, 'item')} {kind}, got more")
 
 
 def _properties(
@@ -277,12 +273,12 @@ def _property_names(validator: Any, names: Any, value: Any, _schema: Mapping[str
 
 def _min_properties(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, dict) and len(value) < limit:
-        yield refusal("too_short", f"must have at least {_plural(limit, 'field')}, got fewer")
+        yield refusal("too_short", f"must have at least {plural(limit, 'field')}, got fewer")
 
 
 def _max_properties(_validator: Any, limit: int, value: Any, _schema: Mapping[str, Any]) -> Errors:
     if isinstance(value, dict) and len(value) > limit:
-        yield refusal("too_long", f"must have at most {_plural(limit, 'field')}, got more")
+        yield refusal("too_long", f"must have at most {plural(limit, 'field')}, got more")
 
 
 def _dependent_required(
@@ -342,4 +338,4 @@ CHECKS: Final[dict[str, Keyword]] = {
     "dependentRequired": _dependent_required,
     "dependentSchemas": _dependent_schemas,
 }
-"""Keyword to its check; those that combine schemas are in `core.parameters.schemas.combinators`."""
+"""Checks by keyword; those that combine schemas are in `core.parameters.schemas.combinators`."""

@@ -1,4 +1,4 @@
-"""Regular expressions that take linear time: RE2, with a bound on the size of the program."""
+"""Regular expressions in linear time: RE2, with a limit on the size of the compiled program."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final
 import re2
 
 MAX_PROGRAM: Final = 2000
-"""Instructions of one compiled pattern. Large counted repetitions are what exceeds it."""
+"""Maximum number of instructions of one compiled pattern. Large counted repetitions exceed it."""
 
 _MAX_MEMORY: Final = 256 * 1024
 _STEPS_PER_UNIT: Final = 1500
 
 
 class PatternError(ValueError):
-    """A pattern that RE2 does not take; the message says why and what to write instead."""
+    """RE2 rejects the pattern; the message says why and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Pattern:
     text
         The pattern as written.
     program
-        Size of its program in instructions.
+        Number of instructions of the compiled program.
     """
 
     text: str
@@ -35,11 +35,11 @@ class Pattern:
     _compiled: Any
 
     def matches(self, value: str) -> bool:
-        """Whether the pattern matches anywhere in the value, as JSON Schema's ``pattern`` asks."""
+        """Whether the pattern matches anywhere in the value, as JSON Schema defines ``pattern``."""
         return self._compiled.search(value) is not None
 
     def cost(self, value: str) -> int:
-        """Return the most that matching this value can cost, in units of work (see ``budget``).
+        """Return the maximum cost of matching this value, in units of work (see ``budget``).
 
         RE2's slow path visits every instruction for every byte, about 3 ns each.
         """
@@ -52,7 +52,7 @@ def compile_pattern(text: str) -> Pattern:
     Raises
     ------
     PatternError
-        It is not RE2's syntax, or too large.
+        The pattern is not valid in RE2, or too large.
     """
     options = re2.Options()
     options.log_errors = False

@@ -1,4 +1,4 @@
-"""What a schema of the dialect says about its values without seeing one."""
+"""Facts about the values of a schema that follow from the schema alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def possible_types(schema: Any) -> frozenset[str]:
     """Return the JSON types that a valid value may have.
 
     ``number`` in the result always comes with ``integer``, since an integer is a number; ``integer`` alone
-    means integers only. It may name a type too many (never one too few): ``not`` is left out of account.
+    means integers only. The result may have a type too many, but never one too few: ``not`` is ignored.
     """
     if not isinstance(schema, Mapping):
         return _ALL
@@ -35,7 +35,7 @@ def possible_types(schema: Any) -> frozenset[str]:
 
 
 def possible_item_types(schema: Any) -> frozenset[str]:
-    """Return the JSON types that an item of a valid list may have; empty when the value can be no list."""
+    """Return the JSON types that an item of a valid list may have; empty if the value cannot be a list."""
     if "array" not in possible_types(schema):
         return frozenset()
     if not isinstance(schema, Mapping):
@@ -63,7 +63,7 @@ def _with_integer(types: set[str]) -> frozenset[str]:
 
 
 def is_closed(schema: Any) -> bool:
-    """Whether a valid value is always one that the schema itself lists (``enum``, ``const``), or null."""
+    """Whether the schema lists all valid values (``enum``, ``const``); null is always allowed."""
     if not isinstance(schema, Mapping):
         return False
     if "enum" in schema or "const" in schema or schema.get("type") == "null":
@@ -75,7 +75,7 @@ def is_closed(schema: Any) -> bool:
 
 
 def has_closed_items(schema: Any) -> bool:
-    """Whether the items of a valid list are always values that the schema itself lists."""
+    """Whether the schema lists all valid items of its list."""
     if is_closed(schema):
         return True
     if not isinstance(schema, Mapping):

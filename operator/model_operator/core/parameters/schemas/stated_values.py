@@ -1,4 +1,4 @@
-"""Checks the values that a schema states itself: defaults, examples and enums must be valid under it."""
+"""Check the values in a schema: its defaults, examples and enums must be valid under the schema."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STATED: Final = frozenset({"const", "enum"}) | _EXAMPLES
 
 
 def stated_value_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
-    """Return what is wrong with the stated values, at most ten faults, at the path of the value.
+    """Return the violations of the values in the schema, at the path of each value; at most ten.
 
-    A template whose default breaks its own rule would refuse every instance that leaves the parameter out,
-    with a message that its user can do nothing about.
+    A template with an invalid default would reject every instance that does not set the parameter, with a
+    message on which the user cannot act.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def _faults(schema: Any, loc: Loc, evaluator: Evaluator, budget: Budget) -> Iter
     if not isinstance(schema, Mapping):
         return
     for keyword in sorted(_STATED & schema.keys()):
-        # A default must be one of the enum; the enum itself is judged by the other keywords.
+        # A default must be in the enum; the enum itself is checked against the other keywords.
         rules = {name: rule for name, rule in schema.items() if keyword in _EXAMPLES or name not in _STATED}
         yield from _value_faults(schema[keyword], rules, (*loc, keyword), keyword, evaluator, budget)
     for subschema, path in subschemas(schema):
@@ -51,7 +51,7 @@ def _faults(schema: Any, loc: Loc, evaluator: Evaluator, budget: Budget) -> Iter
 def _value_faults(
     stated: Any, rules: Mapping[str, Any], loc: Loc, keyword: str, evaluator: Evaluator, budget: Budget
 ) -> Iterator[Violation]:
-    """Check one value, or a list of values as a whole: the same rules for each of its items."""
+    """Check one value, or all values of a list, each against the same rules."""
     several = keyword in _LISTS
     for index, value in enumerate(stated if several else [stated]):
         if isinstance(value, dict | list):

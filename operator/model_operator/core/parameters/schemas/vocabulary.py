@@ -1,4 +1,4 @@
-"""The words of the dialect: what value each keyword takes, and what to write for those left out."""
+"""The keywords of the dialect, the values that they take, and replacements of unsupported keywords."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SUBSCHEMA_MAP: Final = frozenset({"properties", "dependentSchemas"})
 """Keywords whose value maps names to schemas."""
 
 SECRET_REF: Final = "x-secret-ref"  # noqa: S105 - a keyword
-"""Marks a parameter whose value names a key of a Secret."""
+"""Marks a parameter whose value refers to a key of a Secret."""
 
 EXTENSION_PREFIX: Final = "x-"
-"""Keywords of the author's own start so; they are annotations, kept and not looked at."""
+"""Prefix of custom keywords; they are annotations, kept but not checked."""
 
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
-"""The only ``$schema``."""
+"""The only supported ``$schema``."""
 
 Shape = Callable[[Any], str | None]
-"""Returns what the keyword's value must be, or nothing when it is."""
+"""Returns a description of the expected value; None if the value is valid."""
 
 
 def _of_type(name: str, expected: str) -> Shape:
@@ -103,7 +103,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "required": _names,
     "type": _types,
 }
-"""Keywords other than those that hold schemas, and the shape of their values."""
+"""Keywords without subschemas, and the checks of their values."""
 
 _KNOWN: Final = sorted({*SHAPES, *SUBSCHEMA, *SUBSCHEMA_LIST, *SUBSCHEMA_MAP})
 _WRITE_OUT: Final = "write the schema out where it is used"
@@ -111,14 +111,14 @@ _INSTEAD: Final = {
     **dict.fromkeys(("$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"), _WRITE_OUT),
     **dict.fromkeys(("$id", "id", "$anchor", "$dynamicAnchor", "$recursiveAnchor"), _WRITE_OUT),
     **dict.fromkeys(("if", "then", "else"), "use oneOf, one object schema for each case"),
-    **dict.fromkeys(("contentEncoding", "contentMediaType", "contentSchema"), "say it in description"),
+    **dict.fromkeys(("contentEncoding", "contentMediaType", "contentSchema"), "use description"),
     "$schema": "it belongs to the root",
     "$vocabulary": "leave it out",
     "additionalItems": "use prefixItems and items",
     "dependencies": "use dependentRequired or dependentSchemas",
     "divisibleBy": "use multipleOf",
     "example": "use examples, a list",
-    "nullable": 'use type: [string, "null"] or alike',
+    "nullable": 'use a list of types, such as type: [string, "null"]',
     "patternProperties": "declare each property, or give additionalProperties a schema",
     "unevaluatedItems": "use items",
     "unevaluatedProperties": "use additionalProperties",
@@ -126,7 +126,7 @@ _INSTEAD: Final = {
 
 
 def instead_of(keyword: str) -> tuple[str, str]:
-    """Return the message and the code for a keyword that is not of the dialect."""
+    """Return the message and the code for a keyword that the dialect does not have."""
     if keyword in _INSTEAD:
         return f"this keyword is not supported; {_INSTEAD[keyword]}", "keyword_forbidden"
     close = get_close_matches(keyword[:64], _KNOWN, n=1)
@@ -135,7 +135,7 @@ def instead_of(keyword: str) -> tuple[str, str]:
 
 
 def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
-    """Yield the schemas directly in a schema of the dialect, each with its path, sorted by keyword."""
+    """Yield the direct subschemas of a schema with their paths, sorted by keyword."""
     for keyword in sorted(schema):
         value = schema[keyword]
         if keyword in SUBSCHEMA:
