@@ -1,8 +1,8 @@
-"""Leader election by a Lease: what to do next, and until when one may write.
+"""Leader election by a Lease: the next step of a replica, and the time until which the leader may write.
 
-The rule is client-go's. Nobody compares the times in the record with a clock of its own: a replica notes on
-its own monotonic clock when it has seen the record change, and takes the Lease over when it has not changed
-for as long as its holder said. So wrong clocks do not matter; clocks that run at different speeds would.
+The rule is client-go's. No replica compares the times in the record with its own clock. A replica measures on
+its own monotonic clock how long the record has not changed, and takes the Lease over after the duration that
+the holder wrote. Wrong clocks therefore do not matter; clocks that run at different speeds would.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from enum import Enum, auto
 from typing import Any
 
 _RELEASED_SECONDS = 1
-"""Duration in the record of a released Lease: the API server wants one above zero."""
+"""``leaseDurationSeconds`` of a released Lease; the API server requires a value above zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long things may take, in seconds.
+    """The durations of leader election, in seconds.
 
     Attributes
     ----------
     duration
-        Time without a renewal after which others take the Lease over.
+        Time without a renewal after which another replica takes the Lease over.
     renew_deadline
-        Time after a renewal after which its holder writes nothing more.
+        Time after its last renewal at which the leader stops writing.
     retry_period
-        Time between two renewals, and between two looks of those who wait.
+        Time between two renewals, and between two reads of a waiting replica.
     """
 
     duration: int
@@ -37,16 +37,16 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The record of the Lease, and since when it is known.
+    """The record of the Lease, and the time of its first observation.
 
     Attributes
     ----------
     spec
-        ``spec`` of the Lease; None when there is none.
+        ``spec`` of the Lease; None if the Lease does not exist.
     since
-        When this record was first seen, on our clock.
+        Time of the first observation of this record, on our clock.
     reserved_until
-        Until when its holder, on our clock, may still believe to hold it.
+        Time, on our clock, until which the holder may still consider itself the leader.
     """
 
     spec: Mapping[str, Any] | None
@@ -55,7 +55,7 @@ class Observation:
 
     @property
     def holder(self) -> str:
-        """Who holds the Lease; empty for nobody."""
+        """Identity of the holder; empty if the Lease is free."""
         return str((self.spec or {}).get("holderIdentity") or "")
 
 
@@ -63,88 +63,88 @@ class Step(Enum):
     """What a replica does next."""
 
     ACQUIRE = auto()
-    """Write our name into the record."""
+    """Write our identity into the record."""
     RENEW = auto()
-    """Write a new time into the record, which has our name."""
+    """Write a new time into the record, which has our identity."""
     WAIT = auto()
-    """Look again later."""
+    """Wait, then read the Lease again."""
     LOST = auto()
-    """End: we held it, and somebody else may."""
+    """Exit: we held the Lease, and another replica may hold it now."""
 
 
 def observe(before: Observation | None, spec: Mapping[str, Any] | None, now: float) -> Observation:
-    """Return what is known after a look.
+    """Return the observation after a read of the Lease.
 
     Parameters
     ----------
     before
-        What was known; None at the first look.
+        The previous observation; None at the first read.
     spec
-        ``spec`` of the Lease as the API server has it; None when there is none.
+        ``spec`` of the Lease on the API server; None if the Lease does not exist.
     now
-        The time of the look, taken after its answer.
+        The time on our clock, taken after the response.
     """
     if before is not None and before.spec == spec:
         return before
     if spec is None:
-        # Somebody has deleted it; its holder does not know that yet, and is the one to make it again.
+        # The Lease was deleted. Its holder does not know that yet, and is the one that creates it again.
         return Observation(None, now, before.reserved_until if before else now)
     holds = spec.get("leaseDurationSeconds") or 0
     return Observation(spec, now, now + holds if spec.get("holderIdentity") else now)
 
 
 def next_step(identity: str, seen: Observation, renewed_at: float | None, timing: Timing, now: float) -> Step:
-    """Return what to do after a look.
+    """Return the next step after a read of the Lease.
 
     Parameters
     ----------
     identity
-        Our name.
+        Our identity.
     seen
-        What is known of the Lease.
+        The current observation of the Lease.
     renewed_at
-        When the last write of ours was begun that succeeded; None when we do not hold the Lease.
+        Start of our last successful write, on our clock; None if we do not hold the Lease.
     timing
-        The times to keep.
+        The durations of leader election.
     now
-        The time.
+        The time on our clock.
     """
     if renewed_at is not None:
         is_in_time = now < may_write_until(renewed_at, timing)
         return Step.RENEW if is_in_time and seen.holder in (identity, "") else Step.LOST
-    # Our name from before: a write whose answer was lost.
+    # Our identity from an earlier write whose response was lost.
     if seen.holder == identity or now >= seen.reserved_until:
         return Step.ACQUIRE
     return Step.WAIT
 
 
 def may_write_until(renewed_at: float, timing: Timing) -> float:
-    """Return by when everything that the holder writes has to be over.
+    """Return the time by which every write of the leader must have ended.
 
     Parameters
     ----------
     renewed_at
-        When the last successful renewal was begun: the API server has recorded it later, and others have seen
-        it later still.
+        Start of the last successful renewal. The API server recorded it later, and the other replicas saw it
+        later still.
     timing
-        The times to keep.
+        The durations of leader election.
     """
     return renewed_at + timing.renew_deadline
 
 
 def held(seen: Observation, identity: str, time: str, timing: Timing) -> dict[str, Any]:
-    """Return ``spec`` of the Lease when it is ours.
+    """Return the ``spec`` with which we hold the Lease.
 
     Parameters
     ----------
     seen
-        What is known of the Lease; other fields stay.
+        The current observation of the Lease; its other fields are kept.
     identity
-        Our name.
+        Our identity.
     time
-        The time of day, for people.
+        The wall-clock time, for people.
     timing
-        The times to keep.
+        The durations of leader election.
     """
     before = dict(seen.spec or {})
     spec = {
@@ -160,7 +160,7 @@ def held(seen: Observation, identity: str, time: str, timing: Timing) -> dict[st
 
 
 def released(seen: Observation, time: str) -> dict[str, Any]:
-    """Return ``spec`` of the Lease when it is nobody's; see :func:`held`."""
+    """Return the ``spec`` of a free Lease; see :func:`held`."""
     return {
         **(seen.spec or {}),
         "holderIdentity": "",

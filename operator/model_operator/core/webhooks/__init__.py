@@ -1,1 +1,1 @@
-"""How webhooks are served: the certificate, without any decision on what they review."""
+"""Serving of the webhooks: certificate, tokens and callers. Decisions on reviews are in core/admission."""

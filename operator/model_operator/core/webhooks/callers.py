@@ -1,12 +1,12 @@
-"""Who calls a webhook, and where: the one place that decides whether a caller is authenticated.
+"""Authentication of the callers of the webhooks.
 
-The port is open to everybody in the cluster, and a review says what its author likes. So only an API server
-may learn from an answer what it could not read by itself. It is told from others by
+Every pod in the cluster can reach the port, and the content of a review is untrusted. Therefore only an API
+server may get an answer that depends on more than the review. An API server is authenticated by
 
 * a token in the path, which only the webhook configurations and the operator's Secret hold, and
-* a client certificate, which the connection has verified before any path is read.
+* a client certificate, which the TLS handshake verifies before any path is read.
 
-Where neither is set up, callers are strangers: they get answers that follow from their review alone.
+If neither is configured, callers are strangers, and answers depend on their review alone.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from typing import Final
 from model_operator.api import GROUP
 
 _TOKEN: Final = re.compile("[0-9a-z]{32,128}")
-"""Segments of a webhook configuration's path have to be DNS names; 32 hexadecimal digits are 128 bits."""
+"""A token. Segments of a webhook's path must be DNS names; 32 hexadecimal digits are 128 bits."""
 
 
 class Caller(StrEnum):
-    """What is known about who sent a request."""
+    """The authentication of a caller."""
 
     AUTHENTICATED = "authenticated"
-    """An API server: it has shown the token or a certificate."""
+    """An API server, authenticated by token or certificate."""
     STRANGER = "stranger"
-    """Anybody who reaches the port."""
+    """Any client that can reach the port."""
 
 
 class Webhook(StrEnum):
-    """The webhooks, by the last part of the path at which they are called."""
+    """The webhooks; the values are the last part of their paths."""
 
     INSTANCE = "/validate-modelinstance"
     INSTANCE_DENY = "/validate-modelinstance/deny"
@@ -58,36 +58,36 @@ _BY_NAME: Final[Mapping[str, Webhook]] = MappingProxyType(
 
 
 def webhook_named(name: str) -> Webhook | None:
-    """Return what an entry of a webhook configuration is for, by its name; None for one that is not ours."""
+    """Return the webhook of an entry of a webhook configuration, by name; None if the entry is not ours."""
     return _BY_NAME.get(name)
 
 
 def is_token(text: str) -> bool:
-    """Tell whether a text may be a token: 32 to 128 lower-case letters and digits."""
+    """Whether a text has the form of a token: 32 to 128 lower-case letters and digits."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def path_of(webhook: Webhook, token: str) -> str:
-    """Return the path at which a webhook is called with a token."""
+    """Return the path of a webhook with a token."""
     return f"/{token}{webhook}"
 
 
 def token_in(path: str) -> str | None:
-    """Return the token of a path such as :func:`path_of` makes, whether or not it is accepted."""
+    """Return the token of a path in the form of :func:`path_of`, whether or not it is accepted."""
     token, rest = _split(path)
     return token if is_token(token) and rest in set(Webhook) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has found its webhook.
+    """A request to one of the webhooks.
 
     Attributes
     ----------
     webhook
-        What it calls.
+        The requested webhook.
     caller
-        Who calls.
+        Authentication of the caller.
     """
 
     webhook: Webhook
@@ -96,14 +96,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What callers have to show.
+    """The authentication that callers must pass.
 
     Attributes
     ----------
     tokens
-        Of which one has to be in the path; None where paths have no token.
+        The accepted tokens, one of which must be in the path; None if paths have no token.
     verifies_certificates
-        Whether connections without a valid client certificate are refused before a request is read.
+        Whether a connection without a valid client certificate is refused before a request is read.
     """
 
     tokens: tuple[str, ...] | None = None
@@ -116,18 +116,18 @@ class Gate:
 
     @property
     def is_authenticating(self) -> bool:
-        """Whether whoever is admitted is authenticated."""
+        """Whether every admitted caller is authenticated."""
         return self.tokens is not None or self.verifies_certificates
 
     def admit(self, path: str) -> Call | None:
-        """Return which webhook a request calls and who calls, None for a path that is not served.
+        """Return the webhook and the caller of a request; None for a path that is not served.
 
-        How long that takes does not depend on how much of a token is right.
+        The duration does not depend on how much of a token is correct.
 
         Parameters
         ----------
         path
-            As it stands in the request, without query, still percent-encoded.
+            Path of the request, without query, percent-encoded.
         """
         if not path.startswith("/"):
             return None
@@ -135,7 +135,7 @@ class Gate:
             rest = path
         else:
             given, rest = _split(path)
-            # Every token is compared, whichever fits.
+            # Every token is compared, even after a match.
             fits = [hmac.compare_digest(_bytes(given), _bytes(token)) for token in self.tokens]
             if not any(fits):
                 return None
@@ -145,7 +145,7 @@ class Gate:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Return the first segment of a path, and what follows from the next slash on."""
+    """Return the first segment of a path, and the rest from the next slash on."""
     token, slash, rest = path[1:].partition("/")
     return token, slash + rest
 

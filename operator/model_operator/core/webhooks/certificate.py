@@ -1,15 +1,15 @@
-"""Which certificate the webhooks may serve with, when it is renewed, and which authorities stay trusted.
+"""The serving certificate of the webhooks: validity, renewal and trusted authorities.
 
-An authority (CA) of our own signs the serving certificate; the API server knows the authority by the
-``caBundle`` of our webhook configurations. Both are kept in one Secret:
+Our own certificate authority (CA) signs the serving certificate; the API server trusts the authority by the
+``caBundle`` of our webhook configurations. One Secret holds both:
 
-===============  ==========================================================================
-``ca.crt``       the authority, then those it has replaced and that are still to be trusted
-``ca.key``       its private key
+===============  ==================================================================
+``ca.crt``       the authority, then replaced authorities that are still trusted
+``ca.key``       private key of the authority
 ``tls.crt``      the serving certificate
-``tls.key``      its private key
-``path-tokens``  the token of the webhooks' paths, then the one that it has replaced
-===============  ==========================================================================
+``tls.key``      private key of the serving certificate
+``path-tokens``  the token of the webhooks' paths, then the replaced one
+===============  ==================================================================
 
 Times are aware datetimes.
 """
@@ -37,13 +37,13 @@ from cryptography.x509.oid import NameOID
 from model_operator.core.webhooks.callers import is_token
 
 SERVING_VALIDITY = timedelta(days=90)
-"""How long a serving certificate is valid."""
+"""Validity of a serving certificate."""
 AUTHORITY_VALIDITY = timedelta(days=3650)
-"""How long an authority is valid."""
+"""Validity of an authority."""
 BACKDATING = timedelta(hours=1)
-"""By how much a certificate is valid before it was made, for clocks that are slow."""
+"""Time by which ``notBefore`` precedes the creation of a certificate, for clocks that are slow."""
 AUTHORITY_NAME = "model-operator-webhook-ca"
-"""Common name of our authorities, by which they are told from foreign ones in a bundle."""
+"""Common name of our authorities; identifies them among foreign ones in a bundle."""
 
 AUTHORITIES_ENTRY = "ca.crt"
 AUTHORITY_KEY_ENTRY = "ca.key"
@@ -52,16 +52,16 @@ SERVING_KEY_ENTRY = "tls.key"
 TOKENS_ENTRY = "path-tokens"
 
 TOKEN_OVERLAP = timedelta(hours=1)
-"""How long a replaced token is accepted. API servers learn of the new one within seconds, unless their
-watches are cut off."""
+"""Time for which a replaced token is accepted. API servers see the new one within seconds, unless their
+watches are interrupted."""
 _KEPT_TOKENS = 2
 
 _MAX_AUTHORITIES = 8
-"""Size of a bundle, whatever happens: each deletion of the Secret makes an authority."""
+"""Maximum number of authorities in a bundle: each deletion of the Secret creates a new authority."""
 _RENEWED_AFTER = 2 / 3
-"""Part of a certificate's validity after which it is renewed."""
+"""Fraction of a certificate's validity after which it is renewed."""
 
-# What reading bytes that anybody may have written raises, the lazily read parts of a certificate included.
+# Errors of parsing untrusted bytes, including the parts of a certificate that are parsed lazily.
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -76,7 +76,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A certificate and the private key that belongs to it."""
+    """A certificate and its private key."""
 
     certificate: x509.Certificate
     key: EllipticCurvePrivateKey = field(repr=False)
@@ -84,18 +84,19 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the webhooks serve with, and who vouches for it.
+    """The serving certificate of the webhooks with its authority.
 
     Attributes
     ----------
     serving
         The serving certificate.
     authority
-        Who signed it.
+        The authority that signed it.
     authorities
-        Whom callers are to trust: the authority first, then earlier ones that may still be met.
+        The authorities that callers must trust: the current one first, then earlier ones still in use.
     tokens
-        Of the webhooks' paths: the present one, made with the serving certificate, then the one before.
+        The tokens of the webhooks' paths: the current one, created with the serving certificate, then the
+        replaced one.
     """
 
     serving: KeyPair
@@ -115,31 +116,31 @@ class Identity:
         }
 
     def accepted_tokens(self, now: datetime) -> tuple[str, ...]:
-        """Return the tokens with which callers are let in, the present one first.
+        """Return the accepted tokens, the current one first.
 
         Parameters
         ----------
         now
-            The time.
+            The current time.
         """
-        made = self.serving.certificate.not_valid_before_utc + BACKDATING
-        return self.tokens if now < made + TOKEN_OVERLAP else self.tokens[:1]
+        created = self.serving.certificate.not_valid_before_utc + BACKDATING
+        return self.tokens if now < created + TOKEN_OVERLAP else self.tokens[:1]
 
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Why and from what a new serving certificate is to be made.
+    """A new serving certificate is due.
 
     Attributes
     ----------
     reason
-        A clause for the log; names no value of the Secret.
+        The reason, a clause for the log; names no value of the Secret.
     authority
-        Who signs it; None means a new authority.
+        The authority that signs it; None for a new authority.
     authorities
-        Authorities found so far, which :func:`trusted` sorts out.
+        The authorities that were found; :func:`trusted` selects from them.
     tokens
-        Those of the webhooks' paths that were found, the present one first.
+        The tokens of the webhooks' paths that were found, the current one first.
     """
 
     reason: str
@@ -153,22 +154,22 @@ class UnusableError(Exception):
 
 
 def judge(data: Mapping[str, bytes], names: Sequence[str], now: datetime) -> Identity | Renewal:
-    """Decide whether to serve with what the Secret holds.
+    """Decide whether the content of the Secret can be used.
 
     Parameters
     ----------
     data
-        The Secret's content, decoded from base64; whatever somebody has put there, empty without Secret.
+        Content of the Secret, decoded from base64 and untrusted; empty without a Secret.
     names
-        DNS names and IP addresses by which the webhooks are called.
+        DNS names and IP addresses of the webhooks.
     now
-        The time.
+        The current time.
 
     Returns
     -------
     Identity or Renewal
-        What to serve with; or what to do first, when something is missing, broken, expired, due for
-        renewal, or made for other names.
+        The identity to serve with; or a renewal, if a part is missing, invalid, expired, due for renewal, or
+        for other names.
     """
     if not data:
         return Renewal("there is none yet", None)
@@ -190,21 +191,21 @@ def judge(data: Mapping[str, bytes], names: Sequence[str], now: datetime) -> Ide
 def trusted(
     authority: x509.Certificate, others: Iterable[x509.Certificate], now: datetime
 ) -> tuple[x509.Certificate, ...]:
-    """Return the authorities that callers are to trust, so that no replica is refused during a change.
+    """Return the authorities that callers must trust, so that no replica is rejected during a change.
 
-    An authority signs nothing once it has a successor, so the last certificate that it may have
-    signed has expired one serving validity after that; until then it stays trusted.
+    A replaced authority signs no more certificates. Its last certificate has expired one
+    `SERVING_VALIDITY` after the replacement; until then the authority stays trusted.
 
     Parameters
     ----------
     authority
-        The present one, which comes first.
+        The current authority, which is first in the result.
     others
-        Those that :func:`read_authorities` finds in the Secret and in webhook configurations.
+        The authorities that :func:`read_authorities` finds in the Secret and in webhook configurations.
     now
-        The time.
+        The current time.
     """
-    # Sorted by content as well, so that replicas come to the same bytes.
+    # Also sorted by content, so that all replicas produce the same bytes.
     newest_first = sorted(
         set(others) - {authority},
         key=lambda other: (other.not_valid_before_utc, other.fingerprint(SHA256())),
@@ -219,7 +220,7 @@ def trusted(
 
 
 def read_authorities(text: bytes) -> tuple[x509.Certificate, ...]:
-    """Return our authorities in a bundle (PEM), none of a broken one; foreign certificates are left out."""
+    """Return our authorities in a bundle (PEM), without foreign ones; empty if the bundle is invalid."""
     try:
         return tuple(found for found in x509.load_pem_x509_certificates(text) if _is_authority(found))
     except _UNREADABLE:
@@ -227,7 +228,7 @@ def read_authorities(text: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def read_tokens(text: bytes) -> tuple[str, ...]:
-    """Return the tokens in an entry of the Secret, at most two; what is no token is left out."""
+    """Return the tokens in an entry of the Secret, at most two; other words are left out."""
     words = text.decode("ascii", "replace").split()
     return tuple(dict.fromkeys(word for word in words if is_token(word)))[:_KEPT_TOKENS]
 
@@ -238,13 +239,13 @@ def bundle(certificates: Iterable[x509.Certificate]) -> bytes:
 
 
 def renewal_time(certificate: x509.Certificate) -> datetime:
-    """Return when a certificate is to be renewed: after two thirds of its validity."""
+    """Return the time at which a certificate is due for renewal: after two thirds of its validity."""
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return start + (end - start) * _RENEWED_AFTER
 
 
 def check_pair(certificates: bytes, key: bytes) -> x509.Certificate:
-    """Return the first certificate of a chain after making sure that the key belongs to it.
+    """Return the first certificate of a chain, after a check that the key belongs to it.
 
     Parameters
     ----------
@@ -256,7 +257,7 @@ def check_pair(certificates: bytes, key: bytes) -> x509.Certificate:
     Raises
     ------
     UnusableError
-        When either cannot be read, or they do not belong together.
+        Either cannot be parsed, or the key does not belong to the certificate.
     """
     return _read_pair(certificates, key, "tls.crt", "tls.key")[0]
 
@@ -265,7 +266,7 @@ def _read_authority(
     authorities: Sequence[x509.Certificate], data: Mapping[str, bytes], now: datetime
 ) -> KeyPair:
     if not authorities:
-        raise UnusableError(f"{AUTHORITIES_ENTRY} has no certificate of an authority of ours")
+        raise UnusableError(f"{AUTHORITIES_ENTRY} has no certificate of our authority")
     text = bundle(authorities[:1])
     pair = _our_pair(text, data.get(AUTHORITY_KEY_ENTRY, b""), AUTHORITIES_ENTRY, AUTHORITY_KEY_ENTRY)
     _check_signature(pair.certificate, pair.certificate, AUTHORITIES_ENTRY)
@@ -286,7 +287,7 @@ def _read_serving(
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """Return a DNS name or IP address as certificates have it."""
+    """Return a DNS name or IP address in the form of a certificate."""
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
@@ -303,7 +304,7 @@ def _names(certificate: x509.Certificate) -> set[x509.GeneralName]:
 def _our_pair(certificates: bytes, key: bytes, entry: str, key_entry: str) -> KeyPair:
     certificate, private_key = _read_pair(certificates, key, entry, key_entry)
     if not isinstance(private_key, EllipticCurvePrivateKey):
-        raise UnusableError(f"{key_entry} is no elliptic curve key")
+        raise UnusableError(f"{key_entry} is not an elliptic curve key")
     return KeyPair(certificate, private_key)
 
 
@@ -318,18 +319,18 @@ def _read_pair(
         certificate = x509.load_pem_x509_certificates(certificates)[0]
         public_key = certificate.public_key()
     except _UNREADABLE as error:
-        raise UnusableError(f"{entry} is no certificate in PEM form") from error
+        raise UnusableError(f"{entry} is not a PEM certificate") from error
     try:
         private_key = load_pem_private_key(key, password=None)
     except _UNREADABLE as error:
-        raise UnusableError(f"{key_entry} is no unencrypted private key in PEM form") from error
+        raise UnusableError(f"{key_entry} is not an unencrypted PEM private key") from error
     if private_key.public_key() != public_key:
         raise UnusableError(f"{key_entry} does not belong to {entry}")
     return certificate, private_key
 
 
 def _check_signature(certificate: x509.Certificate, signer: x509.Certificate, entry: str) -> None:
-    """Make sure that a certificate is one that we have made: no bit of it is another."""
+    """Check that the authority signed the certificate, and that it is unmodified."""
     try:
         certificate.verify_directly_issued_by(signer)
     except _UNREADABLE as error:

@@ -1,8 +1,8 @@
-"""What the operator writes into its webhook configurations: the authorities, and the paths with their token.
+"""The fields that the operator writes into its webhook configurations: authorities, and paths with a token.
 
-Manifests leave both out, so whoever applies them does not notice. See
-:mod:`model_operator.core.webhooks.certificate` for what is published, and
-:mod:`model_operator.core.webhooks.callers` for what a token is good for.
+Manifests leave both out, so applying them again causes no conflict. See
+:mod:`model_operator.core.webhooks.certificate` for the authorities and tokens, and
+:mod:`model_operator.core.webhooks.callers` for the purpose of a token.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ def tokens_called(webhooks: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def token_to_publish(
-    tokens: Sequence[str], settled: str | None, called: Collection[str], accepted: Collection[str]
+    tokens: Sequence[str], previous: str | None, called: Collection[str], accepted: Collection[str]
 ) -> str | None:
-    """Return the token that the configurations are to have; None to leave each as it is.
+    """Return the token to publish in the configurations; None to leave each unchanged.
 
-    A new token is accepted by all replicas before an API server uses it: whoever made it waits for one look,
-    in which the others find it in the Secret. There is nothing to wait for while no replica could answer
-    what the configuration says now.
+    All replicas must accept a new token before an API server uses it. The replica that creates it therefore
+    waits for one check interval, in which the other replicas read it from the Secret. It does not wait if the
+    replicas would reject the tokens in the configuration anyway.
 
     Parameters
     ----------
     tokens
-        What the Secret holds, the newest first.
-    settled
-        The newest one as of the look before.
+        The tokens in the Secret, the newest first.
+    previous
+        The newest token at the previous check.
     called
         The tokens in the configuration.
     accepted
-        Those that this replica accepts.
+        The tokens that this replica accepts.
     """
     newest = tokens[0]
     works = bool(called) and all(token in accepted for token in called)
-    return None if works and newest != settled else newest
+    return None if works and newest != previous else newest
 
 
 def client_config_patch(
     webhook: Mapping[str, Any], ca_bundle: str, token: str | None
 ) -> dict[str, Any] | None:
-    """Return what is to be different in the ``clientConfig`` of an entry, None when nothing is.
+    """Return the patch of the ``clientConfig`` of an entry; None if there is no difference.
 
     Parameters
     ----------
     webhook
-        The entry as it is.
+        The current entry.
     ca_bundle
         The authorities, PEM in base64.
     token
-        What its path is to begin with; None leaves a path that has a token. The path of an entry whose name
-        is not one of ours is left in any case.
+        The token of the path; None leaves the path unchanged. The path of an entry that is not ours is never
+        changed.
     """
     config, patch = webhook["clientConfig"], dict[str, Any]()
     if config.get("caBundle", "") != ca_bundle:

@@ -126,7 +126,7 @@ async def test_another_kind_of_key_replaces_the_former(tmp_path: Path, version: 
         ({"tls.crt": b"", "tls.key": b""}, "cannot use the certificate in {}: tls.crt is missing or empty"),
         (
             {"tls.crt": b"garbage", "tls.key": GOOD.data["tls.key"]},
-            "cannot use the certificate in {}: tls.crt is no certificate in PEM form",
+            "cannot use the certificate in {}: tls.crt is not a PEM certificate",
         ),
         (
             {"tls.crt": GOOD.data["tls.crt"], "tls.key": NEXT.data["tls.key"]},

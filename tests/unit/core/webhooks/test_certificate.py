@@ -86,18 +86,18 @@ def test_no_secret_takes_everything_anew() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"ca.crt": b""}, "ca.crt has no certificate of an authority of ours"),
-        ({"ca.crt": b"garbage"}, "ca.crt has no certificate of an authority of ours"),
+        ({"ca.crt": b""}, "ca.crt has no certificate of our authority"),
+        ({"ca.crt": b"garbage"}, "ca.crt has no certificate of our authority"),
         (
             {"ca.crt": _self_signed("somebody", authority=True)},
-            "ca.crt has no certificate of an authority of ours",
+            "ca.crt has no certificate of our authority",
         ),
         (
             {"ca.crt": _self_signed("model-operator-webhook-ca", authority=False)},
-            "ca.crt has no certificate of an authority of ours",
+            "ca.crt has no certificate of our authority",
         ),
         ({"ca.key": b""}, "ca.key is missing or empty"),
-        ({"ca.key": b"garbage"}, "ca.key is no unencrypted private key in PEM form"),
+        ({"ca.key": b"garbage"}, "ca.key is not an unencrypted PEM private key"),
         ({"ca.key": GOOD.data["tls.key"]}, "ca.key does not belong to ca.crt"),
         ({"ca.key": OTHER.data["ca.key"]}, "ca.key does not belong to ca.crt"),
     ],
@@ -112,13 +112,13 @@ def test_a_broken_authority_is_replaced(changes: dict[str, bytes], reason: str) 
     ("changes", "reason"),
     [
         ({"tls.crt": b""}, "tls.crt is missing or empty"),
-        ({"tls.crt": b"garbage"}, "tls.crt is no certificate in PEM form"),
-        ({"tls.crt": GOOD.data["tls.crt"][:-100]}, "tls.crt is no certificate in PEM form"),
+        ({"tls.crt": b"garbage"}, "tls.crt is not a PEM certificate"),
+        ({"tls.crt": GOOD.data["tls.crt"][:-100]}, "tls.crt is not a PEM certificate"),
         ({"tls.key": b""}, "tls.key is missing or empty"),
-        ({"tls.key": b"-----BEGIN"}, "tls.key is no unencrypted private key in PEM form"),
+        ({"tls.key": b"-----BEGIN"}, "tls.key is not an unencrypted PEM private key"),
         (
             {"tls.key": _pem(GOOD.serving.key, b"password")},
-            "tls.key is no unencrypted private key in PEM form",
+            "tls.key is not an unencrypted PEM private key",
         ),
         ({"tls.key": _pem(RSA_KEY)}, "tls.key does not belong to tls.crt"),
         ({"tls.key": OTHER.data["tls.key"]}, "tls.key does not belong to tls.crt"),
