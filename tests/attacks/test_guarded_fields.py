@@ -66,7 +66,7 @@ def with_pod(pod_spec: Object, name: str = "encoder") -> Object:
 
 @pytest.mark.parametrize("pod_spec", PODS.values(), ids=PODS.keys())
 def test_a_template_that_would_leave_it_open_is_refused(admission: Admission, pod_spec: Object) -> None:
-    with pytest.raises(KubeApiError, match="the field decides on what a pod may do"):
+    with pytest.raises(KubeApiError, match="the field decides what the pod may do"):
         admission.api.create(with_pod(pod_spec, "attacked"))
 
 
@@ -111,7 +111,7 @@ def deployments(*workers: int) -> Object:
 def test_an_instance_asks_for_no_more_workers_than_one_may(admission: Admission) -> None:
     admission.api.apply(template("many"))
     for api in (admission.api, admission.warn, admission.deny):
-        with pytest.raises(KubeApiError, match=r"at most 250 workers in sum.* got 251"):
+        with pytest.raises(KubeApiError, match=r"at most 250 workers in total.* got 251"):
             api.create(instance("many", model_template_id="many", **deployments(125, 126)))
 
 

@@ -1,1 +1,1 @@
-"""Rendering an instance of a compiled template into its child objects."""
+"""Render the children of an instance from its compiled template."""

@@ -9,9 +9,9 @@ from model_operator.core.rendering.scaling import WorkerBounds
 from model_operator.core.templates.layering import MODEL_CONTAINER
 
 AUTOSCALER = "HorizontalPodAutoscaler"
-"""Its kind."""
+"""The kind of an autoscaler."""
 CPU_UTILIZATION = 80
-"""Percentage of the requested CPU at which workers are added, where no other metric is named."""
+"""Target utilization of the autoscaler without another metric, as a percentage of the requested CPU."""
 
 _CPU = "cpu"
 
@@ -19,16 +19,16 @@ _CPU = "cpu"
 def render_autoscaler(
     *, metadata: Mapping[str, Any], workers: WorkerBounds, scaling_metric: str | None
 ) -> dict[str, Any]:
-    """Return the autoscaler. Its ``behavior`` is not ours: what somebody sets there stays.
+    """Return the autoscaler. The operator does not own ``behavior``, so values of other managers are kept.
 
     Parameters
     ----------
     metadata
-        Of the autoscaler: name, namespace, labels, owner. The Deployment has the same name.
+        Name, namespace, labels and owner of the autoscaler. The Deployment has the same name.
     workers
-        Bounds, with room between them.
+        Bounds of the number of workers, which differ.
     scaling_metric
-        The template's: ``cpu``, the name of a Pods metric, or None for cpu.
+        The template's metric: ``cpu``, the name of a Pods metric, or None for cpu.
     """
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}
     return {
@@ -46,8 +46,8 @@ def render_autoscaler(
 
 def _metric(name: str | None, per_worker: int) -> dict[str, Any]:
     if name is None or name == _CPU:
-        # Of the model's container alone: over the whole pod, one sidecar without a request for CPU leaves the
-        # autoscaler without any number.
+        # The metric of the model container alone: for a whole pod, the autoscaler computes no utilization if
+        # one sidecar has no CPU request.
         target = {"type": "Utilization", "averageUtilization": CPU_UTILIZATION}
         source = {"name": _CPU, "container": MODEL_CONTAINER, "target": target}
         return {"type": "ContainerResource", "containerResource": source}

@@ -12,7 +12,7 @@ from model_operator.core.templates.strategy import strategy_with_defaults
 
 _REVISION_HISTORY_LIMIT = 3
 _UNPROBED_SECONDS = 10
-"""How long a worker without a readiness probe has to run before it counts as available."""
+"""Seconds that a worker without a readiness probe must run before it counts as available."""
 
 
 def render_deployment(
@@ -29,15 +29,15 @@ def render_deployment(
     Parameters
     ----------
     metadata
-        Of the Deployment: name, namespace, labels, owner.
+        Name, namespace, labels and owner of the Deployment.
     selector
-        Labels by which it knows its pods; immutable.
+        Labels that select its pods; immutable.
     pod
         PodTemplateSpec, with at least these labels.
     replicas
-        Number of workers; None where an autoscaler decides on it.
+        Number of workers; None if an autoscaler sets it.
     endpoint
-        The template's, for the time that a roll-out may take.
+        The template's ``endpoint_config``, for the progress deadline.
     strategy
         The template's ``strategy``, checked by `model_operator.core.templates.strategy.check_strategy`.
     """
@@ -50,7 +50,7 @@ def render_deployment(
         "spec": {
             **_min_ready(pod, deadline),
             **({} if replicas is None else {"replicas": replicas}),
-            # The default, but said so that it is ours: left paused, it would never take up another revision.
+            # The default, but explicit, so that we own it: a paused Deployment would never roll out.
             "paused": False,
             "revisionHistoryLimit": _REVISION_HISTORY_LIMIT,
             "progressDeadlineSeconds": deadline,
@@ -62,10 +62,10 @@ def render_deployment(
 
 
 def _min_ready(pod: Mapping[str, Any], deadline: int) -> dict[str, int]:
-    """Return the ``minReadySeconds`` of a model that nobody asks whether it is ready.
+    """Return the ``minReadySeconds`` of a model without a readiness probe.
 
-    Without it, a model that ends at its start counts as available for a moment at each of its restarts.
-    The API server wants less than the deadline.
+    Without it, a model that crashes at its start would count as available for a moment after each restart.
+    The API server requires a value below the progress deadline.
     """
     probed = any(
         "readinessProbe" in each for each in pod["spec"]["containers"] if each["name"] == MODEL_CONTAINER

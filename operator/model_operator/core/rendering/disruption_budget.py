@@ -9,12 +9,12 @@ _MAX_UNAVAILABLE = "50%"
 
 
 def render_disruption_budget(*, metadata: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:
-    """Return the budget: while nodes are drained, at most every other worker is away.
+    """Return the budget: a drain of nodes evicts at most half of the workers at a time.
 
     Parameters
     ----------
     metadata
-        Of the budget: name, namespace, labels, owner.
+        Name, namespace, labels and owner of the budget.
     selector
         Labels of the pods.
     """
@@ -25,7 +25,7 @@ def render_disruption_budget(*, metadata: Mapping[str, Any], selector: Mapping[s
         "spec": {
             "maxUnavailable": _MAX_UNAVAILABLE,
             "selector": {"matchLabels": dict(selector)},
-            # By default, workers that crash or still load their model could not be moved off a node at all.
+            # By default, workers that crash or still load their model could not be evicted at all.
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

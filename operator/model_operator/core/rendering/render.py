@@ -1,4 +1,4 @@
-"""Renders an instance of a compiled template into the objects that are to exist for it."""
+"""Render the desired children of an instance from its compiled template."""
 
 from __future__ import annotations
 
@@ -36,22 +36,21 @@ _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
 
 @dataclass(frozen=True)
 class RenderedDeployment:
-    """One deployment of a model.
+    """The children of one deployment entry.
 
     Attributes
     ----------
     entry
-        Name of the entry of ``spec.deployments``; None for the one deployment of an instance without it.
+        Name of the entry of ``spec.deployments``; None for the implied entry of an instance without it.
     name
-        Name of all its objects.
+        Name of all children.
     workers
-        Workers that run; with an autoscaler, those without load.
+        Number of workers; with an autoscaler, the minimum.
     deployment, service, disruption_budget, autoscaler
-        The objects, as server-side apply takes them. A model that pulls its work has no Service, one that
-        never has two workers no PodDisruptionBudget. Where there is an autoscaler, the Deployment has no
-        ``spec.replicas``.
+        The manifests for server-side apply. A model that pulls its work has no Service, and one with at most
+        one worker no PodDisruptionBudget. With an autoscaler, the Deployment has no ``spec.replicas``.
     url
-        Address of the Service inside the cluster; None without one.
+        URL of the Service inside the cluster; None without a Service.
     """
 
     entry: str | None
@@ -65,12 +64,12 @@ class RenderedDeployment:
 
     @cached_property
     def _hashed(self) -> tuple[dict[str, Any], str]:
-        # Hashing is a good part of the work on an instance, and its results are asked for several times.
+        # Hashing is a large part of a reconcile, and its results are used several times.
         return applicable_deployment(self.deployment)
 
     @property
     def with_applied_hash(self) -> dict[str, Any]:
-        """The Deployment as it is applied, with its hash; not to be changed."""
+        """The Deployment with its applied hash; read-only."""
         return self._hashed[0]
 
     @property
@@ -80,10 +79,10 @@ class RenderedDeployment:
 
     @property
     def children(self) -> list[dict[str, Any]]:
-        """The objects in the order in which they are applied.
+        """The children in the order in which they are applied.
 
-        The Service comes first: where its name is taken, no worker is started in vain. The autoscaler comes
-        last: it finds its Deployment, whose number of workers has been handed over to it.
+        The Service is first: if its name is taken, no worker starts. The autoscaler is last: its Deployment
+        exists, and the handover of the number of workers is complete.
         """
         children = (self.service, self.deployment, self.disruption_budget, self.autoscaler)
         return [child for child in children if child is not None]
@@ -91,14 +90,15 @@ class RenderedDeployment:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """All that is to exist for an instance.
+    """All desired children of an instance.
 
     Attributes
     ----------
     deployments
-        In the order of ``spec.deployments``. Empty when the instance asks for none, or is wrong.
+        The rendered entries, in the order of ``spec.deployments``. Empty if the instance has none or has
+        violations.
     violations
-        What is wrong with the instance, sorted by path.
+        Violations of the instance, sorted by path.
     """
 
     deployments: tuple[RenderedDeployment, ...]
@@ -106,7 +106,7 @@ class Rendering:
 
     @property
     def children(self) -> list[dict[str, Any]]:
-        """The objects of all deployments."""
+        """The children of all deployments."""
         return [child for rendered in self.deployments for child in rendered.children]
 
 
@@ -120,15 +120,15 @@ def render(
     compiled
         The instance's template, without violations.
     instance
-        The instance. Without ``metadata.namespace`` it is taken to be in ``default``; without a uid, as when
-        nothing of it is in a cluster yet, its children have no owner.
+        The instance. The default of ``metadata.namespace`` is ``default``. Without a uid, as before it is
+        created in a cluster, its children have no owner.
     settings
-        The cluster's conventions; the built-in ones when left out.
+        The settings of rendering. Default: the built-in settings.
 
     Raises
     ------
     InvalidObjectError
-        The template has violations: with it, nothing is known about what is to exist.
+        The template has violations, so the desired children are unknown.
     """
     settings = RenderSettings() if settings is None else settings
     jobs = _jobs(compiled, instance)
@@ -141,7 +141,7 @@ def render(
 def rendering_faults(
     compiled: CompiledTemplate, instance: ModelInstance, settings: RenderSettings
 ) -> tuple[Violation, ...]:
-    """Return the violations that `render` would give, without rendering.
+    """Return the violations that `render` would return, without rendering.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _faults(jobs: list[_Job], instance: ModelInstance, settings: RenderSettings)
 
 
 class _Job:
-    """One deployment to be rendered, with the values that go into it and what is wrong with them."""
+    """The rendering of one deployment entry: its values and their violations."""
 
     def __init__(
         self,
@@ -204,13 +204,13 @@ class _Job:
         self.violations += self.worker_faults()
 
     def parameter_loc(self, path: Loc) -> Loc:
-        """Return where a parameter stands: in the entry if that gives it, else in the instance's."""
+        """Return the path of a parameter: in the entry if it sets the parameter, else in the instance."""
         if self.index is not None and path and path[0] in self.own_parameters:
             return ("spec", "deployments", self.index, "model_creation_parameters", *path)
         return (*_PARAMETERS_LOC, *path)
 
     def value_faults(self) -> list[Violation]:
-        """Check valid values together with the places where the template puts them."""
+        """Check valid values in the fields in which the template uses them."""
         if self.pod.size(self.scope) > MAX_VALUES:
             message = (
                 f"must add at most {MAX_VALUES // 1024} KiB to the pod, each value counted wherever the "
@@ -220,7 +220,7 @@ class _Job:
         return [self.unusable(reference, expected) for reference, expected in self.pod.faults(self.scope)]
 
     def own_parameters_loc(self) -> Loc:
-        """Return where parameters are given: in the entry if it gives any, else in the instance."""
+        """Return the path of the parameters: in the entry if it sets any, else in the instance."""
         if self.index is not None and self.own_parameters:
             return ("spec", "deployments", self.index, "model_creation_parameters")
         return _PARAMETERS_LOC
@@ -228,11 +228,11 @@ class _Job:
     def unusable(self, reference: Reference, expected: str) -> Violation:
         if reference.source == "parameters":
             return Violation(self.parameter_loc((reference.name,)), f"must be {expected}", "image")
-        # The platform's account ids may be anything; names, namespaces and uids always fit into an image.
+        # Account ids may be any text; names, namespaces and uids are always valid in an image.
         return Violation(("spec", reference.name), f"must be {expected}", "image")
 
     def worker_faults(self) -> list[Violation]:
-        """Check the entry's workers together with those of the template that it leaves as they are."""
+        """Check the entry's worker settings together with those that it takes from the template."""
         own = self.entry.vendor_configuration if self.entry else None
         if own is None:
             return []
@@ -240,7 +240,7 @@ class _Job:
         workers = worker_bounds(self.endpoint, own)
         if workers.min_workers > workers.max_workers:
             wrong = "max_workers" if own.max_workers is not None else "min_workers"
-            message = "must have min_workers at most max_workers, one of which is the template's; give both"
+            message = "min_workers must be at most max_workers, and one of them is the template's; set both"
             return [Violation((*loc, wrong), message, "workers")]
         if workers.min_workers == 0 and workers.max_workers:
             message = (

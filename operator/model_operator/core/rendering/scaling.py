@@ -1,4 +1,4 @@
-"""How many workers a model may have: those of a deployment, and the bound on those of an instance in sum."""
+"""The number of workers: the bounds of a deployment, and the maximum total of an instance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from model_operator.api import DeploymentVendorConfiguration, EndpointConfig, ModelInstanceSpec
 from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,10 @@ class WorkerBounds:
 
     Attributes
     ----------
-    least, most
-        Workers without load and at full load.
+    min_workers, max_workers
+        Minimum and maximum number of workers.
     per_worker
-        What one worker is to carry of the metric that the autoscaler measures.
+        Target value of the autoscaler's metric for each worker.
     """
 
     min_workers: int
@@ -26,7 +27,7 @@ class WorkerBounds:
 
     @property
     def is_autoscaled(self) -> bool:
-        """Whether the number is an autoscaler's to choose."""
+        """Whether an autoscaler sets the number of workers."""
         return self.max_workers > self.min_workers
 
 
@@ -38,11 +39,11 @@ def worker_bounds(
     Parameters
     ----------
     endpoint
-        The template's numbers. Without ``max_workers`` it is as many as without load.
+        The template's settings. The default of ``max_workers`` is ``min_workers``.
     own
-        The entry's, in place of those of the template that it gives.
+        The entry's settings, which override those of the template.
     pinned
-        ``spec.replicas`` of the instance, which leaves nothing to choose.
+        ``spec.replicas`` of the instance, which fixes the number.
     """
     min_workers, max_workers, per_worker = endpoint.min_workers, endpoint.max_workers, endpoint.per_worker
     if own is not None:
@@ -55,7 +56,7 @@ def worker_bounds(
 
 
 def stated_workers(spec: ModelInstanceSpec) -> int:
-    """Return the workers at full load that an instance asks for, whatever its template says."""
+    """Return the maximum number of workers that an instance itself requests, without its template."""
     if spec.deployments is None:
         return spec.replicas or 0
     total = 0
@@ -67,28 +68,29 @@ def stated_workers(spec: ModelInstanceSpec) -> int:
 
 
 def excess_workers(spec: ModelInstanceSpec, total: int, bound: int) -> tuple[Violation, ...]:
-    """Return what is wrong when an instance has more workers in sum than one instance may.
+    """Return the violation of an instance whose total number of workers exceeds the maximum.
 
     Parameters
     ----------
     spec
-        The instance's.
+        ``spec`` of the instance.
     total
-        Its workers at full load, summed over its deployments.
+        Total of ``max_workers`` over its deployments.
     bound
         The setting ``max_workers_per_instance``.
 
     Returns
     -------
     tuple of Violation
-        ``too_many_workers``, or nothing.
+        ``too_many_workers``; empty if the total is within the maximum.
     """
     if total <= bound:
         return ()
     loc: Loc = ("spec", "replicas" if spec.deployments is None else "deployments")
-    lower = "give fewer replicas" if spec.deployments is None else "lower max_workers or min_workers of some"
+    lower = "set fewer replicas" if spec.deployments is None else "lower max_workers or min_workers of some"
     message = (
-        f"must have at most {bound} workers in sum over all deployments, each at full load, got {total}; "
-        f"{lower}, or have the operator's setting RENDERING__MAX_WORKERS_PER_INSTANCE raised"
+        f"must have at most {plural(bound, 'worker')} in total over all deployments, each at its maximum, "
+        f"got {total}; {lower}, or ask the operator administrator to raise the setting "
+        "RENDERING__MAX_WORKERS_PER_INSTANCE"
     )
     return (Violation(loc, message, "too_many_workers"),)

@@ -1,4 +1,4 @@
-"""The Service of one deployment of a model, and its address."""
+"""The Service of one deployment of a model, and its URL."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PORT = 80
 
 
 def render_service(*, metadata: Mapping[str, Any], selector: Mapping[str, str]) -> dict[str, Any]:
-    """Return the Service: port 80 to the container port named ``http``, whose number may change at any time.
+    """Return the Service: port 80 to the container port named ``http``, whose number may change.
 
     Parameters
     ----------
     metadata
-        Of the Service: name, namespace, labels, owner.
+        Name, namespace, labels and owner of the Service.
     selector
         Labels of the pods.
     """
@@ -27,12 +27,12 @@ def render_service(*, metadata: Mapping[str, Any], selector: Mapping[str, str]) 
         "spec": {
             "type": "ClusterIP",
             "selector": dict(selector),
-            # The protocol is part of the key by which server-side apply tells ports apart.
+            # The protocol is part of the key of a port in server-side apply.
             "ports": [{"name": PORT_NAME, "port": _PORT, "protocol": "TCP", "targetPort": PORT_NAME}],
         },
     }
 
 
 def service_url(name: str, namespace: str) -> str:
-    """Return the address inside the cluster, without the cluster's domain, which nobody need know."""
+    """Return the URL inside the cluster, without the cluster domain, which is not needed."""
     return f"http://{name}.{namespace}.svc"

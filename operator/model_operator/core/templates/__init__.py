@@ -1,1 +1,1 @@
-"""Compiling a template: references, images, the layers of its pod, strategy and contracts."""
+"""Compile a template: references, images, the layers of its pod, strategy and contracts."""

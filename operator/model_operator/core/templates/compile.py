@@ -1,4 +1,4 @@
-"""Compiles a template: all that can be known before there is an instance, and what is wrong with it."""
+"""Compile a template: everything that does not depend on an instance, and the template's violations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 MAX_EXPRESSIONS: Final = 1000
-"""``$(`` in all strings of a template together, references and others: each costs time at every rendering."""
+"""Maximum number of ``$(`` in all strings of a template, references or not: each slows down rendering."""
 
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters_schema")
 _REQUEST_PARAMETERS_LOC: Loc = ("spec", "model_request_parameters_schema")
@@ -38,18 +38,18 @@ _HEALTHCHECK: Path = (*_CONTAINER, "readinessProbe", "httpGet", "path")
 
 @dataclass(frozen=True)
 class CompiledTemplate:
-    """A template, read and judged; to be kept for as long as its uid and generation stay the same.
+    """A parsed and checked template; reusable as long as uid and generation stay the same.
 
     Attributes
     ----------
     resource
         The template.
     parameters
-        What an instance may set; no parameters where that is what is wrong.
+        Schema of the parameters that an instance may set; empty if the schema is invalid.
     request_parameters
-        What a request may set.
+        Schema of the parameters that a request may set.
     violations
-        What is wrong with the template, sorted by path; with any, nothing can be rendered from it.
+        Violations of the template, sorted by path; a template with violations cannot be rendered.
     """
 
     resource: ModelTemplate | ClusterModelTemplate
@@ -59,7 +59,7 @@ class CompiledTemplate:
 
     @property
     def advice(self) -> tuple[Violation, ...]:
-        """What is let in, but opens more than its author may have meant; sorted by path."""
+        """Warnings: what is valid, but may allow instances more than the template owner intends."""
         if self.violations:
             return ()
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
@@ -67,17 +67,17 @@ class CompiledTemplate:
 
     @cached_property
     def pod(self) -> PodProgram | None:
-        """How to render its pods, compiled on first use; None exactly when there are violations."""
+        """The compiled pod template, created on first use; None if and only if there are violations."""
         return None if self.violations else compile_pod(self.resource.spec, self.parameters)
 
     @cached_property
     def contracts(self) -> Mapping[str, Any]:
-        """Request and response contract, as ``status`` of an instance shows them; not to be changed."""
+        """Request and response schemas as in ``status`` of an instance; read-only."""
         return contracts(self.resource.spec.model_type, self.request_parameters)
 
 
 def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> CompiledTemplate:
-    """Read a template. Never raises: what is wrong stands in the result's violations.
+    """Compile a template. Never raises: errors are in the violations of the result.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> Compiled
     )
     violations = [*faults, *request_faults, *shape_faults, *check_strategy(spec.strategy)]
     violations += _image_faults(spec)
-    # References cannot be judged by a schema that is not one, nor found where recursion might not end.
+    # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:
         violations += _reference_faults(spec, parameters)
     return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
@@ -119,7 +119,7 @@ def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
         return  # reported with the other references
     written = image.literal()
     if written is not None and not is_image(written):
-        message = "must make a valid reference to an image together with registry and tag or digest"
+        message = "must form a valid image reference together with registry and tag or digest"
         yield Violation((*_BUNDLE_LOC, "image"), message, "image")
 
 
@@ -131,9 +131,7 @@ def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> I
         for inner, text in strings(value):
             expressions += text.count("$(")
             if expressions > MAX_EXPRESSIONS:
-                message = (
-                    f"must be within the template's {MAX_EXPRESSIONS} expressions $(…), got more; remove some"
-                )
+                message = f"a template must have at most {MAX_EXPRESSIONS} expressions $(…); remove some"
                 yield Violation((*loc, *inner), message, "too_many_expressions")
                 return
             here, target = (*loc, *inner), (*path, *inner)
@@ -152,14 +150,14 @@ def _open_image_volumes(spec: ModelTemplateSpec, parameters: ParameterSchema) ->
             is_listed = reference.source == "parameters" and parameters.has_enum(reference.name)
             if is_chosen_by_the_author(reference) or (reference.source == "parameters" and not is_listed):
                 message = (
-                    f"{reference} lets whoever writes an instance mount any image that the node or a pull "
+                    f"{reference} lets the author of an instance mount any image that the node or a pull "
                     "secret of the pod can fetch; list the allowed ones in the parameter's enum"
                 )
                 yield Violation((*_POD_TEMPLATE_LOC, *inner), message, "open_image_volume")
 
 
 def _choice_faults(text: str, loc: Loc, parameters: ParameterSchema, registry: str) -> Iterator[Violation]:
-    """Yield the references that would let an instance choose another image than the template means."""
+    """Yield the references with which an instance could choose an image that the template does not list."""
     try:
         read = parse_text(text, kubelet=False)
     except ReferenceSyntaxError:
@@ -180,7 +178,7 @@ def _refused(loc: Loc, reference: Reference, message: str, code: str) -> Violati
 
 
 def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:
-    """Yield what may hold references: the value, its path in the template, its path in the pod template."""
+    """Yield the values that may hold references, with their paths in the template and in the pod template."""
     bundle = spec.vendor_configuration.bundle_config
     for name in ("image", "tag"):
         yield getattr(bundle, name), (*_BUNDLE_LOC, name), (*_CONTAINER, "image")

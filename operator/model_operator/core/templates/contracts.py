@@ -1,8 +1,8 @@
-"""What a model server of each type is sent and answers: JSON Schemas for an instance's status.
+"""JSON Schemas of requests and responses for each model type, reported in an instance's status.
 
-They describe the JSON body that the server takes at ``predict_route`` and returns, which is also the body of
-the platform's Execute Model API. Messages, tools and the agent's answer have the shapes of the platform's
-public client, ``scale_gp.types.agent_execute_params`` and ``execute_agent_response``.
+They describe the JSON bodies of the server at ``predict_route``, which are also those of the platform's
+Execute Model API. Messages, tools and the agent's response follow the platform's public client,
+``scale_gp.types.agent_execute_params`` and ``execute_agent_response``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 from model_operator.core.parameters.schema import ParameterSchema
 
 REQUEST_PARAMETERS: Final = "model_request_parameters"
-"""Field of every request that holds values for the template's ``model_request_parameters_schema``."""
+"""Field of a request with the values for the template's ``model_request_parameters_schema``."""
 
 _Schema = dict[str, Any]
 
@@ -67,7 +67,7 @@ _TOOL: Final = _object(
 _ASSISTANT_MESSAGE: Final = _message("assistant", _CONTENT, {})
 _MESSAGES: Final = _list_of(
     {
-        # Told apart by `role`.
+        # `role` selects the alternative.
         "oneOf": [
             _message("user", _CONTENT, {}),
             _message("system", _CONTENT, {}),
@@ -132,7 +132,7 @@ _CONTRACTS: Final = {
                 "action": {"enum": ["tool_request", "content"]},
                 "context": _object(
                     {},
-                    # The key that `action` does not name is null.
+                    # The key that is not the value of `action` is null.
                     {
                         "content": {"type": ["string", "null"]},
                         "tool_request": {"anyOf": [_TOOL_REQUEST, {"type": "null"}]},
@@ -158,14 +158,14 @@ def contracts(model_type: str, request_parameters: ParameterSchema) -> dict[str,
 
 
 def request_schema(model_type: str, request_parameters: ParameterSchema) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a request body, a fresh copy.
+    """Return the JSON Schema (2020-12) of a request body, a new copy.
 
     Parameters
     ----------
     model_type
-        Of the reference's enum. Those without a contract of their own take any object.
+        A `ModelType`. A type without its own contract accepts any object.
     request_parameters
-        What the template's ``model_request_parameters_schema`` declares; each request may give values under
+        Parameters of the template's ``model_request_parameters_schema``; a request may set them in
         ``model_request_parameters.bindings``.
     """
     schema = copy.deepcopy(_contract(model_type).request)
@@ -175,12 +175,12 @@ def request_schema(model_type: str, request_parameters: ParameterSchema) -> dict
 
 
 def response_schema(model_type: str) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a response body, a fresh copy; empty when anything may come."""
+    """Return the JSON Schema (2020-12) of a response body, a new copy; empty if it is not specified."""
     return copy.deepcopy(_contract(model_type).response)
 
 
 def supports_multi_turn(model_type: str) -> bool:
-    """Whether models of this type hold a conversation natively: they take messages, not texts."""
+    """Whether models of this type support conversations natively: they take messages, not texts."""
     return _contract(model_type).multi_turn
 
 

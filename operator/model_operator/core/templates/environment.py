@@ -1,9 +1,9 @@
-"""The environment of the container that serves a model: the pod template's, the bundle's, the parameters'.
+"""The environment of the model container, merged from pod template, bundle and parameters.
 
-Variables merge by name: a bundle's replaces the pod template's of the same name, in its place, and a
-parameter's replaces either. New variables of the bundle come after the pod template's, each after those that
-it mentions, else by name: the kubelet expands only variables that come earlier. New variables of parameters
-come first, by name, so that every other variable can mention them.
+Variables merge by name. A variable of the bundle replaces that of the pod template at the same position, and
+a parameter replaces either. New variables of the bundle follow those of the pod template. They are sorted by
+name, but each follows the variables that it mentions: the kubelet expands only earlier variables. New
+variables of parameters come first, sorted by name, so that every other variable can mention them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
     container
         A container; its ``env`` is replaced.
     env
-        Name to value, references still in it.
+        Values by name, with unresolved references.
     """
     _merge(container, {name: _variable(name, env[name]) for name in _ordered(env)}, first=False)
 
@@ -34,14 +34,14 @@ def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
 def lay_parameters(container: dict[str, Any], schema: ParameterSchema, values: Mapping[str, Any]) -> None:
     """Merge a variable for each declared parameter that has a value into a container.
 
-    A parameter that is null takes the variable away, also the bundle's, which is its default.
+    A null parameter removes the variable, also that of the bundle, which is its default.
 
     Parameters
     ----------
     container
-        A container with the values of references already in it; its ``env`` is replaced.
+        A container with resolved references; its ``env`` is replaced.
     schema
-        What the template declares.
+        The declared parameters.
     values
         Valid parameters.
     """
@@ -59,7 +59,7 @@ def _parameter(name: str, value: Any, schema: ParameterSchema) -> dict[str, Any]
 
 
 def _variable(name: str, value: str) -> dict[str, Any]:
-    # The API server does not store an empty value: such a variable is its name alone.
+    # The API server does not store an empty value, so such a variable has a name only.
     return {"name": name, "value": value} if value else {"name": name}
 
 
@@ -78,12 +78,12 @@ def _merge(container: dict[str, Any], variables: Mapping[str, dict[str, Any] | N
 
 
 def _ordered(env: Mapping[str, str]) -> list[str]:
-    """Return the names so that each comes after those that its value mentions; else by name."""
+    """Return the names sorted, but each after the names that its value mentions."""
     mentioned = {name: [other for other in _mentions(value) if other in env] for name, value in env.items()}
     done: dict[str, None] = {}
     seen = set[str]()
     for root in sorted(env):
-        # Depth first without recursion: a chain may be as long as there are variables.
+        # Depth first without recursion: a chain may contain all variables.
         stack = [(root, iter(mentioned[root]))]
         seen.add(root)
         while stack:
@@ -99,6 +99,6 @@ def _ordered(env: Mapping[str, str]) -> list[str]:
 
 
 def _mentions(value: str) -> list[str]:
-    # Behind the last closing parenthesis, each $( would be followed to the end in vain: quadratic time.
+    # After the last closing parenthesis, each $( would scan to the end without a match: quadratic time.
     matches = _MENTION.finditer(value, 0, value.rfind(")") + 1)
     return sorted({match[1] for match in matches if match[1]})

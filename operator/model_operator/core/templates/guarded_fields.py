@@ -1,7 +1,8 @@
-"""Which fields of a pod template take any value; every other field takes only values that the template lists.
+"""Fields of a pod template that take free-text parameters. Every other field is guarded.
 
-A field is guarded unless it is listed here, so that one of a newer Kubernetes is guarded until somebody has
-thought about it. A test holds a decision on every field of the API server's own schema against this table.
+A guarded field takes only values that the template lists. A field is guarded unless it is listed here, so a
+field of a newer Kubernetes is guarded until it has been reviewed. A test compares this table with a decision
+on every field of the API server's schema.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ Path = tuple[str | int, ...]
 """Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""
 
 CHOSEN_BY_THE_SERVER: Final = frozenset({"namespace", "id"})
-"""What of the instance nobody chooses freely: RBAC decides on the namespace, the API server on the uid."""
+"""Fields of the instance that its author cannot choose freely: RBAC limits the namespace, and the API server
+assigns the uid."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,16 +44,16 @@ _ACTING_DOMAINS: Final = _words(
     spiffe.io kyverno.io gatekeeper.sh banzaicloud.com external-secrets.io modeloperator.dev
     """
 )
-"""Domains, with those below, of labels and annotations that give a pod an identity, a key, a network,
+"""Domains, with their subdomains, of labels and annotations that give a pod an identity, a key, a network,
 a sidecar, an exemption or a node. ``kubernetes.io`` and ``k8s.io`` are reserved for Kubernetes itself."""
 _DESCRIPTIVE_DOMAIN: Final = "app.kubernetes.io"
-"""Kubernetes' recommended labels, which no part of it acts on."""
+"""Domain of the recommended labels, on which no component of Kubernetes acts."""
 _ACTING_KEYS: Final = ("io.kubernetes.", "io.containerd.", "io.katacontainers.", "run.oci.")
-"""Beginnings of the keys, without a prefix, that container runtimes read."""
+"""First part of keys without a domain that container runtimes read."""
 _OPEN_SOURCES: Final = frozenset({"emptyDir", "configMap", "downwardAPI", "persistentVolumeClaim"})
-"""Sources of volumes within which an instance may choose; the namespace's quota and RBAC bound them."""
+"""Volume sources in which an instance may choose freely, within quota and RBAC of its namespace."""
 _DATA_SOURCES: Final = _OPEN_SOURCES | {"ephemeral", "image"}
-"""Sources of volumes of which any part may be mounted: there are no files of the node, and no Secrets."""
+"""Volume sources of which any path may be mounted: they hold neither files of the node nor Secrets."""
 
 _FREE: Final = _paths(
     """
@@ -130,20 +132,20 @@ _FREE_IN_CONTAINERS: Final = _paths(
     workingDir
     """
 )
-"""Below an item of ``containers`` and ``initContainers``. ``image`` has a rule of its own, in
-`model_operator.core.templates.images`, ``subPath`` one in `guarded_mounts`."""
+"""Paths below an item of ``containers`` and ``initContainers``. ``image`` has its own rule in
+`model_operator.core.templates.images`, ``subPath`` in `guarded_mounts`."""
 
 _COMMANDS: Final = frozenset({("command",), ("probe", "exec", "command"), ("lifecycle", "exec", "command")})
-"""Of a command, the arguments are free; what is run, the first item, is not, nor the command as a whole."""
+"""Commands: the arguments are free; the program, which is the first item, and the whole list are guarded."""
 
 
 def is_guarded(path: Path) -> bool:
-    """Whether the field takes only what nobody who writes an instance can choose.
+    """Whether the field takes no value that the author of an instance can choose freely.
 
     Parameters
     ----------
     path
-        Path of a field of a PodTemplateSpec, of whatever version of Kubernetes.
+        Path of a field of a PodTemplateSpec, of any version of Kubernetes.
     """
     names = tuple(part for part in path if isinstance(part, str))
     if len(names) == 3 and names[:2] in {("metadata", "annotations"), ("metadata", "labels")}:  # noqa: PLR2004 -- metadata, the map, the key
@@ -160,7 +162,7 @@ def is_guarded(path: Path) -> bool:
 
 
 def is_command(path: Path) -> bool:
-    """Whether the path leads to a command or an item of one: its first item is what is run."""
+    """Whether the path leads to a command or to an item of one; its first item is the program."""
     names = tuple(part for part in path if isinstance(part, str))
     return (
         len(names) > 2  # noqa: PLR2004 -- spec, its list
@@ -170,14 +172,15 @@ def is_command(path: Path) -> bool:
 
 
 def is_chosen_by_the_author(reference: Reference) -> bool:
-    """Whether the reference is to a field of the instance that whoever writes it chooses."""
+    """Whether the reference names a field of the instance that its author can choose freely."""
     return reference.source == "instance" and reference.name not in CHOSEN_BY_THE_SERVER
 
 
 def guarded_mounts(pod_template: Mapping[str, Any] | None) -> frozenset[Path]:
-    """Return the paths of ``subPath`` and ``subPathExpr`` that are guarded, too.
+    """Return the paths of ``subPath`` and ``subPathExpr`` that are guarded.
 
-    There they choose among what is not the instance's: files of the node, keys of a Secret.
+    In these volumes a path selects data that does not belong to the instance: files of the node, or keys of a
+    Secret.
 
     Parameters
     ----------
@@ -185,7 +188,7 @@ def guarded_mounts(pod_template: Mapping[str, Any] | None) -> frozenset[Path]:
         A pod template that has passed `model_operator.core.templates.pod_shape.check_pod_template`.
     """
     spec = (pod_template or {}).get("spec") or {}
-    # A list: the name of a mount may still be any JSON.
+    # A list, not a set: the name of a mount may be any JSON at this point.
     open_volumes = [
         volume.get("name")
         for volume in spec.get("volumes") or ()
@@ -203,7 +206,7 @@ def _mounts(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]
 
 
 def _in_container(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a path below a container with one name for all probes, and one for all hooks."""
+    """Return a path below a container with one name for all probes, and one for all lifecycle hooks."""
     if names[0] in PROBES:
         return ("probe", *names[1:])
     if names[0] == "lifecycle" and len(names) > 1:
@@ -212,7 +215,7 @@ def _in_container(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_acted_on(key: str) -> bool:
-    """Whether a component does more with the label or annotation than to select by it or to show it."""
+    """Whether a component acts on the label or annotation, beyond selecting by it or displaying it."""
     prefix, slash, _ = key.rpartition("/")
     if not slash:
         return key.startswith(_ACTING_KEYS)

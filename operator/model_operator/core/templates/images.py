@@ -1,7 +1,7 @@
-"""The image of a container: what a valid reference to one is, and what of it an instance may choose.
+"""The image of a container: the syntax of an image reference, and the parts that an instance may choose.
 
-An instance chooses within an image's name: its tag, and the last component of its path. The registry, the
-components before and the name as a whole take only values that the template lists.
+An instance may choose the tag and the last component of the path. The registry, the other components and the
+name as a whole take only values that the template lists.
 
 Source of the grammar: ``github.com/distribution/reference``.
 """
@@ -28,33 +28,33 @@ _TAG_PATTERN = re.compile(_TAG, re.ASCII)
 _IMAGE_PATTERN = re.compile(rf"(?:{_HOST}(?::[0-9]{{1,5}})?/)?{_PATH}(?::{_TAG})?(?:@{_DIGEST})?", re.ASCII)
 _MAX_LENGTH = 1024
 _SEPARATORS: Final = re.compile("[/:@]")
-"""What divides registry, path, tag and digest: in a value it would make one into another."""
+"""Separators of registry, path, tag and digest; inside a value they would turn one part into another."""
 _ONE_PART: Final = (
     "a part of an image's name or tag without '/', ':' and '@', as the template lists no values in enum"
 )
 IsListed = Callable[[Reference], bool]
-"""Tells whether a reference stands only for what the template lists."""
+"""Whether the template lists all values of a reference."""
 
 
 def is_registry(text: str) -> bool:
-    """Whether the text is a registry's host, with an optional port and path."""
+    """Whether the text is the host of a registry with an optional port and path."""
     return len(text) <= _MAX_LENGTH and _REGISTRY_PATTERN.fullmatch(text) is not None
 
 
 def is_image(text: str) -> bool:
-    """Whether the text is a reference to an image, as a container's ``image`` takes it."""
+    """Whether the text is an image reference, valid as ``image`` of a container."""
     return len(text) <= _MAX_LENGTH and _IMAGE_PATTERN.fullmatch(text) is not None
 
 
 def choosing_references(text: ParsedString, registry: str = "") -> tuple[Reference, ...]:
-    """Return the references that choose more than a part of an image's name, or its tag.
+    """Return the references that choose more than the tag or the last component of an image's name.
 
     Parameters
     ----------
     text
-        A reference to an image, or only the path of one.
+        An image reference, or only its path.
     registry
-        What stands before it; then there is no tag in it.
+        The registry before `text`, which then has no tag.
     """
     name = list(_pieces(text))
     name = [registry, "/", *name] if registry else name[: _end_of_name(name)]
@@ -69,7 +69,7 @@ def choosing_references(text: ParsedString, registry: str = "") -> tuple[Referen
 def misplaced_values(
     text: ParsedString, scope: Scope, is_listed: IsListed
 ) -> Iterator[tuple[Reference, str]]:
-    """Yield the references whose values hold what divides an image's parts, each with what was expected."""
+    """Yield the references whose values contain a separator of an image's parts, with the expected value."""
     for reference in text.references:
         if not is_listed(reference) and _SEPARATORS.search(text_form(scope.value(reference), kubelet=False)):
             yield reference, _ONE_PART
@@ -85,7 +85,7 @@ def _pieces(text: ParsedString) -> Iterator[str | Reference]:
 
 
 def _end_of_name(pieces: list[str | Reference]) -> int:
-    """Return where the name ends and a tag or a digest begins."""
+    """Return the index at which the name ends and a tag or a digest begins."""
     end = pieces.index("@") if "@" in pieces else len(pieces)
     for place in range(end - 1, -1, -1):
         if pieces[place] == "/":
@@ -96,7 +96,7 @@ def _end_of_name(pieces: list[str | Reference]) -> int:
 
 
 def _has_path(before: list[str | Reference]) -> bool:
-    """Whether more than a registry stands before the last component, as container runtimes read it."""
+    """Whether a path component precedes the last one, by the rules of container runtimes."""
     text = "".join(piece if isinstance(piece, str) else "x" for piece in before)
     first, _, rest = text.partition("/")
     is_host = "." in first or ":" in first or first == "localhost"
@@ -112,7 +112,7 @@ class BundleImage:
     registry
         Host and path, without references.
     repository, tag
-        May have references. The tag is None when there is a digest.
+        May contain references. The tag is None if there is a digest.
     digest
         ``sha256:…``, or None.
     """
@@ -130,12 +130,12 @@ class BundleImage:
         return f"{name}:{self.tag.render(scope, kubelet=False)}"
 
     def literal(self) -> str | None:
-        """Return the image of every model, None where it depends on the instance."""
+        """Return the image if it is the same for all models; None if it depends on the instance."""
         parts = (self.repository, *([self.tag] if self.tag is not None else []))
         return None if any(part.references for part in parts) else self.render(Scope({}, {}))
 
     def faults(self, scope: Scope, is_listed: IsListed) -> Iterator[tuple[Reference, str]]:
-        """Yield the references whose values spoil the image, each with what was expected of it."""
+        """Yield the references whose values make the image invalid, each with the expected value."""
         misplaced = list(misplaced_values(self.repository, scope, is_listed))
         if misplaced:
             yield from misplaced
@@ -152,12 +152,12 @@ class BundleImage:
 
 
 def bundle_image(bundle: BundleConfig) -> BundleImage:
-    """Read the image of a bundle.
+    """Parse the image of a bundle.
 
     Raises
     ------
     ReferenceSyntaxError
-        A reference in ``image`` or ``tag`` is written wrongly.
+        A reference in ``image`` or ``tag`` has a syntax error.
     """
     return BundleImage(
         registry=bundle.registry,

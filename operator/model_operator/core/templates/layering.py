@@ -1,8 +1,8 @@
-"""Lays the explicit fields of a template over its ``pod_template``, and that over the built-in defaults.
+"""Merge the explicit fields of a template over its ``pod_template``, and that over the built-in defaults.
 
-The result is the pod template of every model of the template, references still in it. What depends on the
-operator's settings or on the instance is added when a model is rendered. Containers, environment variables,
-volumes and ports merge by name; a probe, a variable or a port is replaced as a whole.
+The result is the common pod template of all models of the template, with unresolved references. Fields that
+depend on the operator's settings or on the instance are added when a model is rendered. Containers,
+environment variables, volumes and ports merge by name; a probe, a variable or a port is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 -- where POSIX shared memory is m
 
 
 def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
-    """Return the pod template that all models of a template have in common.
+    """Return the common pod template of all models of a template.
 
     Parameters
     ----------
     spec
-        Of a template whose ``pod_template`` has passed `core.templates.pod_shape.check_pod_template`.
+        ``spec`` of a template whose ``pod_template`` has passed
+        `core.templates.pod_shape.check_pod_template`.
 
     Returns
     -------
     dict
-        A PodTemplateSpec with ``metadata`` and ``spec``, a fresh copy. The image, the labels, the parameters'
-        variables and what follows the settings are not in it.
+        A PodTemplateSpec with ``metadata`` and ``spec``, a new copy. Image, labels, variables of parameters
+        and fields that depend on the settings are not in it.
     """
     bundle, endpoint = spec.vendor_configuration.bundle_config, spec.vendor_configuration.endpoint_config
     pod: dict[str, Any] = _copy(spec.pod_template or {})
@@ -59,7 +60,7 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
 
 
 def model_container(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the container that serves the model, of a pod template made by `layered_pod`."""
+    """Return the container that serves the model, from a pod template that `layered_pod` returned."""
     containers: list[dict[str, Any]] = pod["spec"]["containers"]
     return next(container for container in containers if container["name"] == MODEL_CONTAINER)
 
@@ -69,13 +70,13 @@ def _model_container(pod_spec: dict[str, Any]) -> dict[str, Any]:
     for container in containers:
         if container["name"] == MODEL_CONTAINER:
             return container
-    # First, so that kubectl logs and exec mean it.
+    # First, so that it is the default of kubectl logs and exec.
     containers.insert(0, {"name": MODEL_CONTAINER})
     return containers[0]
 
 
 def _lay_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
-    # A Service named vllm would put VLLM_PORT=tcp://… into every pod, which vLLM takes for its own setting.
+    # A Service named vllm would set VLLM_PORT=tcp://… in every pod, which vLLM reads as its own setting.
     pod_spec.setdefault("enableServiceLinks", False)
     pod_spec.setdefault("automountServiceAccountToken", False)
     security = pod_spec.setdefault("securityContext", {})
@@ -88,14 +89,14 @@ def _lay_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
 
 
 def _lay_container_security(container: dict[str, Any]) -> None:
-    """Add what the restricted Pod Security Standard asks of a container.
+    """Add the fields that the restricted Pod Security Standard requires of a container.
 
-    Only to the container that serves the model: what others in the pod need, their author has written.
+    Only the model container gets them; the template owner writes those of the other containers.
     """
     security = container.setdefault("securityContext", {})
     capabilities = security.setdefault("capabilities", {})
     capabilities.setdefault("drop", ["ALL"])
-    # The API server refuses to forbid escalation to a container that has every privilege.
+    # The API server rejects allowPrivilegeEscalation: false on a privileged container.
     added = capabilities.get("add", ())
     if not security.get("privileged") and not any(name in added for name in ("SYS_ADMIN", "CAP_SYS_ADMIN")):
         security.setdefault("allowPrivilegeEscalation", False)
@@ -115,9 +116,9 @@ def _lay_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type:
 
 
 def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
-    """Set requests and limits to the same, resource by resource.
+    """Set requests and limits to the same value, resource by resource.
 
-    A resource that only the pod template names stays as it is there.
+    A resource that only the pod template sets is unchanged.
     """
     resources = container.setdefault("resources", {})
     requests, limits = resources.setdefault("requests", {}), resources.setdefault("limits", {})
@@ -134,10 +135,10 @@ def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
 
 
 def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:
-    """Mount memory at ``/dev/shm``, GPU or not.
+    """Mount memory at ``/dev/shm``, with or without a GPU.
 
-    A container runtime gives it 64 MiB, on which data loaders and tensor parallelism fail. What is written
-    there counts towards the container's memory.
+    The default of container runtimes is 64 MiB, with which data loaders and tensor parallelism fail. Data in
+    ``/dev/shm`` counts towards the container's memory.
     """
     mounts = container.setdefault("volumeMounts", [])
     if any(mount.get("mountPath") == _SHARED_MEMORY_PATH for mount in mounts):
@@ -149,7 +150,7 @@ def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> N
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy without null members, which mean the same as absent ones."""
+    """Return a copy without null members, which are equivalent to absent ones."""
     if isinstance(value, Mapping):
         return {key: _copy(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""From an object as the API server sends it to its model, also when it breaks the schema.
+"""Parse objects from the API server into models, also objects that violate the schema.
 
-The API server checks objects against the CRD when they are written, but an object may be older than
-the CRD, or the CRD may be edited: such an object is reported like any other mistake, never a crash.
+The API server checks objects against the CRD when they are written. But an object may be older than the CRD,
+or the CRD may have been edited. Such an object is reported like any other violation and never causes a crash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from model_operator.core.templates.compile import CompiledTemplate, compile_temp
 from model_operator.core.values.violations import Violation, sort_violations
 
 _UNREADABLE: Any = None
-"""Stands for the spec of a template with violations of its shape: nobody reads it."""
+"""Placeholder for the spec of a template that cannot be parsed; it is never read."""
 _TEMPLATE_TYPES: dict[TemplateKind, type[ModelTemplate | ClusterModelTemplate]] = {
     TemplateKind.MODEL_TEMPLATE: ModelTemplate,
     TemplateKind.CLUSTER_MODEL_TEMPLATE: ClusterModelTemplate,
@@ -33,17 +33,17 @@ _TEMPLATE_TYPES: dict[TemplateKind, type[ModelTemplate | ClusterModelTemplate]] 
 
 
 def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violation, ...]]:
-    """Return a ModelInstance and what is wrong with its shape.
+    """Parse a ModelInstance.
 
     Parameters
     ----------
     obj
-        The object as the API server has it.
+        The object from the API server.
 
     Returns
     -------
     tuple
-        The instance, and the violations; with violations its spec is empty.
+        The instance, and its violations of the schema; with violations its spec is empty.
     """
     faults = known_faults({**obj, "kind": ModelInstance.__name__})
     if faults:
@@ -57,12 +57,12 @@ def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violati
 
 
 def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
-    """Return a template object compiled; never raises, what is wrong stands in its violations.
+    """Parse and compile a template. Never raises: errors are in the violations of the result.
 
     Parameters
     ----------
     obj
-        A ModelTemplate or ClusterModelTemplate as the API server has it, with its ``kind``.
+        A ModelTemplate or ClusterModelTemplate from the API server, with its ``kind``.
     """
     resource_type = _TEMPLATE_TYPES[TemplateKind(obj["kind"])]
     faults = known_faults(obj)
@@ -100,9 +100,9 @@ def _violations(error: ValidationError) -> tuple[Violation, ...]:
 
 
 def _is_about_status(error: ValidationError) -> bool:
-    """Tell whether a status is what cannot be read, as after going back to an older operator.
+    """Whether the status is invalid, as after a downgrade of the operator.
 
-    No user can correct that; it is read as if it were empty, and written anew.
+    A user cannot correct a status, so it is read as empty, and written again.
     """
     return any(entry["loc"][:1] == ("status",) for entry in error.errors())
 

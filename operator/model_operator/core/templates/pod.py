@@ -1,4 +1,4 @@
-"""The pod template of a model: read and merged once for a template, filled in for each deployment."""
+"""The pod template of a model: compiled once for a template, rendered for each deployment."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from model_operator.core.templates.substitution import TemplatedField, compile_p
 from model_operator.core.values.json_values import count_elements
 
 MAX_VALUES: Final = 512 * 1024
-"""Bytes that the values may add to a pod template. etcd takes 1.5 MiB for an object, with its field owners; a
-long value in a thousand places would fill the operator's memory."""
+"""Maximum number of bytes that parameter values add to a pod template. An object in etcd has at most 1.5 MiB,
+including its field owners; a long value in a thousand places would exhaust the operator's memory."""
 
 _BYTES_PER_ELEMENT = 32
 
 
 @dataclass(frozen=True, slots=True)
 class PodProgram:
-    """The pod template that all models of a template share, with the places where values go.
+    """The common pod template of all models of a template, with the positions of its references.
 
     Attributes
     ----------
     pod
-        PodTemplateSpec, references still in it; never handed out.
+        PodTemplateSpec with unresolved references; never returned to a caller.
     positions
-        Where its references are.
+        Fields that contain references.
     image
-        The image of the serving container.
+        The image of the model container.
     endpoint
         The template's resources.
     parameters
@@ -48,14 +48,14 @@ class PodProgram:
     parameters: ParameterSchema
 
     def render(self, scope: Scope, labels: Mapping[str, str], settings: RenderSettings) -> dict[str, Any]:
-        """Return the pod template of one deployment, a fresh object.
+        """Return the pod template of one deployment, a new object.
 
         Parameters
         ----------
         scope
-            Valid values; `faults` has found nothing.
+            Valid values, for which `faults` yields nothing.
         labels
-            Labels that win over the template's own.
+            Labels that override those of the template.
         settings
             The cluster's conventions.
         """
@@ -69,7 +69,7 @@ class PodProgram:
         return pod
 
     def size(self, scope: Scope) -> int:
-        """Return about how many bytes the values add to the pod template; cheap, however many that is."""
+        """Estimate the bytes that the values add to the pod template; cheap, whatever the result."""
         weights = {name: _weight(value) for name, value in scope.parameters.items()}
         uses = (
             reference.name
@@ -80,12 +80,12 @@ class PodProgram:
         return sum(weights.get(name, 0) for name in uses) + sum(weights.values())
 
     def faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
-        """Yield the references whose values cannot be used where they stand, each with what was expected."""
+        """Yield the references whose values are not valid in their field, each with the expected value."""
         yield from self.image.faults(scope, self._is_listed)
         for position in self.positions:
             if not position.place.image:
                 continue
-            # A reference that is the whole image is listed, or the image of a volume, which may be any.
+            # A reference that is the whole image has an enum, or is the image of a volume, which is free.
             misplaced = (
                 []
                 if position.text.sole_reference
@@ -101,7 +101,7 @@ class PodProgram:
 
 
 def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProgram:
-    """Merge and read the pod template of a template that has no violations."""
+    """Compile the pod template of a template without violations."""
     pod = layered_pod(spec)
     return PodProgram(
         pod=pod,
@@ -130,13 +130,13 @@ def _lay_settings(pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: 
 
 
 def _weight(value: Any) -> int:
-    # An expanded list costs more than its text.
+    # An expanded list needs more bytes than its text.
     return len(text_form(value, kubelet=True)) + _BYTES_PER_ELEMENT * count_elements(value)
 
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        # Most are texts; the call would take longer than to ask.
+        # Most are strings; a call takes longer than the check.
         return {key: item if type(item) is str else _copy(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_copy(item) for item in value]

@@ -1,7 +1,7 @@
-"""What the fields of a pod template take: types and kubelet expansion.
+"""The fields of a pod template: their types, and expansion by the kubelet.
 
-The tables are those of ``k8s.io/api/core/v1.PodTemplateSpec``; a test compares them with the client library's
-models. A field that is in no table is a string.
+The tables follow ``k8s.io/api/core/v1.PodTemplateSpec``; a test compares them with the models of the client
+library. A field that is in no table is a string.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model_operator.core.templates.guarded_fields import (
 
 
 class FieldType(Enum):
-    """What a field takes, in words fit for a message."""
+    """The type of a field's value, worded for messages."""
 
     STRING = "a string"
     INTEGER = "an integer"
@@ -31,21 +31,21 @@ class FieldType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """A field in which a reference stands.
+    """A field that contains a reference.
 
     Attributes
     ----------
     type
-        What the field takes.
+        Type of the field's value.
     kubelet
-        Whether the kubelet expands ``$(VAR)`` in it.
+        Whether the kubelet expands ``$(VAR)`` in the field.
     guarded
-        Whether only values that the template lists may get into it; see
+        Whether the field takes only values that the template lists; see
         `model_operator.core.templates.guarded_fields`.
     image
-        Whether it is a whole reference to an image.
+        Whether the field is a whole image reference.
     is_item
-        Whether it is an item of a list, so that a list can be expanded in it.
+        Whether the field is an item of a list, in which a list can be expanded.
     """
 
     type: FieldType
@@ -111,7 +111,7 @@ OBJECTS = STRING_MAPS | _names(
 )
 
 _LISTS = STRING_LISTS | INTEGER_LISTS | OBJECT_LISTS
-# Not only the fields that the API documents: the prober expands the commands of probes, too
+# More than the API documents: the prober also expands the commands of probes
 # (k8s.io/kubernetes/pkg/kubelet/prober, ExpandContainerCommandOnlyStatic).
 _EXPANDED = frozenset(
     {
@@ -127,11 +127,11 @@ _VOLUME_IMAGE = ("spec", "volumes", "image", "reference")
 
 
 def place_of(path: Path) -> FieldSpec:
-    """Return what is known about the field at a path of a PodTemplateSpec."""
+    """Return the specification of the field at a path of a PodTemplateSpec."""
     names = tuple(part for part in path if isinstance(part, str))
     is_item = isinstance(path[-1], int)
     if any(name in STRING_MAPS for name in names[:-1]):
-        # The last name is a key that the author chose, whatever fields have the same.
+        # The last name is a key that the template owner chose, even if a field has the same name.
         return FieldSpec(FieldType.STRING, guarded=is_guarded(path))
     return FieldSpec(
         _type(names[-1], is_item=is_item),
@@ -143,12 +143,12 @@ def place_of(path: Path) -> FieldSpec:
 
 
 def is_expanded_by_kubelet(names: tuple[str, ...]) -> bool:
-    """Whether the kubelet expands ``$(VAR)`` in the field with these names on its path, indices left out."""
+    """Whether the kubelet expands ``$(VAR)`` in the field at this path without indices."""
     return _in_container(names) in _EXPANDED
 
 
 def holds_strings(names: tuple[str, ...]) -> bool:
-    """Whether the path leads to an item of a list of strings, or a member of a map of strings."""
+    """Whether the path leads to an item of a list of strings or to a member of a map of strings."""
     return names[-1] in STRING_LISTS or (len(names) > 1 and names[-2] in STRING_MAPS)
 
 

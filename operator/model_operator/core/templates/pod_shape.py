@@ -1,4 +1,4 @@
-"""Checks what of a template's ``pod_template`` is merged; the rest is for Kubernetes to check."""
+"""Check the parts of a template's ``pod_template`` that are merged; Kubernetes checks the rest."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import noun
 
 POD_TEMPLATE_LIMITS: Final = Limits(size=256 * 1024, elements=4096, depth=32, string=64 * 1024)
-"""Far above what a pod needs, and far below what an object in etcd can hold or Python can recurse over."""
+"""Limits of a pod template: far above the needs of a pod, far below those of etcd and of Python's stack."""
 
 
 def check_pod_template(pod_template: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
-    """Return what keeps a pod template from being merged.
+    """Return the violations that prevent merging of a pod template.
 
-    References cannot stand for what is merged item by item, because nobody knows the names of the items yet.
+    A list that is merged by name must be written out: the names of items in a reference are not known yet.
 
     Parameters
     ----------
     pod_template
         A PodTemplateSpec as written, any JSON.
     loc
-        Its path in the template.
+        Path of the pod template in the template.
 
     Returns
     -------
@@ -70,7 +70,7 @@ class _Shape:
                 self.is_a(item, Mapping, (*loc, key, index))
 
     def mapping(self, parent: Mapping[str, Any], key: str, loc: Loc) -> Mapping[str, Any]:
-        """Return the object at a key; an empty one where there is none or something else."""
+        """Return the object at a key; an empty object if there is none or its type is wrong."""
         value = parent.get(key)
         if value is None or not self.is_a(value, Mapping, (*loc, key)):
             return {}
@@ -78,14 +78,14 @@ class _Shape:
         return found
 
     def items(self, parent: Mapping[str, Any], key: str, loc: Loc) -> list[Any]:
-        """Return the list at a key; an empty one where there is none or something else."""
+        """Return the list at a key; an empty list if there is none or its type is wrong."""
         value = parent.get(key)
         return value if value is not None and self.is_a(value, list, (*loc, key)) else []
 
     def named_items(
         self, parent: Mapping[str, Any], key: str, loc: Loc
     ) -> list[tuple[int, Mapping[str, Any]]]:
-        """Return the objects of a list that merges by name, with their indices."""
+        """Return the objects of a list that is merged by name, with their indices."""
         names: set[str] = set()
         result = []
         for index, item in enumerate(self.items(parent, key, loc)):
@@ -100,7 +100,7 @@ class _Shape:
                 if name in names:
                     message = f"must be unique in {key}; rename or remove the repeated one"
                     self.found.append(Violation((*here, "name"), message, "not_unique"))
-                # Pull secrets have nothing but their name, so none of them can meet another by it.
+                # A pull secret is nothing but its name, so two of them never merge.
                 is_referring = "$(parameters." in name or "$(instance." in name
                 if is_referring and key != "imagePullSecrets":
                     message = f"must be written out without references: {key} are merged by name"
@@ -109,13 +109,13 @@ class _Shape:
         return result
 
     def is_a(self, value: Any, expected: type, loc: Loc) -> bool:
-        """Tell whether a value is of a kind that its field takes, and report it if it is not."""
+        """Whether a value has the type of its field; if not, a violation is added."""
         if isinstance(value, expected):
             return True
         wanted, code = _EXPECTED[expected]
         message = f"must be {wanted}, got {noun(value)}"
         if isinstance(value, str) and "$(" in value:
-            message += "; write it out, references can stand inside it"
+            message += "; write it out; only values inside it can be references"
         self.found.append(Violation(loc, message, code))
         return False
 

@@ -1,4 +1,4 @@
-"""The probes of the container that serves a model, and the port that they ask."""
+"""The probes of the model container, and the port that they use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_PORT = 5005
 DEFAULT_HEALTHCHECK_ROUTE = "/readyz"
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 1800
 PORT_NAME = "http"
-"""Name of the container port; the Service and the probes mean it by this name, so its number can change."""
+"""Name of the container port; the Service and the probes refer to it by name, so its number can change."""
 
 _PERIOD_SECONDS = 5
 _TIMEOUT_SECONDS = 5
@@ -18,9 +18,9 @@ _HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
 
 
 def lay_port(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
-    """Add the port named ``http``: an explicit ``port``, else the pod template's own, else the default.
+    """Add the port named ``http``: the explicit ``port``, else that of the pod template, else the default.
 
-    A model that pulls its work gets one only when ``port`` or ``healthcheck_route`` is explicit.
+    A model that pulls its work gets a port only if ``port`` or ``healthcheck_route`` is explicit.
     """
     bundle = spec.vendor_configuration.bundle_config
     ports: list[dict[str, Any]] = container.get("ports") or []
@@ -37,11 +37,11 @@ def lay_port(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
 
 
 def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
-    """Add the readiness and the startup probe of the serving container.
+    """Add the readiness and the startup probe of the model container.
 
-    An explicit ``healthcheck_route`` replaces the pod template's probes; else those stay, and only what is
-    explicit of delay and timeout is set in them. The startup probe asks what the readiness probe asks and
-    allows ``startup_timeout_seconds``. A model that pulls its work is probed only when its template says how.
+    An explicit ``healthcheck_route`` replaces the probes of the pod template. Otherwise those are kept, with
+    explicit values of delay and timeout. The startup probe has the handler of the readiness probe and allows
+    ``startup_timeout_seconds``. A model that pulls its work has probes only if the template defines them.
     """
     bundle = spec.vendor_configuration.bundle_config
     endpoint = spec.vendor_configuration.endpoint_config
@@ -75,7 +75,7 @@ def _wants_http(spec: ModelTemplateSpec) -> bool:
 
 
 def _is_same_port(port: dict[str, Any], number: int) -> bool:
-    # Server-side apply tells ports apart by number and protocol: two of them cannot be the same.
+    # Number and protocol are the key of a port in server-side apply, so they must be unique.
     same_number = port.get("containerPort") == number and (port.get("protocol") or "TCP") == "TCP"
     return port.get("name") == PORT_NAME or same_number
 

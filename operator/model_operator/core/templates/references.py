@@ -1,9 +1,9 @@
-"""References such as ``$(parameters.NAME)`` in a template's strings: their syntax and what they become.
+"""References such as ``$(parameters.NAME)`` in a template's strings: their syntax and their values.
 
-The kubelet expands ``$(VAR)`` in some fields once more, by the rules of
-``k8s.io/kubernetes/third_party/forked/golang/expansion``. There every ``$`` of a substituted value is
-doubled, so that the container gets the value exactly, and the template's own ``$$(`` passes through. In all
-other fields nobody expands after us, and ``$$(`` becomes ``$(``.
+The kubelet expands ``$(VAR)`` in some fields again, by the rules of
+``k8s.io/kubernetes/third_party/forked/golang/expansion``. In these fields every ``$`` of a substituted value
+is doubled, so that the container gets the exact value, and ``$$(`` in the template is kept. All other fields
+are not expanded again, and ``$$(`` becomes ``$(``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
-"""What ``$(instance.…)`` can name."""
+"""The fields that ``$(instance.…)`` can name."""
 
 _PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\])?", re.ASCII)
 _OURS = ("parameters.", "instance.")
@@ -24,7 +24,7 @@ _HIDDEN = re.compile(r"\$\((?:parameters|instance)\.")
 
 
 class ReferenceSyntaxError(ValueError):
-    """A reference that is written wrongly; the message says what to write instead."""
+    """A reference has a syntax error; the message says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Reference:
     Attributes
     ----------
     source
-        Whether it means a parameter or the instance itself.
+        Whether the reference names a parameter or a field of the instance.
     name
         Name of the parameter, or one of `INSTANCE_FIELDS`.
     expands
-        Whether it is written ``$(parameters.NAME[*])``: the items of a list.
+        Whether the form is ``$(parameters.NAME[*])``, which expands to the items of a list.
     """
 
     source: Literal["parameters", "instance"]
@@ -51,7 +51,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What references stand for while one deployment is rendered.
+    """The values of references for one deployment.
 
     Attributes
     ----------
@@ -65,41 +65,41 @@ class Scope:
     instance: Mapping[str, str]
 
     def value(self, reference: Reference) -> Any:
-        """Return what the reference stands for, None when there is no value."""
+        """Return the value of the reference; None if there is none."""
         source = self.parameters if reference.source == "parameters" else self.instance
         return source.get(reference.name)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedString:
-    """A string of a template, read.
+    """A parsed string of a template.
 
     Attributes
     ----------
     parts
-        Literal text, already unescaped where that is ours to do, and references, in order.
+        Literal text and references, in order. The text is unescaped unless the kubelet does that.
     """
 
     parts: tuple[str | Reference, ...]
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """The references in it, in order."""
+        """The references in the string, in order."""
         return tuple(part for part in self.parts if isinstance(part, Reference))
 
     @property
     def sole_reference(self) -> Reference | None:
-        """The reference, when it is one and nothing else; such a string can keep a value's type."""
+        """The reference, if the string is nothing else; only then the value can keep its type."""
         only = self.parts[0] if len(self.parts) == 1 else None
         return only if isinstance(only, Reference) else None
 
     def render(self, scope: Scope, *, kubelet: bool) -> str:
-        """Return the text with the values in it.
+        """Return the text with the values substituted.
 
         Parameters
         ----------
         scope
-            What the references stand for.
+            The values of the references.
         kubelet
             Whether the kubelet expands the field again.
         """
@@ -110,22 +110,22 @@ class ParsedString:
 
 
 def parse_text(text: str, *, kubelet: bool) -> ParsedString:
-    """Find the references in a string.
+    """Parse the references in a string.
 
-    Anything else in ``$(…)`` is the kubelet's, or just text, and stays as it is.
+    Any other ``$(…)`` is an expression of the kubelet, or literal text, and is kept.
 
     Parameters
     ----------
     text
-        The string as the template has it.
+        The string as written in the template.
     kubelet
         Whether the kubelet expands the field again.
 
     Raises
     ------
     ReferenceSyntaxError
-        Something that starts like a reference is none, or stands inside another ``$(…)``: there the kubelet
-        would take the value for the name of a variable.
+        An expression starts like a reference but is not valid, or is inside another ``$(…)``: there the
+        kubelet would read the value as the name of a variable.
     """
     if "$(" not in text:
         return ParsedString((text,))
@@ -135,7 +135,7 @@ def parse_text(text: str, *, kubelet: bool) -> ParsedString:
     while (opening := text.find("$(", position)) >= 0:
         before = text[position : opening + 1].rstrip("$")
         dollars = opening + 1 - position - len(before)
-        # Dollars before a parenthesis escape each other in pairs, as the kubelet reads them.
+        # Pairs of dollars before a parenthesis are escapes, as for the kubelet.
         pairs = dollars // 2
         literal += [before, "$" * (2 * pairs if kubelet else pairs)]
         position = opening + 1
@@ -144,7 +144,7 @@ def parse_text(text: str, *, kubelet: bool) -> ParsedString:
         if opening > last:
             if text.startswith(_OURS, opening + 2):
                 raise ReferenceSyntaxError(
-                    "has a reference without its closing parenthesis; write $$( where none is meant"
+                    "has a reference without a closing parenthesis; write $$( for a literal $("
                 )
             literal.append("$")
             continue
@@ -168,8 +168,7 @@ def _reference(name: str) -> Reference | None:
     if not name.startswith(_OURS):
         if _HIDDEN.search(name):
             raise ReferenceSyntaxError(
-                "a reference cannot stand inside another $(…); where no variable is meant, "
-                "write $$( for the outer $("
+                "a reference cannot be inside another $(…); if the outer $( is literal text, write $$("
             )
         return None
     parameter = _PARAMETER.fullmatch(name)
@@ -180,8 +179,7 @@ def _reference(name: str) -> Reference | None:
         return Reference("instance", field)
     known = ", ".join(f"$(instance.{known})" for known in INSTANCE_FIELDS)
     raise ReferenceSyntaxError(
-        f"expected $(parameters.NAME), $(parameters.LIST[*]) or one of {known}; "
-        "write $$( where no reference is meant"
+        f"expected $(parameters.NAME), $(parameters.LIST[*]) or one of {known}; write $$( for a literal $("
     )
 
 
@@ -191,8 +189,7 @@ def text_form(value: Any, *, kubelet: bool) -> str:
     Parameters
     ----------
     value
-        Any JSON value. Strings stay, booleans become ``true`` and ``false``, numbers are written as in JSON,
-        lists and objects become compact JSON with sorted keys.
+        Any JSON value. A string is returned unchanged; any other value becomes compact JSON with sorted keys.
     kubelet
         Whether the kubelet expands the field again, so that every ``$`` is doubled.
     """

@@ -1,4 +1,4 @@
-"""What a cluster's operator decides on for all models: the settings of rendering."""
+"""The settings of rendering, which apply to all models of a cluster."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import ConfigDict, Field
 
 @dataclass(frozen=True)
 class Toleration:
-    """A taint of nodes that pods of models put up with: Kubernetes' Toleration, field by field."""
+    """A toleration of pods of models, with the fields of Kubernetes' Toleration."""
 
-    # A typing error in a setting must not go unnoticed.
+    # A misspelled field of a setting must be an error.
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     key: str | None = None
@@ -23,31 +23,30 @@ class Toleration:
     tolerationSeconds: int | None = None  # noqa: N815 -- Kubernetes' own name
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the toleration as a pod has it."""
+        """Return the toleration in the form of a pod's manifest."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
-    """The cluster's conventions that rendering follows.
+    """The settings of rendering.
 
     Attributes
     ----------
     gpu_node_label
-        Label by which nodes say what accelerator they have: it becomes a node selector of pods with a GPU.
-        Empty where nodes have none.
+        Label of nodes with the type of their accelerator, used as node selector of pods with a GPU. Empty if
+        nodes have no such label.
     gpu_node_values
-        ``gpu_type`` to the value of that label, where it is another one than the type itself.
+        Values of that label by ``gpu_type``, where they differ from the type.
     high_priority_class, default_priority_class
-        PriorityClass of pods whose template says ``high_priority: true``, and of all others. None leaves it
-        to the pod template and the cluster.
+        PriorityClass of pods with ``high_priority: true`` in their template, and of all other pods. With
+        None the pod template and the cluster decide.
     tolerations, gpu_tolerations
-        Added to those of all pods, and of pods with a GPU; the latter tolerate ``nvidia.com/gpu`` anyway.
+        Tolerations added to all pods, and to pods with a GPU, which always tolerate ``nvidia.com/gpu``.
     run_as_non_root
-        Whether pods refuse to run as root unless their pod template says otherwise. Common images run as
-        root.
+        Whether pods must not run as root, unless their pod template allows it. Common images run as root.
     max_workers_per_instance
-        Workers that one instance may have at most, summed over its deployments at full load.
+        Maximum total of ``max_workers`` over all deployments of an instance.
     """
 
     gpu_node_label: str = "k8s.amazonaws.com/accelerator"

@@ -1,4 +1,4 @@
-"""Which template an instance means: names before ids, the namespace before the cluster, bindings first."""
+"""Find the template of an instance: first its bound template, then names (namespaced first), then ids."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from model_operator.core.templates.compile import CompiledTemplate
 
 
 class TemplateLookup(Protocol):
-    """The templates that exist now, as a cache or a set of files offers them."""
+    """The templates that exist now, in a cache or in a set of files."""
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return the template of that kind and name; the namespace is ignored for cluster templates."""
 
     def by_uid(self, uid: str) -> CompiledTemplate | None:
-        """Return the template with that ``metadata.uid``, in whatever namespace."""
+        """Return the template with that ``metadata.uid``, in any namespace."""
 
 
 def resolve_template(instance: ModelInstance, templates: TemplateLookup) -> CompiledTemplate | None:
-    """Return the template that an instance refers to, or None when there is none (yet).
+    """Return the template of an instance; None if it does not exist (yet).
 
-    ``spec.model_template_id`` is looked up as the name of a ModelTemplate in the instance's namespace,
-    then of a ClusterModelTemplate, then as a ``status.id`` among both. ``spec.model_template_kind``
-    leaves out the other kind. An instance that is bound (``status.template.uid``) stays with its
-    template while that exists and the id still means it: a new template that shadows the old one
-    never switches running models.
+    ``spec.model_template_id`` is looked up as the name of a ModelTemplate in the instance's namespace, then
+    as the name of a ClusterModelTemplate, then as the ``status.id`` of either. ``spec.model_template_kind``
+    restricts the lookup to one kind. An instance stays with its bound template (``status.template.uid``) as
+    long as that exists and the id refers to it. A new template that shadows the bound one does not change
+    running models.
 
     Parameters
     ----------
     instance
         The ModelInstance, with its status.
     templates
-        Where to look.
+        The existing templates.
     """
     wanted = instance.spec.model_template_id
     if wanted is None:
@@ -52,7 +52,7 @@ def resolve_template(instance: ModelInstance, templates: TemplateLookup) -> Comp
 
 
 def _is_usable(instance: ModelInstance, template: CompiledTemplate) -> bool:
-    """Tell whether the kind fits and the template is the cluster's or of the instance's namespace."""
+    """Whether the kind fits, and the template is cluster-scoped or in the instance's namespace."""
     resource = template.resource
     kind = instance.spec.model_template_kind
     return kind in (None, resource.kind) and resource.metadata.namespace in ("", instance.metadata.namespace)

@@ -1,4 +1,4 @@
-"""The update strategy of a template: its check, and its form with defaults."""
+"""The update strategy of a template: its check and its defaults."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _MAX_UNAVAILABLE_LOC: Loc = ("spec", "strategy", "rollingUpdate", "maxUnavailabl
 
 
 def check_strategy(strategy: Mapping[str, Any] | None) -> Iterator[Violation]:
-    """Yield what is wrong with a template's ``strategy`` beyond its shape."""
+    """Yield the violations of a template's ``strategy`` that its schema does not cover."""
     pace = (strategy or {}).get("rollingUpdate") or {}
     if all(_is_zero(pace.get(key)) for key in ("maxSurge", "maxUnavailable")):
-        message = "cannot be 0 together with maxSurge: no worker could ever be replaced"
+        message = "cannot be 0 while maxSurge is 0: no worker could be replaced"
         yield Violation(_MAX_UNAVAILABLE_LOC, message, "strategy")
 
 
 def strategy_with_defaults(strategy: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the strategy in full.
+    """Return the strategy with all defaults.
 
-    What is left out would be set by the API server, owned by nobody, and then stand in the way of a later
-    change to Recreate, which takes no ``rollingUpdate``.
+    Defaults that the API server sets have no field manager. They would remain after a change to Recreate,
+    which does not allow ``rollingUpdate``, and the API server would reject that change.
     """
     given = strategy or {}
     if given.get("type") == "Recreate":

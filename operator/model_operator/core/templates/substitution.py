@@ -1,4 +1,4 @@
-"""Finds references in a pod template, judges them against the declared parameters, and puts values in."""
+"""Find the references in a pod template, check them against the declared parameters, substitute values."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _ACCEPTED = {
 
 @dataclass(frozen=True, slots=True)
 class TemplatedField:
-    """A string of a pod template that has references.
+    """A string of a pod template that contains references.
 
     Attributes
     ----------
     path
-        Where it is in the pod template.
+        Path of the string in the pod template.
     place
-        What the field takes.
+        Specification of the field.
     text
-        The string, read.
+        The parsed string.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class TemplatedField:
     text: ParsedString
 
     def value(self, scope: Scope) -> Any:
-        """Return what the field becomes; the list of its items when the reference expands one."""
+        """Return the value of the field; a list of items if the reference expands a list."""
         reference, kubelet = self.text.sole_reference, self.place.kubelet
         if reference is None:
             return self.text.render(scope, kubelet=kubelet)
@@ -72,9 +72,9 @@ class TemplatedField:
 
 
 def compile_positions(pod: dict[str, Any]) -> tuple[TemplatedField, ...]:
-    """Return the positions of a pod template's references, in order.
+    """Return the fields of a pod template that contain references, in order.
 
-    ``$$(`` becomes ``$(`` in `pod` itself where the kubelet does not expand.
+    In fields that the kubelet does not expand, ``$$(`` is replaced by ``$(`` in `pod` itself.
 
     Parameters
     ----------
@@ -95,8 +95,8 @@ def compile_positions(pod: dict[str, Any]) -> tuple[TemplatedField, ...]:
 
 
 def substitute(pod: dict[str, Any], positions: Sequence[TemplatedField], scope: Scope) -> None:
-    """Put the values into a pod template, in place."""
-    # Backwards, so that an expanded list does not move what comes before it.
+    """Substitute the values in a pod template, in place."""
+    # Backwards, so that an expanded list does not change the indices before it.
     for position in reversed(positions):
         container, key = _container_of(pod, position.path), position.path[-1]
         value = position.value(scope)
@@ -108,7 +108,7 @@ def substitute(pod: dict[str, Any], positions: Sequence[TemplatedField], scope: 
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Yield every string inside a JSON value with its path, in order; keys are not among them."""
+    """Yield every string inside a JSON value with its path, in order; keys are left out."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, MAPPINGS):
@@ -122,20 +122,20 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 def check_text(
     text: str, loc: Loc, path: Path, parameters: ParameterSchema, *, guarded: bool = False
 ) -> Iterable[Violation]:
-    """Yield what is wrong with the references in a string of a template.
+    """Yield the violations of the references in a string of a template.
 
     Parameters
     ----------
     text
         The string.
     loc
-        Where the template has it.
+        Path of the string in the template.
     path
-        Where it goes in the pod template.
+        Path of the string in the pod template.
     parameters
         The parameters that the template declares.
     guarded
-        Whether the field is guarded here, although it is not everywhere.
+        Whether the field is guarded in this template, although not in general.
     """
     if "$(" not in text:
         return
@@ -162,7 +162,7 @@ def _fault(
     sole_reference = read.sole_reference is not None
     if not sole_reference and place.type not in (FieldType.STRING, FieldType.INTEGER_OR_STRING):
         return (
-            f"cannot be part of a text where {place.type.value} is expected; let it stand alone",
+            f"cannot be part of a text where {place.type.value} is expected; make it the whole value",
             "reference_type",
         )
     if reference.source == "instance":
@@ -182,7 +182,7 @@ def _fault(
         message = (
             "needs a parameter that always has a value; make it required or give it a default in the schema"
         )
-        return f"{message}, where an entry of env is none", "no_value"
+        return f"{message}; an entry of env does not count as one", "no_value"
     fault = _type_fault(parameters.types(name), place)
     if fault is None and place.guarded and not parameters.has_enum(name):
         return NOT_CLOSED
@@ -203,7 +203,7 @@ def _expansion_fault(
 ) -> tuple[str, str] | None:
     if not (sole_reference and place.is_item):
         return "must be a whole item of a list; without [*] it is the list itself", "misplaced_expansion"
-    # An optional list without a value, or null, has no items.
+    # An optional list that is not set, or null, has no items.
     types = parameters.types(reference.name) - {"null"}
     if types != {"array"}:
         return f"needs a parameter that is a list, the declared one can be {_words(types)}", "reference_type"
@@ -215,13 +215,13 @@ def _expansion_fault(
 
 
 NOT_CLOSED: Final = (
-    "needs a parameter with enum here: the field decides on what a pod may do or see",
+    "needs a parameter with enum here: the field decides what the pod may do or see",
     "closed_values",
 )
 CHOSEN: Final = (
     (
-        "cannot stand here, as whoever writes an instance chooses it, and the field decides on what a pod "
-        "may do or see; use $(instance.namespace), $(instance.id) or a parameter with enum"
+        "is not allowed here: the author of an instance chooses its value, and the field decides what the "
+        "pod may do or see; use $(instance.namespace), $(instance.id) or a parameter with enum"
     ),
     "closed_values",
 )
@@ -250,7 +250,7 @@ def _container_of(pod: Any, path: Path) -> Any:
 
 
 def _fresh(value: Any, names: tuple[str, ...]) -> Any:
-    """Return a copy of a parameter's value, each scalar as the field it lands in takes it."""
+    """Return a copy of a parameter's value, each scalar in the form that its field requires."""
     match value:
         case Mapping():
             return {key: _fresh(item, (*names, key)) for key, item in value.items()}

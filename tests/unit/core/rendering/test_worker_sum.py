@@ -91,7 +91,7 @@ def test_more_than_the_bound_is_refused(spec: dict[str, Any], endpoint: dict[str
 
     assert (violation.loc, violation.type) == (("spec", "deployments"), "too_many_workers")
     assert (
-        f"must have at most 250 workers in sum over all deployments, each at full load, got {total}"
+        f"must have at most 250 workers in total over all deployments, each at its maximum, got {total}"
         in violation.msg
     )
     assert "RENDERING__MAX_WORKERS_PER_INSTANCE" in violation.msg
