@@ -25,7 +25,7 @@ CATEGORY = "models"
 
 _HEADER = "# Generated from operator/model_operator/api: run `make crds`, do not edit.\n"
 
-# What a field is about comes before what is in it; keywords not listed go between the two.
+# The description of a field comes before its contents; keywords that are not listed go between the two.
 _FIRST = ("description", "type", "format", "default", "enum")
 _LAST = (VALIDATIONS, "required", "properties", "additionalProperties", "items")
 
@@ -48,38 +48,44 @@ class Column:
         return {**column, "jsonPath": self.path}
 
 
-_READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether it is fully rolled out.")
-_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why, in one word.")
-_MESSAGE = Column(
-    "Message", '.status.conditions[?(@.type=="Ready")].message', "Why, in a sentence.", wide=True
+_READY = Column(
+    "Ready",
+    '.status.conditions[?(@.type=="Ready")].status',
+    "Whether the current specification is fully rolled out.",
 )
-_AGE = Column("Age", ".metadata.creationTimestamp", "Time since its creation.", type="date")
+_REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Reason of the Ready condition.")
+_MESSAGE = Column(
+    "Message", '.status.conditions[?(@.type=="Ready")].message', "Message of the Ready condition.", wide=True
+)
+_AGE = Column("Age", ".metadata.creationTimestamp", "Time since creation.", type="date")
 _BUNDLE = ".spec.vendor_configuration.bundle_config"
 
 _TEMPLATE_COLUMNS = (
-    Column("Ready", _READY.path, "Whether instances can be made from it."),
+    Column("Ready", _READY.path, "Whether instances can be created from the template."),
     _REASON,
-    Column("Type", ".spec.model_type", "What its models do."),
-    Column("Image", f"{_BUNDLE}.image", "Repository of the image."),
-    Column("Instances", ".status.instance_count", "Number of instances that use it.", type="integer"),
+    Column("Type", ".spec.model_type", "Type of the models."),
+    Column("Image", f"{_BUNDLE}.image", "Repository of the container image."),
+    Column(
+        "Instances", ".status.instance_count", "Number of instances that use the template.", type="integer"
+    ),
     Column(
         "Updated",
         ".status.updated_instance_count",
-        "Number of those that are Ready with its present generation.",
+        "Number of instances that are Ready at the current generation of the template.",
         type="integer",
     ),
     _AGE,
-    Column("Tag", f"{_BUNDLE}.tag", "Tag of the image.", wide=True),
-    Column("Endpoint", ".spec.endpoint_type", "How its models get their work.", wide=True),
+    Column("Tag", f"{_BUNDLE}.tag", "Tag of the container image.", wide=True),
+    Column("Endpoint", ".spec.endpoint_type", "How the models receive work.", wide=True),
     _MESSAGE,
 )
 _INSTANCE_COLUMNS = (
     _READY,
     _REASON,
-    Column("Template", ".spec.model_template_id", "Template that it is made from."),
-    Column("Serving", ".status.ready_replicas", "Workers that serve.", type="integer"),
-    Column("Workers", ".status.replicas", "Workers that exist.", type="integer"),
-    Column("URL", ".status.url", "Address in the cluster."),
+    Column("Template", ".spec.model_template_id", "Template of the instance."),
+    Column("Serving", ".status.ready_replicas", "Ready workers.", type="integer"),
+    Column("Workers", ".status.replicas", "Workers that exist, of any revision.", type="integer"),
+    Column("URL", ".status.url", "URL of the model inside the cluster."),
     _AGE,
     _MESSAGE,
 )
@@ -137,7 +143,10 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
 
 
 def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
-    """Return the structural schema of a kind; of ``metadata``, the server knows all but the rule."""
+    """Return the structural schema of a kind.
+
+    Of ``metadata`` it declares only what a rule needs; the API server knows the rest.
+    """
     generated = resource.model_json_schema()
     schema = _structural(generated, generated.get("$defs", {}))
     properties = schema["properties"]
@@ -146,7 +155,7 @@ def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
     properties["metadata"] = {
         "type": "object",
         "properties": {
-            # Declared so that the rule about it can point at it.
+            # Declared so that a rule can name it as its fieldPath.
             "name": {"type": "string"}
         },
     }
@@ -155,10 +164,10 @@ def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
 
 
 def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return pydantic's JSON Schema in the form that a CRD takes.
+    """Convert pydantic's JSON Schema to the structural form of a CRD.
 
-    References are replaced by what they refer to, ``X or null`` by X (an absent field is None), ``const`` by
-    an ``enum``; titles and null defaults go.
+    A reference becomes its target, ``X or null`` becomes X (an absent field is None), and ``const`` becomes
+    an ``enum``. Titles and null defaults are removed.
     """
     if "$ref" in schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
@@ -199,12 +208,12 @@ def _keyword_position(item: tuple[str, Any]) -> tuple[int, int, str]:
 
 
 def _first_paragraph(text: str) -> str:
-    """Return it in one line; what follows it in a docstring is for readers of the code."""
+    """Return the first paragraph in one line; the rest of a docstring is for readers of the code."""
     return " ".join(text.partition("\n\n")[0].split())
 
 
 class _Dumper(yaml.SafeDumper):
-    """Repeats what occurs twice: nobody wants anchors in a CRD."""
+    """Write repeated values in full, without YAML anchors."""
 
     def ignore_aliases(self, data: object) -> bool:
         del data
@@ -225,7 +234,7 @@ def main(arguments: list[str] | None = None) -> None:
     Parameters
     ----------
     arguments
-        The command line after the program's name; by default the process's own.
+        Command-line arguments without the program's name. Default: those of the process.
 
     Raises
     ------
@@ -233,7 +242,7 @@ def main(arguments: list[str] | None = None) -> None:
         With ``--check``, when a file is missing or differs; the message names the files.
     """
     parser = argparse.ArgumentParser(prog="python -m model_operator.api.crd", description=__doc__)
-    parser.add_argument("directory", type=Path, help="where the files are, one for each kind")
+    parser.add_argument("directory", type=Path, help="directory of the files, one for each kind")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file differs")
     options = parser.parse_args(arguments)
     stale = []

@@ -1,4 +1,4 @@
-"""The closed sets of words in the API, spelt as the platform spells them."""
+"""The enumerations of the API, spelled as the platform spells them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ModelType(StrEnum):
-    """What a model does; decides the shape of its requests and responses."""
+    """What a model does; determines the schemas of its requests and responses."""
 
     COMPLETION = "COMPLETION"
     CHAT_COMPLETION = "CHAT_COMPLETION"
@@ -15,7 +15,7 @@ class ModelType(StrEnum):
     RERANKING = "RERANKING"
     GENERIC = "GENERIC"
     BUNDLE = "BUNDLE"
-    """Part of the platform's set, but not to be used directly: every resource refuses it."""
+    """A value of the platform that every resource rejects."""
 
 
 class ModelVendor(StrEnum):
@@ -34,12 +34,12 @@ class ModelVendor(StrEnum):
 
     @property
     def is_external(self) -> bool:
-        """Whether somebody else hosts the model, so that it needs no template."""
+        """Whether an external vendor hosts the model, so that it needs no template."""
         return self not in (ModelVendor.LAUNCH, ModelVendor.LLMENGINE)
 
 
 class EndpointType(StrEnum):
-    """How a model gets its work: requests over HTTP, or jobs that it pulls."""
+    """How a model receives work: requests over HTTP, or jobs that it pulls."""
 
     SYNC = "SYNC"
     STREAMING = "STREAMING"
@@ -48,7 +48,7 @@ class EndpointType(StrEnum):
 
     @property
     def serves_http(self) -> bool:
-        """Whether the model is reached over HTTP and so has a Service and a URL."""
+        """Whether the model serves HTTP, and therefore has a Service and a URL."""
         return self in (EndpointType.SYNC, EndpointType.STREAMING)
 
 
@@ -61,7 +61,7 @@ class EndpointProtocol(StrEnum):
 
 
 class GpuType(StrEnum):
-    """An accelerator that a worker can ask for."""
+    """An accelerator that a worker can request."""
 
     NVIDIA_TESLA_T4 = "nvidia-tesla-t4"
     NVIDIA_AMPERE_A10 = "nvidia-ampere-a10"
@@ -80,7 +80,7 @@ class IdentifierType(StrEnum):
 
 
 class UiModelSectionType(StrEnum):
-    """The section of a catalogue that shows a base model."""
+    """The section of the catalogue that lists a base model."""
 
     PARTNER = "PARTNER"
     OPENSOURCE = "OPENSOURCE"
@@ -88,7 +88,7 @@ class UiModelSectionType(StrEnum):
 
 
 class DeploymentState(StrEnum):
-    """How far one deployment of a model is."""
+    """The state of one deployment of a model."""
 
     READY = "READY"
     UPDATE_PENDING = "UPDATE_PENDING"
@@ -105,7 +105,7 @@ class TemplateKind(StrEnum):
 
 
 class ImagePullPolicy(StrEnum):
-    """When the node pulls a container image (Kubernetes' own words)."""
+    """When the node pulls a container image; the values are Kubernetes' own."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
@@ -113,7 +113,7 @@ class ImagePullPolicy(StrEnum):
 
 
 class ConditionStatus(StrEnum):
-    """Whether a condition holds (Kubernetes' own words)."""
+    """Whether a condition holds; the values are Kubernetes' own."""
 
     TRUE = "True"
     FALSE = "False"

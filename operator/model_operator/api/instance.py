@@ -1,4 +1,4 @@
-"""ModelInstance: one model, made from a template and parameters."""
+"""ModelInstance: one model, created from a template and parameters."""
 
 # ruff: noqa: N815 -- the names of fields are those on the wire; the platform spells modelDetails in camelCase
 
@@ -18,7 +18,7 @@ from model_operator.api.values import FreeObject, Text, UsableModelType, Word, W
 _LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=2**53, json_schema_extra={"format": "int64"})]
-"""A number that may be large, up to where every reader of JSON is exact."""
+"""A count of at most 2^53, up to which every JSON parser is exact."""
 
 
 class BaseModelDetails(ApiModel):
@@ -35,22 +35,22 @@ class BaseModelDetails(ApiModel):
 
 
 class BaseModelMetadata(ApiModel):
-    """What a catalogue says about the base model; informational."""
+    """Catalogue entry of the base model; informational."""
 
     ui_model_section_type: UiModelSectionType | None = None
-    """Section of the catalogue."""
+    """Section of the catalogue that lists the base model."""
     model_developer: Word | None = None
-    """Who developed the base model."""
+    """Developer of the base model."""
     model_license_url: Annotated[str, Field(max_length=2048)] | None = None
-    """Address of the base model's licence."""
+    """URL of the base model's licence."""
     delivery_date: Word | None = None
-    """Date at which the base model was delivered, in the form that the catalogue uses."""
+    """Delivery date of the base model, in the catalogue's own format."""
     modelDetails: BaseModelDetails | None = None
     """Figures about the base model."""
 
 
 class DeploymentVendorConfiguration(ApiModel):
-    """Workers of one deployment, in place of the template's."""
+    """Worker settings of one deployment; override those of the template."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -73,11 +73,11 @@ class DeploymentVendorConfiguration(ApiModel):
     )
 
     min_workers: Workers | None = None
-    """Workers kept without load, in place of the template's."""
+    """Minimum number of workers; overrides the template's."""
     max_workers: Workers | None = None
-    """Workers at full load, in place of the template's."""
+    """Maximum number of workers; overrides the template's."""
     per_worker: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
-    """Load that one worker carries, in place of the template's."""
+    """Target load of one worker; overrides the template's."""
 
 
 class InstanceDeployment(ApiModel):
@@ -95,11 +95,11 @@ class InstanceDeployment(ApiModel):
     """Name of the deployment, unique in the list. Its Deployment and Service are named
     `<instance>-<name>`."""
     model_creation_parameters: FreeObject | None = None
-    """Parameters laid over those of the instance, key by key."""
+    """Parameters of this deployment; each key overrides that of the instance."""
     vendor_configuration: DeploymentVendorConfiguration | None = None
-    """Workers of this deployment, in place of the template's."""
+    """Worker settings of this deployment; override those of the template."""
     deployment_metadata: Annotated[FreeObject | None, INFORMATIONAL] = None
-    """Anything that the owner wants to note about the deployment; informational."""
+    """Free-form metadata of the deployment; informational."""
 
 
 Deployments = Annotated[
@@ -112,14 +112,14 @@ Deployments = Annotated[
         lambda deployments: len({entry.name for entry in deployments}) == len(deployments),
     ),
 ]
-"""The deployments of a model, replaced as a whole so that an empty list stays one."""
+"""The deployments of a model; server-side apply replaces the list as a whole, so that it can stay empty."""
 
 
 class ModelInstanceSpec(ApiModel):
-    """The model that is wanted: the platform's request to create one, and how it is deployed."""
+    """Desired state of the model: the platform's request to create one, and how to deploy it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        # Over the whole specification: on the field itself, removing and adding again would get around it.
+        # A rule of the whole specification: one of the field alone would not see it removed and added again.
         Rule(
             "has(self.account_id) == has(oldSelf.account_id) && "
             "(!has(self.account_id) || self.account_id == oldSelf.account_id)",
@@ -159,47 +159,47 @@ class ModelInstanceSpec(ApiModel):
     name: Word | None = None
     """Name of the model. Default: metadata.name."""
     display_name: Annotated[Word | None, INFORMATIONAL] = None
-    """Name for people to read."""
+    """Human-readable name; informational."""
     model_vendor: ModelVendor | None = None
-    """Who hosts the model. LAUNCH and LLMENGINE: this cluster, from a template. Any other: somebody else, and
-    then `model_template_id` may be left out. Built-in default: LAUNCH."""
+    """Vendor that hosts the model. LAUNCH and LLMENGINE: this cluster, from a template. Any other value: an
+    external vendor; `model_template_id` is then optional. Built-in default: LAUNCH."""
     model_type: UsableModelType | None = None
-    """What the model does. Default: the template's, from which it must not differ. Required without a
+    """What the model does. Must equal the template's `model_type`, which is the default. Required without a
     template."""
     base_model_id: Annotated[Word | None, INFORMATIONAL] = None
-    """Identity of the model that this one was made from; informational."""
+    """Identifier of the model that this one is based on; informational."""
     base_model_metadata: Annotated[BaseModelMetadata | None, INFORMATIONAL] = None
-    """What a catalogue says about the base model; informational."""
+    """Catalogue entry of the base model; informational."""
     model_creation_parameters: FreeObject | None = None
-    """Values of the template's parameters, as its `model_creation_parameters_schema` declares them."""
+    """Values of the parameters that the template declares in `model_creation_parameters_schema`."""
     model_card: Annotated[Text | None, INFORMATIONAL] = None
-    """Description of the model's making and use, such as Markdown; informational."""
+    """Model card: how the model was built and how to use it, for example in Markdown; informational."""
     training_data_card: Annotated[Text | None, INFORMATIONAL] = None
     """Description of the data that the model was trained on; informational."""
     description: Annotated[Text | None, INFORMATIONAL] = None
-    """What the model is for; informational."""
+    """Purpose of the model; informational."""
     model_template_id: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    """The template: the name of a ModelTemplate in this namespace, else of a ClusterModelTemplate, else the
-    `status.id` of one of either. Required unless `model_vendor` is somebody else; when given, the model is
-    deployed here."""
+    """Template of the model: the name of a ModelTemplate in this namespace, else the name of a
+    ClusterModelTemplate, else the `status.id` of either. Required unless `model_vendor` is an external
+    vendor. When set, the model is deployed in this cluster."""
     model_template_kind: TemplateKind | None = None
-    """Kind of the template, where both kinds have one of that name. Without it a ModelTemplate comes
-    first."""
+    """Kind of the template. Without it, a ModelTemplate takes precedence over a ClusterModelTemplate of the
+    same name."""
     model_group_id: Annotated[Word | None, INFORMATIONAL] = None
     """Group that the model belongs to; informational."""
     account_id: Word | None = None
-    """Account that owns the model; can never be changed, added or removed. Default: the namespace, shown in
-    status."""
+    """Account that owns the model. Immutable: it cannot be changed, added or removed. Default: the namespace,
+    reported in `status.account_id`."""
     deployments: Deployments | None = None
-    """The deployments of the model. Left out: one, named after the instance. Given: exactly these. `[]`:
-    none, so the model is not deployed."""
+    """Deployments of the model. Without this field there is one, named after the instance. With `[]` the
+    model is not deployed."""
     replicas: Workers | None = None
-    """Workers of the one deployment, in place of `min_workers` and `max_workers`; turns autoscaling off.
-    `kubectl scale` sets it. Not together with `deployments`."""
+    """Fixed number of workers; overrides `min_workers` and `max_workers` and turns autoscaling off.
+    `kubectl scale` sets it. Cannot be combined with `deployments`."""
 
 
 class ModelInstance(Resource):
-    """A model: made from a template and parameters, deployed and kept so."""
+    """A model, deployed from a template and parameters."""
 
     plural: ClassVar[str] = "modelinstances"
     singular: ClassVar[str] = "modelinstance"
@@ -220,8 +220,8 @@ class ModelInstance(Resource):
     kind: Literal["ModelInstance"] = "ModelInstance"
     """Kind of the object."""
     spec: ModelInstanceSpec
-    """The model that is wanted."""
+    """Desired state of the model."""
     status: Annotated[ModelInstanceStatus, Field(json_schema_extra={"default": {}})] = Field(
         default_factory=ModelInstanceStatus
     )
-    """What the operator made of the instance."""
+    """Observed state of the model."""

@@ -1,4 +1,4 @@
-"""What all kinds share: group and version, the base classes, metadata and conditions."""
+"""The common part of all kinds: group and version, base classes, metadata and conditions."""
 
 # ruff: noqa: N815 -- the names of fields are those on the wire, camelCase where Kubernetes defines them
 
@@ -23,16 +23,16 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class ApiModel(BaseModel):
-    """Base of everything in a resource.
+    """Base class of all models in a resource.
 
     Immutable. Unknown fields are ignored, because a live object may come from a newer version of the API.
-    Attribute names are the names on the wire, so ``model_dump(mode="json")`` returns the wire form; the text
-    below a field is its description in the CRD and in ``kubectl explain``.
+    Attribute names are the names on the wire, so ``model_dump(mode="json")`` returns the wire form. The
+    docstring of a field is its description in the CRD and in ``kubectl explain``.
 
     Attributes
     ----------
     rules
-        Rules over several fields of this object; those of a single field stand in its annotation.
+        Rules over several fields of this object; a rule of a single field is in its annotation.
     """
 
     model_config = ConfigDict(
@@ -78,17 +78,17 @@ class OwnerReference(ApiModel):
     name: str
     """Name of the owner."""
     uid: str
-    """Identity of the owner; tells it from a later namesake."""
+    """UID of the owner; differs from that of a recreated object of the same name."""
     controller: bool = False
-    """Whether the owner manages this object."""
+    """Whether the owner is the controller of this object."""
     blockOwnerDeletion: bool = False
     """Whether a foreground deletion of the owner waits for this object."""
 
 
 class ObjectMeta(ApiModel):
-    """The part of Kubernetes' ObjectMeta that is read here.
+    """The part of Kubernetes' ObjectMeta that the operator reads.
 
-    Strings are empty where the object does not say: a manifest that was never sent to a cluster has no uid.
+    A missing string is empty: a manifest that was never sent to a cluster has no uid.
     """
 
     name: str = ""
@@ -96,29 +96,29 @@ class ObjectMeta(ApiModel):
     generateName: str = ""
     """Prefix from which the server generates the name."""
     namespace: str = ""
-    """Namespace of the object; empty for a cluster-scoped one."""
+    """Namespace of the object; empty if it is cluster-scoped."""
     uid: str = ""
-    """Identity given by the server, unique over time."""
+    """Identifier assigned by the server, never reused."""
     generation: int = 0
-    """Number of the specification, raised by the server with each change."""
+    """Number of the specification; the server increments it with each change."""
     resourceVersion: str = ""
     """Opaque version of the whole object."""
     creationTimestamp: str = ""
     """Time of creation, RFC 3339, UTC."""
     deletionTimestamp: str | None = None
-    """Time at which deletion was asked for, RFC 3339, UTC; None while nobody has."""
+    """Time at which deletion was requested, RFC 3339, UTC; None if it was not."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels."""
     annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations."""
     finalizers: list[str] = Field(default_factory=list)
-    """Who must be done before the object disappears."""
+    """Finalizers that must be removed before the server removes the object."""
     ownerReferences: list[OwnerReference] = Field(default_factory=list)
-    """Owners; the object disappears with the last of them."""
+    """Owners; the garbage collector deletes the object with the last of them."""
 
 
 class Resource(ApiModel):
-    """Base of the three kinds.
+    """Base class of the three kinds.
 
     Attributes
     ----------
@@ -136,30 +136,30 @@ class Resource(ApiModel):
     apiVersion: str = API_VERSION
     """Group and version of the object."""
     metadata: ObjectMeta
-    """Name, namespace, labels and the like."""
+    """Name, namespace, labels and other metadata."""
 
 
 def name_rule(pattern: str, max_length: int, message: str, reserved: str = "") -> Rule:
     """Return the rule for ``metadata.name`` of a kind.
 
-    It is a rule of the whole object: the server reports ``maxLength`` and ``pattern`` of a property without
-    saying what to do, and RE2 cannot exclude a single word.
+    It is a rule of the whole object: for ``maxLength`` and ``pattern`` of a property the server's message
+    does not say what to do, and RE2 cannot exclude a single word.
 
     Parameters
     ----------
     pattern
         Regular expression (RE2 and Python) for the whole name.
     max_length
-        Longest name, in characters.
+        Maximum length of the name, in characters.
     message
-        What names look like, and why.
+        The form of a name, and the reason.
     reserved
-        One name that is refused although it fits.
+        One name that is rejected although it matches.
     """
 
     def holds(resource: Resource) -> bool:
         name = resource.metadata.name
-        # With generateName the server has not chosen the name yet.
+        # With generateName the server has not generated the name yet.
         fits = len(name) <= max_length and re.fullmatch(pattern, name) is not None and name != reserved
         return not name or fits
 
@@ -173,16 +173,16 @@ class Condition(ApiModel):
     """One aspect of an object's state, as in metav1.Condition."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """What the condition is about, in CamelCase."""
+    """Type of the condition, in CamelCase."""
     status: ConditionStatus
-    """Whether it holds: True, False or Unknown."""
+    """Whether the condition holds: True, False or Unknown."""
     observedGeneration: Annotated[int, Field(strict=True, ge=0)] | None = None
-    """Value of metadata.generation that the condition was judged for."""
+    """The metadata.generation that the condition is based on."""
     lastTransitionTime: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """Time at which the status last changed, RFC 3339, UTC."""
     reason: Annotated[
         str, Field(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
     ]
-    """The cause in one CamelCase word."""
+    """Reason for the status, a code in CamelCase."""
     message: Annotated[str, Field(max_length=32768)]
-    """The cause in a sentence, and who must do what next."""
+    """Explanation for people: the cause, who must act, and the next step."""

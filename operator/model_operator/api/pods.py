@@ -1,4 +1,4 @@
-"""Kubernetes' own parts of a template, as far as the API server checks them here."""
+"""The Kubernetes types inside a template, as far as our CRDs check them."""
 
 # ruff: noqa: N815 -- the names of fields are Kubernetes' own
 
@@ -27,7 +27,7 @@ class _PodTemplate(ApiModel):
     metadata: FreeObject | None = None
     """Labels and annotations of the pods."""
     spec: FreeObject | None = None
-    """Kubernetes' PodSpec. The container that serves the model is named `model`."""
+    """Kubernetes PodSpec. The container that serves the model is named `model`."""
 
 
 _PERCENTAGE = "^[0-9]{1,3}%$"
@@ -47,9 +47,9 @@ class _RollingUpdate(ApiModel):
     """The pace of a rolling update."""
 
     maxSurge: _NumberOrPercentage | None = None
-    """Workers above the wanted number, or a percentage of it."""
+    """Workers above the desired number, or a percentage of it."""
     maxUnavailable: _NumberOrPercentage | None = None
-    """Workers below the wanted number, or a percentage of it."""
+    """Workers below the desired number, or a percentage of it."""
 
 
 class _DeploymentStrategy(ApiModel):
@@ -65,13 +65,13 @@ class _DeploymentStrategy(ApiModel):
     )
 
     type: Literal["Recreate", "RollingUpdate"] | None = None
-    """Whether old workers go before new ones come, or one after the other."""
+    """Recreate deletes all old workers before it creates new ones. RollingUpdate replaces them gradually."""
     rollingUpdate: _RollingUpdate | None = None
     """Pace of a rolling update."""
 
 
 PodTemplate = Annotated[dict[str, Any], Shape(_PodTemplate)]
-"""A Kubernetes PodTemplateSpec as given; its inside is checked by the operator and the API server."""
+"""A Kubernetes PodTemplateSpec as written; the operator and the API server check its contents."""
 
 DeploymentStrategy = Annotated[dict[str, Any], Shape(_DeploymentStrategy)]
-"""A Kubernetes DeploymentStrategy as given."""
+"""A Kubernetes DeploymentStrategy as written."""

@@ -1,4 +1,4 @@
-"""Annotations that put a rule or a schema detail beside the field which it is about."""
+"""Annotations of a field: validation rules, and details of its schema in the CRD."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ LIST_MAP_KEYS = "x-kubernetes-list-map-keys"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule in both languages: CEL for the API server, Python for everything offline.
+    """A validation rule in two languages: CEL for the API server, Python for all offline checks.
 
-    Stands in ``Annotated[...]`` of a field, where ``self`` is the field's value, or in the ``rules`` of an
+    A rule is in ``Annotated[...]`` of a field, where ``self`` is the field's value, or in the ``rules`` of an
     `ApiModel`, where ``self`` is the object.
 
     Attributes
     ----------
     cel
-        The expression that the API server evaluates; true means accepted.
+        The expression that the API server evaluates; true accepts the value.
     message
-        What was expected and what to do; shown by both languages.
+        What was expected and what to do; the same in both languages.
     holds
-        The same in Python, over the parsed value. None for a rule about the previous object (``oldSelf``),
-        which only the API server knows.
+        The same rule in Python, over the parsed value. None for a rule about the previous object
+        (``oldSelf``), which only the API server knows.
     field
-        For a rule over an object: the field at fault, which becomes the path of the error.
+        For a rule over an object: the invalid field, which becomes the path of the error.
     reason
-        The API server's cause, for example ``FieldValueRequired``; None is ``FieldValueInvalid``.
+        The cause type that the API server reports, for example ``FieldValueRequired``; None is
+        ``FieldValueInvalid``.
     """
 
     cel: str
@@ -59,7 +60,7 @@ class Rule:
         return entry
 
     def is_broken_by(self, value: Any) -> bool:
-        """Tell whether the value breaks the rule, as far as that shows without the previous object."""
+        """Whether the value breaks the rule; False for a rule that needs the previous object."""
         return self.holds is not None and not self.holds(value)
 
     def to_error(self) -> PydanticCustomError:
@@ -82,14 +83,14 @@ class Rule:
 
 
 def add_rules(schema: JsonSchemaValue, *rules: Rule) -> JsonSchemaValue:
-    """Return the schema with the rules after those it already has."""
+    """Return the schema with the rules appended to those that it has."""
     entries = [*schema.get(VALIDATIONS, []), *(rule.to_schema() for rule in rules)]
     return {**schema, VALIDATIONS: entries} if entries else schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keywords:
-    """Schema keywords added to a field's schema, for example its list type."""
+    """Keywords that are added to a field's schema, for example its list type."""
 
     keywords: Mapping[str, Any]
 
@@ -101,7 +102,7 @@ class Keywords:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
-    """The whole schema of a field whose Python type says less, for example an open object."""
+    """The whole schema of a field, where its Python type is less specific, for example an open object."""
 
     keywords: Mapping[str, Any] = field(default_factory=lambda: {"type": "object", PRESERVE: True})
 
@@ -114,7 +115,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """The model that a field's object must fit, although the field keeps the object as it was given."""
+    """The model that validates a field's object; the field keeps the object as written."""
 
     model: type[BaseModel]
 
@@ -123,7 +124,7 @@ class Shape:
         return core_schema.no_info_wrap_validator_function(
             _validate_and_keep,
             handler.generate_schema(self.model),
-            serialization=core_schema.plain_serializer_function_ser_schema(_as_it_is),
+            serialization=core_schema.plain_serializer_function_ser_schema(_unchanged),
         )
 
 
@@ -132,13 +133,13 @@ def _validate_and_keep(value: Any, validate: ValidatorFunctionWrapHandler) -> An
     return value
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntOrString:
-    """A field that takes a whole number or a string; reported as one type, not as two alternatives."""
+    """A field that takes an integer or a string; errors report one type, not two alternatives."""
 
     max_length: int
 
@@ -158,17 +159,18 @@ class IntOrString:
 
 @dataclass(frozen=True, slots=True)
 class Informational:
-    """Mark of a field that people and catalogues read, and the operator never does.
+    """Marks a field for people and catalogues that the operator never reads.
 
-    Such fields have a bound in sum, and no cache keeps them (`model_operator.core.objects.kept_form`).
+    The total size of these fields is bounded, and no cache keeps them
+    (`model_operator.core.objects.kept_form`).
     """
 
 
 INFORMATIONAL = Informational()
-"""The mark, for ``Annotated``; outermost, where pydantic finds it at the field."""
+"""The marker for ``Annotated``; pydantic finds it only in the outermost annotation of the field."""
 
 ATOMIC = Keywords({LIST_TYPE: "atomic"})
-"""A list replaced as a whole by server-side apply."""
+"""A list that server-side apply replaces as a whole."""
 
 
 def keyed_by(key: str) -> Keywords:

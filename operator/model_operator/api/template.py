@@ -1,4 +1,4 @@
-"""ModelTemplate and ClusterModelTemplate: what all models made from one template have in common."""
+"""ModelTemplate and ClusterModelTemplate: the common configuration of all models of a template."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _matches_or_refers(pattern: str, text: str) -> bool:
 
 
 class BundleConfig(ApiModel):
-    """The container that serves the model: image, command, environment and routes."""
+    """Container that serves the model: image, command, environment and routes."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -63,7 +63,7 @@ class BundleConfig(ApiModel):
             lambda registry: "://" not in registry and not registry.endswith("/"),
         ),
     ]
-    """Registry of the image and an optional path in it, such as `ghcr.io/huggingface`."""
+    """Registry of the image with an optional path, such as `ghcr.io/huggingface`."""
     image: Annotated[
         str,
         Field(min_length=1, max_length=512),
@@ -88,7 +88,7 @@ class BundleConfig(ApiModel):
         ]
         | None
     ) = None
-    """Tag of the image. Exactly one of `tag` and `digest` is given."""
+    """Tag of the image. Set exactly one of `tag` and `digest`."""
     digest: (
         Annotated[
             str,
@@ -101,14 +101,13 @@ class BundleConfig(ApiModel):
         ]
         | None
     ) = None
-    """Digest of the image, `sha256:` and 64 hexadecimal digits. Exactly one of `tag` and `digest` is
-    given."""
+    """Digest of the image: `sha256:` and 64 hexadecimal digits. Set exactly one of `tag` and `digest`."""
     command: Arguments | None = None
-    """Command of the container, one string for each argument; no shell reads it. Without it the image's own
-    entry point runs."""
+    """Command of the container, one string for each argument; it does not run in a shell. Default: the
+    entrypoint of the image."""
     args: Arguments | None = None
-    """Arguments of the command, or of the image's entry point. An item that is `$(parameters.LIST[*])` alone
-    becomes one argument for each element of the list."""
+    """Arguments of `command`, or of the entrypoint of the image. An item that consists of
+    `$(parameters.LIST[*])` alone expands to one argument for each element of the list."""
     env: Annotated[
         dict[str, Annotated[str, Field(max_length=32768)]],
         Field(max_length=256),
@@ -119,31 +118,31 @@ class BundleConfig(ApiModel):
             lambda env: all(re.fullmatch(_ENV_NAME, name) for name in env),
         ),
     ] = Field(default_factory=dict)
-    """Environment variables by name; values are strings, so quote numbers and booleans. An entry with the
-    name of a parameter is the variable's value while an instance does not set the parameter."""
+    """Environment variables by name. Values are strings, so quote numbers and booleans. If a variable has the
+    name of a parameter, its value applies when an instance does not set the parameter."""
     streaming_command: Arguments | None = None
-    """Command that runs instead of `command` when `endpoint_type` is STREAMING. Without it `command` runs."""
+    """Command that replaces `command` when `endpoint_type` is STREAMING. Default: `command`."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
-    """Port on which the container serves HTTP; the container port is named `http`. Built-in default: 5005."""
+    """HTTP port of the container; the container port is named `http`. Built-in default: 5005."""
     readiness_initial_delay_seconds: Seconds | None = None
-    """Seconds from the start of the container to its first readiness probe. Built-in default: 0."""
+    """Delay from the start of the container to its first readiness probe, in seconds. Built-in default: 0."""
     healthcheck_route: Route | None = None
-    """Path that answers `GET` with 2xx once the model can serve. Built-in default: `/readyz`."""
+    """Path of the health check: `GET` returns 2xx once the model can serve. Built-in default: `/readyz`."""
     predict_route: Route = "/predict"
-    """Path that takes requests."""
+    """Path of requests to the model."""
     streaming_predict_route: Route | None = None
-    """Path that takes requests to be answered as a stream, where that is another one than `predict_route`."""
+    """Path of streaming requests, if it differs from `predict_route`."""
     image_pull_policy: ImagePullPolicy | None = None
-    """When the node pulls the image. Built-in default: Kubernetes', which is Always for the tag `latest` and
-    IfNotPresent otherwise."""
+    """When the node pulls the image. Built-in default: that of Kubernetes, which is Always for the tag
+    `latest` and IfNotPresent otherwise."""
     image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=16), keyed_by("name")] = Field(
         default_factory=list
     )
-    """Secrets with credentials for the registry, in the namespace of the instance."""
+    """Secrets with registry credentials, in the namespace of the instance."""
 
 
 class EndpointConfig(ApiModel):
-    """The resources and the number of a deployment's workers. Requests and limits are equal."""
+    """Resources of a worker, and the number of workers. Resource requests and limits are equal."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -168,29 +167,29 @@ class EndpointConfig(ApiModel):
     )
 
     cpus: Quantity | None = None
-    """CPU cores of a worker, a number or a quantity such as `500m`. Built-in default: 3."""
+    """CPU cores of a worker: a number, or a quantity such as `500m`. Built-in default: 3."""
     memory: Quantity | None = None
     """Memory of a worker, such as `16Gi`; a number is in bytes. Built-in default: 8Gi."""
     storage: Quantity | None = None
     """Ephemeral storage of a worker, such as `50Gi`; a number is in bytes. Built-in default: 16Gi."""
     gpus: Annotated[int, Field(strict=True, ge=0, le=1024)] | None = None
-    """GPUs of a worker; needs `gpu_type`. Built-in default: 0."""
+    """GPUs of a worker; requires `gpu_type`. Built-in default: 0."""
     gpu_type: GpuType | None = None
-    """Accelerator of the node that a worker runs on; needs `gpus`."""
+    """Accelerator type of the node that a worker runs on; requires `gpus`."""
     min_workers: Workers = 1
-    """Workers kept without load. 0, which turns the deployment off, only with `max_workers` 0."""
+    """Minimum number of workers. 0 turns the deployment off and requires that `max_workers` is 0."""
     max_workers: Workers | None = None
-    """Workers at full load; above `min_workers`, an autoscaler works between the two. Built-in default:
-    `min_workers`."""
+    """Maximum number of workers. If it exceeds `min_workers`, an autoscaler sets the number between the two.
+    Built-in default: `min_workers`."""
     per_worker: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 10
-    """Load that one worker carries, such as requests in flight: the autoscaler adds workers above it. Counts
-    only where `scaling_metric` names a Pods metric."""
+    """Target load of one worker, such as requests in flight; above it the autoscaler adds workers. Used only
+    if `scaling_metric` names a Pods metric."""
     high_priority: StrictBool | None = None
-    """Whether workers get the PriorityClass that the operator is set up with for urgent models. Built-in
-    default: false."""
+    """Whether workers get the high-priority PriorityClass of the operator's configuration. Built-in default:
+    false."""
     startup_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] | None = None
-    """Seconds that a worker may take from its start until it serves, loading of the model included. Built-in
-    default: 1800."""
+    """Seconds within which a worker must become ready after its start, including the time to load the model.
+    Built-in default: 1800."""
     scaling_metric: (
         Annotated[
             str,
@@ -203,56 +202,56 @@ class EndpointConfig(ApiModel):
         ]
         | None
     ) = None
-    """What the autoscaler measures: `cpu`, of which the container `model` is to use 80 % of its request, or
-    the name of a Pods metric, of which each worker is to carry `per_worker`. Built-in default: cpu."""
+    """Metric of the autoscaler: `cpu`, with a target of 80 % of the CPU request of the container `model`, or
+    the name of a Pods metric, with a target of `per_worker` for each worker. Built-in default: cpu."""
 
 
 class TemplateVendorConfiguration(ApiModel):
-    """How the vendor runs the models of this template."""
+    """How the models of this template run."""
 
     vendor: Literal[ModelVendor.LAUNCH] = ModelVendor.LAUNCH
-    """Who runs the models; LAUNCH is this cluster."""
+    """Vendor that runs the models; LAUNCH is this cluster."""
     bundle_config: BundleConfig
-    """The container that serves the model: image, command, environment and routes. `image`, `tag`, `command`,
-    `args` and the values of `env` may refer to `$(parameters.NAME)` and `$(instance.name)`,
-    `$(instance.namespace)`, `$(instance.id)`, `$(instance.account_id)`."""
+    """Container that serves the model: image, command, environment and routes. `image`, `tag`, `command`,
+    `args` and the values of `env` may contain the references `$(parameters.NAME)`, `$(instance.name)`,
+    `$(instance.namespace)`, `$(instance.id)` and `$(instance.account_id)`."""
     endpoint_config: Annotated[EndpointConfig, Field(json_schema_extra={"default": {}})] = Field(
         default_factory=EndpointConfig
     )
-    """Resources of a worker, and how many of them."""
+    """Resources of a worker, and the number of workers."""
 
 
 class ModelTemplateSpec(ApiModel):
-    """What all models of this template have in common, and which parameters each may set."""
+    """Common configuration of all models of this template, and the parameters that each model may set."""
 
     name: Annotated[Word | None, INFORMATIONAL] = None
-    """Name for people to read; informational."""
+    """Human-readable name; informational."""
     account_id: Annotated[Word | None, INFORMATIONAL] = None
     """Account that owns the template; informational."""
     endpoint_type: EndpointType = EndpointType.SYNC
-    """How models get their work. SYNC and STREAMING serve HTTP behind a Service; ASYNC and BATCH pull their
-    own work and have neither Service nor URL."""
+    """How models receive work. SYNC and STREAMING serve HTTP behind a Service. ASYNC and BATCH pull work and
+    have neither Service nor URL."""
     model_type: UsableModelType
-    """What the models do; decides `request_schema`, `response_schema` and `supports_multi_turn` in the status
-    of an instance."""
+    """What the models do; determines `request_schema`, `response_schema` and `supports_multi_turn` in the
+    status of an instance."""
     endpoint_protocol: EndpointProtocol | None = None
-    """Calling convention of the server in the image; informational."""
+    """Calling convention of the model server; informational."""
     vendor_configuration: TemplateVendorConfiguration
     """Image, command, environment, resources and workers."""
     model_creation_parameters_schema: FreeObject | None = None
-    """The parameters that an instance sets in `model_creation_parameters`: a JSON Schema of type object, or
+    """Parameters that an instance sets in `model_creation_parameters`: a JSON Schema of type object, or
     `{"parameters": [{"name", "type", "description", "required"}]}` with the types str, int, float and bool.
-    Without it instances have no parameters."""
+    Without it, instances have no parameters."""
     model_request_parameters_schema: FreeObject | None = None
-    """The parameters that a request may set in `model_request_parameters.bindings`, in the same two forms;
-    becomes part of an instance's `status.request_schema`."""
+    """Parameters that a request may set in `model_request_parameters.bindings`, in the same two forms; part
+    of `status.request_schema` of an instance."""
     pod_template: PodTemplate | None = None
-    """A Kubernetes PodTemplateSpec over which everything else here is laid: volumes, sidecars, service
-    account, affinity, security context. Containers and environment variables merge by name; the container
-    that serves the model is named `model`."""
+    """Kubernetes PodTemplateSpec, the base of the pod: volumes, sidecars, service account, affinity, security
+    context. The other fields of the template override it; containers and environment variables merge by name.
+    The container that serves the model is named `model`."""
     strategy: DeploymentStrategy | None = None
-    """Kubernetes' DeploymentStrategy. Built-in default: RollingUpdate with maxSurge 1 and maxUnavailable 0.
-    When a GPU is free only once the old worker has gone, use Recreate."""
+    """Kubernetes DeploymentStrategy. Built-in default: RollingUpdate with maxSurge 1 and maxUnavailable 0.
+    Use Recreate if a new worker needs the GPU of an old one."""
 
 
 _NAME_RULE = name_rule(
@@ -264,7 +263,7 @@ _NAME_RULE = name_rule(
 
 
 class ModelTemplate(Resource):
-    """A template of models in one namespace: container, resources and the parameters that a model may set."""
+    """A template for models in its namespace: container, resources, and parameters that a model may set."""
 
     plural: ClassVar[str] = "modeltemplates"
     singular: ClassVar[str] = "modeltemplate"
@@ -282,7 +281,7 @@ class ModelTemplate(Resource):
 
 
 class ClusterModelTemplate(Resource):
-    """A template of models for all namespaces: container, resources and parameters that a model may set."""
+    """A template for models in all namespaces: container, resources, and parameters that a model may set."""
 
     plural: ClassVar[str] = "clustermodeltemplates"
     singular: ClassVar[str] = "clustermodeltemplate"

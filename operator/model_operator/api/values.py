@@ -1,4 +1,4 @@
-"""Types of single values that several resources share, with their bounds and rules."""
+"""Types of single values, with their bounds and rules, that several resources share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from model_operator.api.enums import ModelType
 from model_operator.api.rules import MAP_TYPE, PRESERVE, IntOrString, Rule, Schema
 
 MAX_WORKERS = 250
-"""The platform's bound on the workers of one deployment."""
+"""The platform's maximum number of workers of one deployment."""
 
 JsonObject = Annotated[dict[str, Any], Schema()]
-"""An object whose inside the API server does not know; the operator checks it."""
+"""An object whose fields the CRD does not declare; the operator checks them."""
 
 FREE_MEMBERS = 1000
-"""Members of an object that a user writes: as many as the operator takes elements of a value.
+"""Maximum number of members of an object that a user writes, equal to the operator's limit of elements.
 
-Of what the API server does not know it bounds neither size nor depth, only the members of the first level;
-the rest is the operator's to check (`model_operator.core.objects.kept_form`).
+The API server bounds neither size nor depth of undeclared fields, only the number of members at the first
+level. The operator checks the rest (`model_operator.core.objects.kept_form`).
 """
 
 FreeObject = Annotated[
@@ -30,9 +30,9 @@ FreeObject = Annotated[
 ]
 """A `JsonObject` that a user writes: parameters, a schema, a part of a pod template.
 
-It is atomic: of any other the API server writes each field, however deep, into ``managedFields``, where it
-lies a few levels deeper. So an object that is as deep as the server takes is stored deeper than it reads
-(measured on 1.36.3), and from then on it could list and watch no object of the kind, in no namespace.
+It is atomic. Of a granular object the API server writes each field, however deep, into ``managedFields``,
+which adds a few levels of nesting. An object as deep as the server accepts is then stored deeper than the
+server can read (measured on 1.36.3), and listing and watching of the kind fails in all namespaces.
 """
 
 Word = Annotated[str, Field(min_length=1, max_length=253)]
@@ -62,7 +62,7 @@ UsableModelType = Annotated[
     ModelType,
     Rule(
         "self != 'BUNDLE'",
-        "BUNDLE is not to be used directly; use GENERIC, or the type that describes what the model does",
+        "BUNDLE cannot be used directly; use GENERIC, or the type that describes what the model does",
         lambda model_type: model_type is not ModelType.BUNDLE,
     ),
 ]

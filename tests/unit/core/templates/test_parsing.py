@@ -100,7 +100,7 @@ def test_a_valid_template(kind: str) -> None:
     ("change", "violation"),
     [
         ("{spec: {model_type: SOMETHING}}", "spec.model_type: Input should be "),
-        ("{spec: {model_type: BUNDLE}}", "spec.model_type: BUNDLE is not to be used directly"),
+        ("{spec: {model_type: BUNDLE}}", "spec.model_type: BUNDLE cannot be used directly"),
         ("{spec: null}", "spec: Field required (missing)"),
         ("{spec: {pod_template: {spec: 1}}}", "spec.pod_template.spec: "),
         ("{spec: {model_request_parameters_schema: {type: array}}}", "spec.model_request_parameters_schema"),
