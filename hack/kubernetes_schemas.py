@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parents[1] / "operator" / "model_operator" / "cli" / "kubernetes-schemas.json.gz"
 REFERENCE = "#/components/schemas/"
-KEPT = ("type", "enum", "required")
+KEPT = (
+    "type",
+    "enum",
+    "required",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-map-type",
+)
 INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 
 
@@ -53,12 +60,12 @@ def capture(api: KubeApi) -> dict[str, Any]:
 
 def as_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Give a published schema as JSON Schema, without what only people and other tools read."""
+    result: dict[str, Any] = {key: schema[key] for key in KEPT if key in schema}
     if "$ref" in schema:
         return {"$ref": f"#/$defs/{schema['$ref'].removeprefix(REFERENCE)}"}
     if "allOf" in schema:
         (only,) = schema["allOf"]
-        return as_json_schema(only)
-    result: dict[str, Any] = {key: schema[key] for key in KEPT if key in schema}
+        return {**result, **as_json_schema(only)}
     if "oneOf" in schema:
         result["oneOf"] = [{"type": branch["type"]} for branch in schema["oneOf"]]
     if schema.get("format") == "int32":
