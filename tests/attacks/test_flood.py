@@ -60,7 +60,7 @@ def flooded(
         yield operator, port
 
 
-def test_strangers_who_take_all_they_get_keep_nobody_from_being_served(
+def test_flooding_strangers_block_no_other_caller(
     flooded: tuple[OperatorProcess, int], private_api: KubeApi, cluster_api: KubeApi
 ) -> None:
     operator, port = flooded

@@ -168,7 +168,7 @@ def test_owner_of_another_kind_is_no_owner(api: KubeApi, owner: dict[str, str]) 
         api.patch("Deployment", "minilm-more", {"metadata": {"finalizers": None}})
 
 
-def test_pod_with_our_labels_tells_nothing(api: KubeApi) -> None:
+def test_pod_with_our_labels_is_ignored(api: KubeApi) -> None:
     """A pod that nobody of ours owns crashes, beside a roll-out that waits for its workers."""
     deploy(api)
     api.patch(

@@ -79,7 +79,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.timeout(900)  # of which most is for getting the image's Python, if nobody has yet
-def test_hostile_objects_hold_up_nobody_else(
+def test_hostile_objects_block_no_other_object(
     python: str,
     private_api: KubeApi,
     private_operator: PrivateOperator,

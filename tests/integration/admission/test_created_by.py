@@ -151,7 +151,7 @@ class TestWithoutTheOperator:
             ({CREATED_BY_TYPE: "robot"}, CREATED_BY_TYPE),
         ],
     )
-    def test_creation_in_somebody_else_s_name_is_refused(
+    def test_creation_in_another_user_s_name_is_refused(
         self, private_admission: Admission, kubectl: Kubectl, annotations: dict[str, str], key: str
     ) -> None:
         alice = Writer(kubectl, private_admission.api.namespace, "alice")

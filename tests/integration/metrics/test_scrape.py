@@ -114,7 +114,7 @@ def test_each_kind_is_watched_once_and_its_changes_are_counted(
     assert by(operator, "watch_restarts_total", "resource") == {}
 
 
-def test_no_name_of_anybodys_is_exposed(private_api: KubeApi, private_operator: PrivateOperator) -> None:
+def test_no_user_chosen_name_is_exposed(private_api: KubeApi, private_operator: PrivateOperator) -> None:
     operator = private_operator()
     deploy(private_api, name="secret-project", template_name="secret-template")
 

@@ -155,7 +155,7 @@ def test_instance_can_go_before_and_after_its_template(api: KubeApi) -> None:
     api.wait_until_gone("Service", "second")
 
 
-def test_cluster_template_serves_every_namespace_and_a_namesake_never_takes_over(
+def test_cluster_template_serves_every_namespace_and_never_takes_over_an_instance(
     api: KubeApi, namespace: str
 ) -> None:
     shared = template(f"shared-{namespace}") | {"kind": "ClusterModelTemplate"}

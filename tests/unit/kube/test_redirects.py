@@ -55,7 +55,7 @@ async def connected(host: Host) -> AsyncIterator[Connection]:
 
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["another host", "the same host"])
-async def test_nobody_but_the_server_gets_the_credentials(*, elsewhere: bool) -> None:
+async def test_only_the_configured_server_gets_the_credentials(*, elsewhere: bool) -> None:
     async with serving(Host()) as other, serving(Host()) as server, connected(server) as connection:
         server.redirect = f"{other.url if elsewhere else server.url}/stolen"
         # As kopf asks, which leaves redirects to aiohttp.

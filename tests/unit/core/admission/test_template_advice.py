@@ -59,7 +59,7 @@ def warnings(obj: dict[str, Any]) -> list[str]:
         ({"type": "string"}, False),
     ],
 )
-def test_a_secret_that_nobody_lists_is_warned_of(parameter: Any, is_open: bool) -> None:
+def test_an_unlisted_secret_causes_a_warning(parameter: Any, is_open: bool) -> None:
     found = warnings(template({"TOKEN": parameter}))
 
     assert len(found) == is_open
