@@ -34,7 +34,7 @@ def text() -> str:
     return DOCUMENT.read_text(encoding="utf-8")
 
 
-def test_the_kubelet_makes_of_it_what_the_document_says() -> None:
+def test_the_kubelet_expands_it_as_the_document_says() -> None:
     result = yaml.safe_load(examples(text())["escaping"].result)
     (model,) = result["spec"]["containers"]
     variables: dict[str, str] = {}
@@ -42,7 +42,7 @@ def test_the_kubelet_makes_of_it_what_the_document_says() -> None:
         variables[variable["name"]] = kubelet_expand(variable["value"], variables)
     (argument,) = model["args"]
 
-    assert f"The kubelet makes `{kubelet_expand(argument, variables)}` of it." in text()
+    assert f"The kubelet turns this into `{kubelet_expand(argument, variables)}`." in text()
     instance = examples(text())["escaping"].instance
     assert instance is not None
     assert variables["model"] == instance["spec"]["model_creation_parameters"]["model"]
@@ -102,7 +102,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         ("the rest, members and items", f"{SPEC_LIMITS.elements}"),
         ("the rest, lists and objects within one another", f"{SPEC_LIMITS.depth}"),
     ]
-    assert f"At most {MAX_VIOLATIONS} faults are shown at once." in text()
+    assert f"At most {MAX_VIOLATIONS} errors are shown at once." in text()
 
 
 def test_the_types_of_the_list_are_all_of_them() -> None:
