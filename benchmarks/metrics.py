@@ -82,7 +82,7 @@ def scrape() -> Callable[[], object]:
 
 def main() -> None:
     """Print the table."""
-    print(f"one look at an instance     {seconds(looks) / TIMES * 1e6:6.1f} µs")
+    print(f"one reconcile              {seconds(looks) / TIMES * 1e6:6.1f} µs")
     print(f"one request to the server   {seconds(requests) / TIMES * 1e6:6.1f} µs")
     print(f"a scrape, {INSTANCES:,} instances {seconds(scrape()) * 1e3:7.1f} ms")
 
