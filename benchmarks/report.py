@@ -75,7 +75,7 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("… writes", lambda f: str(sum(f["restart"]["writes"].values()))),
     ("… the operator's CPU, s", lambda f: f"{f['restart']['cpu_seconds']['operator']:.1f}"),
     ("… its peak memory, MB", lambda f: f"{f['restart']['peak_mb']:.0f}"),
-    ("**All children made again**: s", lambda f: f"{f['rebuild']['deployments_seconds']:.1f}"),
+    ("**All children created again**: s", lambda f: f"{f['rebuild']['deployments_seconds']:.1f}"),
     ("… over the ceiling", lambda f: f"{children_ratio(f):.2f}"),
     ("**Delete all**: instances, s", lambda f: f"{f['delete']['instances_seconds']:.1f}"),
     (
