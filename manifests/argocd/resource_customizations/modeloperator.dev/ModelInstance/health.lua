@@ -1,5 +1,5 @@
--- The status follows kstatus: Stalled and Reconciling are there only while they are true, and a status whose
--- observedGeneration is not metadata.generation is about an earlier spec, or none was written yet (-1).
+-- The status follows kstatus: Stalled and Reconciling are present only while they are true. If observedGeneration differs
+-- from metadata.generation, the status is about an earlier spec, or none was written yet (-1).
 local hs = {}
 
 if obj.metadata.deletionTimestamp ~= nil then
@@ -10,7 +10,7 @@ end
 
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   hs.status = "Progressing"
-  hs.message = "Waiting for the operator to look at the present spec"
+  hs.message = "Waiting for the operator to reconcile the current spec"
   return hs
 end
 
@@ -23,19 +23,19 @@ local function is_true(condition)
   return condition ~= nil and condition.status == "True"
 end
 
-local function tell(condition)
+local function describe(condition)
   return condition.reason .. ": " .. condition.message
 end
 
 if is_true(found.Stalled) then
   hs.status = "Degraded"
-  hs.message = tell(found.Stalled)
+  hs.message = describe(found.Stalled)
 elseif is_true(found.Reconciling) then
   hs.status = "Progressing"
-  hs.message = tell(found.Reconciling)
+  hs.message = describe(found.Reconciling)
 elseif is_true(found.Ready) then
   hs.status = "Healthy"
-  hs.message = tell(found.Ready)
+  hs.message = describe(found.Ready)
 else
   hs.status = "Progressing"
   hs.message = "Waiting for the operator"

@@ -1,5 +1,5 @@
--- Pausing takes what autoscaling and Git leave open: spec.replicas. Where somebody has set it (Git, an autoscaler,
--- kubectl scale) the number is theirs, and a list of deployments has no such field.
+-- Pausing sets spec.replicas. It is offered only while that is unset, so a number from Git, an autoscaler or kubectl
+-- scale is never overwritten; an instance with a list of deployments has no such field.
 local spec = obj.spec
 local runs_here = spec.model_template_id ~= nil and spec.deployments == nil
 
