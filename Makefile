@@ -1,4 +1,4 @@
-# Everything that can be done here; `make help` lists it. Only python3 with venv is needed beforehand.
+# All targets; `make help` lists them. The only requirement is python3 with venv.
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -44,7 +44,7 @@ help: ## Show this list
 	@$(call list,Develop,$(DEVELOP))
 	@$(call list,Release,$(RELEASE))
 
-venv: $(INSTALLED) ## Make the virtual environment from requirements.lock
+venv: $(INSTALLED) ## Create the virtual environment from requirements.lock
 
 $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -61,27 +61,27 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once)
 	@$(BIN)/python -m tests.cluster tools
 
-real-node-tools: tools ## Build what real containers take (Linux, as root; 7 to 15 minutes of processor time, once)
+real-node-tools: tools ## Build the tools for real containers (Linux, as root; 7 to 15 minutes of processor time, once)
 	@$(BIN)/python -m tests.cluster real-node-tools
 
 json-schema-suite: $(INSTALLED) ## Fetch the JSON Schema test suite (small, once)
 	@$(BIN)/python -m tests.json_schema_suite.fetch
 
-dev: $(INSTALLED) ## Hold a control plane with the operator until Ctrl-C
+dev: $(INSTALLED) ## Run a control plane with the operator until Ctrl-C
 	@$(BIN)/python -m tests.cluster dev
 
-demo: $(INSTALLED) ## Show the main path on a control plane of its own
+demo: $(INSTALLED) ## Show the main path on a separate control plane
 	@$(BIN)/python -m tests.cluster demo
 
 demo-real: $(INSTALLED) ## Show real models in real containers (Linux, as root)
 	@$(BIN)/python -m tests.cluster demo-real
 
-test: real-node-tools ## Run all tests, those on the control plane and with real containers included
-	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are skipped, and said to be
+test: real-node-tools ## Run all tests, including those on the control plane and with real containers
+	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are reported as skipped
 	-@$(BIN)/python -m tests.cluster image-python # the same
 	$(BIN)/pytest -n $(JOBS)
 
-walk: tools ## Take other random walks through the lives of instances than the tests do (WALKS=20)
+walk: tools ## Take other random walks through the lives of instances than the tests (WALKS=20)
 	MODEL_OPERATOR_WALKS=$(WALKS) $(BIN)/pytest -n 0 tests/integration/operator/test_random_walk.py
 
 test-unit: $(INSTALLED) ## Run the tests that need no control plane
@@ -90,12 +90,12 @@ test-unit: $(INSTALLED) ## Run the tests that need no control plane
 coverage: $(INSTALLED) ## Run the unit tests and check how much of the product they cover
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term tests/unit
 
-test-unit-image-python: $(INSTALLED) ## Run them with the Python of the operator's image (Debian; an hour at most)
+test-unit-image-python: $(INSTALLED) ## Run the unit tests with the Python of the operator's image (Debian; an hour at most)
 	@$(BIN)/python -m tests.cluster image-python
 	PYTHONPATH=operator timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
 	    -n $(JOBS) -p no:cacheprovider --ignore tests/unit/embedding_server tests/unit
 
-record-failures: tools ## Write down what a real node says of every failure in tests/failures (as root)
+record-failures: tools ## Record the messages of a real node for every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record
 
 bench: tools ## Measure 200 to 5,000 instances against the API server's own limit (half an hour to an hour)
@@ -104,22 +104,22 @@ bench: tools ## Measure 200 to 5,000 instances against the API server's own limi
 bench-large: tools ## The same with 1,000 and 10,000 instances (an hour or more)
 	@$(BIN)/python -m benchmarks.run --record --without-webhooks 1000 10000
 
-bench-hostile: $(INSTALLED) ## Show how long hostile schemas and values take
+bench-hostile: $(INSTALLED) ## Measure the time of hostile schemas and values
 	@$(BIN)/python -m benchmarks.hostile
 
-bench-webhook: tools ## Show how many admission reviews are answered in a second
+bench-webhook: tools ## Measure admission reviews per second
 	@$(BIN)/python -m benchmarks.webhook
 
-bench-flood: tools ## Show what an operator does for others while strangers flood its ports (4 minutes)
+bench-flood: tools ## Measure the operator while clients flood its ports (4 minutes)
 	@$(BIN)/python -m benchmarks.flood
 
-bench-memory: tools ## Show whether memory stays flat over 20,000 instances that come and go (an hour at most)
+bench-memory: tools ## Check that memory stays flat over 20,000 created and deleted instances (an hour at most)
 	@$(BIN)/python -m benchmarks.memory
 
-chaos-short: tools ## Run the operator under other faults than the tests do, in the short form (three minutes; SEED=…)
+chaos-short: tools ## Run the operator under other faults than the tests, short form (three minutes; SEED=…)
 	@$(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED))
 
-chaos: tools ## Run the operator under faults, in its long form (about 20 minutes; SEED=… repeats a run)
+chaos: tools ## Run the operator under faults, long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 5 minutes)
@@ -128,10 +128,10 @@ e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (L
 e2e-tools: real-node-tools ## Build the operator's image without an engine (1 to 3 minutes, once)
 	@$(BIN)/python -m tests.cluster operator-image
 
-e2e-existing: $(INSTALLED) ## Run the end-to-end tests in the cluster of KUBECONFIG, which has the images
+e2e-existing: $(INSTALLED) ## Run the end-to-end tests in the cluster of KUBECONFIG, which must be able to pull the images
 	MODEL_OPERATOR_TEST_CLUSTER=existing $(BIN)/pytest -n 0 tests/e2e
 
-kind-up: ## Create a kind cluster for the end-to-end tests (KIND_IMAGE=kindest/node:… for another Kubernetes)
+kind-up: ## Create a kind cluster for the end-to-end tests (KIND_IMAGE=kindest/node:… selects a version)
 	@mkdir -p $(dir $(KIND_KUBECONFIG))
 	$(KIND) create cluster --name $(KIND_CLUSTER) --kubeconfig $(KIND_KUBECONFIG) --wait 180s \
 	    $(if $(KIND_IMAGE),--image $(KIND_IMAGE))
@@ -168,16 +168,16 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-crds: $(INSTALLED) ## Write crds/ from the models
+crds: $(INSTALLED) ## Generate crds/ from the models
 	$(BIN)/python -m model_operator.api.crd crds
 
-chart: $(INSTALLED) ## Write the Helm chart's templates from the manifests
+chart: $(INSTALLED) ## Generate the Helm chart's templates from the manifests
 	$(BIN)/python -m hack.chart
 
-docs: $(INSTALLED) ## Write the generated parts of the documents
+docs: $(INSTALLED) ## Generate the tables of the documents
 	$(BIN)/python -m hack.documents
 
-docs-site: $(INSTALLED) ## Make a site of the documents; a link that leads nowhere is an error
+docs-site: $(INSTALLED) ## Build a site from the documents; a broken link is an error
 	@rm -rf $(SITE)
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet -c docs . $(SITE)
 	@echo "The documents: $(SITE)/docs/index.html"
@@ -189,10 +189,10 @@ record-states: tools ## Record objects in every state for the tests of Argo CD's
 record-upgrade-fixtures: tools ## Record objects of this version for the tests of upgrades from it
 	@$(BIN)/python -m tests.upgrade.record
 
-kubernetes-schemas: tools ## Capture Kubernetes' schemas of what is rendered, for the command line
+kubernetes-schemas: tools ## Capture Kubernetes' schemas of the rendered objects, for the command line
 	@$(BIN)/python -m hack.kubernetes_schemas
 
-lock: $(UV) ## Lock the dependencies of pyproject.toml anew, with hashes
+lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	$(LOCK) --group dev pyproject.toml --overrides requirements-overrides.txt -o requirements.lock
 	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
 	echo hatchling | $(LOCK) - -c requirements.lock -o requirements-build.lock
@@ -205,18 +205,18 @@ $(UV): requirements-uv.lock
 	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
-audit: $(INSTALLED) ## Look for known vulnerabilities in the image's packages (AUDIT=--required: no skipping)
+audit: $(INSTALLED) ## Check the image's packages for known vulnerabilities (AUDIT=--required: no skipping)
 	@$(BIN)/python -m hack.audit $(AUDIT)
 
 sbom: $(INSTALLED) ## Write the image's bill of materials, dist/sbom.cdx.json
 	@$(BIN)/python -m hack.sbom dist/sbom.cdx.json
 
-dist: tools ## Make what a release has: wheel, manifests and chart for IMAGE, bill of materials, checksums
+dist: tools ## Build a release: wheel, manifests and chart for IMAGE, bill of materials, checksums
 	@$(BIN)/python -m hack.release files $(if $(IMAGE),--image '$(IMAGE)')
 
-release-notes: $(INSTALLED) ## Write the changelog's part of the version, dist/release-notes.md; TAG has to be its name
+release-notes: $(INSTALLED) ## Write the changelog's section of the version, dist/release-notes.md; TAG must be its name
 	@$(BIN)/python -m hack.release notes --tag '$(TAG)'
 
-clean: ## Remove what was made in this folder; the tools stay in their cache
+clean: ## Remove everything built in this folder; the tools stay in their cache
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
