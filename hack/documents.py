@@ -19,13 +19,14 @@ from tests.gitops.argocd import CONFIG_MAP, config_map
 from tests.gitops.verdicts import instance_verdicts, template_verdicts
 
 REPOSITORY = Path(__file__).parent.parent
-README = REPOSITORY / "README.md"
 API = REPOSITORY / "docs" / "api.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
 OPERATIONS = REPOSITORY / "docs" / "operations.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
 METRICS = REPOSITORY / "docs" / "metrics.md"
 PERFORMANCE = REPOSITORY / "docs" / "performance.md"
+SETTINGS = REPOSITORY / "docs" / "settings.md"
+STATUS = REPOSITORY / "docs" / "status.md"
 TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 
 
@@ -64,10 +65,11 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 
 PARTS = {
     API: {"template": template_reference, "instance": instance_reference},
-    README: {"reasons": reasons_table, "settings": settings_table},
     EVENTS: {"events": event_reasons_table},
     METRICS: {"metrics": metrics_table},
     PERFORMANCE: {"figures": performance.document},
+    SETTINGS: {"settings": settings_table},
+    STATUS: {"reasons": reasons_table},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
     OPERATIONS: {"lease": lease_table, "limits": limits_table},
     GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},

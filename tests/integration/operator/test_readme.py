@@ -1,4 +1,4 @@
-"""The README's template and instance do what the README says."""
+"""The template and instance of the README, and the workers of docs/templates.md, do what is written."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from tests.integration.operator.examples import ready
 pytestmark = pytest.mark.usefixtures("operator")
 
 README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+TEMPLATES = (REPOSITORY / "docs" / "templates.md").read_text()
+MANIFEST, SHOWN = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+(WORKERS,) = re.findall(
+    r"<!-- tested by: tests/integration/operator/test_readme\.py -->\n```yaml\n(.*?)```", TEMPLATES, re.DOTALL
+)
 
 
 def test_template_and_instance_of_the_readme_become_what_it_shows(api: KubeApi) -> None:
-    manifest, shown, _ = BLOCKS
-    api.apply_all(manifest)
+    api.apply_all(MANIFEST)
     api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
-    expected = yaml.safe_load(shown)
+    expected = yaml.safe_load(SHOWN)
     live = api.get("Deployment", expected["metadata"]["name"])
     assert _part_of(expected, live) == expected
 
 
 def test_wrong_parameter_of_the_readme_is_reported_in_its_words(api: KubeApi) -> None:
-    manifest, *_ = BLOCKS
-    api.apply_all(manifest)
+    api.apply_all(MANIFEST)
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
     (patch,) = re.findall(r"--type=merge -p '(.*?)'", README)
     api.patch("ModelInstance", "minilm", yaml.safe_load(patch))
@@ -38,12 +40,11 @@ def test_wrong_parameter_of_the_readme_is_reported_in_its_words(api: KubeApi) ->
     assert f"\n{ready(obj)['message']}\n" in README
 
 
-def test_workers_of_the_readme_are_an_autoscaler_s_to_choose(api: KubeApi) -> None:
-    manifest, _, workers = BLOCKS
-    api.apply_all(manifest)
+def test_workers_of_the_guide_become_an_autoscaler(api: KubeApi) -> None:
+    api.apply_all(MANIFEST)
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
     api.patch(
-        "ModelTemplate", "sentence-encoder", {"spec": {"vendor_configuration": yaml.safe_load(workers)}}
+        "ModelTemplate", "sentence-encoder", {"spec": {"vendor_configuration": yaml.safe_load(WORKERS)}}
     )
     wait_for(lambda: api.find("HorizontalPodAutoscaler", "minilm"))
     spec = api.get("HorizontalPodAutoscaler", "minilm")["spec"]
