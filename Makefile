@@ -176,6 +176,7 @@ chart: $(INSTALLED) ## Generate the Helm chart's templates from the manifests
 
 docs: $(INSTALLED) ## Generate the tables of the documents
 	$(BIN)/python -m hack.documents
+	$(BIN)/python -m hack.pictures
 
 docs-site: $(INSTALLED) ## Build a site from the documents; a broken link is an error
 	@rm -rf $(SITE)

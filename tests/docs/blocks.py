@@ -8,7 +8,6 @@ A mark is a comment in the line before the block, and one of these:
 `file: NAME`               a file that the document's commands read
 `example: X`, `result: X`  the parts of a template and an instance, and what they become
 `tested by: PATH`          a test of its own, or several between commas
-`picture`                  a drawing, which nothing can run
 `not run: REASON`          nothing runs it, and why
 =========================  =======================================================================
 """
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 RUN = "run"
 ON_A_CLUSTER = "on a cluster"
 COMMANDS = frozenset({RUN, ON_A_CLUSTER})
-PICTURE = "picture"
 TESTED_BY = "tested by"
 NOT_RUN = "not run"
 
@@ -39,7 +37,6 @@ _LANGUAGES = {
     "example": {"yaml"},
     "result": {"yaml", "text"},
     TESTED_BY: {"yaml", "console", "text"},
-    PICTURE: {"text"},
     NOT_RUN: {"yaml", "console", "text", "csv"},
 }
 _BLOCK = re.compile(
@@ -91,8 +88,8 @@ class Block:
 
 def documents() -> list[Path]:
     """Give the Markdown files of the repository that are for people to read."""
-    found = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*/*.md")]
-    return sorted(found)
+    patterns = ("*.md", "docs/*.md", "docs/decisions/*.md", "examples/*/*.md")
+    return sorted(path for pattern in patterns for path in REPOSITORY.glob(pattern))
 
 
 def blocks(document: str) -> Iterator[Block]:

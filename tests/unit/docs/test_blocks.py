@@ -14,7 +14,7 @@ from typer.main import get_command
 from model_operator.cli.main import app
 from model_operator.core.reasons.reasons import Reason
 from tests.cluster.processes import REPOSITORY
-from tests.docs.blocks import PICTURE, Block, blocks, commands, documents, faults
+from tests.docs.blocks import Block, blocks, commands, documents, faults
 
 BLOCKS = [(path, block) for path in documents() for block in blocks(path.read_text(encoding="utf-8"))]
 OURS = "modeloperator.dev/v1alpha1"
@@ -113,13 +113,3 @@ def test_advice_in_messages_is_the_operator_s(path: Path, block: Block) -> None:
     advice = {reason.value.next_step for reason in Reason}
     for shown in re.findall(r" For the [a-z ]+: (.*)$", block.text, re.MULTILINE):
         assert shown in advice
-
-
-@pytest.mark.parametrize(
-    ("path", "block"), [(path, block) for path, block in BLOCKS if block.mark == PICTURE], ids=named
-)
-def test_pictures_name_what_is_there(path: Path, block: Block) -> None:
-    package = REPOSITORY / "operator" / "model_operator"
-    folders = [package, *(path for path in package.rglob("*") if path.is_dir())]
-    for name in re.findall(r"(?:controller|kube|core|api|cli)/[\w/.]*|\w+\.py", block.text):
-        assert any((folder / name).exists() for folder in folders), name
