@@ -1,7 +1,8 @@
 """Makes a site of the repository's Markdown: ``make docs-site``.
 
 The documents are written to be read where they are, in the repository. So Sphinx's source folder is the
-repository, links are ordinary relative ones, and the navigation is made of the links in docs/index.md.
+repository, links are ordinary relative ones, and the navigation is made of the links in docs/index.md and of
+the list of decisions in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 INDEX = "docs/index"
+ARCHITECTURE = "docs/architecture"
 
 project = "model-operator"
 copyright = "the authors of model-operator"  # noqa: A001 -- Sphinx's name for it
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 root_doc = INDEX
-include_patterns = ["*.md", "docs/*.md", "examples/*/README.md"]
+include_patterns = ["*.md", "docs/*.md", "docs/decisions/*.md", "examples/*/README.md"]
 exclude_patterns = [
     ".*",
     "**/__pycache__",
@@ -56,19 +58,30 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 
 def _add_navigation(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Put a toctree for each section of the index behind its list, and one for what no section links."""
+    """Put a toctree behind each section of the index, and one for the decisions behind the architecture."""
+    if docname == ARCHITECTURE:
+        content[0] += _toctree("Decisions", _decisions(content[0]))
     if docname != INDEX:
         return
-    listed: set[str] = set()
+    listed = {page for page in app.env.found_docs if page.startswith("docs/decisions/")}
     text = ""
     for section in re.split(r"^(?=## )", content[0], flags=re.MULTILINE):
-        links = re.findall(r"^\* \[[^]]*\]\(([^)#]+)\.md\)", section, flags=re.MULTILINE)
-        pages = [os.path.normpath(f"docs/{link}") for link in links]
+        pages = _linked(section)
         listed.update(pages)
         title = re.match(r"## (.*)", section)
         text += section + (_toctree(title[1], pages) if title and pages else "")
     rest = sorted(app.env.found_docs - listed - {INDEX})
     content[0] = text + (_toctree("More", rest) if rest else "")
+
+
+def _decisions(text: str) -> list[str]:
+    return [page for page in _linked(text) if page.startswith("docs/decisions/")]
+
+
+def _linked(text: str) -> list[str]:
+    """Give the pages that items of lists begin with a link to, as Sphinx names them."""
+    links = re.findall(r"^\* \[[^]]*\]\(([^)#]+)\.md\)", text, flags=re.MULTILINE)
+    return [os.path.normpath(f"docs/{link}") for link in links]
 
 
 def _toctree(caption: str, pages: list[str]) -> str:

@@ -23,7 +23,7 @@ HASHES = HERE / "pod_hashes.yaml"
 EXPLANATION = """
 The pods that are rendered have changed: see the difference above, and that of the golden files. An operator
 with this change leaves the pods of existing models as they are, and renders them anew with the next change of
-their instance or template ("Pods outlive an upgrade" in docs/architecture.md): no danger, but at a moment
+their instance or template (docs/decisions/27-pods-outlive-an-upgrade.md): no danger, but at a moment
 that nobody chose, together with whatever else is changed then.
 If it is meant, write the hashes anew with UPDATE_GOLDEN=1, and say in the commit what becomes different.
 """
