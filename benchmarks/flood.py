@@ -35,7 +35,7 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, webhook_environment, write_certificate
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable

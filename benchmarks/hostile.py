@@ -26,9 +26,9 @@ from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import InvalidObjectError
-from tests.attacks.test_validate_files import SHAPES
-from tests.unit.core.parameters.test_parameter_hostile import REFUSED_SCHEMAS, VALUES
-from tests.unit.core.rendering.test_rendering_hostile import INSTANCES, TEMPLATES
+from tests.examples.hostile_files import SHAPES
+from tests.examples.hostile_models import INSTANCES, TEMPLATES
+from tests.examples.hostile_parameters import REFUSED_SCHEMAS, VALUES
 
 PROMISED_MS = 50
 REPEATS = 5

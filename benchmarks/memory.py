@@ -23,7 +23,7 @@ from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.webhooks import LOOPBACK, TOKEN, webhook_environment, write_certificate
-from tests.integration.admission.cases import load, templates
-from tests.unit.controller.webhooks.reviews import review, stored
+from tests.examples.admission.cases import load, templates
+from tests.examples.reviews import review, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

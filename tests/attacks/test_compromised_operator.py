@@ -17,8 +17,8 @@ from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import PATCH_TYPES, KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import instance, template
 from tests.install.overlays import DEFAULT
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

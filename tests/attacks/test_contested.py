@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import container, deploy, edit_bundle, ready
+from tests.examples.objects import container, deploy, edit_bundle, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import webhook_environment, write_certificate
+from tests.examples.objects import deploy
 from tests.integration.conftest import _logs
-from tests.integration.operator.examples import deploy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from model_operator.core.diagnosis.deployment_pods import REVISION
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     FAILURE,
     TEMPLATE,
     deploy,

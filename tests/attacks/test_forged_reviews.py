@@ -24,9 +24,9 @@ from model_operator.controller.webhooks.server import serve_webhooks, webhook_bo
 from model_operator.core.webhooks.callers import Gate, Webhook
 from tests.attacks.strangers import Stranger
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
+from tests.examples.objects import instance, template
+from tests.examples.reviews import FakeServer, admission, review, stored
 from tests.integration.metrics.scrape import series
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import FakeServer, admission, review, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import deploy, edit_bundle, instance, template
+from tests.examples.objects import deploy, edit_bundle, instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

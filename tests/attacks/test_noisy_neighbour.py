@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import TEMPLATE, container, edit_bundle, instance
+from tests.examples.objects import TEMPLATE, container, edit_bundle, instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

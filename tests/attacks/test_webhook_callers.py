@@ -24,9 +24,9 @@ from tests.cluster.webhooks import (
     write_certificate,
     write_client,
 )
+from tests.examples.objects import instance, template
+from tests.examples.reviews import review, stored
 from tests.integration.metrics.scrape import by
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import review, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.waiting import wait_for
 from tests.e2e.metrics_stub import MetricsStub, metrics_stub, taken
 from tests.e2e.models import instance, template
-from tests.integration.operator.examples import ready
+from tests.examples.objects import ready
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

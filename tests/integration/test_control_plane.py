@@ -15,7 +15,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import FAILURE
+from tests.examples.objects import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from model_operator.api import API_VERSION
-from tests.integration.crds.cases import Case, load
+from tests.examples.crds.cases import Case, load
 
 if TYPE_CHECKING:
     import subprocess

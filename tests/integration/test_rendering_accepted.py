@@ -15,7 +15,7 @@ from model_operator.api.enums import EndpointType, GpuType
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
-from tests.integration.operator.examples import environment, instance, template
+from tests.examples.objects import environment, instance, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object

@@ -15,7 +15,7 @@ from tests.cluster.kubectl import CRDS
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
 from tests.upgrade.fixtures import CHILDREN, FOLDER, OURS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import yaml
 from model_operator.api import GROUP
 from tests.cluster.cluster import MANIFESTS
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
 
 if TYPE_CHECKING:
     import subprocess

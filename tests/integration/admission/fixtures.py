@@ -23,8 +23,8 @@ from tests.cluster.webhooks import (
     webhook_environment,
     write_certificate,
 )
-from tests.integration.admission.cases import templates
-from tests.integration.operator.examples import instance, template
+from tests.examples.admission.cases import templates
+from tests.examples.objects import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import confined
+from tests.examples.objects import instance
 from tests.integration.admission.people import FLUX, Writer
-from tests.integration.operator.examples import instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

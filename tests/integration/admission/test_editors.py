@@ -9,7 +9,7 @@ import yaml
 from model_operator.core.status.created_by import CREATED_BY_USER
 from tests.cluster.cluster import MANIFESTS
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import instance
+from tests.examples.objects import instance
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import instance, ready, template
 from tests.integration.admission.people import Writer
-from tests.integration.operator.examples import instance, ready, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object

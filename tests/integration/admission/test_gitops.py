@@ -9,13 +9,13 @@ import pytest
 
 from model_operator.core.status.created_by import CREATED_BY_USER
 from tests.cluster.waiting import wait_for
-from tests.integration.admission.people import ARGOCD, FLUX, Writer
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     environment,
     instance,
     template,
     wait_until_counted,
 )
+from tests.integration.admission.people import ARGOCD, FLUX, Writer
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object, Objects

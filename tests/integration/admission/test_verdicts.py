@@ -9,8 +9,8 @@ import pytest
 
 from model_operator.core.values.violations import format_loc
 from tests.cluster.kube_api import KubeApi, KubeApiError
-from tests.integration.admission.cases import Case, load, templates
-from tests.integration.operator.examples import ready
+from tests.examples.admission.cases import Case, load, templates
+from tests.examples.objects import ready
 
 if TYPE_CHECKING:
     from tests.integration.admission.fixtures import Admission

@@ -9,8 +9,8 @@ from cryptography import x509
 
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import instance, template
 from tests.integration.metrics.scrape import by, number
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from tests.integration.admission.fixtures import Admission

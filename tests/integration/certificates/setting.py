@@ -13,10 +13,10 @@ from cryptography import x509
 
 from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.kube.client import ApiClient
+from tests.cluster.handshake import shown_certificate
 from tests.cluster.kube_api import KubeApi, Object, Objects
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
-from tests.unit.controller.webhooks.handshake import shown_certificate
 
 KINDS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 SERVICE_ACCOUNT = "operator"

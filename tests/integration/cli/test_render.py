@@ -16,7 +16,7 @@ from tests.cluster.kube_api import without_status
 from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.unit.docs.console import blocks, commands, run
+from tests.docs.console import blocks, commands, run
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster

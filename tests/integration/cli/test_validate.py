@@ -18,8 +18,8 @@ from model_operator.core.offline.findings import has_errors
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.cluster.kube_api import KubeApi, KubeApiError
-from tests.integration.admission import cases as admission
-from tests.integration.crds import cases as crds
+from tests.examples.admission import cases as admission
+from tests.examples.crds import cases as crds
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane

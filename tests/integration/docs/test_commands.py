@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.processes import REPOSITORY
 from tests.docs.blocks import ON_A_CLUSTER, blocks, documents
-from tests.unit.docs.console import matches, run
+from tests.docs.console import matches, run
 
 if TYPE_CHECKING:
     from tests.integration.docs.conftest import Reader

@@ -15,8 +15,8 @@ import yaml
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.status.template import TemplateReason
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import instance, template
 from tests.gitops.argocd import CUSTOMIZATIONS
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable

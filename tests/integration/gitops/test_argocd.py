@@ -10,9 +10,7 @@ import yaml
 
 from model_operator.core.values.merge_patch import merge_patch
 from tests.cluster.waiting import wait_for
-from tests.gitops.argocd import ARGOCD, CONFIG_MAP, action_scripts, discovery_script
-from tests.gitops.lua import act, available_actions
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     container,
     deploy,
     edit_bundle,
@@ -23,6 +21,8 @@ from tests.integration.operator.examples import (
     template,
     wait_until_counted,
 )
+from tests.gitops.argocd import ARGOCD, CONFIG_MAP, action_scripts, discovery_script
+from tests.gitops.lua import act, available_actions
 
 if TYPE_CHECKING:
     from pathlib import Path

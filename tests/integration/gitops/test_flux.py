@@ -10,9 +10,7 @@ import pytest
 import yaml
 
 from tests.cluster.waiting import wait_for
-from tests.gitops.kstatus import KStatus, compute
-from tests.integration.gitops.states import conditions
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     edit_bundle,
     held,
     instance,
@@ -21,6 +19,8 @@ from tests.integration.operator.examples import (
     template,
     wait_until_counted,
 )
+from tests.gitops.kstatus import KStatus, compute
+from tests.integration.gitops.states import conditions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from model_operator.core.reasons.reasons import Reason
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import shipped
+from tests.examples.objects import deploy, instance, ready, template
 from tests.gitops.kstatus import KStatus
 from tests.gitops.verdicts import Verdict, verdict, with_reason
 from tests.integration.gitops.states import STATES, State, conditions, is_current, recorded_path, text
-from tests.integration.operator.examples import deploy, instance, ready, template
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ from tests.cluster.kube_api import (
     KubeApi,
     without_status,
 )
+from tests.examples.objects import instance, template
 from tests.install.overlays import FOLDER, OVERLAYS, Key, key, objects, pod_spec, variables
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane

@@ -18,6 +18,7 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, write_certificate
+from tests.examples.objects import instance, template
 from tests.install.overlays import (
     FOLDER,
     OVERLAYS,
@@ -27,7 +28,6 @@ from tests.install.overlays import (
     operator_deployment,
     variables,
 )
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,9 +20,9 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
+from tests.examples.objects import instance, template
 from tests.install.overlays import DEFAULT
 from tests.install.rights import Right, granted, refused, unused
-from tests.integration.operator.examples import instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

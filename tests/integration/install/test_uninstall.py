@@ -12,8 +12,8 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.kubectl import CRDS
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import deploy, instance, template
 from tests.install.overlays import DEFAULT, WITHOUT_CRDS
-from tests.integration.operator.examples import deploy, instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import deploy, instance, template
 from tests.integration.metrics.scrape import by, number, series
-from tests.integration.operator.examples import deploy, instance, template
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane

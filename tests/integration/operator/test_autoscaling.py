@@ -12,8 +12,8 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import container, edit_bundle, instance, ready, template
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import container, edit_bundle, instance, ready, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable

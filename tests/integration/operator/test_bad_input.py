@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import TEMPLATE, deploy, environment, instance, ready, template
+from tests.examples.objects import TEMPLATE, deploy, environment, instance, ready, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     TEMPLATE,
     container,
     deploy,

@@ -11,7 +11,7 @@ import yaml
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import TEMPLATE, instance, template
+from tests.examples.objects import TEMPLATE, instance, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.processes import ProcessError
 from tests.cluster.proxy import TcpProxy
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import deploy, instance
 from tests.integration.conftest import _logs
-from tests.integration.operator.examples import deploy, instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

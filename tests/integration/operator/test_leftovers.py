@@ -12,7 +12,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import TEMPLATE, instance
+from tests.examples.objects import TEMPLATE, instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

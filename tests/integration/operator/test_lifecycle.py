@@ -9,8 +9,7 @@ import pytest
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
-from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     INSTANCE,
     TEMPLATE,
     container,
@@ -20,6 +19,7 @@ from tests.integration.operator.examples import (
     instance,
     ready,
 )
+from tests.integration.conftest import PrivateOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

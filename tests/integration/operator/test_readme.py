@@ -11,7 +11,7 @@ import yaml
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import ready
+from tests.examples.objects import ready
 
 pytestmark = pytest.mark.usefixtures("operator")
 

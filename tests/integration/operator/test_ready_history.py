@@ -8,8 +8,7 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
-from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     INSTANCE,
     TEMPLATE,
     container,
@@ -21,6 +20,7 @@ from tests.integration.operator.examples import (
     start_pods,
     template,
 )
+from tests.integration.conftest import PrivateOperator
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object, Objects

@@ -18,8 +18,8 @@ import yaml
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import deploy, instance
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import deploy, instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

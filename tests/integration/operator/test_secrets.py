@@ -10,7 +10,7 @@ import yaml
 from tests.cluster.cluster import OPERATOR_USER
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
-from tests.integration.operator.examples import container, instance, ready, template
+from tests.examples.objects import container, instance, ready, template
 
 pytestmark = pytest.mark.usefixtures("operator")
 

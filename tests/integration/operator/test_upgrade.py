@@ -8,8 +8,8 @@ import pytest
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
+from tests.examples.objects import container, deploy, edit_bundle, instance
 from tests.integration.conftest import PrivateOperator
-from tests.integration.operator.examples import container, deploy, edit_bundle, instance
 from tests.integration.operator.other_version import HISTORY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import yaml
 
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     INSTANCE,
     TEMPLATE,
     container,

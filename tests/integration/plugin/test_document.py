@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
-from tests.unit.docs.console import blocks, run
+from tests.docs.console import blocks, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import yaml
 
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubeconfig import write_kubeconfig
-from tests.integration.operator.examples import deploy, instance, template
+from tests.examples.objects import deploy, instance, template
 from tests.integration.plugin.conftest import Person
 
 if TYPE_CHECKING:

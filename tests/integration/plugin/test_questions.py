@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     deploy,
     instance,
     template,

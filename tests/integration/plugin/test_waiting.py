@@ -18,7 +18,7 @@ import yaml
 
 from tests.cluster.kubeconfig import write_kubeconfig
 from tests.cluster.waiting import wait_for
-from tests.integration.operator.examples import (
+from tests.examples.objects import (
     deploy,
     deploy_held,
     edit_bundle,

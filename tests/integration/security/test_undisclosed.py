@@ -17,8 +17,8 @@ from tests.cluster.kube_api import KubeApiError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import webhook_environment
+from tests.examples.objects import environment, instance, ready, template
 from tests.integration.admission.fixtures import private_admission
-from tests.integration.operator.examples import environment, instance, ready, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object

@@ -10,7 +10,7 @@ import yaml
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.api.crd import KINDS, custom_resource_definition, main, open_api_schema, to_yaml
-from tests.integration.crds.cases import load, schemas
+from tests.examples.crds.cases import load, schemas
 
 CRDS = Path(__file__).parents[3] / "crds"
 OPEN = "x-kubernetes-preserve-unknown-fields"

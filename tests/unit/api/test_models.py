@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, ModelVendor, Resource
 from model_operator.api.crd import open_api_schema
-from tests.integration.crds.cases import Case, load, overlay, schemas
+from tests.examples.crds.cases import Case, load, overlay, schemas
 
 KINDS: dict[str, type[Resource]] = {
     kind.__name__: kind for kind in (ModelTemplate, ClusterModelTemplate, ModelInstance)

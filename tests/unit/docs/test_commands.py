@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.processes import REPOSITORY
 from tests.docs.blocks import RUN, blocks, documents
-from tests.unit.docs.console import run
+from tests.docs.console import run
 
 DOCUMENTS = [
     path

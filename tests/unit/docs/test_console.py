@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import Block
-from tests.unit.docs.console import matches, run
+from tests.docs.console import matches, run
 
 TABLE = "NAME     READY   AGE\nminilm   True    9s\n"
 

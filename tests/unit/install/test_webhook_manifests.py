@@ -14,7 +14,7 @@ from model_operator.core.webhooks.callers import Webhook, webhook_named
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
 from tests.cluster.cluster import MANIFESTS, OPERATOR_NAMESPACE
 from tests.cluster.webhooks import shipped
-from tests.unit.controller.webhooks.reviews import FakeServer, admission
+from tests.examples.reviews import FakeServer, admission
 
 CONFIGURATIONS = [obj for obj in shipped("webhooks.yaml") if obj["kind"] != "Service"]
 WEBHOOKS = [webhook for configuration in CONFIGURATIONS for webhook in configuration["webhooks"]]

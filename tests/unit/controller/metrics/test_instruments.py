@@ -23,9 +23,9 @@ from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.serving.sockets import bind
 from model_operator.kube.resources import MODEL_INSTANCES
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
+from tests.examples.reviews import FakeServer, admission, ask, review, stored
 from tests.unit.controller.metrics.exposed import value, values
-from tests.unit.controller.webhooks.reviews import FakeServer, admission, ask, review, stored
 
 PATH = "/validate-modelinstance"
 

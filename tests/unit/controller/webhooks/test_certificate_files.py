@@ -19,8 +19,8 @@ from model_operator.controller.webhooks.certificate import FileCertificate
 from model_operator.controller.webhooks.issuing import issue
 from model_operator.core.webhooks.certificate import Identity, Renewal, bundle, general_name
 from model_operator.kube.errors import StartupError
+from tests.cluster.handshake import shown_certificate
 from tests.cluster.waiting import wait_for
-from tests.unit.controller.webhooks.handshake import shown_certificate
 
 NAMES = ("model-operator-webhook.models.svc", "127.0.0.1")
 GOOD = issue(Renewal("", None), NAMES, datetime.now(UTC))

@@ -17,8 +17,8 @@ from model_operator.kube.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import review, stored
+from tests.examples.objects import instance, template
+from tests.examples.reviews import review, stored
 
 CREATED = review(stored(instance()))
 UPDATED = review(stored(instance(), generation=2), stored(instance()))

@@ -14,8 +14,8 @@ from model_operator.controller.webhooks import reviewers as subject
 from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.status.created_by import CREATED_BY_USER
 from model_operator.core.webhooks.callers import Caller, Webhook
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import UNAVAILABLE, FakeServer, admission, ask, review, stored
+from tests.examples.objects import instance, template
+from tests.examples.reviews import UNAVAILABLE, FakeServer, admission, ask, review, stored
 
 WRONG = instance(model_creation_parameters={"MODEL_NAME": 7})
 FAULT = "spec.model_creation_parameters.MODEL_NAME: must be a string, got an integer; put it in quotes"

@@ -23,8 +23,8 @@ from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, 
 from model_operator.core.webhooks.callers import Gate
 from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import FakeServer, admission, review, stored
+from tests.examples.objects import instance, template
+from tests.examples.reviews import FakeServer, admission, review, stored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

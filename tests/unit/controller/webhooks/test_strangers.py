@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.core.webhooks.callers import Caller, Webhook
-from tests.integration.operator.examples import instance, template
-from tests.unit.controller.webhooks.reviews import FakeServer, admission, ask, review, stored
+from tests.examples.objects import instance, template
+from tests.examples.reviews import FakeServer, admission, ask, review, stored
 
 WRONG = {"MODEL_NAME": 7}
 BOUND = {"status": {"template": {"kind": "ModelTemplate", "name": "encoder", "uid": "uid-of-encoder"}}}

@@ -20,7 +20,7 @@ from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.settings import BATCH_APPLIERS
-from tests.integration.admission.cases import Case, load, templates
+from tests.examples.admission.cases import Case, load, templates
 
 if TYPE_CHECKING:
     from model_operator.core.admission.verdict import Verdict

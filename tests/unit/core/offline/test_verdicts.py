@@ -22,8 +22,8 @@ from model_operator.core.offline.instance_schema import instance_example, instan
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
-from tests.integration.admission import cases as admission
-from tests.integration.crds import cases as crds
+from tests.examples.admission import cases as admission
+from tests.examples.crds import cases as crds
 
 if TYPE_CHECKING:
     from model_operator.core.templates.compile import CompiledTemplate

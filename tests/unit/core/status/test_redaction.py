@@ -20,7 +20,7 @@ from model_operator.core.reasons.refusals import explain_refusal
 from model_operator.core.status.redaction import Redactor
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
-from tests.integration.operator.examples import instance, template
+from tests.examples.objects import instance, template
 
 CASES = yaml.safe_load(Path(__file__).with_name("undisclosed.yaml").read_text())
 
