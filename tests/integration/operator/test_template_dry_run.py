@@ -179,9 +179,9 @@ HOST = {"hostname": "$(parameters.HOST)"}
 def test_template_without_possible_examples_is_valid_and_says_so(api: KubeApi) -> None:
     schema: Object = {"required": ["HOST"], "properties": {"HOST": {"type": "string"}}}
     api.apply(with_pod(HOST, model_creation_parameters_schema=schema))
-    obj = api.wait_for_condition("ModelTemplate", "encoder", "Ready")
+    obj = api.wait_for_condition("ModelTemplate", "encoder", "Ready", reason="TemplateValidUntested")
     assert ready(obj)["message"] == (
-        f"{VALID} It was not tried on the API server: no example for parameter HOST; give it `examples`."
+        f"{VALID} Not checked by a dry run: no example for parameter HOST; add `examples`."
     )
 
     schema["properties"]["HOST"]["examples"] = ["Not a Host"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from model_operator.core.objects.drift import with_applied_hash
-from model_operator.core.planning.dry_run import DryRunResult
+from model_operator.core.planning.dry_run import DryRunResult, SkipReason
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.status.instance import Observation, instance_status
 from model_operator.core.status.template import template_status
@@ -158,9 +158,7 @@ def miscounted(objects: list[Object], _: Population) -> None:
 
 def untried(objects: list[Object], _: Population) -> None:
     template = of(objects, "ModelTemplate")
-    again = DryRunResult(
-        note="It could not be tried on the API server for the moment (HTTP 500).", is_final=False
-    )
+    again = DryRunResult(skipped=SkipReason.UNAVAILABLE, detail="HTTP 500", is_final=False)
     counted = count_instances(objects, template["metadata"]["uid"], 1)
     template["status"] = template_status(parse_template(template), template["status"], counted, TIME, again)
 
@@ -184,7 +182,7 @@ def untried(objects: list[Object], _: Population) -> None:
         (not_ready, "expected Ready=True"),
         (unready_workers, "status.ready_replicas is 1, there are 0"),
         (miscounted, "its status should be different: {'instance_count': 1"),
-        (untried, "It could not be tried"),
+        (untried, "Not checked by a dry run"),
     ],
 )
 def test_what_is_wrong_is_found(change: Callable[[list[Object], Population], Any], told: str) -> None:

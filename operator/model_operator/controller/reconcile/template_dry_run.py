@@ -13,6 +13,7 @@ from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import CachedDryRun, ClusterState
 from model_operator.core.planning.dry_run import (
     DryRunResult,
+    SkipReason,
     dry_run_deployment,
     dry_run_pod,
     interpret,
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 _FRESH_SECONDS = 5.0
 """How long an outcome holds that the rest of the cluster may change; the work queue's backoff adds to it."""
 _NOWHERE = DryRunResult(
-    note="It was not tried on the API server: the operator does not know its own namespace."
+    skipped=SkipReason.NO_NAMESPACE, detail="the operator does not know its own namespace"
 )
 
 

@@ -21,11 +21,14 @@ class Diagnosis:
         A sentence that says the same each time while the cause is the same.
     advice
         Who must act and how, where that differs from what the reason says of itself.
+    insufficient
+        The names of the resources of which, as the scheduler says, nodes have too little.
     """
 
     reason: Reason
     detail: str
     advice: Advice | None = None
+    insufficient: frozenset[str] = frozenset()
 
     @property
     def is_failure(self) -> bool:

@@ -111,7 +111,7 @@ class DeploymentPods:
             return cause
         for device in sorted(_devices(pod)):
             holders = [each for each in self.old if device in _devices(each)]
-            if f"Insufficient {device}" not in cause.detail or not holders:
+            if device not in cause.insufficient or not holders:
                 continue
             if all(each["metadata"].get("deletionTimestamp") for each in holders):
                 return replace(

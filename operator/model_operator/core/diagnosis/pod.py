@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from model_operator.core.diagnosis.cause import NOTHING, Diagnosis, Finding, failure, note
 from model_operator.core.diagnosis.container import containers_of, judge_container
-from model_operator.core.diagnosis.kubelet_messages import normalized_message
+from model_operator.core.diagnosis.kubelet_messages import insufficient_resource, normalized_message
 from model_operator.core.diagnosis.pod_events import Event, recent, with_reason
 from model_operator.core.reasons.reasons import Reason
 
@@ -85,9 +86,9 @@ def _unscheduled(pod: Mapping[str, Any], scheduled: Mapping[str, Any]) -> Diagno
     # Only where no node is refused for another reason is the volume what is in the way.
     if why and all(_VOLUME_WORDS.search(each) for each in why):
         return failure(Reason.VolumeNotReady, f"a volume is not available: {'; '.join(why)}")
-    return failure(
-        Reason.Unschedulable, f"no node takes the pod: {'; '.join(why) or 'the scheduler says no more'}"
-    )
+    text = f"no node takes the pod: {'; '.join(why) or 'the scheduler says no more'}"
+    insufficient = frozenset(filter(None, map(insufficient_resource, why)))
+    return replace(failure(Reason.Unschedulable, text), insufficient=insufficient)
 
 
 def _without_tally(said: str) -> list[str]:

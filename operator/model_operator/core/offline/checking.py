@@ -82,7 +82,9 @@ class Checker:
         result = dry_run_deployment(compiled, namespace, self._settings)
         if isinstance(result, DryRunResult):
             note = Violation(
-                ("spec", "model_creation_parameters_schema"), _without_server(result.note), "no_example"
+                ("spec", "model_creation_parameters_schema"),
+                f"not held against Kubernetes' schemas: {result.detail}",
+                "no_example",
             )
             return [*advice, manifest.finding(note, Severity.WARNING)]
         refused = self._schemas.violations(result)
@@ -131,12 +133,6 @@ def _unjudged(examination: Examination) -> Violation:
     else:
         message = "must be the name of a valid template, got an invalid one; not judged against it"
     return Violation(("spec", "model_template_id"), message, "template")
-
-
-def _without_server(note: str) -> str:
-    return note.replace("It was not tried on the API server", "not held against Kubernetes' schemas").rstrip(
-        "."
-    )
 
 
 def _at_its_origin(

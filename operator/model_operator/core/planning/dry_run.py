@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +29,6 @@ NAME = "model-operator-dry-run"
 _UID = "00000000-0000-4000-8000-000000000000"
 """Has the form that ``$(instance.id)`` has."""
 _MAX_MESSAGE = 1000
-_NOT_TRIED = "It was not tried on the API server:"
 _TRANSIENT = frozenset({0, 408, 429})
 # As Kubernetes 1.30 to 1.36 word them.
 _FORBIDDEN_USER = re.compile(r'User "[^"]*" cannot (create|patch) resource')
@@ -44,24 +44,45 @@ _PREFIXES = re.compile(
 _GO_VALUE = re.compile(r"got &?value\.\w+\{.*\}")
 
 
+class SkipReason(Enum):
+    """Why a template was not checked by a dry run."""
+
+    NO_EXAMPLES = "no examples"
+    """The template gives no valid example for a required parameter."""
+    NAME_TAKEN = "name taken"
+    """An object with the name of the dry run exists."""
+    UNAVAILABLE = "unavailable"
+    """The API server cannot answer at the moment."""
+    NO_NAMESPACE = "no namespace"
+    """The operator does not know a namespace for the dry run of a cluster template."""
+
+
 @dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What trying a template told.
+    """The outcome of the dry run of a template.
 
     Attributes
     ----------
     refusal
-        A sentence: what the server refuses and why. Empty when there is nothing against the template.
-    note
-        A sentence that the template's owner should know though nothing was refused; mostly empty.
+        A sentence: what the server rejects and why. Empty when it accepts the template.
+    skipped
+        Why there was no dry run; None when there was one.
+    detail
+        What was missing, for a message, where the dry run was skipped.
     is_final
-        Whether the server would say the same again while the template stays the same; otherwise something
-        else in the cluster decides, and it is worth asking again.
+        Whether the result holds while the template stays the same. Otherwise it depends on the cluster, and
+        the dry run is repeated.
     """
 
     refusal: str = ""
-    note: str = ""
+    skipped: SkipReason | None = None
+    detail: str = ""
     is_final: bool = True
+
+    @property
+    def note(self) -> str:
+        """A sentence for the template owner about a dry run that was skipped; otherwise empty."""
+        return f"Not checked by a dry run: {self.detail}." if self.skipped else ""
 
 
 def dry_run_deployment(
@@ -92,7 +113,7 @@ def dry_run_deployment(
         raise ValueError("expected a template without violations")
     example = example_parameters(template.parameters, frozenset(_judged(template.pod)))
     if example.values is None:
-        return DryRunResult(note=_no_example(example.missing))
+        return _no_examples(example.missing)
     instance = ModelInstance(
         metadata=ObjectMeta(name=NAME, namespace=namespace, uid=_UID),
         spec=ModelInstanceSpec(model_template_id=NAME, model_creation_parameters=example.values),
@@ -101,7 +122,7 @@ def dry_run_deployment(
     rendering = render(template, instance, replace(settings, max_workers_per_instance=MAX_WORKERS))
     if rendering.violations:
         named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
-        return DryRunResult(note=_no_example(tuple(sorted(named))))
+        return _no_examples(tuple(sorted(named)))
     deployment = with_applied_hash(rendering.deployments[0].deployment)
     # The owner does not exist.
     del deployment["metadata"]["ownerReferences"]
@@ -145,9 +166,8 @@ def interpret(code: int, status: Mapping[str, Any], attempted: str, kind: Templa
     message = str(status.get("message", ""))
     if code in _TRANSIENT or (code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_malformed(code, status)):
         answer = f"HTTP {code}" if code else "no answer"
-        return DryRunResult(
-            note=f"It could not be tried on the API server for the moment ({answer}).", is_final=False
-        )
+        detail = f"the API server is unavailable ({answer}); retried automatically"
+        return DryRunResult(skipped=SkipReason.UNAVAILABLE, detail=detail, is_final=False)
     if code == HTTPStatus.CONFLICT:
         return _conflict(attempted)
     if code == HTTPStatus.NOT_FOUND or is_permission_missing(code, status) or _is_passing(code, status):
@@ -168,7 +188,8 @@ def is_permission_missing(code: int, status: Mapping[str, Any]) -> bool:
 def _conflict(attempted: str) -> DryRunResult:
     if attempted == "Pod":
         return DryRunResult()  # That the name is taken is found out last: all else was fine.
-    return DryRunResult(note=f"{_NOT_TRIED} a {attempted} has the name {NAME}.", is_final=False)
+    detail = f"a {attempted} with the name {NAME} exists"
+    return DryRunResult(skipped=SkipReason.NAME_TAKEN, detail=detail, is_final=False)
 
 
 def _is_passing(code: int, status: Mapping[str, Any]) -> bool:
@@ -186,13 +207,13 @@ def _explain(status: Mapping[str, Any], message: str, code: int) -> str:
     return _GO_VALUE.sub("got another type", text)[:_MAX_MESSAGE] or f"HTTP {code}"
 
 
-def _no_example(missing: tuple[str, ...]) -> str:
-    if not missing:
-        return f"{_NOT_TRIED} no example parameters; give the schema `examples`."
-    them = "it" if len(missing) == 1 else "them"
-    names = ", ".join(missing)
-    plural = "" if len(missing) == 1 else "s"
-    return f"{_NOT_TRIED} no example for parameter{plural} {names}; give {them} `examples`."
+def _no_examples(missing: tuple[str, ...]) -> DryRunResult:
+    if missing:
+        parameters = "parameter" if len(missing) == 1 else "parameters"
+        detail = f"no example for {parameters} {', '.join(missing)}; add `examples`"
+    else:
+        detail = "no example parameters; add `examples` to the schema"
+    return DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=detail)
 
 
 def _judged(pod: PodProgram) -> Iterator[str]:

@@ -19,6 +19,9 @@ class TemplateReason(Enum):
     """Reasons of the Ready condition of a ModelTemplate or ClusterModelTemplate."""
 
     TemplateValid = ReasonInfo("Instances can be made from the template.", None, "", ready=True)
+    TemplateValidUntested = ReasonInfo(
+        "Instances can be made from the template, but no dry run has checked it.", None, "", ready=True
+    )
     TemplateInvalid = ReasonInfo(
         "The template breaks a rule; instances keep running as they are, and none is changed or created.",
         Actor.TEMPLATE_OWNER,
@@ -77,14 +80,14 @@ def template_status(
 
 
 def was_accepted(template: CompiledTemplate) -> bool:
-    """Tell whether the template came with a status that says, of this generation, that nothing is wrong.
+    """Tell whether the status of the template says that a dry run accepted this generation.
 
-    Then an earlier run of the operator has tried it: a restart need not try all templates of a cluster again.
+    So a restart of the operator does not repeat the dry runs of all templates of a cluster.
     """
     status, generation = template.resource.status, template.resource.metadata.generation
-    meaning = TemplateReason.TemplateValid.value.meaning
+    accepted = TemplateReason.TemplateValid.name
     return status.observedGeneration == generation and any(
-        condition.type == "Ready" and condition.message == meaning for condition in status.conditions
+        condition.type == "Ready" and condition.reason == accepted for condition in status.conditions
     )
 
 
@@ -95,5 +98,7 @@ def _judge(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateRe
     if result.refusal:
         reason = TemplateReason.PodTemplateRejected
         return reason, reason.value.sentence(result.refusal)
-    reason = TemplateReason.TemplateValid
-    return reason, " ".join(filter(None, (reason.value.meaning, result.note)))
+    valid = TemplateReason.TemplateValid
+    if result.skipped:
+        return TemplateReason.TemplateValidUntested, f"{valid.value.meaning} {result.note}"
+    return valid, valid.value.meaning

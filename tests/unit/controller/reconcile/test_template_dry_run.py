@@ -12,7 +12,7 @@ from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
 from model_operator.controller.reconcile.templates import TemplateReconciler
-from model_operator.core.planning.dry_run import DryRunResult
+from model_operator.core.planning.dry_run import DryRunResult, SkipReason
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for
@@ -157,7 +157,7 @@ def test_outside_of_a_cluster_a_cluster_template_is_not_tried(monkeypatch: pytes
 
     outcome = world.outcome(template("embed", namespace=""))
 
-    assert outcome.note.endswith("the operator does not know its own namespace.")
+    assert outcome.skipped is SkipReason.NO_NAMESPACE
     assert world.server.asked == []
     assert home_namespace("models") == "models"
 
@@ -197,24 +197,21 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
 
 def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> None:
     world = World()
-    message = "Instances can be made from the template."
-    accepted = _status(3, message)
+    accepted = _status(3, "TemplateValid")
     assert world.outcome(template("embed", generation=3, status=accepted)) == DryRunResult()
     assert world.server.asked == []
 
-    world.outcome(
-        template("noted", uid="t2", generation=3, status=_status(3, f"{message} It was not tried."))
-    )
+    world.outcome(template("noted", uid="t2", generation=3, status=_status(3, "TemplateValidUntested")))
     world.outcome(template("edited", uid="t3", generation=4, status=accepted))
     assert world.server.asked == ["Deployment", "Pod"] * 2
 
 
-def _status(generation: int, message: str) -> dict[str, Any]:
+def _status(generation: int, reason: str) -> dict[str, Any]:
     condition = {
         "type": "Ready",
         "status": "True",
-        "reason": "TemplateValid",
-        "message": message,
+        "reason": reason,
+        "message": "It is valid.",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
     return {"observedGeneration": generation, "conditions": [condition]}

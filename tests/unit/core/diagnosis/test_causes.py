@@ -100,7 +100,7 @@ def look(case: dict[str, Any], pods: list[dict[str, Any]]) -> Diagnosis | None:
 def told(cause: Diagnosis | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    advice = {"actor": cause.advice.actor.value} if cause.advice else {}
+    advice = {"actor": str(cause.advice.actor)} if cause.advice else {}
     return {"reason": cause.reason.name, "detail": cause.detail, **advice}
 
 

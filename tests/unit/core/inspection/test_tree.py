@@ -105,7 +105,7 @@ def test_revisions_and_pods_that_come_and_go() -> None:
 
 
 def test_several_deployments_in_the_order_of_the_status() -> None:
-    entries = [
+    entries: list[dict[str, Any]] = [
         {"name": "minilm-b", "status": "READY", "url": "http://minilm-b.team-a.svc"},
         {
             "name": "minilm-a",

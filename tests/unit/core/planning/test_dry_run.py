@@ -12,6 +12,7 @@ from model_operator.api import TemplateKind
 from model_operator.core.planning.dry_run import (
     NAME,
     DryRunResult,
+    SkipReason,
     dry_run_deployment,
     dry_run_pod,
     interpret,
@@ -44,7 +45,8 @@ def expected(case: dict[str, Any]) -> DryRunResult:
     refusal = case.get("refusal", "")
     if refusal:
         refusal = f"The API server refuses the rendered Deployment: {refusal}."
-    return DryRunResult(refusal, case.get("note", ""), case.get("is_final", True))
+    skipped = SkipReason[case["skipped"]] if "skipped" in case else None
+    return DryRunResult(refusal, skipped, case.get("detail", ""), case.get("is_final", True))
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case["about"])
@@ -127,7 +129,7 @@ def test_no_value_is_made_up_where_the_server_judges_it(change: dict[str, Any]) 
     outcome = tried({"model_creation_parameters_schema": schema(A={"type": "string"}), **change})
 
     assert outcome == DryRunResult(
-        note="It was not tried on the API server: no example for parameter A; give it `examples`."
+        skipped=SkipReason.NO_EXAMPLES, detail="no example for parameter A; add `examples`"
     )
     stated = schema(A={"type": "string", "examples": ["a"]})
     assert isinstance(tried({"model_creation_parameters_schema": stated, **change}), dict)
@@ -138,9 +140,7 @@ def test_an_example_that_cannot_be_rendered_is_none() -> None:
 
     outcome = tried({"model_creation_parameters_schema": stated, **JUDGED["tag"]})
 
-    assert (
-        outcome.note == "It was not tried on the API server: no example for parameter A; give it `examples`."
-    )
+    assert outcome.note == "Not checked by a dry run: no example for parameter A; add `examples`."
 
 
 def test_all_that_lack_examples_are_named() -> None:
@@ -148,9 +148,7 @@ def test_all_that_lack_examples_are_named() -> None:
 
     outcome = tried({"model_creation_parameters_schema": schema(**patterns)})
 
-    assert outcome.note == (
-        "It was not tried on the API server: no example for parameters A, B; give them `examples`."
-    )
+    assert outcome.note == "Not checked by a dry run: no example for parameters A, B; add `examples`."
 
 
 def test_a_rule_over_several_parameters_names_none() -> None:
@@ -158,9 +156,7 @@ def test_a_rule_over_several_parameters_names_none() -> None:
 
     outcome = tried({"model_creation_parameters_schema": rule})
 
-    assert outcome.note == (
-        "It was not tried on the API server: no example parameters; give the schema `examples`."
-    )
+    assert outcome.note == "Not checked by a dry run: no example parameters; add `examples` to the schema."
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["metadata"]["name"])

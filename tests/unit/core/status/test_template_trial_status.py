@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus
-from model_operator.core.planning.dry_run import DryRunResult
+from model_operator.core.planning.dry_run import DryRunResult, SkipReason
 from model_operator.core.status.template import template_status
 from model_operator.core.status.template_rollout import InstanceCounts
 from model_operator.core.templates.parsing import parse_template
@@ -17,7 +17,8 @@ from model_operator.core.templates.parsing import parse_template
 TEMPLATE = yaml.safe_load((Path(__file__).parents[2] / "core" / "template.yaml").read_text())
 NOW = "2026-01-01T09:00:00Z"
 VALID = "Instances can be made from the template."
-NOTE = "It was not tried on the API server: no example for parameter A; give it `examples`."
+DETAIL = "no example for parameter A; add `examples`"
+SKIPPED = DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=DETAIL)
 REFUSAL = "The API server refuses the rendered Pod: no PriorityClass with name gold was found."
 NEXT_STEP = (
     "Action (template owner): fix the template, or create what it needs; failures that depend on the cluster "
@@ -37,11 +38,15 @@ def conditions(trial: DryRunResult | None, **spec: Any) -> list[tuple[str, str, 
 
 
 @pytest.mark.parametrize(
-    ("trial", "message"),
-    [(None, VALID), (DryRunResult(), VALID), (DryRunResult(note=NOTE), f"{VALID} {NOTE}")],
+    ("trial", "reason", "message"),
+    [
+        (None, "TemplateValid", VALID),
+        (DryRunResult(), "TemplateValid", VALID),
+        (SKIPPED, "TemplateValidUntested", f"{VALID} Not checked by a dry run: {DETAIL}."),
+    ],
 )
-def test_ready(trial: DryRunResult | None, message: str) -> None:
-    assert conditions(trial) == [("Ready", "True", "TemplateValid", message)]
+def test_ready(trial: DryRunResult | None, reason: str, message: str) -> None:
+    assert conditions(trial) == [("Ready", "True", reason, message)]
 
 
 def test_refused() -> None:
