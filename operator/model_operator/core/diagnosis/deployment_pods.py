@@ -86,15 +86,14 @@ class DeploymentPods:
             return None
         worst = min(causes, key=lambda cause: cause.rank).reason
         alike = [cause for cause in causes if cause.reason is worst]
-        counts = Counter(cause.detail for cause in alike)
-        detail = min(counts, key=lambda text: (-counts[text], text))
-        cause = next(each for each in alike if each.detail == detail)
+        counts = Counter(alike)
+        cause = min(counts, key=lambda each: (-counts[each], each.detail))
         total = max(self.wanted, self.ready + len(self.waiting))
         if total <= 1:
             return cause
         unread = [uid for uid in self.unclear if uid not in events]
         number = f"at least {len(alike)}" if unread else f"{len(alike)}"
-        return replace(cause, detail=f"{number} of {total} workers: {detail}")
+        return replace(cause, detail=f"{number} of {total} workers: {cause.detail}")
 
     def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
         """Return why one of those that wait is not ready; None when nothing is known to be wrong.
