@@ -98,7 +98,7 @@ def test_controller_that_fights_is_named_and_costs_few_writes(
     for obj in (told, again):
         assert contested(obj) == [("Deployment", field, "image-updater")]
         assert ready(obj)["status"] == "False"
-        assert f"{field} is changed again and again by field manager image-updater." in ready(obj)["message"]
+        assert f"{field} keeps being changed by field manager image-updater." in ready(obj)["message"]
     assert ready(told) == ready(again), "it is the same from round to round"
     assert 2 <= written <= 6
     assert taken < 5

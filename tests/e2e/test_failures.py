@@ -57,33 +57,34 @@ FAULTS = {
     "no-image": Fault(
         "ImagePullFailed",
         # Why is the registry's to say.
-        r'image "\S+:no-such-tag" of container model cannot be pulled: .+\. Action \(template owner\): '
+        r'image "\S+:no-such-tag" of container "model" cannot be pulled: .+\. Action \(template owner\): '
         r"fix the registry, image, tag, digest or image_pull_secrets; retried automatically\.",
         bundle={"tag": "no-such-tag"},
     ),
     "crashing": Fault(
         "CrashLooping",
-        r"container model keeps ending, with exit code 1\. Action \(template owner\): check "
+        r'container "model" keeps crashing \(exit code 1\)\. Action \(template owner\): check '
         r"kubectl logs --previous, then fix the image, command, resources or parameters\.",
         bundle={"env": {"PORT": "http"}},
     ),
     "small-memory": Fault(
         "OOMKilled",
-        r"container model was killed as it used more memory than its limit of 40Mi\. "
+        r'container "model" was OOM-killed: it exceeded its memory limit of 40Mi\. '
         r"Action \(template owner\): increase endpoint_config\.memory or reduce memory usage\.",
         endpoint={"memory": "40Mi"},
     ),
     "too-large": Fault(
         "Unschedulable",
         # What else keeps a pod off a node is each cluster's own.
-        r"no node takes the pod: .*Insufficient cpu.*\. Action \(cluster administrator\): add or free a "
+        r"no node can run the pod: .*Insufficient cpu.*\. Action \(cluster administrator\): add or free a "
         r"suitable node, or reduce the requests of the template; retried automatically\.",
         endpoint={"cpus": 1000},
     ),
     "no-secret": Fault(
         "ContainerConfigError",
-        r'container model cannot be created: secret "no-such-secret" not found\. Action \(template owner\): '
-        r"create the named object or key, or fix the template; retried automatically\.",
+        r'container "model" cannot be created: secret "no-such-secret" not found\. '
+        r"Action \(template owner\): create the named object or key, or fix the template; retried "
+        r"automatically\.",
         pod={"containers": [{"name": "model", "env": [SECRET_KEY]}]},
     ),
     "no-account": Fault(

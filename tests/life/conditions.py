@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _ABNORMAL = ("Reconciling", "Stalled")
 _ACTORS = "user|template owner|cluster administrator|operator administrator"
-_NEXT_STEP = re.compile(rf"(For the ({_ACTORS}): [A-Z]|Nothing to do)[^\n]*\.$")
+_ACTION = re.compile(rf" Action \(({_ACTORS})\): [a-z][^\n]*\.$")
+_WITHOUT_ACTION = frozenset({"Deploying", "Terminating"})
+"""Reasons that pass without an action."""
 _CHANGING = re.compile(r"\d{4}-\d\d-\d\dT\d\d:|[a-z0-9]-[a-z0-9]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 """A time, or the name of a pod."""
 _KEPT = ("id", "created_at", "account_id", "selector")
@@ -67,9 +69,9 @@ def _together(version: Version) -> Iterator[str]:
         yield f"Ready together with {' and '.join(abnormal)}"
     if not is_ready and len(abnormal) != 1:
         yield f"not Ready, and instead of one of {' and '.join(_ABNORMAL)}: {abnormal}"
-    message = conditions["Ready"]["message"]
-    if not is_ready and not _NEXT_STEP.search(message):
-        yield f"the message does not end with who must act: {message!r}"
+    message, reason = conditions["Ready"]["message"], conditions["Ready"]["reason"]
+    if not is_ready and bool(_ACTION.search(message)) is (reason in _WITHOUT_ACTION):
+        yield f"the message does not end with an action as reason {reason} needs: {message!r}"
 
 
 def _changes(before: Version, version: Version) -> Iterator[str]:

@@ -385,7 +385,7 @@ def test_a_name_that_is_taken_is_told_and_the_model_serves_all_the_same(api: Kub
     api.apply(instance())
 
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="NameConflict")
-    assert f"{kind} minilm exists and does not belong to this instance" in ready(obj)["message"]
+    assert f"{kind} minilm already exists and is not owned by this instance" in ready(obj)["message"]
     api.wait_for_condition("ModelInstance", "minilm", "Available")
     wait_until_running(api, 2)
     for other in {AUTOSCALER, BUDGET} - {kind}:

@@ -22,18 +22,18 @@ TOLD_WITHIN = 45.0
 """Five seconds without progress, one look, and a machine that has other things to do."""
 IMAGE = "registry.test/encoder:v1"
 CAUSES = {
-    "crash-loop": ("CrashLooping", "container model keeps ending, with exit code 1."),
-    "oom-killed": ("OOMKilled", "container model was killed as it used more memory than its limit of 64Mi."),
+    "crash-loop": ("CrashLooping", 'container "model" keeps crashing (exit code 1).'),
+    "oom-killed": ("OOMKilled", 'container "model" was OOM-killed: it exceeded its memory limit of 64Mi.'),
     "image-pull": (
         "ImagePullFailed",
-        f'image "{IMAGE}" of container model cannot be pulled: {IMAGE}: not found.',
+        f'image "{IMAGE}" of container "model" cannot be pulled: {IMAGE}: not found.',
     ),
     "config-error": (
         "ContainerConfigError",
-        'container model cannot be created: secret "simulated" not found.',
+        'container "model" cannot be created: secret "simulated" not found.',
     ),
     "volume": ("VolumeNotReady", 'cannot mount volume "simulated": secret "simulated" not found.'),
-    "unschedulable": ("Unschedulable", "no node takes the pod: "),
+    "unschedulable": ("Unschedulable", "no node can run the pod: "),
 }
 
 
@@ -114,7 +114,7 @@ def test_worker_that_crashes_long_after_it_was_rolled_out(api: KubeApi) -> None:
 
     obj = wait_for_cause(api, "CrashLooping")
 
-    assert "container model keeps ending, with exit code 3." in ready(obj)["message"]
+    assert 'container "model" keeps crashing (exit code 3).' in ready(obj)["message"]
     assert api.condition("ModelInstance", "minilm", "Available")["status"] == "False"
     assert api.condition("ModelInstance", "minilm", "Stalled") == {}
     api.patch("Pod", pod["metadata"]["name"], {"status": pod["status"]}, subresource="status")
@@ -140,7 +140,7 @@ def test_new_worker_waits_for_the_gpu_that_the_old_one_holds(
 
         message = ready(wait_for_cause(api, "Unschedulable"))["message"]
 
-        assert "An old worker holds nvidia.com/gpu, and goes only when a new one serves." in message
+        assert "An old worker holds nvidia.com/gpu and terminates only after a new one" in message
         assert "Action (template owner): set strategy in the template to Recreate" in message
         assert api.condition("ModelInstance", "minilm", "Available")["status"] == "True"
         api.patch("ModelTemplate", "encoder", {"spec": {"strategy": {"type": "Recreate"}}})

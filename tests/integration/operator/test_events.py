@@ -86,7 +86,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
     happened(api, "TemplateValid", "TemplateEdited", name="encoder", kind="ModelTemplate")
-    note = "Generation 2 is for 1 instance; the condition RolledOut tells how far it has got."
+    note = "Generation 2 affects 1 instance; see condition RolledOut for progress."
     rolled_out = ("Normal", "TemplateEdited", source, note)
     assert rolled_out in described(kubectl, api, "modeltemplate/encoder")
     note = "Updated Deployment minilm for generation 2 of ModelTemplate encoder."
@@ -133,7 +133,7 @@ def test_repeats_become_one_event(api: KubeApi, kubectl: Kubectl) -> None:
     text = kubectl("describe", "modelinstance/minilm", "--namespace", api.namespace).stdout
     (line,) = [line for line in text.splitlines() if "ChildUpdated" in line]
     assert "(x4 over " in line
-    assert "Updated Service minilm because it differed from what is wanted." in line
+    assert "Updated Service minilm because it differed from its desired state." in line
 
 
 def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOperator) -> None:

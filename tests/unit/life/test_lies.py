@@ -63,11 +63,11 @@ FORM: dict[str, tuple[list[Edit], str]] = {
         "lastTransitionTime of Ready goes back",
     ),
     "nobody must act": (
-        [change_condition(19, "Ready", message="It failed.")],
-        "does not end with who must act: 'It failed.'",
+        [change_condition(19, "Ready", reason="CrashLooping", message="It failed.")],
+        "does not end with an action as reason CrashLooping needs: 'It failed.'",
     ),
     "name of a pod": (
-        [change_condition(19, "Ready", message="Pod minilm-75bd6d8f9c-xk2bz fails. Nothing to do.")],
+        [change_condition(19, "Ready", message="Pod minilm-75bd6d8f9c-xk2bz fails.")],
         "tells what changes by itself: m-75bd6d8f9c-xk2bz",
     ),
     "written outside the status": (
@@ -98,7 +98,7 @@ CLAIMS: dict[str, tuple[list[Edit], str]] = {
         [
             change_condition(17, "Ready", status="False"),
             conditions(17, lambda all_: all_.append(condition("Stalled", True, 2, 8))),
-            change_condition(17, "Ready", message="It is wrong. Action (template owner): Correct it."),
+            change_condition(17, "Ready", message="It is wrong. Action (template owner): fix it."),
         ],
         "the template is right, Ready tells otherwise",
     ),

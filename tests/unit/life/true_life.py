@@ -54,7 +54,7 @@ def condition(kind: str, status: bool, generation: int, hour: int, **more: Any) 
     return {
         "type": kind,
         "status": str(status),
-        "reason": "Told",
+        "reason": "RolledOut" if status else "Deploying",
         "message": _MESSAGES[status or kind not in {"Ready", "Reconciling"}],
         "observedGeneration": generation,
         "lastTransitionTime": f"2026-01-01T{hour:02}:00:00Z",

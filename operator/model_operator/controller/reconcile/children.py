@@ -156,11 +156,11 @@ class ChildSync:
                 live = found
             return await self._update(instance, kind, wanted, live, min_workers)
         except ApiUnavailableError as error:
-            log.warning("write not answered", attempt=attempt, code=error.code)
+            log.warning("no response to write", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
         except ConflictError:
             # The cache was behind; the next look has the newer version.
-            return Failure(Reason.Deploying, f"{kind.kind} {name} has just changed; looking again.")
+            return Failure(Reason.Deploying, f"{kind.kind} {name} changed during the update; retrying.")
         except ApiError as error:
             if is_namespace_terminating(error.code, error.status):
                 raise NamespaceTerminatingError(namespace) from error
@@ -179,9 +179,8 @@ class ChildSync:
             try:
                 return await self._client.get(kind, metadata["namespace"], metadata["name"])
             except NotFoundError:
-                return Failure(
-                    Reason.Deploying, f"{kind.kind} {metadata['name']} has just gone; looking again."
-                )
+                name = f"{kind.kind} {metadata['name']}"
+                return Failure(Reason.Deploying, f"{name} was deleted during the update; retrying.")
         self._state.children[kind.kind].put(created)
         if first is wanted:
             self._contests.was_written(wanted, None, created, min_workers)
@@ -195,16 +194,19 @@ class ChildSync:
         match _ownership(instance, live):
             case Ownership.FOREIGN:
                 return Failure(
-                    Reason.NameConflict, f"{kind.kind} {name} exists and does not belong to this instance."
+                    Reason.NameConflict,
+                    f"{kind.kind} {name} already exists and is not owned by this instance.",
                 )
             case Ownership.TERMINATING:
                 return Failure(
                     Reason.Deploying,
-                    f"{kind.kind} {name} is still being deleted; it is created anew after that.",
+                    f"{kind.kind} {name} is still being deleted; it will be recreated.",
                 )
             case Ownership.ORPHAN if not await exists(self._client, instance):
                 # Left behind on purpose by a deletion that our cache has not heard of: not to be taken back.
-                return Failure(Reason.Deploying, f"{kind.kind} {name} is an orphan; looking again.")
+                return Failure(
+                    Reason.Deploying, f"{kind.kind} {name} has no owner; checking before adoption."
+                )
         is_as_wanted = is_applied(wanted, live) and has_min_workers(wanted, live, min_workers)
         if is_as_wanted or self._contests.is_as_answered(wanted, live, min_workers):
             self._state.children[kind.kind].put(dict(live))

@@ -1,4 +1,4 @@
-"""A cause, as all that looks for one speaks of it."""
+"""A diagnosis, the common result of all checks of pods."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Diagnosis:
     Attributes
     ----------
     reason
-        The reason to report. `Reason.Deploying` is for what is no failure, such as a model that is still
-        loading: something to add to the message.
+        The reason to report. `Reason.Deploying` is for progress that is not a failure, such as a model that
+        is still loading; it is added to the message.
     detail
-        A sentence that says the same each time while the cause is the same.
+        A sentence that does not change while the cause is the same.
     advice
-        Who must act and how, where that differs from what the reason says of itself.
+        Who must act and how, where that differs from the advice of the reason.
     insufficient
         The names of the resources of which, as the scheduler says, nodes have too little.
     """
@@ -32,7 +32,7 @@ class Diagnosis:
 
     @property
     def is_failure(self) -> bool:
-        """Whether something is wrong, rather than under way."""
+        """Whether this is a failure, not progress."""
         return self.reason is not Reason.Deploying
 
     @property
@@ -47,9 +47,9 @@ class Finding(NamedTuple):
     Attributes
     ----------
     cause
-        The cause; None when there is nothing to tell.
+        The cause; None when there is none.
     is_certain
-        Whether the pod's events can add nothing to it.
+        Whether the pod's Events cannot change it.
     """
 
     cause: Diagnosis | None = None
@@ -66,5 +66,5 @@ def failure(reason: Reason, text: str, advice: Advice | None = None) -> Diagnosi
 
 
 def note(text: str) -> Diagnosis:
-    """Return what is under way."""
+    """Return a diagnosis of what is in progress."""
     return failure(Reason.Deploying, text)

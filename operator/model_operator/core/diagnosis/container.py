@@ -38,10 +38,10 @@ _FAILED_PULL = re.compile(r'^Failed to pull image "[^"]*": ')
 _KILLED_BY_PROBE = re.compile(r"failed (startup|liveness) probe")
 _PROBE_WORDS = re.compile(r"^(\(combined from similar events\): )?(\w+) probe (failed|errored)[^:]*(: )?")
 _SIGNALLED = frozenset({137, 143})
-"""Exit codes of a process that was told to end, as the kubelet does it."""
-_CORRECT_COMMAND = Advice(Actor.TEMPLATE_OWNER, "fix the command or the image.")
+"""Exit codes of a process that was terminated by a signal, as the kubelet does it."""
+_FIX_COMMAND = Advice(Actor.TEMPLATE_OWNER, "fix the command or the image.")
 _LONG = datetime.timedelta(minutes=10)
-"""After this time without a crash the kubelet, too, takes a container for one that runs."""
+"""After this time without a crash the kubelet resets its back-off, too."""
 
 
 class Role(StrEnum):
@@ -88,16 +88,16 @@ class Container:
 
     @property
     def crashed_without_readiness_probe(self) -> bool:
-        """Whether it runs again after a crash, and nothing asks it whether it is ready."""
-        is_unasked = self.role is not Role.INIT and not self.spec.get("readinessProbe")
-        return is_unasked and "running" in self.state and _last_end(self) is not None
+        """Whether it runs again after a crash and has no readiness probe."""
+        has_no_probe = self.role is not Role.INIT and not self.spec.get("readinessProbe")
+        return has_no_probe and "running" in self.state and _last_end(self) is not None
 
     def words(self, text: str) -> str:
-        """Return the kubelet's words without what changes."""
+        """Return a text of the kubelet without the parts that change."""
         return normalized_message(text, self.pod)
 
     def __str__(self) -> str:
-        return f"{self.role} {self.name}"
+        return f'{self.role} "{self.name}"'
 
 
 def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
@@ -115,7 +115,7 @@ def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
 
 
 def judge_container(container: Container, events: Sequence[Event] | None) -> Finding:
-    """Return what keeps a container of a pod that is not ready from being so.
+    """Return why a container of a pod that is not ready is not ready.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
     if container.waiting in _CONFIGURATION_ERRORS:
         said = container.words(container.state["waiting"].get("message") or container.waiting)
         return Finding(failure(Reason.ContainerConfigError, f"{container} cannot be created: {said}"))
-    # Without a probe a container is called ready whenever it runs, between two crashes, too.
+    # Without a probe a container counts as ready whenever it runs, also between two crashes.
     if container.status.get("ready") and (
         container.role is Role.INIT
         or container.spec.get("readinessProbe")
@@ -140,7 +140,7 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
     end = _last_end(container)
     if end is not None and not _has_run_long(container, events):
         found = _crashed(container, end, own)
-        # Events may yet tell that it has run for long since.
+        # Events may show that it has run for long since then.
         is_open = own is None and bool(container.status.get("started"))
         return found._replace(is_certain=found.is_certain and not is_open)
     if "running" in container.state:
@@ -154,18 +154,18 @@ def _unpulled(container: Container, events: list[Event] | None) -> Finding:
     said = container.words(container.state["waiting"].get("message") or "")
     cause = _BACK_OFF.sub("", said)
     is_known = bool(cause) and cause != container.waiting
-    # The back-off of older kubelets says nothing of what it backs off from: an event does.
+    # The back-off message of older kubelets does not have the error; an Event does.
     if not is_known and events is not None:
         failed = [event["message"] for event in with_reason(events, "Failed")]
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
     cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
-    told = _with_words(f'image "{image}" of {container} cannot be pulled', cause)
-    return Finding(failure(Reason.ImagePullFailed, told), is_known)
+    text = _with_words(f'image "{image}" of {container} cannot be pulled', cause)
+    return Finding(failure(Reason.ImagePullFailed, text), is_known)
 
 
 def _last_end(container: Container) -> Mapping[str, Any] | None:
-    """Return how a container has last ended, unless that was as it should be or is not known."""
+    """Return the last termination of a container, unless it was expected or is not known."""
     ended: Mapping[str, Any] | None = container.state.get("terminated")
     if ended is not None and container.role is Role.INIT and ended.get("exitCode") == 0:
         return None
@@ -174,48 +174,49 @@ def _last_end(container: Container) -> Mapping[str, Any] | None:
 
 
 def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] | None) -> Finding:
-    """Judge a container that has ended: also while it runs again, until it is ready."""
+    """Judge a container that has terminated, until it is ready again."""
     reason, code = end.get("reason"), end.get("exitCode")
     if reason == "OOMKilled":
         limit = ((container.spec.get("resources") or {}).get("limits") or {}).get("memory")
-        over = f"its limit of {limit}" if limit else "the node has"
-        return Finding(
-            failure(Reason.OOMKilled, f"{container} was killed as it used more memory than {over}")
-        )
+        why = f"it exceeded its memory limit of {limit}" if limit else "the node ran out of memory"
+        return Finding(failure(Reason.OOMKilled, f"{container} was OOM-killed: {why}"))
     if reason in _START_ERRORS:
         said = container.words(end.get("message") or "")
-        # What the runtime was about to do is the same each time, and says nothing.
+        # The steps of the runtime before the error are always the same.
         said = said[said.find("exec: ") :] if "exec: " in said else said
-        told = _with_words(f"{container} cannot be started (exit code {code})", said)
-        return Finding(failure(Reason.CrashLooping, told, _CORRECT_COMMAND))
+        text = _with_words(f"{container} cannot be started (exit code {code})", said)
+        return Finding(failure(Reason.CrashLooping, text, _FIX_COMMAND))
     is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
     if is_probed and events is not None:
         probe = _killing_probe(end, events)
         if probe:
             failed = _probe_words(container, events, probe)
-            told = _with_words(f"{container} is restarted as it fails its {probe} probe", failed)
-            return Finding(failure(Reason.ProbeFailing, told))
-    told = f"{container} keeps ending, with exit code {code}"
-    if code == 0 and container.role is not Role.INIT:
-        told += ", and is to go on running"
-    return Finding(failure(Reason.CrashLooping, told), not is_probed)
+            text = _with_words(f"{container} keeps being restarted because its {probe} probe fails", failed)
+            return Finding(failure(Reason.ProbeFailing, text))
+    is_success = code == 0 and container.role is not Role.INIT
+    how = (
+        "keeps exiting (exit code 0), but must keep running"
+        if is_success
+        else f"keeps crashing (exit code {code})"
+    )
+    return Finding(failure(Reason.CrashLooping, f"{container} {how}"), not is_probed)
 
 
 def _killing_probe(end: Mapping[str, Any], events: list[Event]) -> str | None:
-    """Return the probe for which the kubelet has ended the container; None when it ended by itself."""
+    """Return the probe because of which the kubelet killed the container; None when it exited by itself."""
     for event in reversed(with_reason(events, "Killing")):
         probe = _KILLED_BY_PROBE.search(event.get("message") or "")
         if probe is None:
             continue
         started = end.get("startedAt")
-        # The kubelet limits its events, so the last one may be about an earlier end by the same probe.
+        # The kubelet limits its events, so the last one may be about an earlier kill by the same probe.
         if end.get("exitCode") in _SIGNALLED or not started or last_seen(event) >= moment(started):
             return probe[1]
     return None
 
 
 def _has_run_long(container: Container, events: Sequence[Event] | None) -> bool:
-    """Tell whether a container that has crashed runs for long since then: by the newest event of its pod."""
+    """Return whether a container has run for long since its last crash, by the newest Event of its pod."""
     since = (container.state.get("running") or {}).get("startedAt")
     if since is None or not container.status.get("started") or not events:
         return False
@@ -227,21 +228,21 @@ def _unready(container: Container, events: list[Event] | None) -> Finding:
     if container.role is Role.INIT:
         return Finding(note(f"{container} is running"))
     if container.spec.get("startupProbe") and not container.status.get("started"):
-        # A model that is being loaded fails this probe all the time, as it should.
+        # While a model loads, this probe is expected to fail.
         failed = _probe_words(container, events or [], "startup")
-        told = _with_words(f"{container} runs, but has not passed its startup probe yet", failed)
-        return Finding(note(told), events is not None)
+        text = _with_words(f"{container} runs but has not passed its startup probe yet", failed)
+        return Finding(note(text), events is not None)
     if not container.spec.get("readinessProbe"):
         return NOTHING
     failed = _probe_words(container, events or [], "readiness")
     if failed is None:
-        return Finding(note(f"{container} runs and is not ready yet"), events is not None)
-    told = _with_words(f"{container} runs, but fails its readiness probe", failed)
-    return Finding(failure(Reason.ProbeFailing, told))
+        return Finding(note(f"{container} runs but is not ready yet"), events is not None)
+    text = _with_words(f"{container} runs but fails its readiness probe", failed)
+    return Finding(failure(Reason.ProbeFailing, text))
 
 
 def _probe_words(container: Container, events: list[Event], probe: str) -> str | None:
-    """Return what a probe has last said, None when it has not failed."""
+    """Return the last output of a probe, None when it has not failed."""
     for event in reversed(with_reason(events, "Unhealthy")):
         message = event.get("message") or ""
         match = _PROBE_WORDS.match(message)
@@ -250,6 +251,6 @@ def _probe_words(container: Container, events: list[Event], probe: str) -> str |
     return None
 
 
-def _with_words(told: str, said: str | None) -> str:
-    """Return what is told with the kubelet's words, if there are any."""
-    return f"{told}: {said}" if said else told
+def _with_words(text: str, said: str | None) -> str:
+    """Return a text followed by the kubelet's message, if there is any."""
+    return f"{text}: {said}" if said else text

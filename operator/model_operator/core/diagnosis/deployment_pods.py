@@ -1,4 +1,4 @@
-"""The workers of one Deployment that are not ready, and the one cause to be told of them."""
+"""The workers of one Deployment that are not ready, and the one cause to report for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model_operator.core.objects.ownership import OwnerKey, controller_key, key_
 from model_operator.core.reasons.reasons import Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"
-"""Annotation by which the Deployment controller says which ReplicaSet is of the current revision."""
+"""Annotation with which the Deployment controller marks the ReplicaSet of the current revision."""
 _REPLACED_WITHIN = datetime.timedelta(minutes=1)
 _REFUSED_BY_NODE = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "PodFeatureGateNotSupported"})
 _LET_GO_FIRST = Advice(
@@ -39,7 +39,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPods:
-    """The pods of one Deployment, by what they can tell.
+    """The pods of one Deployment, grouped by their state.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class DeploymentPods:
     ended
         Those of the current revision that have ended, and been replaced.
     old
-        Those of earlier revisions that hold what was given to them. They are never blamed.
+        Those of earlier revisions that hold resources. They are never the cause.
     """
 
     wanted: int
@@ -63,7 +63,7 @@ class DeploymentPods:
 
     @property
     def unclear(self) -> list[str]:
-        """The uids of the pods whose status does not tell all: their events may."""
+        """The uids of the pods whose status does not show the cause; their Events may."""
         return [_uid(pod) for pod in self.waiting if not judge_pod(pod, None).is_certain]
 
     def cause(self, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
@@ -76,7 +76,7 @@ class DeploymentPods:
 
         Notes
         -----
-        Of several causes the first in the order of precedence is told, in the words that most workers share.
+        Of several causes this is the first in precedence, with the detail that most workers share.
         """
         causes = [cause for pod in self.waiting if (cause := self.cause_of(pod, events)) is not None]
         if not any(cause.is_failure for cause in causes):
@@ -96,7 +96,7 @@ class DeploymentPods:
         return replace(cause, detail=f"{number} of {total} workers: {cause.detail}")
 
     def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
-        """Return why one of those that wait is not ready; None when nothing is known to be wrong.
+        """Return why one of the waiting pods is not ready; None when nothing is known to be wrong.
 
         Parameters
         ----------
@@ -114,14 +114,14 @@ class DeploymentPods:
                 continue
             if all(each["metadata"].get("deletionTimestamp") for each in holders):
                 return replace(
-                    cause, detail=f"{cause.detail} An old worker that is ending still holds {device}."
+                    cause, detail=f"{cause.detail} An old worker that is terminating still holds {device}."
                 )
-            held = f"{cause.detail} An old worker holds {device}, and goes only when a new one serves."
-            return replace(cause, detail=held, advice=_LET_GO_FIRST)
+            held = f"An old worker holds {device} and terminates only after a new one is available."
+            return replace(cause, detail=f"{cause.detail} {held}", advice=_LET_GO_FIRST)
         return cause
 
     def _cause_of_end(self) -> Diagnosis | None:
-        """Return why workers have ended for good, if those that wait have just replaced them."""
+        """Return why workers have terminated for good, if the waiting ones have just replaced them."""
         born = [moment(pod["metadata"]["creationTimestamp"]) for pod in self.waiting]
         for pod in self.ended:
             ended = _end(pod)
@@ -132,7 +132,7 @@ class DeploymentPods:
             if reason == "Evicted":
                 return failure(Reason.CrashLooping, f"the pod was evicted: {said}", _USE_LESS)
             if reason in _REFUSED_BY_NODE or reason.startswith("OutOf"):
-                return failure(Reason.Unschedulable, f"the node refuses the pod ({reason}): {said}")
+                return failure(Reason.Unschedulable, f"the node rejected the pod ({reason}): {said}")
         return None
 
 
@@ -167,7 +167,7 @@ def group_pods(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
     ready: list[Object] = []
     for pod in sorted(pods, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])):
         owner = controller_key(pod)
-        # The label alone proves nothing: anybody may put it on a pod.
+        # The label alone proves nothing: any user may put it on a pod.
         if owner not in own:
             continue
         if owner not in current:
@@ -179,7 +179,7 @@ def group_pods(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
             ready.append(pod)
         elif not pod["metadata"].get("deletionTimestamp"):
             waiting.append(pod)
-    # A worker that nobody asks is ready whenever it runs, between two crashes too, but not available then.
+    # A worker without a readiness probe is ready, but not available, whenever it runs between two crashes.
     available = (deployment.get("status") or {}).get("availableReplicas", 0) - sum(map(is_ready, old))
     if len(ready) > available:
         crashed = [pod for pod in ready if crashed_without_readiness_probe(pod)]
@@ -190,7 +190,7 @@ def group_pods(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
 
 
 def _devices(pod: Object) -> set[str]:
-    """Return the extended resources that a pod asks for, accelerators above all."""
+    """Return the extended resources that a pod requests, such as accelerators."""
     requests: set[str] = set()
     for container in pod["spec"].get("containers") or []:
         requests |= ((container.get("resources") or {}).get("requests") or {}).keys()

@@ -1,4 +1,4 @@
-"""What keeps one pod from being ready."""
+"""Why one pod is not ready."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _AFTERTHOUGHT = re.compile(r"[.,]?\s*((no new claims to deallocate|preemption: )
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod is ready to serve."""
+    """Return whether a pod is ready."""
     return condition(pod, "Ready").get("status") == "True"
 
 
 def has_ended(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod has ended for good; its ReplicaSet replaces it."""
+    """Return whether a pod has terminated for good; its ReplicaSet replaces it."""
     return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def crashed_without_readiness_probe(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod counts as ready only because nothing asks a container that has crashed before."""
+    """Return whether a pod counts as ready only because a crashed container has no readiness probe."""
     return any(container.crashed_without_readiness_probe for container in containers_of(pod))
 
 
@@ -45,7 +45,7 @@ def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding:
-    """Return what keeps a pod from being ready, or from staying so.
+    """Return why a pod is not ready, or does not stay ready.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding
     if scheduled.get("status") != "True":
         return Finding(_unscheduled(pod, scheduled)) if scheduled.get("status") == "False" else NOTHING
     found = [judge_container(container, events) for container in containers_of(pod)]
-    told = [(finding.cause, finding) for finding in found if finding.cause is not None]
-    worst = min(told, key=lambda pair: pair[0].rank, default=None)
+    causes = [(finding.cause, finding) for finding in found if finding.cause is not None]
+    worst = min(causes, key=lambda pair: pair[0].rank, default=None)
     if worst is not None and worst[0].is_failure:
         return worst[1]
     if _is_being_set_up(pod):
@@ -83,23 +83,23 @@ def _unscheduled(pod: Mapping[str, Any], scheduled: Mapping[str, Any]) -> Diagno
         gates = ", ".join(gate["name"] for gate in pod["spec"].get("schedulingGates") or [])
         return failure(Reason.Unschedulable, f"the pod is held back by scheduling gates: {gates}")
     why = _without_tally(normalized_message(said, pod))
-    # Only where no node is refused for another reason is the volume what is in the way.
+    # The volume is the cause only where no node is ruled out for another reason.
     if why and all(_VOLUME_WORDS.search(each) for each in why):
         return failure(Reason.VolumeNotReady, f"a volume is not available: {'; '.join(why)}")
-    text = f"no node takes the pod: {'; '.join(why) or 'the scheduler says no more'}"
+    text = f"no node can run the pod: {'; '.join(why) or 'the scheduler gave no reason'}"
     insufficient = frozenset(filter(None, map(insufficient_resource, why)))
     return replace(failure(Reason.Unschedulable, text), insufficient=insufficient)
 
 
 def _without_tally(said: str) -> list[str]:
-    """Return why nodes are refused, without how many: that differs with every node that comes or goes."""
+    """Return why nodes are ruled out, without their number, which changes with every node."""
     said = _AFTERTHOUGHT.sub("", _NODES_TALLY.sub("", said))
     reasons = {_NODE_COUNT.sub("", each.strip().rstrip(".")) for each in re.split(r", (?=\d+ )", said)}
     return sorted(filter(None, reasons))
 
 
 def _is_being_set_up(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod's volumes and network are still to come: its sandbox follows the volumes."""
+    """Return whether a pod's volumes and network are not set up yet: its sandbox follows the volumes."""
     if condition(pod, "PodReadyToStartContainers").get("status") == "True":
         return False
     statuses = [container for container in containers_of(pod) if container.status]
@@ -113,7 +113,7 @@ def _mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Diagnosis |
             normalized_message(event.get("message") or event["reason"], pod) for event in recent(failed)
         )
         said = {_MOUNT_STEP.sub(r"volume \1: ", message) for message in messages}
-        # What says only that the time is up stands beside what says why.
+        # A message about a time-out stands beside one with the cause.
         known = sorted(each for each in said if "timed out waiting" not in each) or sorted(said)
         shown = "; ".join(known[:_MAX_VOLUMES])
         return failure(Reason.VolumeNotReady, f"cannot mount {shown}")

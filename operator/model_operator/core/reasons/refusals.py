@@ -1,4 +1,4 @@
-"""What a refusal by the API server means for the instance: from HTTP code and Status object to a reason."""
+"""The reason of a rejected write, from the HTTP code and the Status object of the API server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RETRY_LIMITS = {Reason.Deploying: 15.0, Reason.OperatorForbidden: 60.0, Reason.
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the wanted state could not be written.
+    """Why the desired state could not be written.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class Failure:
 
     @property
     def retry_limit(self) -> float:
-        """Longest time in seconds until the write is tried again; it starts much shorter."""
+        """Longest time in seconds until the write is retried; the first retries come sooner."""
         return _RETRY_LIMITS.get(self.reason, _DEFAULT_RETRY_LIMIT)
 
 
 def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failure:
-    """Return what a refused write means.
+    """Return the meaning of a rejected write.
 
     Parameters
     ----------
@@ -74,32 +74,32 @@ def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failu
         return Failure(Reason.DeploymentRejected, detail)
     webhook = _FAILED_WEBHOOK.search(message)
     answer = webhook[0] if webhook else f"HTTP {code}" if code else "no answer"
-    return Failure(Reason.Deploying, f"Cannot {attempt} for the moment ({answer}); trying again.")
+    return Failure(Reason.Deploying, f"Cannot {attempt} at the moment ({answer}); retrying.")
 
 
 def is_malformed(code: int, status: Mapping[str, Any]) -> bool:
-    """Tell whether a 500 is a refusal of the object, not a fault of the server.
+    """Return whether a 500 rejects the object and is not a fault of the server.
 
-    Server-side apply answers so when a field has the wrong type or is none, and when a quantity is none.
+    Server-side apply answers so when a field is unknown or has the wrong type, and for an invalid quantity.
     """
     message = str(status.get("message", ""))
     return code == HTTPStatus.INTERNAL_SERVER_ERROR and any(text in message for text in _MALFORMED)
 
 
 def is_denied(status: Mapping[str, Any]) -> bool:
-    """Tell whether a webhook or an admission policy refuses the object: a webhook may choose any code."""
+    """Return whether a webhook or an admission policy rejects the object: a webhook may choose any code."""
     return bool(_DENIED.search(str(status.get("message", ""))))
 
 
 def is_quota(code: int, status: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal comes from a ResourceQuota: a plain 403 but for its text."""
+    """Return whether a rejection comes from a ResourceQuota: only its text differs from any other 403."""
     return code == HTTPStatus.FORBIDDEN and "exceeded quota" in str(status.get("message", ""))
 
 
 def is_object_missing(status: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a 404 is about the object of that name.
+    """Return whether a 404 is about the object of that name.
 
-    A server that is about to start, or has lost the CRD, answers 404, too, and knows nothing of the object.
+    A server that is starting, or without the CRD, answers 404, too, and knows nothing about the object.
     """
     return status.get("reason") == "NotFound" and (status.get("details") or {}).get("name") == name
 

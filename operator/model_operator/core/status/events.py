@@ -15,6 +15,7 @@ from model_operator.api import API_VERSION, ModelInstance
 from model_operator.core.reasons.reasons import Reason, ReasonInfo
 from model_operator.core.status.template import TemplateReason
 from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.values.words import plural
 
 MAX_NOTE = 1024
 """Bytes of a note that the API server takes."""
@@ -141,10 +142,8 @@ def template_events(
     seen, generation = before.get("observedGeneration", -1), after["observedGeneration"]
     concerned = after.get("instance_count")
     if 0 < seen < generation and concerned and _condition(after, "Ready").get("status") == "True":
-        instances = "1 instance" if concerned == 1 else f"{concerned} instances"
-        note = (
-            f"Generation {generation} is for {instances}; the condition RolledOut tells how far it has got."
-        )
+        instances = plural(concerned, "instance")
+        note = f"Generation {generation} affects {instances}; see condition RolledOut for progress."
         yield Event(regarding, EventType.NORMAL, EventReason.TemplateEdited.name, "Editing", note)
 
 
@@ -269,7 +268,7 @@ def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
             causes.append(f"generation {of_template.generation} of {resource.kind} {of_template.name}")
     if status.observedGeneration != metadata.generation:
         causes.append(f"generation {metadata.generation} of the instance")
-    return f"for {' and '.join(causes)}" if causes else "because it differed from what is wanted"
+    return f"for {' and '.join(causes)}" if causes else "because it differed from its desired state"
 
 
 def _shortened(text: str) -> str:

@@ -276,11 +276,11 @@ def _contest(name: str, fields: Sequence[ContestedField]) -> str:
     parts = []
     for each in fields[:_SHOWN]:
         if not each.field:
-            parts.append(f"{each.kind} {name} is deleted again and again.")
+            parts.append(f"{each.kind} {name} keeps being deleted.")
             continue
         by = f"field manager {each.manager}" if each.manager else _NAMELESS
-        parts.append(f"{each.kind} {name}: {each.field} is changed again and again by {by}.")
-    more = f" And {len(fields) - _SHOWN} more fields." if len(fields) > _SHOWN else ""
+        parts.append(f"{each.kind} {name}: {each.field} keeps being changed by {by}.")
+    more = f" And {plural(len(fields) - _SHOWN, 'more field')}." if len(fields) > _SHOWN else ""
     return " ".join(parts) + more
 
 
@@ -333,11 +333,11 @@ def _judge_unwanted(observation: Observation, name: str) -> _Verdict:
         return _Verdict(failure.reason, failure.detail, DeploymentState.DELETE_IN_PROGRESS)
     leaving = bool(observation.deployments[name].get("metadata", {}).get("deletionTimestamp"))
     if leaving or plan is None or plan.rendering is not None:
-        return _Verdict(Reason.Terminating, "To be deleted.", DeploymentState.DELETE_IN_PROGRESS)
+        return _Verdict(Reason.Terminating, "Waiting to be deleted.", DeploymentState.DELETE_IN_PROGRESS)
     reason = plan.problem.reason if plan.problem else Reason.Deploying
     failed = reason.stalled or reason is Reason.TemplateInvalid
     state = DeploymentState.UPDATE_FAILED if failed else DeploymentState.UPDATE_PENDING
-    return _Verdict(reason, "Left as it was; see the Ready condition.", state)
+    return _Verdict(reason, "Left unchanged; see the Ready condition.", state)
 
 
 def _overall(observation: Observation, verdicts: list[_Verdict]) -> _Verdict:
@@ -350,10 +350,10 @@ def _overall(observation: Observation, verdicts: list[_Verdict]) -> _Verdict:
     if not verdicts and observation.instance.spec.model_template_id is None:
         vendor = observation.instance.spec.model_vendor
         return _Verdict(
-            Reason.ExternallyHosted, f"The model is hosted by {vendor}; nothing runs here.", ready
+            Reason.ExternallyHosted, f"The model is hosted by {vendor}; it has no Deployment.", ready
         )
     if not verdicts:
-        return _Verdict(Reason.NotDeployed, "spec.deployments is empty; nothing runs.", ready)
+        return _Verdict(Reason.NotDeployed, "spec.deployments is empty; the model has no Deployments.", ready)
     worst = min(verdicts, key=lambda verdict: PRECEDENCE.index(verdict.reason)).reason
     if worst is Reason.RolledOut:
         return _Verdict(worst, "Every deployment runs the current spec and template.", ready)

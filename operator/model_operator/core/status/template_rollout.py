@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from model_operator.core.objects.conditions import Condition
+from model_operator.core.values.words import plural
 
 
 class RolloutReason(StrEnum):
@@ -116,15 +117,13 @@ def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condi
 
 def _judge(counts: InstanceCounts, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
     if not valid:
-        return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances stay as they are."
+        return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances are left unchanged."
     if not counts.instances:
         return RolloutReason.NO_INSTANCES, "No instance uses the template."
-    progress = f"{counts.updated} of {counts.instances} instances are Ready with generation {generation}"
+    progress = f"{counts.updated} of {plural(counts.instances, 'instance')} ready at generation {generation}"
     if counts.updated == counts.instances:
         return RolloutReason.ALL_UPDATED, f"{progress}."
     if counts.stalled:
-        message = (
-            f"{progress}; {counts.stalled} cannot be until somebody acts: their Ready conditions say who."
-        )
-        return RolloutReason.INSTANCES_STALLED, message
+        conditions = "its Ready condition" if counts.stalled == 1 else "their Ready conditions"
+        return RolloutReason.INSTANCES_STALLED, f"{progress}; {counts.stalled} stalled (see {conditions})."
     return RolloutReason.ROLLING_OUT, f"{progress}."

@@ -220,7 +220,7 @@ def test_a_deployment_that_never_stands_still_is_looked_at_again() -> None:
 
     told = world.sync()
 
-    assert told["demo"].detail == "Deployment demo has just changed; looking again."
+    assert told["demo"].detail == "Deployment demo changed during the update; retrying."
     assert world.owners() == {"model-operator"}
     assert world.api.find(AUTOSCALER, "demo") is None
 
@@ -234,7 +234,7 @@ def test_the_model_serves_though_the_name_of_what_only_helps_is_taken(kind: str)
 
     assert (told.reason.name, told.detail) == (
         "NameConflict",
-        f"{kind} demo exists and does not belong to this instance.",
+        f"{kind} demo already exists and is not owned by this instance.",
     )
     assert world.live(kind) == theirs
     (other,) = {"PodDisruptionBudget", AUTOSCALER} - {kind}

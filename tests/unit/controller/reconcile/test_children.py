@@ -124,21 +124,21 @@ def test_what_differs_is_taken_back_by_force() -> None:
         pytest.param(
             {},
             "NameConflict",
-            "Service demo exists and does not belong to this instance.",
+            "Service demo already exists and is not owned by this instance.",
             [],
             id="somebody else's",
         ),
         pytest.param(
             {"ownerReferences": [owner("i0")]},
             "Deploying",
-            "Service demo is still being deleted; it is created anew after that.",
+            "Service demo is still being deleted; it will be recreated.",
             [],
             id="of an earlier namesake",
         ),
         pytest.param(
             {"ownerReferences": [owner()], "deletionTimestamp": "now"},
             "Deploying",
-            "Service demo is still being deleted; it is created anew after that.",
+            "Service demo is still being deleted; it will be recreated.",
             [],
             id="being deleted",
         ),
@@ -162,7 +162,7 @@ def test_a_taken_name_that_is_free_again_at_the_second_look() -> None:
     taken = world.api.put(existing("Service"))
     world.api.before["get Service demo"] = lambda: world.api.remove(taken)
 
-    assert world.told() == {"demo": ("Deploying", "Service demo has just gone; looking again.")}
+    assert world.told() == {"demo": ("Deploying", "Service demo was deleted during the update; retrying.")}
     world.api.before.clear()
     assert world.told() == {}
 
@@ -172,7 +172,7 @@ def test_a_deployment_that_selects_other_pods_can_never_become_ours() -> None:
     world.api.put(existing("Deployment", labels=LABELS, spec={"selector": {"matchLabels": {"app": "x"}}}))
 
     assert world.told() == {
-        "demo": ("NameConflict", "Deployment demo exists and does not belong to this instance.")
+        "demo": ("NameConflict", "Deployment demo already exists and is not owned by this instance.")
     }
 
 
@@ -189,7 +189,7 @@ def test_an_orphan_is_left_alone_when_the_instance_is_not_what_the_cache_thinks(
             held = instance("demo")
             world.api.put({**held, "metadata": {**held["metadata"], "deletionTimestamp": "now"}})
 
-    assert world.told() == {"demo": ("Deploying", "Service demo is an orphan; looking again.")}
+    assert world.told() == {"demo": ("Deploying", "Service demo has no owner; checking before adoption.")}
     assert world.api.find("Service", "demo") == before
 
 
@@ -197,7 +197,7 @@ def test_an_orphan_that_the_cache_knows_is_judged_the_same() -> None:
     world = World(existing("Service", labels=LABELS))
     world.api.remove(world.instance)
 
-    assert world.told() == {"demo": ("Deploying", "Service demo is an orphan; looking again.")}
+    assert world.told() == {"demo": ("Deploying", "Service demo has no owner; checking before adoption.")}
     assert world.api.writes == []
 
 
@@ -206,7 +206,7 @@ def test_an_orphan_is_left_alone_when_the_server_cannot_be_asked() -> None:
     world.api.refusals["get ModelInstance demo"] = (503, {})
 
     assert world.told() == {
-        "demo": ("Deploying", "Cannot apply Service demo for the moment (HTTP 503); trying again.")
+        "demo": ("Deploying", "Cannot apply Service demo at the moment (HTTP 503); retrying.")
     }
 
 
@@ -214,7 +214,7 @@ def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> N
     world = World(existing("Service", ownerReferences=[owner()]))
     users = world.api.put(existing("Service", uid="another"))
 
-    assert world.told() == {"demo": ("Deploying", "Service demo has just changed; looking again.")}
+    assert world.told() == {"demo": ("Deploying", "Service demo changed during the update; retrying.")}
     assert world.api.find("Service", "demo") == users
 
 
@@ -232,8 +232,8 @@ def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> N
             "DeploymentRejected",
             'Cannot apply Service demo-a: admission webhook "w" denied',
         ),
-        ((503, {}), "Deploying", "Cannot apply Service demo-a for the moment (HTTP 503)"),
-        ((404, {}), "Deploying", "Cannot apply Service demo-a for the moment (HTTP 404)"),
+        ((503, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 503)"),
+        ((404, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 404)"),
     ],
 )
 def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reason: str, detail: str) -> None:
@@ -298,7 +298,7 @@ def unwanted() -> World:
     [
         (
             (500, {"message": "etcdserver: request timed out"}),
-            ("Deploying", "Cannot delete Deployment demo-a for the moment (HTTP 500); trying again."),
+            ("Deploying", "Cannot delete Deployment demo-a at the moment (HTTP 500); retrying."),
         ),
         ((403, {"message": "may not"}), ("OperatorForbidden", "Cannot delete Deployment demo-a: may not.")),
     ],

@@ -45,10 +45,10 @@ def test_reason(refusal: dict[str, Any]) -> None:
         (
             500,
             'Internal error occurred: failed calling webhook "w.test": failed to call webhook: refused',
-            'Cannot apply Service demo for the moment (failed calling webhook "w.test"); trying again.',
+            'Cannot apply Service demo at the moment (failed calling webhook "w.test"); retrying.',
         ),
-        (503, "leader 17 lost", "Cannot apply Service demo for the moment (HTTP 503); trying again."),
-        (0, "refused", "Cannot apply Service demo for the moment (no answer); trying again."),
+        (503, "leader 17 lost", "Cannot apply Service demo at the moment (HTTP 503); retrying."),
+        (0, "refused", "Cannot apply Service demo at the moment (no answer); retrying."),
     ],
 )
 def test_detail(code: int, message: str, detail: str) -> None:

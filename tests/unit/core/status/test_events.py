@@ -88,7 +88,7 @@ def test_instance(before: dict[str, Any], after: dict[str, Any], expected: list[
 
 AND_INSTANCE = "and generation 2 of the instance."
 VALIDATED = ("Validating", "so it is")
-NOTE = "Generation 2 is for {}; the condition RolledOut tells how far it has got."
+NOTE = "Generation 2 affects {}; see condition RolledOut for progress."
 EDITED = ("Normal", "TemplateEdited", "Editing")
 
 
@@ -165,7 +165,11 @@ def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[
             Verb.UPDATED,
             2,
             3,
-            ("ChildUpdated", "Updating", "Updated Deployment demo because it differed from what is wanted."),
+            (
+                "ChildUpdated",
+                "Updating",
+                "Updated Deployment demo because it differed from its desired state.",
+            ),
         ),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_valid_template() -> None:
           - type: RolledOut
             status: "True"
             reason: AllUpdated
-            message: 2 of 2 instances are Ready with generation 3.
+            message: 2 of 2 instances ready at generation 3.
             observedGeneration: 3
             lastTransitionTime: "2026-01-01T09:00:00Z"
     """)

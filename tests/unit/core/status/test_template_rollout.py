@@ -14,7 +14,6 @@ from model_operator.core.status.template_rollout import (
 )
 
 READY = [{"type": "Ready", "status": "True"}]
-STALLED_ONE = "1 cannot be until somebody acts: their Ready conditions say who."
 DEPLOYING = [{"type": "Ready", "status": "False"}, {"type": "Reconciling", "status": "True"}]
 STALLED = [{"type": "Ready", "status": "False"}, {"type": "Stalled", "status": "True"}]
 
@@ -71,21 +70,21 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
     ("counts", "valid", "status", "reason", "message"),
     [
         (InstanceCounts(), True, True, "NoInstances", "No instance uses the template."),
-        (InstanceCounts(3, 3, 0), True, True, "AllUpdated", "3 of 3 instances are Ready with generation 4."),
-        (InstanceCounts(3, 1, 0), True, False, "RollingOut", "1 of 3 instances are Ready with generation 4."),
+        (InstanceCounts(3, 3, 0), True, True, "AllUpdated", "3 of 3 instances ready at generation 4."),
+        (InstanceCounts(3, 1, 0), True, False, "RollingOut", "1 of 3 instances ready at generation 4."),
         (
             InstanceCounts(3, 1, 1),
             True,
             False,
             "InstancesStalled",
-            f"1 of 3 instances are Ready with generation 4; {STALLED_ONE}",
+            "1 of 3 instances ready at generation 4; 1 stalled (see its Ready condition).",
         ),
         (
             InstanceCounts(3, 3, 0),
             False,
             False,
             "TemplateInvalid",
-            "The template is invalid; its instances stay as they are.",
+            "The template is invalid; its instances are left unchanged.",
         ),
     ],
 )
