@@ -33,7 +33,7 @@ class ModelTemplateStatus(ApiModel):
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: instances can be made from the template. RolledOut: all of its instances
-    have arrived at its present generation."""
+    are updated to its current generation."""
     id: str | None = None
     """Identity of the template, its metadata.uid; an instance may name it in `model_template_id`."""
     created_at: Time | None = None
@@ -41,9 +41,9 @@ class ModelTemplateStatus(ApiModel):
     instance_count: Count | None = None
     """Number of instances that use the template: an edit of it concerns them all."""
     updated_instance_count: Count | None = None
-    """Number of those that have arrived at the present generation of the template: Ready with it."""
+    """Number of those that are updated: Ready at the current generation of the template."""
     stalled_instance_count: Count | None = None
-    """Number of those that cannot arrive there until somebody acts, as their Ready conditions say."""
+    """Number of those that are stalled: they need an action, which their Ready conditions name."""
 
 
 class TemplateRef(ApiModel):
@@ -78,13 +78,13 @@ class Problem(ApiModel):
     detail: str
     """What is wrong, and where."""
     actor: Actor | None = None
-    """Who must act; absent when nobody has to."""
+    """Who must act; absent when no action is needed."""
     next_step: str | None = None
     """What the actor must do; without an actor, what to check if the state lasts."""
 
 
 class ContestedFieldEntry(ApiModel):
-    """A field of a child that somebody else keeps changing."""
+    """A field of a child that another field manager keeps changing."""
 
     kind: str
     """Kind of the child, such as Deployment or Service."""
@@ -116,7 +116,7 @@ class DeploymentStatusEntry(ApiModel):
     problem: Problem | None = None
     """Why the deployment is not ready; absent when it is."""
     contested: Annotated[list[ContestedFieldEntry], Field(max_length=16), ATOMIC] | None = None
-    """The fields of the deployment's children that somebody else keeps changing; absent for none."""
+    """The fields of the deployment's children that another field manager keeps changing; absent for none."""
 
 
 class ModelInstanceStatus(ApiModel):
@@ -150,7 +150,7 @@ class ModelInstanceStatus(ApiModel):
     deployments: Annotated[list[DeploymentStatusEntry], Field(max_length=64), keyed_by("name")] = Field(
         default_factory=list
     )
-    """The deployments of the model; those on their way out included."""
+    """The deployments of the model; terminating ones included."""
     template: TemplateRef | None = None
     """The template that the instance is bound to. It stays bound while that template exists and
     `model_template_id` is unchanged."""

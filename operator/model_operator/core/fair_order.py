@@ -1,10 +1,10 @@
-"""The order in which waiting keys are served: groups take turns, and no group holds all workers.
+"""The order of waiting keys: groups take turns, and no group holds all workers.
 
-A group is a namespace; what has none forms a group of its own. Groups that wait stand in a ring and give one
-key each in turn, so that hundreds of keys of one namespace delay a key of another by one and not by hundreds.
-Within a group the order is that of arrival, except that patient keys let the others of their own group go
-first, all but every eighth. The rule holds for each group: a patient key of a quiet namespace does not wait
-for the impatient ones of a noisy namespace.
+A group is a namespace; keys without one form a group of their own. Waiting groups form a ring and give one
+key each in turn, so that hundreds of keys of one namespace delay a key of another by one, not by hundreds.
+Within a group keys are first in, first out, but low-priority keys come after the others of their group,
+except for every eighth. The rule holds per group: a low-priority key of a quiet namespace does not wait for
+the keys of a busy one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Group = TypeVar("Group", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)
 
 _LOW_PRIORITY_SHARE = 8
-"""One in so many keys of a group is a patient one while others of the group wait, too."""
+"""One in so many keys of a group has low priority while others of the group wait, too."""
 
 
 @dataclass(slots=True)
@@ -37,14 +37,14 @@ class _Waiting(Generic[Key]):
 
 
 class FairOrder(Generic[Group, Key]):
-    """Keys that wait, by group, and how many of each group are taken and not given back.
+    """Waiting keys by group, and how many keys of each group are taken and not given back.
 
-    Each key waits at most once; who adds it sees to that.
+    Each key waits at most once; the caller ensures that.
 
     Parameters
     ----------
     most_taken
-        Number of keys of one group that may be taken at a time; None for any number.
+        Maximum number of keys of one group that are taken at a time; None for no limit.
     """
 
     def __init__(self, most_taken: int | None = None) -> None:
@@ -55,11 +55,11 @@ class FairOrder(Generic[Group, Key]):
         self._taken: Counter[Group] = Counter()
 
     def __bool__(self) -> bool:
-        """Tell whether a key may be taken now."""
+        """Return whether a key may be taken now."""
         return bool(self._ring)
 
     def add(self, group: Group, key: Key, *, low_priority: bool = False) -> None:
-        """Have a key wait that does not; its group goes to the end of the ring if none of it waited."""
+        """Add a key that is not waiting; a group without waiting keys goes to the end of the ring."""
         waiting = self._waiting(group)
         if waiting is None:
             waiting = _Waiting()
@@ -73,14 +73,14 @@ class FairOrder(Generic[Group, Key]):
             waiting.ready.append(key)
 
     def promote(self, group: Group, key: Key) -> None:
-        """Have a patient key that waits be patient no longer; nothing for any other."""
+        """Give a waiting low-priority key normal priority; no effect on other keys."""
         waiting = self._waiting(group)
         if waiting is not None and key in waiting.low_priority:
             del waiting.low_priority[key]
             waiting.ready.append(key)
 
     def take(self) -> Key:
-        """Take the next key; there must be one that may be taken."""
+        """Take the next key; there must be one."""
         group, waiting = self._ring.popitem(last=False)
         key = waiting.take()
         self._taken[group] += 1
@@ -92,7 +92,7 @@ class FairOrder(Generic[Group, Key]):
         return key
 
     def give_back(self, group: Group) -> None:
-        """Say that the work on a key of a group is over."""
+        """Mark the work on a key of a group as done."""
         self._taken[group] -= 1
         if not self._taken[group]:
             del self._taken[group]
@@ -100,7 +100,7 @@ class FairOrder(Generic[Group, Key]):
             self._ring[group] = self._held.pop(group)
 
     def clear(self) -> None:
-        """Drop what waits; what is taken has still to be given back."""
+        """Drop all waiting keys; taken keys must still be given back."""
         self._ring.clear()
         self._held.clear()
 

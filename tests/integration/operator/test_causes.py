@@ -176,7 +176,7 @@ def test_operator_that_may_not_list_pods_says_so_once_and_deploys(
         deploy(private_api, name="fine", template_name="fine")
         private_api.apply(failing("crash-loop"))
         private_api.apply(instance())
-        wait_for(lambda: "causes of failed roll-outs are not told in full" in log.read_text(), TOLD_WITHIN)
+        wait_for(lambda: "failure reasons are incomplete" in log.read_text(), TOLD_WITHIN)
         obj = private_api.get("ModelInstance", "minilm")
         assert ready(obj)["reason"] == "Deploying"
         assert log.read_text().count("causes of failed roll-outs") == 1

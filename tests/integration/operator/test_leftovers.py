@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model_operator.controller.reconcile.stale_children import GC_GRACE_WITHOUT_OWNER, PATIENCE_SECONDS
+from model_operator.controller.reconcile.stale_children import GC_GRACE_SECONDS, GC_GRACE_WITHOUT_OWNER
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
@@ -81,7 +81,7 @@ def test_children_of_instances_that_are_gone_are_cleared_away(
                 (found := api.find("Deployment", "again"))
                 and found["metadata"]["uid"] != before["again"]["uid"]
             ),
-            PATIENCE_SECONDS + SLACK_SECONDS,
+            GC_GRACE_SECONDS + SLACK_SECONDS,
         )
         for kind, name in itertools.product(CHILDREN, ("gone", "gone-meanwhile")):
             api.wait_until_gone(kind, name, deadline=GC_GRACE_WITHOUT_OWNER + SLACK_SECONDS)

@@ -40,11 +40,11 @@ log = structlog.get_logger(__name__)
 Object = Mapping[str, Any]
 
 _NEEDED_TO_SERVE = frozenset({"Service", "Deployment"})
-"""Kinds of children; without the others, whose names may be taken, a model serves all the same."""
+"""Kinds of children without which a model cannot serve."""
 
 
 class NamespaceTerminatingError(Exception):
-    """The namespace is going away: nothing can be created, and nothing needs to be."""
+    """The namespace is terminating: nothing can be created, and nothing needs to be."""
 
 
 class ChildSync:
@@ -55,18 +55,18 @@ class ChildSync:
     client
         Requests.
     state
-        The caches; answers to writes are put there at once.
+        The caches; responses to writes are put there at once.
     report
-        Called with each thing that was done to a child.
+        Called with each action on a child.
     contests
-        What knows of children that somebody else keeps changing.
+        The record of children that another field manager keeps changing.
 
     Attributes
     ----------
     contested
-        The fields that somebody else keeps changing, by the name of the deployment, after :meth:`sync`.
+        The fields that another manager keeps changing, by the name of the deployment, after :meth:`sync`.
     next_look
-        Seconds until contested children are to be looked at again; None when none are.
+        Seconds until the next reconcile for contested children; None when there are none.
     """
 
     def __init__(
@@ -84,24 +84,24 @@ class ChildSync:
         self.next_look: float | None = None
 
     async def sync(self, instance: ModelInstance, rendering: Rendering) -> dict[str, Failure]:
-        """Apply what differs, then delete what is no longer wanted and has been replaced.
+        """Apply the children that differ, then delete those that have been replaced.
 
         Parameters
         ----------
         instance
             The owner.
         rendering
-            The children that are to exist.
+            The desired children.
 
         Returns
         -------
         dict
-            What was in the way, by the name of the deployment.
+            The failures, by the name of the deployment.
 
         Raises
         ------
         NamespaceTerminatingError
-            When the namespace is going away.
+            When the namespace is terminating.
         """
         failures: dict[str, Failure] = {}
         self.contested, self.next_look = {}, None
@@ -113,14 +113,14 @@ class ChildSync:
         return failures
 
     async def _bring(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
-        """Bring the children of one deployment to what is wanted; return the worst that was in the way."""
+        """Apply the children of one deployment; return the most severe failure."""
         failures = []
         children, min_workers = rendered.children, rendered.workers
         if rendered.autoscaler is None:
             stays = await self._end_autoscaling(instance, rendered)
             if stays is not None:
                 failures.append(stays)
-                # As long as it is there it chooses the number; without any worker it takes itself for off.
+                # While the autoscaler exists it sets the number; at zero workers it is disabled.
                 children, min_workers = [without_replicas(child) for child in children], 1
         for child in children:
             wanted = rendered.with_applied_hash if child is rendered.deployment else with_applied_hash(child)
@@ -134,9 +134,9 @@ class ChildSync:
     async def _ensure(
         self, instance: ModelInstance, child: Object, wanted: Object, min_workers: int
     ) -> Failure | None:
-        """Bring one child, which is applied as `wanted`, to that; return what was in the way.
+        """Apply one child as `wanted` if it differs; return the failure, if any.
 
-        Where somebody else chooses a Deployment's number of workers, it has at least `least` all the same.
+        A Deployment whose number of workers an autoscaler sets gets at least `min_workers`.
         """
         kind = CHILD_KIND[child["kind"]]
         name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
@@ -145,7 +145,7 @@ class ChildSync:
             live = self._state.children[kind.kind].get(namespace, name)
             if live is None:
                 if not await self._contests.may_write(wanted, None, min_workers):
-                    self._tell_contest(*self._contests.held(wanted), name)
+                    self._note_contest(*self._contests.held(wanted), name)
                     return None
                 first = (
                     with_applied_hash(with_replicas(child, min_workers)) if leaves_replicas(child) else wanted
@@ -159,7 +159,7 @@ class ChildSync:
             log.warning("no response to write", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
         except ConflictError:
-            # The cache was behind; the next look has the newer version.
+            # The cache was stale; the next reconcile has the newer version.
             return Failure(Reason.Deploying, f"{kind.kind} {name} changed during the update; retrying.")
         except ApiError as error:
             if is_namespace_terminating(error.code, error.status):
@@ -171,7 +171,7 @@ class ChildSync:
     async def _claim(
         self, kind: ResourceKind, first: Object, wanted: Object, min_workers: int
     ) -> dict[str, Any] | Failure:
-        """Create a child that is not known, as it is at first; return it, or the one that has its name."""
+        """Create a child that is not in the cache; return it, or the existing object of its name."""
         metadata = wanted["metadata"]
         try:
             created = await self._client.apply_new(kind, first)
@@ -184,7 +184,7 @@ class ChildSync:
         self._state.children[kind.kind].put(created)
         if first is wanted:
             self._contests.was_written(wanted, None, created, min_workers)
-        self._tell(Verb.CREATED, kind, created)
+        self._report_action(Verb.CREATED, kind, created)
         return created
 
     async def _update(
@@ -210,27 +210,27 @@ class ChildSync:
         is_as_wanted = is_applied(wanted, live) and has_min_workers(wanted, live, min_workers)
         if is_as_wanted or self._contests.is_as_answered(wanted, live, min_workers):
             self._state.children[kind.kind].put(dict(live))
-            self._tell_contest(*self._contests.contested(wanted), name)
+            self._note_contest(*self._contests.contested(wanted), name)
             return None
         if not await self._contests.may_write(wanted, live, min_workers):
-            self._tell_contest(*self._contests.held(wanted), name)
+            self._note_contest(*self._contests.held(wanted), name)
             return None
-        # The uid makes the server refuse if the name has meanwhile become somebody else's object.
+        # With the uid the server rejects the write if another object has taken the name meanwhile.
         metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
         if leaves_replicas(wanted):
             await hand_over(self._client, metadata, min_workers)
         applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
         self._contests.was_written(wanted, live, applied, min_workers)
-        self._tell_contest(*self._contests.contested(wanted), name)
+        self._note_contest(*self._contests.contested(wanted), name)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
-            self._tell(Verb.UPDATED, kind, applied)
+            self._report_action(Verb.UPDATED, kind, applied)
         return None
 
     async def _end_autoscaling(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
-        """Delete an autoscaler that is no longer wanted; return why it is still there.
+        """Delete an autoscaler that is no longer desired; return why it still exists.
 
-        That comes before the Deployment gets its number of workers: the two would fight over it.
+        The Deployment gets its number of workers only after that: the two would fight over it.
         """
         metadata = rendered.deployment["metadata"]
         live = self._state.children[AUTOSCALERS.kind].get(metadata["namespace"], metadata["name"])
@@ -254,7 +254,7 @@ class ChildSync:
     async def _prune(
         self, instance: ModelInstance, rendering: Rendering, failed: Collection[str]
     ) -> dict[str, Failure]:
-        """Delete what may go; return what was in the way, by the child's name."""
+        """Delete the prunable children; return the failures by the child's name."""
         failures: dict[str, Failure] = {}
         own = self._state.children_of(instance.metadata.namespace, instance.metadata.uid)
         for child in prunable(rendering.children, own, failed):
@@ -264,9 +264,9 @@ class ChildSync:
         return failures
 
     async def _delete(self, child: Object, while_held: Failure | None = None) -> Failure | None:
-        """Delete one child; return what was in the way, `while_held` when that is its finalizers.
+        """Delete one child; return the failure, or `while_held` if finalizers keep it.
 
-        One that has gone already was not in the way.
+        A child that no longer exists is no failure.
         """
         kind, metadata = CHILD_KIND[child["kind"]], child["metadata"]
         attempt = f"delete {kind.kind} {metadata['name']}"
@@ -279,17 +279,17 @@ class ChildSync:
         except ApiError as error:
             log.warning("delete refused", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
-        self._tell(Verb.PRUNED, kind, child)
+        self._report_action(Verb.PRUNED, kind, child)
         return None if is_gone else while_held
 
-    def _tell_contest(self, fields: Sequence[ContestedField], seconds: float | None, name: str) -> None:
-        """Keep what is contested of a child, and when to look at it again."""
+    def _note_contest(self, fields: Sequence[ContestedField], seconds: float | None, name: str) -> None:
+        """Keep the contested fields of a child, and the time of the next reconcile."""
         if fields:
             self.contested.setdefault(name, []).extend(fields)
         if seconds is not None:
             self.next_look = seconds if self.next_look is None else min(self.next_look, seconds)
 
-    def _tell(self, verb: Verb, kind: ResourceKind, child: Object) -> None:
+    def _report_action(self, verb: Verb, kind: ResourceKind, child: Object) -> None:
         metadata = child["metadata"]
         message = f"child {verb}"
         log.info(message, kind=kind.kind, child=metadata["name"])

@@ -1,4 +1,4 @@
-"""Keeping track of children that somebody else keeps changing: when to correct them, and what to report."""
+"""Tracking of children that another field manager keeps changing: when to correct them, what to report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 Object = Mapping[str, Any]
 
 _READ_PAUSE_SECONDS = 1.0
-"""Between two readings of one child to learn who writes it, however often it changes."""
+"""Between two reads of the managers of one child, however often it changes."""
 
 
 class _ChildKey(NamedTuple):
@@ -47,18 +47,18 @@ class _ChildKey(NamedTuple):
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one child that was written lately.
+    """The record of one child that was written recently.
 
     Attributes
     ----------
     contention
         When, and how many times in a row.
     answered
-        Fingerprint of what of it the API server did not take as it was applied; empty for nothing.
+        Fingerprint of the fields that the API server changed in the response to the apply; empty for none.
     rewritten
-        The fields among that which are contested, as they are no business of admission.
+        The fields among them that count as contested, since admission should not change them.
     fields
-        What was found to be contested, and at what drift and time that was read.
+        The contested fields, and for which drift and when they were read.
     """
 
     contention: Contention
@@ -70,7 +70,7 @@ class _Known:
 
 
 class Contests:
-    """Knows of each child how it was written in the last ten minutes, and by whom it was changed since.
+    """Records how each child was written in the last ten minutes, and which manager changed it since.
 
     Parameters
     ----------
@@ -83,37 +83,37 @@ class Contests:
     def __init__(self, client: ApiClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        # By instance, in the order of the last write, so that what no longer counts is found at the front.
+        # By instance, in the order of the last write, so that expired records are at the front.
         self._known: OrderedDict[NamespacedName, dict[_ChildKey, _Known]] = OrderedDict()
 
     def forget(self, instance: NamespacedName) -> None:
-        """Forget an instance that is gone."""
+        """Forget a deleted instance."""
         self._known.pop(instance, None)
 
     def is_as_answered(self, wanted: Object, live: Object, least: int) -> bool:
-        """Tell whether a child differs from what is wanted just as the API server answered our last apply.
+        """Return whether a child differs from the desired one exactly as in the response to the last apply.
 
-        Then admission has rewritten it: the cluster's policy, which another apply would only meet again.
+        Then admission has rewritten it, and would rewrite another apply, too.
         """
         known = self._find(wanted)
         if known is None or not known.answered or known.contention.wanted != _hash(wanted):
             return False
-        # After a while it is tried again: the policy may be gone.
+        # Applied again after a while: the policy may have been removed.
         return not is_peaceful(known.contention, self._clock()) and known.answered == fingerprint(
             wanted, live, least
         )
 
     async def may_write(self, wanted: Object, live: Object | None, least: int) -> bool:
-        """Tell whether a child that is not as wanted may be written now.
+        """Return whether a child that differs from its desired state may be written now.
 
         Parameters
         ----------
         wanted
-            The child as it is to be applied.
+            The child as it will be applied.
         live
-            What is there; None where nothing is.
+            The live child; None where there is none.
         least
-            Workers that a Deployment has to have where somebody else chooses their number.
+            Minimum number of workers of a Deployment whose ``replicas`` an autoscaler sets.
         """
         known = self._find(wanted)
         if known is None:
@@ -151,17 +151,17 @@ class Contests:
         self._forget_the_peaceful(now)
 
     def contested(self, wanted: Object) -> tuple[tuple[ContestedField, ...], float | None]:
-        """Return the fields of a child that are contested, and the seconds until that is to be judged anew.
+        """Return the fields of a child that are contested, and the seconds until the next check.
 
         Parameters
         ----------
         wanted
-            The child as it is to be applied.
+            The child as it will be applied.
 
         Returns
         -------
         tuple
-            No fields, and None, where nobody contests the child.
+            No fields, and None, for a child that is not contested.
         """
         known = self._find(wanted)
         if known is None:
@@ -191,7 +191,7 @@ class Contests:
             except NotFoundError:
                 live = None
             except ApiError as error:
-                # Which fields is known without; by whom has to wait for the next time.
+                # The fields are known without reading it; the managers follow with the next check.
                 log.info("writers of a child cannot be read", child=key.name, code=error.code)
         fields = contested_fields(key.kind, wanted, live, least)
         # Corrected meanwhile: what was found before still is what happened.

@@ -1,4 +1,4 @@
-"""Looking at the pods of roll-outs that do not get on: when, how often, and what is asked of the server.
+"""Diagnosis of roll-outs that make no progress: when, how often, and with which requests.
 
 Pods are not watched: on a large cluster they would be most of what the operator knows. They are listed, for
 one Deployment at a time, once its counts have not changed for a while, and then ever more rarely.
@@ -24,19 +24,19 @@ from model_operator.kube.resources import POD_EVENTS, PODS, REPLICA_SETS, Resour
 
 log = structlog.get_logger(__name__)
 
-PATIENCE_SECONDS = 5.0
+GRACE_SECONDS = 5.0
 """Time without progress after which pods are looked at."""
 _FIRST_PAUSE_SECONDS = 2.0
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _READ_EVENTS_OF = 5
-"""Pods whose events are read in one look, however many do not say why they are not ready."""
-_TOLD_BY_PODS = frozenset({reason.name for reason in POD_REASONS} | {Reason.ProgressDeadlineExceeded.name})
+"""Maximum number of pods whose Events are read in one reconcile."""
+_FOUND_FROM_PODS = frozenset({reason.name for reason in POD_REASONS} | {Reason.ProgressDeadlineExceeded.name})
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What is known of one Deployment that does not get on."""
+    """The record of one Deployment that makes no progress."""
 
     progress: tuple[Any, ...]
     next_look: float
@@ -46,7 +46,7 @@ class _Watch:
 
 
 class PodDiagnostics:
-    """Finds out why roll-outs do not get on.
+    """Finds out why roll-outs make no progress.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ class PodDiagnostics:
         self._denied: set[ResourceKind] = set()
 
     def forget(self, instance: NamespacedName) -> None:
-        """Forget an instance that is gone."""
+        """Forget a deleted instance."""
         self._watches.pop(instance, None)
 
     async def find(
-        self, instance: NamespacedName, stuck: Sequence[Mapping[str, Any]], told: str
+        self, instance: NamespacedName, stuck: Sequence[Mapping[str, Any]], reported: str
     ) -> tuple[Mapping[str, Diagnosis], float | None]:
         """Return what is known of an instance's Deployments, looking at their pods where it is time to.
 
@@ -77,8 +77,8 @@ class PodDiagnostics:
             Namespace and name of the instance.
         stuck
             Those of its Deployments that are not rolled out and do not say why.
-        told
-            The reason that the instance's status gives now. If pods have told it, perhaps to an operator
+        reported
+            The reason in the instance's status. If it was found from pods, perhaps by an operator
             before us, they are looked at without delay, so that it does not come and go.
 
         Returns
@@ -88,7 +88,7 @@ class PodDiagnostics:
             be none.
         """
         before = self._watches.get(instance, {})
-        watches = {live["metadata"]["uid"]: self._watch(live, before, told) for live in stuck}
+        watches = {live["metadata"]["uid"]: self._watch(live, before, reported) for live in stuck}
         if watches:
             self._watches[instance] = watches
         else:
@@ -103,17 +103,17 @@ class PodDiagnostics:
         now = self._clock()
         return causes, min((watch.next_look - now for watch in watches.values()), default=None)
 
-    def _watch(self, live: Mapping[str, Any], before: Mapping[str, _Watch], told: str) -> _Watch:
+    def _watch(self, live: Mapping[str, Any], before: Mapping[str, _Watch], reported: str) -> _Watch:
         now, progress = self._clock(), _progress(live)
         watch = before.get(live["metadata"]["uid"])
         if watch is None:
-            return _Watch(progress, now if told in _TOLD_BY_PODS else now + PATIENCE_SECONDS)
+            return _Watch(progress, now if reported in _FOUND_FROM_PODS else now + GRACE_SECONDS)
         if watch.progress != progress:
-            # With a cause the question is whether it still holds; without, the wait begins anew.
+            # A known cause is checked again soon; without one the wait starts again.
             watch.progress, watch.pause = progress, _FIRST_PAUSE_SECONDS
-            # A large roll-out gets on many times in a second.
+            # A large roll-out makes progress many times per second.
             soon = max(now, watch.looked_at + _FIRST_PAUSE_SECONDS)
-            watch.next_look = soon if watch.cause is not None else now + PATIENCE_SECONDS
+            watch.next_look = soon if watch.cause is not None else now + GRACE_SECONDS
         return watch
 
     async def _look(self, live: Mapping[str, Any], watch: _Watch) -> None:
@@ -122,7 +122,7 @@ class PodDiagnostics:
         except ForbiddenError:
             cause = None
         except ApiError as error:
-            log.info("pods could not be looked at", deployment=live["metadata"]["name"], code=error.code)
+            log.info("cannot list pods", deployment=live["metadata"]["name"], code=error.code)
             cause = watch.cause
         if cause != watch.cause:
             watch.cause, watch.pause = cause, _FIRST_PAUSE_SECONDS
@@ -140,7 +140,7 @@ class PodDiagnostics:
             for uid in workers.unclear[:_READ_EVENTS_OF]:
                 events[uid] = await self._list(POD_EVENTS, namespace, fields=events_of_pod(uid))
         except ForbiddenError:
-            # What the pods' status tells is told all the same.
+            # The cause in the status of the pods is reported anyway.
             pass
         return workers.cause(events)
 
@@ -151,7 +151,7 @@ class PodDiagnostics:
             if kind not in self._denied:
                 self._denied.add(kind)
                 log.warning(
-                    "causes of failed roll-outs are not told in full",
+                    "failure reasons are incomplete",
                     missing=f"list {kind}",
                     answer=str(error),
                 )
@@ -159,7 +159,7 @@ class PodDiagnostics:
 
 
 def _progress(live: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what changes when a roll-out gets on, or is another one."""
+    """Return values that change when a roll-out makes progress, or is replaced by another."""
     status = live.get("status") or {}
     counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     return (live["metadata"].get("generation"), *(status.get(count, 0) for count in counts))

@@ -1,4 +1,4 @@
-"""Reconciling one ModelInstance: resolve, plan, apply, tell."""
+"""Reconciling one ModelInstance: resolve, plan, apply, report."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class InstanceReconciler:
     record
         Called with the Events of an instance.
     causes
-        What looks for the reasons of roll-outs that do not get on; one of its own by default.
+        The diagnosis of roll-outs that make no progress; a new one by default.
     clock
         Where times of transition come from.
     """
@@ -82,8 +82,7 @@ class InstanceReconciler:
         Returns
         -------
         float or None
-            Longest time in seconds after which it has to be looked at again without being asked;
-            None when a watch event will tell.
+            Longest time in seconds until the instance is requeued; None to wait for a watch event.
 
         Raises
         ------
@@ -131,10 +130,10 @@ class InstanceReconciler:
             self._scheduler.requeue_after(*key, delay)
 
     def _defers_status(self, key: NamespacedName) -> bool:
-        """Leave a status for the next look, once, while other instances wait for their children.
+        """Defer a status to the next reconcile, once, while other instances wait for their children.
 
-        With many at a time, the models come first, and by the next look the roll-out is often complete: that
-        is one write instead of two.
+        With many at a time the children come first, and by the next reconcile the roll-out is often complete:
+        one write instead of two.
         """
         if key in self._deferred or not self._scheduler.requeue_behind_waiting(*key):
             return False
@@ -154,7 +153,7 @@ class InstanceReconciler:
         failures: Mapping[str, Failure],
         contested: Mapping[str, Sequence[ContestedField]],
     ) -> None:
-        """Write the status, if it is not what the object already says."""
+        """Write the status if it changes."""
         self._deferred.discard(key_of(obj))
         metadata = obj["metadata"]
         current = obj.get("status") or {}
@@ -183,9 +182,9 @@ class InstanceReconciler:
             )
         except NotFoundError as error:
             if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
-                # Within a gap of the watch: children would be made for it, and collected, again and again.
+                # Deleted within a gap of the watch: its children would be created and collected in a loop.
                 self._scheduler.update_template_counts(bound_template(current))
-                # That has been the only word of its deletion; its children are to be looked at, too.
+                # No watch event reported its deletion, so its children need a reconcile, too.
                 self._scheduler.requeue_after(*key_of(obj), 0)
             raise
         self._state.instances.put(patched)
@@ -195,10 +194,10 @@ class InstanceReconciler:
                 self._scheduler.update_template_counts(uid)
 
     async def _with_causes(self, obj: Object, observation: Observation) -> Observation:
-        """Add why roll-outs do not get on, and see to the next look at them."""
+        """Add why roll-outs make no progress, and requeue the instance for the next diagnosis."""
         stuck = [observation.deployments[name] for name in needs_diagnosis(observation)]
-        told = ready_reason(observation.current)
-        causes, delay = await self._causes.find(key_of(obj), stuck, told)
+        reported = ready_reason(observation.current)
+        causes, delay = await self._causes.find(key_of(obj), stuck, reported)
         if delay is not None:
             self._scheduler.requeue_after(*key_of(obj), delay)
         return replace(observation, causes=causes) if causes else observation

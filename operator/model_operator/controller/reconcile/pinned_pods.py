@@ -1,4 +1,4 @@
-"""Keeping pods as they were applied while neither the instance nor its template has changed."""
+"""Pinning the applied pod templates while neither the instance nor its template changes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = structlog.get_logger(__name__)
 
 
 class PodTemplatePinner:
-    """Puts the pods that were applied in place of those that a changed operator renders.
+    """Replaces the pod templates that a changed operator renders by those that were applied.
 
     Parameters
     ----------
     client, state
-        Requests and caches. The caches have no ``managedFields``: a Deployment is read once for each revision
-        that is kept.
+        Requests and caches. The caches have no ``managedFields``: a Deployment is read once for each pinned
+        revision.
     """
 
     def __init__(self, client: ApiClient, state: ClusterState) -> None:
@@ -37,34 +37,34 @@ class PodTemplatePinner:
         self._kept: dict[NamespacedName, dict[tuple[str, str], dict[str, Any]]] = {}
 
     def forget(self, instance: NamespacedName) -> None:
-        """Forget an instance that is gone."""
+        """Forget a deleted instance."""
         self._kept.pop(instance, None)
 
     async def keep(self, instance: ModelInstance, status: Mapping[str, Any], plan: Plan) -> Plan:
-        """Return the plan with the pods that are to stay.
+        """Return the plan with the pinned pod templates.
 
         Parameters
         ----------
         instance, status
             The instance, and its status as the API server has it.
         plan
-            What was decided for it.
+            Its plan.
 
         Raises
         ------
         ApiError
-            When a Deployment cannot be read: rather nothing is applied than pods that nobody asked for.
+            When a Deployment cannot be read: then nothing is applied, rather than unwanted pods.
         """
         if plan.rendering is None or plan.template is None:
             return plan
         key = (instance.metadata.namespace, instance.metadata.name)
-        # What is not wanted this time will not be wanted again.
+        # Pins that are not needed in this reconcile are dropped.
         before = self._kept.get(key, {})
         kept: dict[tuple[str, str], dict[str, Any]] = {}
         deployments = []
         for rendered in plan.rendering.deployments:
-            told = recorded_revision(status, instance, plan.template, rendered.name)
-            found = await self._find(rendered, told, before)
+            recorded = recorded_revision(status, instance, plan.template, rendered.name)
+            found = await self._find(rendered, recorded, before)
             if found is None:
                 deployments.append(rendered)
             else:
@@ -80,24 +80,24 @@ class PodTemplatePinner:
     async def _find(
         self,
         rendered: RenderedDeployment,
-        told: str | None,
+        recorded: str | None,
         before: Mapping[tuple[str, str], dict[str, Any]],
     ) -> tuple[tuple[str, str], dict[str, Any]] | None:
-        """Return the pods that are to stay, and of which Deployment and revision they are; None for none."""
-        if told is None or told == rendered.revision:
+        """Return the pinned pod template with the uid of its Deployment and its revision; None for none."""
+        if recorded is None or recorded == rendered.revision:
             return None
         namespace = rendered.deployment["metadata"]["namespace"]
         known = self._state.children[DEPLOYMENTS.kind].get(namespace, rendered.name)
         if known is None:
             return None
-        identity = (known["metadata"]["uid"], told)
+        identity = (known["metadata"]["uid"], recorded)
         if identity in before:
             return identity, before[identity]
-        pods = await self._read(namespace, rendered.name, told)
+        pods = await self._read(namespace, rendered.name, recorded)
         if pods is None:
-            log.info("pods are rendered anew: somebody has changed them", child=rendered.name)
+            log.info("pod template is not pinned: it was changed", child=rendered.name)
             return None
-        log.info("pods are kept as they were rendered before", child=rendered.name, revision=told)
+        log.info("pod template is pinned", child=rendered.name, revision=recorded)
         return identity, pods
 
     async def _read(self, namespace: str, name: str, revision: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Letting go of a Deployment's number of workers, for the autoscaler to take over."""
+"""The handover of a Deployment's number of workers to the autoscaler."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from model_operator.kube.errors import ConflictError
 from model_operator.kube.resources import DEPLOYMENTS
 
 _ATTEMPTS = 5
-"""The Deployment controller writes its status often, and then there is another version to be read."""
+"""The Deployment controller writes the status often, which changes the resource version."""
 
 
 async def hand_over(client: ApiClient, metadata: Mapping[str, Any], min_workers: int) -> None:
-    """See to it that ``replicas`` can be left out of what is applied next, and changes by that not at all.
+    """Make sure that the next apply can leave ``replicas`` out without changing it.
 
     Parameters
     ----------
     client
-        Requests. The Deployment is read anew: caches keep no field owners, and may be behind the autoscaler.
+        Requests. The Deployment is read from the API server: the cache has no field owners and may be stale.
     metadata
         Of the Deployment, with ``uid``.
-    least
-        Workers that it is to have in any case.
+    min_workers
+        Minimum number of workers.
 
     Raises
     ------
     ApiError
-        When that is refused; a ConflictError when the Deployment is another one or never stands still.
+        When the write is rejected; a ConflictError when the Deployment was recreated or keeps changing.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         live = await client.get(DEPLOYMENTS, metadata["namespace"], metadata["name"])

@@ -32,14 +32,14 @@ from model_operator.settings import TemplateDryRun
 log = structlog.get_logger(__name__)
 
 _FRESH_SECONDS = 5.0
-"""How long an outcome holds that the rest of the cluster may change; the work queue's backoff adds to it."""
+"""How long a result holds that depends on the cluster; the work queue's backoff adds to it."""
 _NOWHERE = DryRunResult(
     skipped=SkipReason.NO_NAMESPACE, detail="the operator does not know its own namespace"
 )
 
 
 class TemplateDryRunner:
-    """Tries templates, and remembers what that told.
+    """Checks templates by dry run and caches the results.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ class TemplateDryRunner:
     settings
         The cluster's conventions for rendering.
     namespace
-        Where cluster templates are tried: the operator's own; None when that is unknown.
+        The namespace of dry runs of cluster templates: the operator's own; None when that is unknown.
     extent
-        What is tried.
+        The extent of dry runs.
     clock
         Seconds from any start, never going back.
     """
@@ -70,10 +70,10 @@ class TemplateDryRunner:
         self._namespace = namespace
         self._extent = extent
         self._clock = clock
-        self._has_told_of_pods = False
+        self._has_logged_missing_permission = False
 
     async def outcome(self, template: CompiledTemplate) -> DryRunResult:
-        """Return what trying the template told; asks the server only when that is not known (any more).
+        """Return the result of the dry run of a template, from the cache while it holds.
 
         Raises
         ------
@@ -103,11 +103,11 @@ class TemplateDryRunner:
             return deployment
         answered = deployment
         try:
-            # Never judged as a change of somebody's object of the name.
+            # Never as an update of an existing object of that name.
             answered = await self._client.apply_new(DEPLOYMENTS, deployment, dry_run=True)
         except ApiError as error:
             result = self._judge(error, "Deployment", kind)
-            # Where nothing is held against the template, a full quota for one, the Pod is still to be judged.
+            # If the template is not the cause, as with a full quota, the Pod is checked as well.
             if result != DryRunResult():
                 return result
         return await self._try_pod(answered, kind)
@@ -118,9 +118,9 @@ class TemplateDryRunner:
         try:
             await self._client.create(PODS, dry_run_pod(deployment), dry_run=True)
         except ApiError as error:
-            if is_permission_missing(error.code, error.status) and not self._has_told_of_pods:
-                log.info("templates are tried without their pods", missing="create pods", answer=str(error))
-                self._has_told_of_pods = True
+            if is_permission_missing(error.code, error.status) and not self._has_logged_missing_permission:
+                log.info("dry runs skip the pods of templates", missing="create pods", answer=str(error))
+                self._has_logged_missing_permission = True
             return self._judge(error, "Pod", kind)
         return DryRunResult()
 
@@ -131,7 +131,7 @@ class TemplateDryRunner:
 
 
 def home_namespace(configured: str | None) -> str | None:
-    """Return where cluster templates are tried: the operator's namespace, None when it has none.
+    """Return the namespace of dry runs of cluster templates, the operator's; None when it is unknown.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Reconciling one template: telling whether it is valid, and how far its instances are."""
+"""Reconciling one template: its validity and the progress of its instances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 
 _TRIAL_LIMIT = 300.0
-"""Longest time in seconds until a template is tried again after an outcome that may change by itself."""
+"""Longest time in seconds until the next dry run after a result that depends on the cluster."""
 _KINDS = {kind.kind: kind for kind in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)}
 
 
@@ -27,9 +27,9 @@ class TemplateReconciler:
     client, state
         Requests and caches.
     trials
-        What tries templates on the API server.
+        The dry runs of templates.
     record
-        Called with what has happened to a template.
+        Called with the Events of a template.
     clock
         Where times of transition come from.
     """
@@ -49,18 +49,17 @@ class TemplateReconciler:
         self._clock = clock
 
     async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> float | None:
-        """Write a template's status, if it is not what the object already says.
+        """Write a template's status if it changes.
 
         Returns
         -------
         float or None
-            Longest time in seconds after which it has to be looked at again without being asked;
-            None when a watch event will tell.
+            Longest time in seconds until the template is requeued; None to wait for a watch event.
 
         Raises
         ------
         ApiError
-            When the template could not be tried or the status not be written.
+            When the dry run or the write of the status failed.
         """
         cache = self._state.templates[kind]
         obj = cache.get(namespace, name)
@@ -70,7 +69,7 @@ class TemplateReconciler:
         result = await self._dry_runs.outcome(template)
         obj = cache.get(namespace, name)
         if obj is None or self._state.compiled(obj) is not template:
-            return None  # It has changed meanwhile, and so is about to be looked at again.
+            return None  # It changed meanwhile, and its watch event has requeued it.
         current = obj.get("status") or {}
         wanted = template_status(
             template, current, self._state.count_instances(obj), rfc3339(self._clock()), result

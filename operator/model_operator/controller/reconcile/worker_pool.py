@@ -1,4 +1,4 @@
-"""The workers: take a key, reconcile it, and decide when to look again."""
+"""The worker pool: take a key, reconcile it, and requeue it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEFECT_LIMIT = 300.0
 
 
 class _Outcome(NamedTuple):
-    """How a look has ended, and the longest time until the next; None when a watch event will tell."""
+    """The result of a reconcile, and the longest time until the next; None to wait for a watch event."""
 
     result: Result
     limit: float | None
@@ -45,11 +45,11 @@ class WorkerPool:
     Parameters
     ----------
     queue
-        Where keys come from.
+        The work queue.
     instances, templates
-        What reconciles them.
+        The reconcilers.
     metrics
-        Where it is counted how that ends.
+        The metrics of the results.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class WorkerPool:
                 limit = await self._templates.reconcile(TemplateKind(key.kind), key.namespace, key.name)
             return _Outcome(Result.DONE if limit is None else Result.RETRY, limit)
         except NotFoundError:
-            # Deleted meanwhile, or about to be: its watch event has told or will tell.
+            # Deleted meanwhile; its watch event follows.
             return _Outcome(Result.GONE, None)
         except ConflictError:
-            # The cache was behind; by the next look it has the newer version.
+            # The cache was stale; the next reconcile has the newer version.
             return _Outcome(Result.CONFLICT, _CONFLICT_LIMIT)
         except ApiUnavailableError as error:
             log.warning("API server unavailable", code=error.code)
@@ -114,12 +114,12 @@ class WorkerPool:
         except ApiRefusedError as error:
             if is_namespace_terminating(error.code, error.status):
                 return _Outcome(Result.GONE, None)
-            # Without the server's words, which may quote what a user gave.
+            # Without the server's message, which may quote a user's input.
             log.error("status refused", code=error.code)  # noqa: TRY400 -- no defect of ours
             return _Outcome(Result.REFUSED, _REFUSED_LIMIT)
         except LeadershipLostError:
             raise
         except Exception:
-            # One object must never stop the work on all others; it is looked at again, ever more rarely.
+            # One object must never stop the work on all others; it is requeued with backoff.
             log.exception("reconciliation failed")
             return _Outcome(Result.DEFECT, _DEFECT_LIMIT)

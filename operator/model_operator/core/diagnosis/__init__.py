@@ -1,1 +1,1 @@
-"""Why workers do not get ready: from pods, and their events where the status does not tell, to one cause."""
+"""Why workers are not ready: one cause from pods, and from their Events where the status is not enough."""

@@ -1,4 +1,4 @@
-"""Kubernetes' own words about a pod, without what differs from pod to pod and from look to look."""
+"""Messages of Kubernetes about a pod, without the parts that differ between pods or change over time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 _MAX_LENGTH = 400
 _REMOVED = re.compile(
     r"""
-    \s*\(pod:\ "[^"]*",\ container:\ [^)]*\)   # whom the message is about
+    \s*\(pod:\ "[^"]*",\ container:\ [^)]*\)   # the pod of the message
     | rpc\ error:\ code\ =\ \w+\ desc\ =\      # of the runtime's protocol
     | ^\(combined\ from\ similar\ events\):\   # of the event recorder
     | :\ unknown$                              # the kind of error that containerd adds
@@ -30,7 +30,7 @@ _SPACES = re.compile(r"\s+")
 
 
 def normalized_message(text: str, pod: Mapping[str, Any]) -> str:
-    """Return a message as it is the same for every pod of a Deployment and at every look.
+    """Return a message without the parts that differ between pods of a Deployment or change over time.
 
     Parameters
     ----------

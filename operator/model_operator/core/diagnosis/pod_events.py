@@ -52,5 +52,5 @@ def with_reason(events: Iterable[Event], *reasons: str) -> list[Event]:
 
 
 def recent(events: Sequence[Event]) -> Sequence[Event]:
-    """Return, of events in order, those about as new as the newest: what was mended meanwhile is not told."""
+    """Return, of events in order, those about as new as the newest: older problems may be fixed."""
     return [event for event in events if last_seen(event) >= last_seen(events[-1]) - _RECENT]

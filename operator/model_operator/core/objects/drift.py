@@ -34,7 +34,7 @@ ATOMIC_MAPS = frozenset(
         "configMapKeyRef",
     }
 )
-"""Server-side apply owns these as a whole: a key that somebody adds is a change of what is ours."""
+"""Server-side apply owns these as a whole: a key added by another manager changes our field."""
 LIST_KEYS = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -100,7 +100,7 @@ def with_applied_hash(obj: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def applicable_deployment(deployment: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return what :func:`applicable` and :func:`pod_revision` do, for the price of the former."""
+    """Return what :func:`with_applied_hash` and :func:`pod_revision` do, for the price of the former."""
     original_spelling: _Spelled = []
     copied = _canonical(deployment, original_spelling)
     digest, revision = _digest(copied), _digest(copied["spec"]["template"])
@@ -108,12 +108,12 @@ def applicable_deployment(deployment: Mapping[str, Any]) -> tuple[dict[str, Any]
 
 
 def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Tell whether a live child is what :func:`applicable` returned, so that no write is needed.
+    """Return whether a live child is what :func:`with_applied_hash` returned, so that no write is needed.
 
     Parameters
     ----------
     wanted
-        The result of :func:`applicable`.
+        The result of :func:`with_applied_hash`.
     live
         The child as the API server has it. Fields that others added do not count as drift.
     """
@@ -121,7 +121,7 @@ def is_applied(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 
 def hash_matches(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Tell whether this is what a live child was last applied as, whatever others changed since.
+    """Return whether a live child was last applied as this, whatever other managers changed since.
 
     A cluster's admission plugins may change what is applied, an image's registry for example: then
     it never is live to the letter, and yet its roll-out is that of the wanted object.
@@ -136,7 +136,7 @@ def hash_matches(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
 
 
 def pod_revision(deployment: Mapping[str, Any]) -> str:
-    """Return a hash of a rendered Deployment's pod template: it tells revisions apart."""
+    """Return a hash of a rendered Deployment's pod template, which identifies the revision."""
     return _digest(_canonical(deployment["spec"]["template"], []))
 
 
@@ -206,7 +206,7 @@ def _quantity(value: Any) -> Any:
 
 
 def is_subset(wanted: Any, live: Any, field: str = "") -> bool:
-    """Tell whether all of a wanted value, that of a field of that name, is live, whatever else is."""
+    """Return whether all of a wanted value of that field is live; additions are ignored."""
     if wanted == live:
         return True
     if live is None:

@@ -1,7 +1,7 @@
 """What the operator keeps of an object of ours, and what of it is too much to be read at all.
 
-Whoever may write an object chooses what is in it, and the API server takes 1.5 MiB of it, nested 10,000
-levels deep. So a specification has bounds as a whole, beside those of its single fields. They hold at
+A user who may write an object chooses its content, and the API server accepts 1.5 MiB, nested 10,000 levels
+deep. So a specification has bounds as a whole, beside those of its single fields. They hold at
 admission; what comes past that is reported in the object's status, and is not kept. Neither is what the
 operator never reads: informational fields, labels, finalizers, other programs' annotations.
 """
@@ -198,7 +198,7 @@ def _kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_sound(status: Any) -> bool:
-    """Tell whether a status has the shape that its readers rely on; no other can come from the operator."""
+    """Return whether a status has the shape that its readers rely on; no other can come from the operator."""
     if not isinstance(status, Mapping):
         return False
     template = status.get("template") or {}

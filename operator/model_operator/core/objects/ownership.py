@@ -1,7 +1,7 @@
-"""Whose a child is: ours, an orphan to adopt, an earlier namesake's, or somebody else's.
+"""The ownership of a child: ours, an orphan to adopt, a deleted instance's of the same name, or foreign.
 
 An owner counts only in the namespace of what it owns, and with its API group and kind: :class:`OwnerKey` is
-the one key by which owners and what they own are compared. A uid alone proves nothing, as anybody may write
+the one key by which owners and what they own are compared. A uid alone proves nothing, as any user may write
 one into the owner references of an object elsewhere.
 
 An object is overwritten (forced) only when it is ours or an orphan with our labels; a user's
@@ -82,8 +82,8 @@ class Ownership(Enum):
     OURS = "ours"
     ORPHAN = "orphan"
     """Has our labels and no controller: left by a deletion that orphaned it; to be adopted."""
-    TERMINATING = "leaving"
-    """On its way out, or controlled by an earlier instance of the same name: wait for it to go."""
+    TERMINATING = "terminating"
+    """Being deleted, or controlled by a deleted instance of the same name: wait for its deletion."""
     FOREIGN = "foreign"
 
 
@@ -104,11 +104,11 @@ def classify(live: Mapping[str, Any], *, namespace: str, name: str, uid: str) ->
     labelled = labels.get(MANAGED_BY) == MANAGER and labels.get(INSTANCE_LABEL) == name
     controller = controller_of(live)
     ours = controller_key(live) == instance_key(namespace, uid)
-    namesake = controller is not None and is_instance(controller) and controller.get("name") == name
+    earlier = controller is not None and is_instance(controller) and controller.get("name") == name
     adoptable = controller is None and labelled and _has_selector(live, name)
-    if not (ours or namesake or adoptable):
+    if not (ours or earlier or adoptable):
         return Ownership.FOREIGN
-    if metadata.get("deletionTimestamp") or (namesake and not ours):
+    if metadata.get("deletionTimestamp") or (earlier and not ours):
         return Ownership.TERMINATING
     return Ownership.OURS if ours else Ownership.ORPHAN
 
@@ -120,13 +120,13 @@ def controller_of(live: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def is_instance(reference: Mapping[str, Any]) -> bool:
-    """Tell whether an owner reference is to a ModelInstance, of whichever version."""
+    """Return whether an owner reference is to a ModelInstance, of whichever version."""
     group = group_of(str(reference.get("apiVersion", "")))
     return (group, reference.get("kind")) == (GROUP, INSTANCE_KIND)
 
 
 def _has_selector(live: Mapping[str, Any], instance: str) -> bool:
-    """Tell whether a Deployment selects the pods that ours would: its selector can never be changed."""
+    """Return whether a Deployment selects the pods that ours would: its selector can never be changed."""
     if live.get("kind") != "Deployment":
         return True
     wanted = {INSTANCE_LABEL: instance, DEPLOYMENT_LABEL: live.get("metadata", {}).get("name")}

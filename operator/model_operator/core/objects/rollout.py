@@ -100,7 +100,7 @@ def _assess(
     if failure.get("status") == "True" and counts["updated"] < counts["wanted"]:
         # Without the pod's random suffix: the message must not change with every attempt.
         return RolloutState.REJECTED, _POD_SUFFIX.sub('"', failure.get("message", "")), False
-    # After a rollback under Recreate the reason is a leftover of the other revision, so it is not enough.
+    # After a rollback under Recreate the reason is still that of the other revision, so it is not enough.
     if has_only_new and counts["available"] >= counts["updated"] >= counts["wanted"]:
         return RolloutState.COMPLETE, "", True
     if progressing.get("reason") == _OVERDUE:

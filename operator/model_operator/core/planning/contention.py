@@ -1,10 +1,10 @@
-"""How often a child is corrected that somebody keeps changing: at once, then ever more rarely.
+"""How often a contested child is corrected: at once, then with growing pauses.
 
-What an operator wants and somebody else undoes at once would otherwise be written without end, many times in
-a second. So the first drift of a child is corrected at once, as a user's slip is, and each further one of the
-same wanted object only after a pause since the correction before: one second, then twice as long each time,
-up to five minutes. A change of the wanted object is no correction, and never waits. After ten minutes without
-a correction the child counts as left in peace.
+Two managers that undo each other's writes would otherwise write without end, many times per second. So the
+first drift of a child is corrected at once, as a user's slip is. Each further drift of the same desired
+object is corrected only after a pause since the last correction: one second, then twice as long each time,
+up to five minutes. A change of the desired object is no correction, and never waits. After ten minutes
+without a correction the child is no longer contested.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ LONGEST_PAUSE_SECONDS = 300.0
 PEACE_SECONDS = 600.0
 """Time without a correction after which the next drift is a first one again: beyond the longest pause."""
 SETTLED_SECONDS = 10.0
-"""Time that a contested child has to stay as wanted until it counts as no longer contested."""
+"""Time without drift after which a contested child is no longer contested."""
 _CONTESTED_CORRECTIONS = 3
 """Corrections in a row from which on a child is contested, even where none of them had to wait."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contention:
-    """What was written of one child lately.
+    """The recent writes of one child.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ def held(known: Contention) -> Contention:
 def contested_for(known: Contention | None, wanted: str, now: float) -> float:
     """Return the seconds for which a child that is as wanted still counts as contested; 0 when it does not.
 
-    Who fights mostly does so at once: without this time the status would change with each round.
+    Another manager usually changes it back at once: without this time the status would flap.
     """
     if known is None or known.wanted != wanted:
         return 0.0
@@ -102,5 +102,5 @@ def contested_for(known: Contention | None, wanted: str, now: float) -> float:
 
 
 def is_peaceful(known: Contention, now: float) -> bool:
-    """Tell whether the last correction is so long ago that it no longer counts."""
+    """Return whether the last correction is so long ago that it no longer counts."""
     return now - known.written_at >= PEACE_SECONDS

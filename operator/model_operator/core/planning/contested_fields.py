@@ -1,4 +1,4 @@
-"""What of a live child is not as it was applied: which fields, and which field manager wrote them."""
+"""The fields of a live child that differ from what was applied, and the managers that wrote them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Step = str | tuple[str, Object]
 
 @dataclass(frozen=True, slots=True, order=True)
 class ContestedField:
-    """A field that somebody else keeps changing.
+    """A field that another field manager keeps changing.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ContestedField:
         Kind of the child.
     field
         Its path, such as ``spec.template.spec.containers[name="model"].image``; empty for the whole object,
-        which somebody deletes.
+        which is deleted again and again.
     manager
         The field manager that wrote it, with the subresource by which it did, if any; empty when
         ``metadata.managedFields`` names none, as of a field that was removed, or that admission rewrites.
@@ -104,14 +104,14 @@ def differences(wanted: Any, live: Any, field: str = "", path: tuple[Step, ...] 
 
 
 def fingerprint(wanted: Object, live: Object, least: int) -> str:
-    """Return what tells one drift from another; empty when there is none.
+    """Return a hash that identifies a drift; empty when there is none.
 
     Parameters
     ----------
     wanted, live
         As for :func:`differences`.
     least
-        Workers that a Deployment has to have where somebody else chooses their number.
+        Minimum number of workers of a Deployment whose ``replicas`` an autoscaler sets.
     """
     found = [[each.field, each.live] for each in _all_differences(wanted, live, least)]
     return hashlib.sha256(stable_json(found)).hexdigest()[:32] if found else ""
@@ -129,7 +129,7 @@ def contested_fields(
     wanted, least
         As for :func:`fingerprint`.
     live
-        The child as the API server has it, with ``managedFields``; None when it is gone.
+        The child as the API server has it, with ``managedFields``; None when it was deleted.
     """
     if live is None:
         return (ContestedField(kind, "", ""),)
@@ -139,11 +139,11 @@ def contested_fields(
 
 
 def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> tuple[ContestedField, ...]:
-    """Return the fields that admission has rewritten as we applied a child, and that are no business of its.
+    """Return the fields of an applied child that admission has rewritten and should not.
 
-    What a policy makes of metadata and of pods is the cluster's custom: images from a mirror, sidecars,
-    defaults of resources. Any other field, such as the number of workers or the port of a Service, is what
-    the instance asks for, and something else is there then.
+    A policy may change metadata and pods: images from a mirror, sidecars, default resources. Any other field,
+    such as the number of workers or the port of a Service, is specified by the instance, so a change of it
+    is reported.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> t
 
 
 def _all_differences(wanted: Object, live: Object, least: int) -> list[Difference]:
-    """Return the differences, and too few workers where their number is somebody else's to choose."""
+    """Return the differences, and ``replicas`` where an autoscaler's Deployment has too few workers."""
     found = list(differences(wanted, live))
     if not has_min_workers(wanted, live, least):
         found.append(Difference(("spec", "replicas"), live["spec"].get("replicas")))
@@ -193,7 +193,7 @@ def _named(entry: Object) -> str:
 
 
 def _owns(fields: Object, path: Sequence[Step]) -> bool:
-    """Tell whether ``fieldsV1`` names a field, an atomic one around it, or one within it."""
+    """Return whether ``fieldsV1`` names a field, an atomic one around it, or one within it."""
     if not fields:
         return False
     for step in path:

@@ -160,8 +160,8 @@ def interpret(code: int, status: Mapping[str, Any], attempted: str, kind: Templa
 
     Notes
     -----
-    Nothing is held against the template when a quota is full, when we lack the permission to try, when
-    somebody's webhook cannot judge dry runs, or when the namespace does not exist.
+    The template is not rejected when a quota is full, when the operator lacks the permission, when
+    a webhook does not support dry runs, or when the namespace does not exist.
     """
     message = str(status.get("message", ""))
     if code in _TRANSIENT or (code >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_malformed(code, status)):
@@ -181,7 +181,7 @@ def interpret(code: int, status: Mapping[str, Any], attempted: str, kind: Templa
 
 
 def is_permission_missing(code: int, status: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal is about what we may do, not about the object."""
+    """Return whether a rejection is about the operator's permissions, not the object."""
     return code == HTTPStatus.FORBIDDEN and bool(_FORBIDDEN_USER.search(str(status.get("message", ""))))
 
 
@@ -193,7 +193,7 @@ def _conflict(attempted: str) -> DryRunResult:
 
 
 def _is_passing(code: int, status: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal is about the moment, or about dry runs, not about the object."""
+    """Return whether a rejection is temporary or about dry runs, not about the object."""
     message = str(status.get("message", ""))
     return is_quota(code, status) or _UNKNOWN_QUOTA in message or _NO_DRY_RUN in message
 

@@ -1,4 +1,4 @@
-"""Pods that stay as they are when the operator renders differently than before: after an upgrade, for one.
+"""Pinned pod templates: pods do not change when only the operator renders differently, as after an upgrade.
 
 A rendering follows from the generation of the instance, the generation of its template, and the operator: its
 version and its settings. The status says for which two generations it was written, and with which pods
@@ -6,8 +6,8 @@ version and its settings. The status says for which two generations it was writt
 operator has changed. Then the pod template that was applied is pinned: it replaces the rendered one until the
 instance or its template changes.
 
-What was applied need not be stored anywhere: the API server keeps for every field who has applied it, and the
-revision proves that what is read back is what was applied, neither changed nor taken over by anybody.
+The applied pod template need not be stored: the API server keeps the manager of every field, and the revision
+proves that the fields read back are the applied ones, and that no other manager has changed them.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def recorded_revision(
     status
         The status of the instance as the API server has it.
     instance, template
-        What is to be rendered.
+        The instance and its template.
     name
         The Deployment's name.
     """
     bound, metadata = status.get("template") or {}, template.resource.metadata
-    told = (status.get("observedGeneration"), bound.get("uid"), bound.get("generation"))
-    if told != (instance.metadata.generation, metadata.uid, metadata.generation):
+    recorded = (status.get("observedGeneration"), bound.get("uid"), bound.get("generation"))
+    if recorded != (instance.metadata.generation, metadata.uid, metadata.generation):
         return None
     entries = status.get("deployments") or []
     return next((entry.get("pod_revision") for entry in entries if entry.get("name") == name), None)

@@ -1,4 +1,4 @@
-"""What is to run for an instance, or why nothing may change: the decision before any write."""
+"""The desired children of an instance, or why nothing may change: the decision before any write."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Plan:
     template
         The template that was judged against, None without one.
     rendering
-        The children that are to exist. None leaves everything as it is: what serves is never torn
-        down because a template or a parameter is wrong.
+        The desired children. None leaves all children unchanged: running workers are never deleted
+        because a template or a parameter is wrong.
     problem
         Why there is no rendering.
     violations
@@ -39,7 +39,7 @@ class Plan:
 
 
 def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settings: RenderSettings) -> Plan:
-    """Decide what is to run for an instance.
+    """Return the desired children of an instance.
 
     Parameters
     ----------

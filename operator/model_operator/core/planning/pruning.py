@@ -1,4 +1,4 @@
-"""Which children have had their day: what is no longer wanted goes once its replacement serves."""
+"""Which children can be pruned: those no longer desired, once their replacement is ready."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def _may_follow(old: Mapping[str, Any], replacement: Mapping[str, Any] | None, h
     if replacement is None:
         return False
     created = replacement["metadata"].get("creationTimestamp", "")
-    # Neighbours are created together, within the second that is all a timestamp tells.
+    # Children are created together, within the one-second resolution of a timestamp.
     if created <= old["metadata"].get("creationTimestamp", ""):
         return True
     return not has_failed and assess_rollout(replacement).state is RolloutState.COMPLETE
 
 
 def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
-    """Tell whether a live Deployment runs what is wanted; if that was refused, it may be complete without."""
+    """Return whether a live Deployment has rolled out the desired state, which a failed apply prevents."""
     return (
         live is not None
         and hash_matches(with_applied_hash(wanted), live)
@@ -80,6 +80,6 @@ def _is_rolled_out(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) ->
 
 
 def _key(child: Mapping[str, Any], kind: str | None = None) -> _Key:
-    """Return what a child is known by; with a kind, that of its namesake of that kind."""
+    """Return the key of a child; with a kind, that of the child of that kind and the same name."""
     metadata = child["metadata"]
     return _Key(metadata.get("namespace", ""), kind or child["kind"], metadata["name"])

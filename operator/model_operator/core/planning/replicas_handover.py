@@ -24,20 +24,20 @@ def with_replicas(deployment: Object, count: int) -> dict[str, Any]:
 
 
 def without_replicas(deployment: Object) -> dict[str, Any]:
-    """Return a rendered Deployment that leaves the number of workers to somebody else."""
+    """Return a rendered Deployment without ``replicas``, which the autoscaler sets."""
     spec = {key: value for key, value in deployment["spec"].items() if key != "replicas"}
     return {**deployment, "spec": spec}
 
 
 def leaves_replicas(child: Object) -> bool:
-    """Tell whether a rendered child is a Deployment whose number of workers is somebody else's to choose."""
+    """Return whether a rendered child is a Deployment without ``replicas``, which the autoscaler sets."""
     return bool(child["kind"] == "Deployment" and "replicas" not in child["spec"])
 
 
 def has_min_workers(wanted: Object, live: Object, min_workers: int) -> bool:
-    """Tell whether a live child has at least the workers that it is to have without load.
+    """Return whether a live child has at least its number of workers without load.
 
-    An autoscaler sees to that itself, but not from zero, where it takes itself for switched off.
+    An autoscaler ensures that itself, but not from zero, where it is disabled.
 
     Parameters
     ----------
@@ -45,24 +45,24 @@ def has_min_workers(wanted: Object, live: Object, min_workers: int) -> bool:
         The rendered child; only one that `leaves_replicas` can have too few, for others that is drift.
     live
         The child as the API server has it.
-    least
+    min_workers
         Workers without load.
     """
     return not leaves_replicas(wanted) or bool(live["spec"].get("replicas", 1) >= min_workers)
 
 
 def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:
-    """Return what `REPLICAS_MANAGER` is to apply before we leave ``replicas`` out; None if that is no change.
+    """Return the object that `REPLICAS_MANAGER` applies before ``replicas`` is left out; None if not needed.
 
     Parameters
     ----------
     live
-        The Deployment as the API server has it at this moment, with ``managedFields``. It is to be applied to
-        this very version: forced onto a later one, it might undo what the autoscaler has just done.
+        The Deployment as the API server has it at this moment, with ``managedFields``. It must be applied to
+        this version: forced onto a later one, it might undo a change by the autoscaler.
     uid
-        The Deployment that is meant; the server refuses if it is another one by now.
-    least
-        Workers without load. What runs is never lowered here, that is up to the autoscaler.
+        The Deployment; the server rejects the write if it was recreated.
+    min_workers
+        Workers without load. The number is never lowered here; the autoscaler does that.
     """
     count = live["spec"].get("replicas", 1)
     if count >= min_workers and not _is_ours(live):
@@ -77,7 +77,7 @@ def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:
 
 
 def _is_ours(live: Object) -> bool:
-    """Tell whether the operator's own apply set the number, so that leaving it out would reset it."""
+    """Return whether the operator's own apply set the number, so that an apply without it would reset it."""
     return any(
         entry.get("manager") == MANAGER
         and entry.get("operation") == "Apply"

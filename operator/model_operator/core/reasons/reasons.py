@@ -18,7 +18,7 @@ class Advice(NamedTuple):
     Attributes
     ----------
     actor
-        Who; None when nobody has to.
+        Who; None when no action is needed.
     next_step
         What to do, the end of a condition's message. Without an actor: what to do if the state lasts, or
         empty; the message leaves it out.
@@ -29,7 +29,7 @@ class Advice(NamedTuple):
 
     @property
     def action(self) -> str:
-        """The end of a condition's message, ``Action (user): ...``; empty when nobody has to act."""
+        """The end of a condition's message, ``Action (user): ...``; empty when no action is needed."""
         return f"Action ({self.actor}): {self.next_step}" if self.actor else ""
 
     def sentence(self, detail: str) -> str:
@@ -264,6 +264,6 @@ def troubleshooting_table() -> str:
     for reason in PRECEDENCE:
         info = reason.value
         if not info.ready:
-            cells = (f"`{reason.name}`", info.meaning, info.actor or "nobody", info.next_step)
+            cells = (f"`{reason.name}`", info.meaning, info.actor or "", info.next_step)
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -105,7 +105,7 @@ def is_object_missing(status: Mapping[str, Any], name: str) -> bool:
 
 
 def is_namespace_terminating(code: int, status: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal says that the namespace is going away, so that nothing is left to do."""
+    """Return whether a write was rejected because the namespace is terminating."""
     causes = (status.get("details") or {}).get("causes") or []
     return code == HTTPStatus.FORBIDDEN and any(
         cause.get("reason") == "NamespaceTerminating" for cause in causes

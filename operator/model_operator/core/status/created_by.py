@@ -19,7 +19,7 @@ def created_by(annotations: Mapping[str, str], reported: Mapping[str, Any]) -> d
     Parameters
     ----------
     annotations
-        ``metadata.annotations`` of the instance. Where no webhook keeps them, anybody may write
+        ``metadata.annotations`` of the instance. Where no webhook protects them, any user may write
         anything there; a type that the API does not know is left out.
     reported
         The status so far. The creator that it names stays, both fields of it, whatever the annotations say

@@ -1,7 +1,7 @@
-"""What is told by Events: one for each real change, from two statuses or from what was done to a child.
+"""Events: one for each change of state, from two statuses or from an action on a child.
 
-An Event tells what has happened; what is the case stands in the status. So a status that says the same as
-before in other words, such as the progress of a roll-out, makes none.
+An Event reports a change; the status has the state. So a status with the same reason and another message,
+such as the progress of a roll-out, makes none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_NOTE = 1024
 
 
 class EventType(StrEnum):
-    """Whether somebody should look."""
+    """Whether an Event is a warning."""
 
     NORMAL = "Normal"
     WARNING = "Warning"
@@ -31,11 +31,11 @@ class EventType(StrEnum):
 class EventReason(Enum):
     """Reasons of Events that are no reasons of a Ready condition."""
 
-    ChildCreated = "A Deployment, Service or the like was created for the instance."
-    ChildUpdated = "One was changed; the note says because of what."
-    ChildDeleted = "One that is no longer wanted was deleted, after its replacement had been rolled out."
-    NotServing = "The last worker that served is gone, and none was to go."
-    TemplateEdited = "A template was edited; its instances follow it as far as they fit it."
+    ChildCreated = "A child, such as a Deployment or Service, was created for the instance."
+    ChildUpdated = "A child was changed; the note says why."
+    ChildDeleted = "A child that is no longer desired was deleted, after its replacement had been rolled out."
+    NotServing = "The last available worker was lost unexpectedly."
+    TemplateEdited = "A template was edited; its instances are updated if their parameters are still valid."
 
 
 class Verb(StrEnum):
@@ -126,7 +126,7 @@ def instance_events(
     yield from _ready_events(regarding, before, after, "Reconciling", {one.name: one.value for one in Reason})
     ready, available = _condition(after, "Ready"), _condition(after, "Available")
     served = _condition(before, "Available").get("status") == "True"
-    # What is Ready without a worker was asked for, and what is being deleted, too.
+    # An instance that is Ready without a worker, or is being deleted, lost it as specified.
     meant = ready.get("status") == "True" or ready.get("reason") == Reason.Terminating.name
     if served and available.get("status") == "False" and not meant:
         note = _shortened(available.get("message", ""))
@@ -150,7 +150,7 @@ def template_events(
 def child_event(
     regarding: ObjectRef, action: ChildAction, instance: ModelInstance, template: CompiledTemplate | None
 ) -> Event:
-    """Return what is told of something that was done to a child.
+    """Return the Event for an action on a child.
 
     Parameters
     ----------
@@ -172,7 +172,11 @@ def child_event(
             cause = _cause(instance, template)
             reason, step, note = EventReason.ChildUpdated, "Updating", f"Updated {what} {cause}."
         case Verb.PRUNED:
-            reason, step, note = EventReason.ChildDeleted, "Deleting", f"Deleted {what}, no longer wanted."
+            reason, step, note = (
+                EventReason.ChildDeleted,
+                "Deleting",
+                f"Deleted {what}, which is no longer desired.",
+            )
     return Event(regarding, EventType.NORMAL, reason.name, step, note, child)
 
 
@@ -248,7 +252,7 @@ def _ready_events(
 
 
 def _type_of(info: ReasonInfo) -> EventType:
-    """Return the type for a reason: whatever somebody must act on is a warning."""
+    """Return the type for a reason: a warning if an action is needed."""
     return EventType.NORMAL if info.ready or info.actor is None else EventType.WARNING
 
 
@@ -262,9 +266,12 @@ def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
     status, metadata = instance.status, instance.metadata
     causes = []
     if template is not None:
-        resource, told = template.resource, status.template
+        resource, recorded = template.resource, status.template
         of_template = resource.metadata
-        if told is None or (told.uid, told.generation) != (of_template.uid, of_template.generation):
+        if recorded is None or (recorded.uid, recorded.generation) != (
+            of_template.uid,
+            of_template.generation,
+        ):
             causes.append(f"generation {of_template.generation} of {resource.kind} {of_template.name}")
     if status.observedGeneration != metadata.generation:
         causes.append(f"generation {metadata.generation} of the instance")

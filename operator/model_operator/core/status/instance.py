@@ -1,4 +1,4 @@
-"""The status of a ModelInstance: the truth about it, as one pure function of what was observed."""
+"""The status of a ModelInstance, as one pure function of the observed state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_ENTRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that an instance's status is computed from.
+    """The input from which the status of an instance is computed.
 
     Attributes
     ----------
@@ -44,17 +44,17 @@ class Observation:
     current
         Its ``status`` as the API server has it.
     plan
-        What was decided for it; None while it is being deleted.
+        Its plan; None while it is being deleted.
     deployments
         The live Deployments that it controls, by name.
     services
         The names of the live Services that it controls.
     failures
-        What was refused while applying or deleting, by the child's name.
+        The rejected writes, by the child's name.
     causes
-        Why the workers of a Deployment are not ready, by its name, as far as their pods were looked at.
+        The diagnoses of Deployments whose workers are not ready, by name.
     contested
-        The fields of a deployment's children that somebody else keeps changing, by the deployment's name.
+        The fields of a deployment's children that another manager keeps changing, by the deployment's name.
     """
 
     instance: ModelInstance
@@ -69,7 +69,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What is the case for one deployment or for the instance as a whole."""
+    """The judgement on one deployment or on the instance as a whole."""
 
     reason: Reason
     detail: str
@@ -81,7 +81,7 @@ class _Verdict:
 
     @property
     def stalled(self) -> bool:
-        """Whether a human must act: what is transient becomes so when the roll-out's deadline has passed."""
+        """Whether a human must act; a transient reason needs it after the deadline of the roll-out."""
         return self.reason.stalled or self.needs_human
 
     @property
@@ -110,7 +110,7 @@ class _Verdict:
 
 
 def needs_diagnosis(observation: Observation) -> list[str]:
-    """Return the names of the Deployments of which only their pods can tell why they do not get on."""
+    """Return the names of the Deployments whose lack of progress only their pods can explain."""
     rendering = observation.plan.rendering if observation.plan else None
     bare = replace(observation, causes={})
     stuck = []
@@ -180,9 +180,9 @@ def instance_status(observation: Observation, now: str) -> dict[str, Any]:
 def _redacted(
     observation: Observation, rollouts: Mapping[str, Rollout]
 ) -> tuple[Observation, Mapping[str, Rollout]]:
-    """Take the instance's parameters out of what others say, which may quote them."""
-    told = any(rollout.message for rollout in rollouts.values())
-    if not (told or observation.failures or observation.causes or observation.contested):
+    """Redact the instance's parameters in messages of other components, which may quote them."""
+    is_quoting = any(rollout.message for rollout in rollouts.values())
+    if not (is_quoting or observation.failures or observation.causes or observation.contested):
         return observation, rollouts
     plan = observation.plan
     values = Redactor(observation.instance, plan.template if plan else None)
@@ -220,7 +220,7 @@ def _entries(
     known = [entry["name"] for entry in observation.current.get("deployments") or []]
     # Of what could not be deleted the Deployment may be gone already, and the Service be what is left.
     unwanted = (observation.deployments.keys() | observation.failures.keys()) - names
-    # In the order that they were told before, so that the first one, whose URL is the model's, stays it.
+    # In the order of the previous status, so that the first one, whose URL is the model's, stays first.
     for name in sorted(unwanted, key=lambda name: ([*known, name].index(name), name)):
         verdict = _judge_unwanted(observation, name)
         if name in observation.failures:
@@ -236,7 +236,7 @@ def _entry(observation: Observation, name: str, verdict: _Verdict, rollout: Roll
         "replicas": rollout.replicas if rollout else 0,
         "ready_replicas": rollout.ready if rollout else 0,
     }
-    # Only of a Service that is there and ours: somebody else's may have the name.
+    # Only for a live Service of ours: a foreign one may have the name.
     if name in observation.services:
         entry["url"] = service_url(name, observation.instance.metadata.namespace)
     if verdict.detail and verdict.state is not DeploymentState.READY:
@@ -272,7 +272,7 @@ def _judge(rendered: RenderedDeployment, observation: Observation, rollout: Roll
 
 
 def _contest(name: str, fields: Sequence[ContestedField]) -> str:
-    """Return which fields of a deployment's children are contested, and by whom."""
+    """Return which fields of a deployment's children are contested, and by which managers."""
     parts = []
     for each in fields[:_SHOWN]:
         if not each.field:
@@ -309,7 +309,7 @@ def _judge_open(what: str, rollout: Rollout, cause: Diagnosis | None) -> _Verdic
 
 
 def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
-    """Tell whether these very pods were told to be rolled out, so that scaling alone undoes nothing."""
+    """Return whether this pod revision was reported as rolled out, so that scaling does not change Ready."""
     known = observation.current.get("deployments") or []
     before: Mapping[str, Any] = next((entry for entry in known if entry.get("name") == rendered.name), {})
     return before.get("status") == DeploymentState.READY and before.get("pod_revision") == rendered.revision
@@ -321,8 +321,8 @@ def _applied_revision(rendered: RenderedDeployment, observation: Observation) ->
     if live is None or plan is None or plan.template is None:
         return None
     revision = rendered.revision
-    told = recorded_revision(observation.current, observation.instance, plan.template, rendered.name)
-    return revision if told == revision or hash_matches(rendered.with_applied_hash, live) else None
+    recorded = recorded_revision(observation.current, observation.instance, plan.template, rendered.name)
+    return revision if recorded == revision or hash_matches(rendered.with_applied_hash, live) else None
 
 
 def _judge_unwanted(observation: Observation, name: str) -> _Verdict:
@@ -331,8 +331,8 @@ def _judge_unwanted(observation: Observation, name: str) -> _Verdict:
     failure = observation.failures.get(name)
     if failure is not None:
         return _Verdict(failure.reason, failure.detail, DeploymentState.DELETE_IN_PROGRESS)
-    leaving = bool(observation.deployments[name].get("metadata", {}).get("deletionTimestamp"))
-    if leaving or plan is None or plan.rendering is not None:
+    is_terminating = bool(observation.deployments[name].get("metadata", {}).get("deletionTimestamp"))
+    if is_terminating or plan is None or plan.rendering is not None:
         return _Verdict(Reason.Terminating, "Waiting to be deleted.", DeploymentState.DELETE_IN_PROGRESS)
     reason = plan.problem.reason if plan.problem else Reason.Deploying
     failed = reason.stalled or reason is Reason.TemplateInvalid

@@ -50,7 +50,7 @@ class Redactor:
     def __init__(self, instance: ModelInstance, template: CompiledTemplate | None) -> None:
         self._instance = instance
         self._template = template
-        # Which Secret or key is missing is what its user has to be told.
+        # The user needs the name of a missing Secret or key.
         references = _secret_references(template)
         spec = instance.spec
         parameters = [
@@ -82,8 +82,8 @@ class Redactor:
         spec, metadata = self._instance.spec, self._instance.metadata
         names = [metadata.name, metadata.namespace or "", *(entry.name for entry in spec.deployments or ())]
         known = self._template
-        told = {} if known is None or known.violations else known.resource.spec.model_dump(mode="json")
-        text = "\n".join([_COMMON, *names, *_keys(told), *_scalars([told])])
+        public = {} if known is None or known.violations else known.resource.spec.model_dump(mode="json")
+        text = "\n".join([_COMMON, *names, *_keys(public), *_scalars([public])])
         return f"{text}\n{folded(text)}"
 
     def _is_public(self, value: str) -> bool:

@@ -1,4 +1,4 @@
-"""The status of a template: whether instances can be made from it, and how many have followed it."""
+"""The status of a template: whether instances can be made from it, and how many are updated."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class TemplateReason(Enum):
         "Instances can be made from the template, but no dry run has checked it.", None, "", ready=True
     )
     TemplateInvalid = ReasonInfo(
-        "The template breaks a rule; instances keep running as they are, and none is changed or created.",
+        "The template is invalid; its instances are left unchanged, and none is created.",
         Actor.TEMPLATE_OWNER,
         "fix the listed fields.",
         stalled=True,
     )
     PodTemplateRejected = ReasonInfo(
-        "The API server refuses what the template renders for example parameters. What runs stays as it is.",
+        "The API server rejects the objects rendered for example parameters. Running workers are left "
+        "unchanged.",
         Actor.TEMPLATE_OWNER,
         "fix the template, or create what it needs; failures that depend on the cluster are retried "
         "automatically.",
@@ -56,8 +57,8 @@ def template_status(
         Its instances.
     now
         RFC 3339 time for conditions that change.
-    trial
-        What trying it on the API server told; None when it was not to be tried.
+    result
+        The result of its dry run; None when dry runs are off.
     """
     metadata = template.resource.metadata
     reason, message = _judge(template, result or DryRunResult())
@@ -80,7 +81,7 @@ def template_status(
 
 
 def was_accepted(template: CompiledTemplate) -> bool:
-    """Tell whether the status of the template says that a dry run accepted this generation.
+    """Return whether the status of the template says that a dry run accepted this generation.
 
     So a restart of the operator does not repeat the dry runs of all templates of a cluster.
     """

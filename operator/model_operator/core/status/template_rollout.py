@@ -1,4 +1,4 @@
-"""How far an edit of a template has come: which of its instances have arrived at its present generation."""
+"""The roll-out of an edited template: how many of its instances are updated to its current generation."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class InstanceCounts:
     instances
         Those bound to the template; naming it is not enough.
     updated
-        Those that have arrived: Ready, with their present generation and the template's.
+        Those that are Ready at their current generation and the template's.
     stalled
-        Those that cannot arrive until somebody acts.
+        Those that are stalled: they need an action.
     """
 
     instances: int = 0
@@ -69,7 +69,7 @@ def count_instances(instances: Iterable[Mapping[str, Any]], uid: str, generation
 
 @dataclass(frozen=True, slots=True)
 class RolloutShare:
-    """What of an instance's status its template counts: unless it changes, there is nothing to count anew."""
+    """The part of an instance's status that its template counts: only a change of it needs a new count."""
 
     template: str | None
     template_generation: int | None
@@ -98,8 +98,8 @@ def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
 def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condition:
     """Return the RolledOut condition of a template.
 
-    It is apart from Ready, which is about the template alone: who waits for a template to be Ready, as GitOps
-    tools do, must not wait for all of its models.
+    It is separate from Ready, which is about the template alone: GitOps tools that wait for a template to be
+    Ready must not wait for all of its models.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from structlog.testing import capture_logs
 
-from model_operator.controller.reconcile.diagnosis import PATIENCE_SECONDS, PodDiagnostics
+from model_operator.controller.reconcile.diagnosis import GRACE_SECONDS, PodDiagnostics
 from model_operator.core.diagnosis.deployment_pods import REVISION
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import error_for
@@ -118,7 +118,7 @@ def test_pods_are_looked_at_after_five_seconds_without_progress() -> None:
     cluster = Cluster()
     cluster.model = UNPULLED
 
-    assert cluster.find() == (None, PATIENCE_SECONDS)
+    assert cluster.find() == (None, GRACE_SECONDS)
     cluster.now += 4.9
     assert cluster.find()[0] is None
     assert cluster.asked == []
@@ -138,7 +138,7 @@ def test_progress_starts_the_wait_anew() -> None:
     cluster.now += 4
     cluster.ready = 1
 
-    assert cluster.find() == (None, PATIENCE_SECONDS)
+    assert cluster.find() == (None, GRACE_SECONDS)
     assert cluster.looks() == []
 
 
@@ -213,7 +213,7 @@ def test_a_deployment_of_the_same_name_is_another_one() -> None:
     cluster.model = UNPULLED
     cluster.pass_time(60)
 
-    assert cluster.find(uid="other") == (None, PATIENCE_SECONDS)
+    assert cluster.find(uid="other") == (None, GRACE_SECONDS)
 
 
 def test_what_gets_on_is_forgotten() -> None:
@@ -222,14 +222,14 @@ def test_what_gets_on_is_forgotten() -> None:
     cluster.pass_time(60)
 
     assert asyncio.run(cluster.finder.find(DEMO, [], "ImagePullFailed")) == ({}, None)
-    assert cluster.find() == (None, PATIENCE_SECONDS)
+    assert cluster.find() == (None, GRACE_SECONDS)
     cluster.finder.forget(DEMO)
     cluster.finder.forget(DEMO)
 
 
 def test_events_are_read_only_where_the_status_does_not_tell() -> None:
     cluster = Cluster()
-    cluster.pass_time(PATIENCE_SECONDS)
+    cluster.pass_time(GRACE_SECONDS)
     assert cluster.find()[0] == "VolumeNotReady"
     assert cluster.asked[2:] == [(105, "Event", "involvedObject.kind=Pod,involvedObject.uid=p1")]
 

@@ -9,8 +9,8 @@ import pytest
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.controller.reconcile.stale_children import (
+    GC_GRACE_SECONDS,
     GC_GRACE_WITHOUT_OWNER,
-    PATIENCE_SECONDS,
     StaleChildCollector,
 )
 from model_operator.core.templates.parsing import parse_instance
@@ -51,7 +51,7 @@ def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Objec
 @pytest.mark.parametrize(
     ("namesake", "patience", "kept"),
     [
-        pytest.param(DEMO, PATIENCE_SECONDS, child("demo-c", owner=DEMO), id="with a namesake"),
+        pytest.param(DEMO, GC_GRACE_SECONDS, child("demo-c", owner=DEMO), id="with a namesake"),
         pytest.param(None, GC_GRACE_WITHOUT_OWNER, child("demo-o", label="demo"), id="later without"),
     ],
 )
@@ -79,17 +79,17 @@ async def test_each_time_has_its_own_patience() -> None:
     world = World(left())
     await world.look()
     world.state.children["Deployment"].remove(left(resourceVersion="9999"))
-    assert await world.look(PATIENCE_SECONDS) is None
+    assert await world.look(GC_GRACE_SECONDS) is None
     world.state.children["Deployment"].put(left("demo-b", resourceVersion="10000"))
 
-    assert await world.look() == PATIENCE_SECONDS
+    assert await world.look() == GC_GRACE_SECONDS
 
 
 async def test_nothing_goes_when_the_cache_is_behind_and_a_later_namesake_has_it() -> None:
     world = World(left())
     world.api.put(instance("demo", uid="i1"))
     await world.look()
-    await world.look(PATIENCE_SECONDS)
+    await world.look(GC_GRACE_SECONDS)
 
     assert world.api.writes == []
 
@@ -98,7 +98,7 @@ async def test_what_is_leaving_already_is_left_alone() -> None:
     world = World(left(deletionTimestamp="2026-01-01T00:00:00Z"))
 
     assert await world.look() is None
-    assert await world.look(PATIENCE_SECONDS) is None
+    assert await world.look(GC_GRACE_SECONDS) is None
     assert world.api.writes == []
 
 
@@ -138,9 +138,9 @@ async def test_a_refusal_is_no_end(request_: str) -> None:
     world = World(left())
     world.api.refusals[request_] = (503, {})
     await world.look()
-    assert await world.look(PATIENCE_SECONDS) == PATIENCE_SECONDS
+    assert await world.look(GC_GRACE_SECONDS) == GC_GRACE_SECONDS
     world.api.refusals.clear()
-    await world.look(PATIENCE_SECONDS)
+    await world.look(GC_GRACE_SECONDS)
 
     assert world.api.writes == ["delete Deployment demo"]
 

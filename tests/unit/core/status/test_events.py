@@ -138,7 +138,12 @@ def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[
     ("verb", "observed", "followed", "expected"),
     [
         (Verb.CREATED, -1, None, ("ChildCreated", "Creating", "Created Deployment demo.")),
-        (Verb.PRUNED, 2, 3, ("ChildDeleted", "Deleting", "Deleted Deployment demo, no longer wanted.")),
+        (
+            Verb.PRUNED,
+            2,
+            3,
+            ("ChildDeleted", "Deleting", "Deleted Deployment demo, which is no longer desired."),
+        ),
         (
             Verb.UPDATED,
             2,
