@@ -232,7 +232,7 @@ def test_status_keeps_everything_that_the_operator_reports(user: User) -> None:
         ],
         "template": {"kind": "ModelTemplate", "name": "embeddings", "uid": "u", "generation": 3},
         "validation_errors": [
-            {"loc": ["spec", "deployments", 0, "name"], "msg": "Field required", "type": "missing"}
+            {"loc": ["spec", "deployments", 0, "name"], "msg": "required field is missing", "type": "missing"}
         ],
         "url": "http://example.team.svc",
         "replicas": 2,

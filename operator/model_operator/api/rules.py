@@ -147,7 +147,7 @@ class IntOrString:
         return core_schema.custom_error_schema(
             handler(source),
             custom_error_type="int_or_string",
-            custom_error_message="Input should be a whole number or a string",
+            custom_error_message="must be an integer or a string",
         )
 
     def __get_pydantic_json_schema__(

@@ -12,7 +12,6 @@ from model_operator.api.enums import (
     EndpointType,
     GpuType,
     ImagePullPolicy,
-    ModelVendor,
 )
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, PodTemplate
@@ -209,7 +208,7 @@ class EndpointConfig(ApiModel):
 class TemplateVendorConfiguration(ApiModel):
     """How the models of this template run."""
 
-    vendor: Literal[ModelVendor.LAUNCH] = ModelVendor.LAUNCH
+    vendor: Literal["LAUNCH"] = "LAUNCH"
     """Vendor that runs the models; LAUNCH is this cluster."""
     bundle_config: BundleConfig
     """Container that serves the model: image, command, environment and routes. `image`, `tag`, `command`,

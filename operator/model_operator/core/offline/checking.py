@@ -13,7 +13,6 @@ from model_operator.core.offline.collection import Collection, FileTemplates, Ma
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.offline.stored_form import unknown_field
-from model_operator.core.offline.wording import in_our_words
 from model_operator.core.planning.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
@@ -75,7 +74,7 @@ class Checker:
     def _template(self, manifest: Manifest) -> list[Finding]:
         compiled = parse_template(manifest.obj)
         if compiled.violations:
-            return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in compiled.violations]
+            return [*map(manifest.finding, compiled.violations)]
         advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]
         # A cluster template is tried in some namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
@@ -97,7 +96,7 @@ class Checker:
         examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
         faults = examination.violations or examination.own
         if faults:
-            return [manifest.finding(in_our_words(fault, manifest.obj)) for fault in faults]
+            return [*map(manifest.finding, faults)]
         if examination.problem is not None:
             return [manifest.finding(_unjudged(examination), Severity.WARNING)]
         return self._rendered(manifest, examination)

@@ -14,10 +14,10 @@ from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
 from model_operator.core.offline.stored_form import RESOURCES, stored_form
-from model_operator.core.offline.wording import in_our_words
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
+from model_operator.core.values.model_errors import model_violations
 from model_operator.core.values.violations import Loc, Violation, format_loc
 from model_operator.core.values.words import noun
 
@@ -205,9 +205,7 @@ def _envelope_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
     try:
         read = ObjectMeta.model_validate({key: item for key, item in metadata.items() if item is not None})
     except ValidationError as error:
-        for entry in error.errors(include_url=False, include_input=False, include_context=False):
-            loc: Loc = ("metadata", *entry["loc"])
-            yield in_our_words(Violation(loc, entry["msg"], entry["type"]), obj)
+        yield from model_violations(error, at=("metadata",))
         return
     if not read.name and not read.generateName:
         yield Violation(("metadata", "name"), "required field is missing", "missing")

@@ -22,7 +22,8 @@ from model_operator.api import (
 from model_operator.core.objects.kept_form import known_faults
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
-from model_operator.core.values.violations import Violation, sort_violations
+from model_operator.core.values.model_errors import model_violations
+from model_operator.core.values.violations import Violation
 
 _UNREADABLE: Any = None
 """Placeholder for the spec of a template that cannot be parsed; it is never read."""
@@ -53,7 +54,7 @@ def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violati
     except ValidationError as error:
         if _is_about_status(error):
             return parse_instance(_without_status(obj))
-        return _empty_instance(obj), _violations(error)
+        return _empty_instance(obj), model_violations(error)
 
 
 def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
@@ -73,7 +74,7 @@ def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
     except ValidationError as error:
         if _is_about_status(error):
             return parse_template(_without_status(obj))
-        return _unreadable_template(resource_type, obj, _violations(error))
+        return _unreadable_template(resource_type, obj, model_violations(error))
 
 
 def _empty_instance(obj: Mapping[str, Any]) -> ModelInstance:
@@ -92,11 +93,6 @@ def _unreadable_template(
     )
     empty = parse_parameter_schema(None, ())
     return CompiledTemplate(resource, empty, empty, violations)
-
-
-def _violations(error: ValidationError) -> tuple[Violation, ...]:
-    details = error.errors(include_url=False, include_input=False, include_context=False)
-    return sort_violations(Violation(entry["loc"], entry["msg"], entry["type"]) for entry in details)
 
 
 def _is_about_status(error: ValidationError) -> bool:

@@ -95,7 +95,7 @@ class _Shape:
             result.append((index, item))
             name = item.get("name")
             if name is None:
-                self.found.append(Violation((*here, "name"), "Field required", "missing"))
+                self.found.append(Violation((*here, "name"), "required field is missing", "missing"))
             elif self.is_a(name, str, (*here, "name")):
                 if name in names:
                     message = f"must be unique in {key}; rename or remove the repeated one"

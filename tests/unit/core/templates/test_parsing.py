@@ -38,11 +38,14 @@ def test_a_valid_instance() -> None:
 @pytest.mark.parametrize(
     ("change", "violation"),
     [
-        ("{spec: {replicas: many}}", "spec.replicas: Input should be a valid integer (int_type)"),
-        ("{spec: {deployments: [{name: a}, {}]}}", "spec.deployments[1].name: Field required (missing)"),
-        ("{spec: {model_vendor: NOBODY}}", "spec.model_vendor: Input should be 'OPENAI', "),
+        ("{spec: {replicas: many}}", "spec.replicas: must be an integer, got a string (int_type)"),
+        (
+            "{spec: {deployments: [{name: a}, {}]}}",
+            "spec.deployments[1].name: required field is missing (missing)",
+        ),
+        ("{spec: {model_vendor: NOBODY}}", "spec.model_vendor: must be 'OPENAI', "),
         ("{spec: {model_template_id: null}}", "spec.model_template_id: model_template_id is required"),
-        ("{spec: null}", "spec: Field required (missing)"),
+        ("{spec: null}", "spec: required field is missing (missing)"),
         ("{metadata: {name: Demo}}", "metadata.name: the name of an instance, which "),
     ],
 )
@@ -84,7 +87,7 @@ def test_what_is_wrong_with_the_spec_is_found_behind_a_status_that_cannot_be_rea
 
     _, violations = parse_instance(broken)
 
-    assert places(violations) == ["spec.model_template_id: Input should be a valid string (string_type)"]
+    assert places(violations) == ["spec.model_template_id: must be a string, got an integer (string_type)"]
 
 
 @pytest.mark.parametrize("kind", ["ModelTemplate", "ClusterModelTemplate"])
@@ -99,9 +102,9 @@ def test_a_valid_template(kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "violation"),
     [
-        ("{spec: {model_type: SOMETHING}}", "spec.model_type: Input should be "),
+        ("{spec: {model_type: SOMETHING}}", "spec.model_type: must be "),
         ("{spec: {model_type: BUNDLE}}", "spec.model_type: BUNDLE cannot be used directly"),
-        ("{spec: null}", "spec: Field required (missing)"),
+        ("{spec: null}", "spec: required field is missing (missing)"),
         ("{spec: {pod_template: {spec: 1}}}", "spec.pod_template.spec: "),
         ("{spec: {model_request_parameters_schema: {type: array}}}", "spec.model_request_parameters_schema"),
     ],

@@ -1,0 +1,74 @@
+"""What our pydantic models find wrong, in the words of all other messages.
+
+By the type of an error and its context, never by pydantic's text: that is English of another style, and it
+changes between versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from model_operator.core.values.violations import Loc, Violation, sort_violations
+from model_operator.core.values.words import noun, plural
+
+_TYPES: Final = {
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "bool_type": "must be a boolean",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "int_or_string": "must be an integer or a string",
+}
+_BOUNDS: Final = {
+    "greater_than_equal": ("ge", ">=", "smaller"),
+    "less_than_equal": ("le", "<=", "larger"),
+}
+_COUNTED: Final = {"List": "item", "Dictionary": "field"}
+
+
+def model_violations(error: ValidationError, at: Loc = ()) -> tuple[Violation, ...]:
+    """Return what a model of ours refused, sorted by path.
+
+    Parameters
+    ----------
+    error
+        The error that the model raised.
+    at
+        Path of the object that it read.
+    """
+    return sort_violations(
+        Violation((*at, *entry["loc"]), _message(entry), entry["type"])
+        for entry in error.errors(include_url=False)
+    )
+
+
+def _message(entry: ErrorDetails) -> str:
+    code, given, context = entry["type"], entry["input"], entry.get("ctx", {})
+    if code == "missing" and "message" not in context:
+        return "required field is missing"
+    if code in _TYPES:
+        return f"{_TYPES[code]}, got {noun(given)}"
+    if code in _BOUNDS:
+        key, sign, got = _BOUNDS[code]
+        return f"must be {sign} {context[key]}, got a {got} number"
+    if code in {"enum", "literal_error"}:
+        got = "another string" if isinstance(given, str) else noun(given)
+        return f"must be {context['expected']}, got {got}"
+    if code == "string_pattern_mismatch":
+        return f"must match the pattern {context['pattern']}, got a string that does not"
+    if code in {"string_too_short", "too_short"}:
+        limit = context["min_length"]
+        counted = plural(limit, _counted(context))
+        return "must not be empty" if limit == 1 else f"must have at least {counted}, got fewer"
+    if code in {"string_too_long", "too_long"}:
+        return f"must have at most {plural(context['max_length'], _counted(context))}, got more"
+    return entry["msg"]
+
+
+def _counted(context: Mapping[str, Any]) -> str:
+    return _COUNTED.get(context.get("field_type", ""), "character")
