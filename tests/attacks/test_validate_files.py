@@ -108,7 +108,7 @@ def test_the_faults_of_one_object_take_nothing_of_another_s() -> None:
 
     result = run("validate", "-", given=f"{SHAPES['unknown fields of the spec'](300)}---\n{other}")
 
-    assert "spec.wrong: must be a field of the schema" in result.stdout
+    assert "spec.wrong: unknown field" in result.stdout
 
 
 def test_more_warnings_than_are_listed_are_no_error() -> None:
@@ -148,15 +148,15 @@ def test_long_texts_are_read_in_their_length(text: bytes) -> None:
     [
         (
             "a0: &a0 x\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)),
-            "must be of a size that can be read with its aliases written out",
+            "document is too large or nested too deeply once its aliases are expanded",
         ),
         (
             f"a: &a {'x' * 100_000}\nb: [{','.join(['*a'] * 200)}]\n",
-            "must be of a size that can be read with its aliases written out",
+            "document is too large or nested too deeply once its aliases are expanded",
         ),
-        ("a: &a [*a]\n", "must be of a size that can be read with its aliases written out"),
-        ("a: &a {<<: *a}\n", "must be of a size that can be read with its aliases written out"),
-        ("[" * 101 + "]" * 101, "must have at most 100 lists and objects within one another"),
+        ("a: &a [*a]\n", "document is too large or nested too deeply once its aliases are expanded"),
+        ("a: &a {<<: *a}\n", "document is too large or nested too deeply once its aliases are expanded"),
+        ("[" * 101 + "]" * 101, "must have at most 100 levels of lists and objects"),
         (f"[{'1,' * (MAX_NODES + 1)}]", f"must have at most {MAX_NODES} keys and values"),
     ],
     ids=["laughs", "long laughs", "its own item", "its own merge", "depth", "nodes"],

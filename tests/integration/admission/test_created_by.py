@@ -136,7 +136,7 @@ class TestWithoutTheOperator:
         said = mallory.says("annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory")
         assert "cannot be changed, added or removed" in said
         private_admission.start()
-        assert "keep telling who created it" in mallory.says(
+        assert "name the user who created the instance" in mallory.says(
             "annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory"
         )
         assert told(api, "unsaid") == {}

@@ -48,8 +48,8 @@ def test_edit_of_a_template_warns_of_the_instances_that_it_makes_invalid(
     said = person.says(*patch, json.dumps(_batch_size(minimum=100)), "--dry-run=server")
     shown = ", ".join(f"{api.namespace}/{name}" for name in names[:5])
     assert said.startswith(
-        f"Warning: ModelTemplate edited: this makes 7 instances invalid: {shown} and 2 more; "
-        "what runs is left as it is\n"
+        f"Warning: ModelTemplate edited: this change makes 7 instances invalid: {shown} and 2 more; "
+        "running workers are not changed\n"
     )
     harmless = person.says(*patch, '{"spec": {"name": "harmless"}}')
     assert harmless == "modeltemplate.modeloperator.dev/edited patched\n"
@@ -70,7 +70,7 @@ def test_edit_of_a_template_warns_of_the_instances_that_it_rolls(
     said = person.says(
         "patch", "modeltemplate", "rolled", "--type=merge", "--patch", edit, "--dry-run=server"
     )
-    assert said.startswith("Warning: ModelTemplate rolled: this rolls the pods of 2 instances\n")
+    assert said.startswith("Warning: ModelTemplate rolled: this change restarts the pods of 2 instances\n")
 
 
 def test_invalid_instance_can_be_labelled_and_deleted_but_not_edited(admission: Admission) -> None:

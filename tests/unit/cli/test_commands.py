@@ -179,21 +179,21 @@ def test_nothing_is_rendered_of_a_set_in_which_something_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
-        (("model_template_id: encoder", "model_template_id: nobody"), "must be the name of a template"),
-        (("name: minilm", "generateName: minilm-"), "must be given to be rendered, got generateName"),
+        (("model_template_id: encoder", "model_template_id: nobody"), "rendering requires the template"),
+        (("name: minilm", "generateName: minilm-"), "rendering requires a name, got generateName"),
     ],
 )
-def test_what_cannot_be_rendered(change: tuple[str, str], told: str) -> None:
+def test_what_cannot_be_rendered(change: tuple[str, str], message: str) -> None:
     result = run("render", "-f", "-", given=f"{TEMPLATE}---{INSTANCE.replace(*change)}")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("validate", "nowhere.yaml"), "nowhere.yaml: No such file or directory"),
         (("render", "-f", "nowhere.yaml"), "nowhere.yaml: No such file or directory"),
@@ -216,7 +216,7 @@ def test_what_cannot_be_rendered(change: tuple[str, str], told: str) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_mistakes_are_one_line(arguments: tuple[str, ...], told: str) -> None:
+def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str) -> None:
     write(
         two="---".join(TEMPLATE.replace("encoder}", f"{name}}}", 1) for name in "ab"),
         empty="",
@@ -228,7 +228,7 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], told: str) -> None:
     result = run(*arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -269,7 +269,7 @@ def test_objects_given_twice_are_told() -> None:
 
     assert (
         result.stdout
-        == "again.yaml:4:18: metadata.name: must be given once, got it in template.yaml:2 as well\n"
+        == "again.yaml:4:18: metadata.name: must be unique, but template.yaml:2 defines the same object\n"
     )
 
 
@@ -289,8 +289,7 @@ def test_what_kubernetes_refuses_of_a_template_is_told_once() -> None:
     result = run("validate", "-", given=f"{template}---{INSTANCE}")
 
     assert result.stdout == (
-        "<stdin>:12:34: spec.pod_template.spec.hostPid: must be a field of the schema, got an unknown one; "
-        "did you mean hostPID?\n"
+        "<stdin>:12:34: spec.pod_template.spec.hostPid: unknown field; did you mean hostPID?\n"
     )
 
 
@@ -303,8 +302,8 @@ def test_what_kubernetes_refuses_of_one_instance_is_its_own() -> None:
     result = run("validate", "-", given=f"{template}---{instance}")
 
     assert result.stdout == (
-        "<stdin>:19:3: spec.model_creation_parameters: renders a Deployment that Kubernetes refuses: "
-        "spec.template.spec.containers[0].ports[1].containerPort: must be an integer of 32 bits, "
+        "<stdin>:19:3: spec.model_creation_parameters: results in a Deployment that Kubernetes rejects: "
+        "spec.template.spec.containers[0].ports[1].containerPort: must be a 32-bit integer, "
         "got a larger one\n"
     )
 

@@ -211,7 +211,7 @@ class Admission:
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
             examination = examine_instance(change, self._state, self._rendering)
             warnings: list[str] = []
-            if examination.rests_on_template:
+            if examination.depends_on_template:
                 try:
                     templates = await self._reader.read_again(self._state, examination, _READ_SECONDS)
                 except UnconfirmedError:

@@ -1,4 +1,4 @@
-"""What somebody is about to write, and whether that is to be judged at all."""
+"""A write request, and whether it is validated at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Change:
     Attributes
     ----------
     obj
-        The object as it is to be written.
+        The object as it would be written.
     old
         The object that it replaces; None when it is created.
     """
@@ -26,10 +26,11 @@ class Change:
 
     @property
     def is_exempt(self) -> bool:
-        """Whether the write goes on without a judgement.
+        """Whether the write is allowed without validation.
 
-        Of what is being deleted, finalizers must be removable, and of what has become invalid since it was
-        written (by an edit of its template, by a newer operator), labels and annotations.
+        Finalizers of an object that is being deleted must be removable. Labels and annotations of an object
+        that became invalid after it was written (its template was edited, the operator was upgraded) must be
+        editable.
         """
         if self.obj.get("metadata", {}).get("deletionTimestamp"):
             return True
@@ -42,6 +43,6 @@ class Change:
 
     @property
     def name(self) -> str:
-        """Name of the object, or the beginning of the one that the server is about to choose."""
+        """Name of the object, or its `generateName` prefix."""
         metadata = self.obj.get("metadata", {})
         return str(metadata.get("name") or metadata.get("generateName") or "")

@@ -1,4 +1,4 @@
-"""Who created an instance: two annotations that are set once, and that nobody can change."""
+"""The creator of an instance: two annotations that are set on create and never change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def creator(username: str) -> dict[str, str]:
     Parameters
     ----------
     username
-        ``userInfo.username`` of the request; under impersonation that is whom the request is made as.
+        ``userInfo.username`` of the request; under impersonation, the impersonated user.
     """
     is_service_account = username.startswith(_SERVICE_ACCOUNT)
     kind = IdentifierType.SERVICE_ACCOUNT if is_service_account else IdentifierType.USER
@@ -28,13 +28,12 @@ def creator(username: str) -> dict[str, str]:
 
 
 def judge_creator(change: Change, username: str) -> Verdict:
-    """Return the patch that makes an instance tell who created it.
+    """Return the patch that sets or restores the creator annotations of an instance.
 
-    On a create these are the annotations of the user, whatever the manifest says: one that was copied from
-    another instance is no reason to refuse it. On an update they are those that the instance had: writers
-    that replace the whole object, or apply a manifest with somebody else's annotations, do not change them.
-    An instance that has none, created while nobody set them, stays without: who updates it is not who
-    created it.
+    On a create they name the requesting user, whatever the manifest says; a manifest that was copied from
+    another instance is not denied. On an update they stay as they were, also when the writer replaces the
+    whole object or applies a manifest with other values. An instance that was created without them, while
+    the webhook was not installed, stays without them: the user who updates it did not create it.
 
     Parameters
     ----------
@@ -62,8 +61,8 @@ def judge_creator(change: Change, username: str) -> Verdict:
 
 
 def _forged(change: Change) -> str:
-    kept = "who creates it" if change.old is None else "who created it"
-    return f"{change.kind} {change.name}: the annotations {', '.join(_KEYS)} keep telling {kept}"
+    kept = "the requesting user" if change.old is None else "the user who created the instance"
+    return f"{change.kind} {change.name}: annotations {' and '.join(_KEYS)} are read-only and name {kept}"
 
 
 def _annotations(obj: Mapping[str, Any]) -> Mapping[str, Any]:

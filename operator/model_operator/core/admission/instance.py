@@ -1,4 +1,4 @@
-"""Whether a ModelInstance is let in: alone, and against its template."""
+"""Whether a ModelInstance is admitted: by itself, and against its template."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ _NIL_UID = "00000000-0000-0000-0000-000000000000"
 
 
 class Enforcement(StrEnum):
-    """What becomes of an instance that does not fit its template."""
+    """How an instance that does not fit its template is handled."""
 
     DENY = "deny"
-    """It is refused: a person is there to correct it."""
+    """The write is denied: the user is present and can correct it."""
     WARN = "warn"
-    """It is let in with warnings, and the reconciler reports it: whoever applies a whole commit, the
-    instance before the template that it needs, would otherwise never get to the template."""
+    """The write is allowed with warnings, and the reconciler reports the problem. A GitOps controller may
+    apply an instance before the template that it needs; a denial would keep it from ever applying the
+    template."""
 
 
 def enforcement_for(username: str, warn_only: Iterable[str]) -> Enforcement:
-    """Return what holds for a user.
+    """Return how strictly the instances of a user are validated.
 
     Parameters
     ----------
     username
         ``userInfo.username`` of the request.
     warn_only
-        Patterns (``*``, ``?``) of users that apply in batches.
+        Patterns (``*``, ``?``) of the names of users that apply in batches.
     """
     batch = any(fnmatchcase(username, pattern) for pattern in warn_only)
     return Enforcement.WARN if batch else Enforcement.DENY
@@ -50,20 +51,20 @@ def enforcement_for(username: str, warn_only: Iterable[str]) -> Enforcement:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What was found out about an instance that is about to be written.
+    """Result of the validation of an instance that is about to be written.
 
     Attributes
     ----------
     instance
         The instance, parsed.
     own
-        What is wrong with it whatever its template.
+        Violations that do not depend on its template.
     template
-        The template that it was held against; None without one.
+        The template that it was validated against; None without one.
     problem
-        Why it cannot be deployed as it and its template are; None when it can.
+        Why it cannot be deployed with its template as both are; None when it can.
     violations
-        What is wrong with it, given its template; the reconciler reports the same.
+        Violations of its template's rules; the reconciler reports the same.
     """
 
     instance: ModelInstance
@@ -73,13 +74,13 @@ class Examination:
     violations: tuple[Violation, ...] = ()
 
     @property
-    def rests_on_template(self) -> bool:
-        """Whether a newer version of the template, or its existence, could change the verdict."""
+    def depends_on_template(self) -> bool:
+        """Whether a newer version of the template, or its creation, could change the verdict."""
         return not self.own and self.problem is not None
 
 
 def examine_instance(change: Change, templates: TemplateLookup, settings: RenderSettings) -> Examination:
-    """Find out what is wrong with an instance, in the same way as the reconciler.
+    """Validate an instance by the same functions as the reconciler.
 
     Parameters
     ----------
@@ -95,14 +96,14 @@ def examine_instance(change: Change, templates: TemplateLookup, settings: Render
         return Examination(instance, own=violations)
     template = resolve_template(instance, templates)
     problem, violations = find_problem(instance, template, settings)
-    # Of an instance without deployments, the very parameters that have just been found valid.
+    # Without `deployments`, these are the parameters that `find_problem` has already validated.
     is_within_limits = template is not None and problem is None and instance.spec.deployments is None
     own = () if is_within_limits else sort_violations(_beyond_limits(instance, settings))
     return Examination(instance, own, template, problem, violations)
 
 
 def examine_alone(change: Change, settings: RenderSettings) -> Examination:
-    """Find out what is wrong with an instance whatever its template, and nothing else.
+    """Validate an instance by itself, without its template.
 
     Parameters
     ----------
@@ -116,20 +117,20 @@ def examine_alone(change: Change, settings: RenderSettings) -> Examination:
 
 
 def judge_instance(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
-    """Decide on an instance.
+    """Decide on the write of an instance.
 
-    What it says alone is denied to everybody. What does not fit its template is denied or only warned of.
-    A template that is missing or invalid is no fault of the instance: it is let in with a warning, as it
-    heals without another write.
+    An instance that is invalid by itself is denied to every user. One that does not fit its template is
+    denied or allowed with warnings. A missing or invalid template is no fault of the instance: it is allowed
+    with a warning, since it will be deployed without another write.
 
     Parameters
     ----------
     examination
-        What was found out.
+        Result of the validation.
     change
         The write.
     enforcement
-        What holds for the user and the namespace.
+        How strictly instances of this user and namespace are validated.
     """
     kind, name, problem = change.kind, change.name, examination.problem
     faults = examination.violations or examination.own
@@ -141,14 +142,14 @@ def judge_instance(examination: Examination, change: Change, enforcement: Enforc
         return ALLOWED
     detail = problem.detail.rstrip(".")
     if problem.reason is Reason.TemplateNotFound:
-        detail += "; the instance is deployed as soon as there is one, and judged only then"
+        detail += "; the instance will be validated and deployed when the template is created"
     elif problem.reason is Reason.TemplateInvalid:
-        detail += "; the instance is deployed, and judged, as soon as that is corrected"
+        detail += "; the instance will be validated and deployed when the template is fixed"
     return ALLOWED.with_warnings([f"{kind} {name}: {detail}"])
 
 
 def _beyond_limits(instance: ModelInstance, settings: RenderSettings) -> Iterator[Violation]:
-    """Yield what is too large for any template: parameters, and the number of workers."""
+    """Yield violations of limits that hold for every template: size of parameters, number of workers."""
     spec = instance.spec
     yield from excess_workers(spec, stated_workers(spec), settings.max_workers_per_instance)
     yield from _limits(spec.model_creation_parameters, ("spec", "model_creation_parameters"))
@@ -162,7 +163,10 @@ def _limits(parameters: dict[str, object] | None, loc: Loc) -> tuple[Violation, 
 
 
 def _named(change: Change) -> dict[str, object]:
-    """Return the object with stand-ins for what the server has not given it yet: it may be referred to."""
+    """Return the object with placeholders for the name and uid that the API server sets later.
+
+    The template may refer to both.
+    """
     metadata = dict(change.obj["metadata"])
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = f"{metadata['generateName']}xxxxx"

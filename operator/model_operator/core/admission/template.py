@@ -1,4 +1,4 @@
-"""Whether a template is let in, and what an edit of it does to the instances that use it."""
+"""Whether a template is admitted, and the effect of an edit on the instances that use it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from model_operator.core.planning.plan import Plan, find_problem, make_plan
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.values.words import plural
 
 _NAMED = 5
 
 
 def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
-    """Decide on a template: what is wrong with it is denied to everybody, what it opens is warned of.
+    """Decide on a template: an invalid one is denied to every user, a risky one is allowed with warnings.
 
     Parameters
     ----------
     change
         The write.
     compiled
-        Its object, compiled.
+        The template, compiled.
     """
     if compiled.violations:
         return invalid(change.kind, change.name, compiled.violations)
@@ -32,10 +33,11 @@ def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
 
 
 class Impact:
-    """Counts the instances that an edit of their template makes invalid, and those whose pods it rolls.
+    """Counts the instances that an edit of their template makes invalid, and those whose pods it replaces.
 
-    Such an edit is let in: instance and template change together, in whatever order, and what is invalid is
-    left as it is. An instance's pods are rolled when others come out than its status says were applied.
+    Such an edit is allowed: instances and templates change together, in any order, and the workers of an
+    invalid instance keep running. An edit replaces the pods of an instance when the rendered pod template
+    differs from the one in its status.
 
     Parameters
     ----------
@@ -52,55 +54,51 @@ class Impact:
         self._new = new
         self._settings = settings
         self._compiled_old: CompiledTemplate | None = None
-        self._names: list[str] = []
-        self._rolled = 0
+        self._invalid: list[str] = []
+        self._restarted = 0
 
     def add(self, instance: ModelInstance) -> None:
         """Take one instance of the template into account."""
         plan = make_plan(instance, self._new, self._settings)
         if plan.problem is None:
-            self._rolled += _is_rolled(instance, plan)
+            self._restarted += _restarts_pods(instance, plan)
             return
         if self._compiled_old is None:
-            # Most edits break nothing, so this is seldom needed.
+            # Most edits make no instance invalid, so this is seldom needed.
             self._compiled_old = parse_template(self._old)
         problem, _ = find_problem(instance, self._compiled_old, self._settings)
         if problem is None:
             metadata = instance.metadata
-            self._names.append(f"{metadata.namespace}/{metadata.name}")
+            self._invalid.append(f"{metadata.namespace}/{metadata.name}")
 
     def warnings(self, *, complete: bool) -> tuple[str, ...]:
-        """Return what the editor is told: how many instances, and the names of up to five invalid ones.
+        """Return the warnings: how many instances, and the names of up to five invalid ones.
 
         Parameters
         ----------
         complete
-            Whether all instances of the template were taken into account.
+            Whether all instances of the template were counted; if not, the numbers are lower bounds.
         """
         resource = self._new.resource
         subject = f"{resource.kind} {resource.metadata.name}"
-        least = "" if complete else "at least "
-        told = []
-        if self._names:
-            count = len(self._names)
-            shown = ", ".join(sorted(self._names)[:_NAMED])
+        bound = "" if complete else "at least "
+        warnings = []
+        if self._invalid:
+            count = len(self._invalid)
+            shown = ", ".join(sorted(self._invalid)[:_NAMED])
             more = f" and {count - _NAMED} more" if count > _NAMED else ""
-            effect = (
-                f"this makes {least}{_instances(count)} invalid: {shown}{more}; what runs is left as it is"
-            )
-            told.append(f"{subject}: {effect}")
-        if self._rolled:
-            told.append(f"{subject}: this rolls the pods of {least}{_instances(self._rolled)}")
-        return tuple(told)
+            makes = f"this change makes {bound}{plural(count, 'instance')} invalid: {shown}{more}"
+            warnings.append(f"{subject}: {makes}; running workers are not changed")
+        if self._restarted:
+            restarted = plural(self._restarted, "instance")
+            warnings.append(f"{subject}: this change restarts the pods of {bound}{restarted}")
+        return tuple(warnings)
 
 
-def _is_rolled(instance: ModelInstance, plan: Plan) -> bool:
-    """Tell whether a Deployment that has workers gets other pods than it has."""
-    told = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
+def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:
+    """Return whether a Deployment with workers gets another pod template."""
+    reported = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
     return plan.rendering is not None and any(
-        told.get(rendered.name) not in (None, rendered.revision) for rendered in plan.rendering.deployments
+        reported.get(rendered.name) not in (None, rendered.revision)
+        for rendered in plan.rendering.deployments
     )
-
-
-def _instances(count: int) -> str:
-    return "1 instance" if count == 1 else f"{count} instances"

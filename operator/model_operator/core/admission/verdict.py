@@ -1,4 +1,4 @@
-"""What is answered to a write: let in or not, in which words, and with which changes."""
+"""The webhook's answer to a write: allowed or denied, messages, warnings and patch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from model_operator.core.values.violations import Violation, format_loc
 
 SHOWN_VIOLATIONS = 10
-"""A person corrects a handful at a time; the rest is counted."""
+"""Violations that are listed; a person corrects a handful at a time, and the rest is counted."""
 
 _REASONS = {
     "missing": "FieldValueRequired",
@@ -36,7 +36,7 @@ class Cause:
     field
         Path as kubectl prints it, such as ``spec.deployments[0].name``.
     message
-        What was expected and the kind of what was got.
+        What was expected and what type of value was found.
     reason
         A ``metav1.CauseType``, such as ``FieldValueInvalid``.
     """
@@ -53,19 +53,19 @@ class Verdict:
     Attributes
     ----------
     allowed
-        Whether the write goes on.
+        Whether the write is allowed.
     code, reason
         HTTP status and reason of a denial; 200 and empty otherwise.
     message
-        Why it is denied, all of it.
+        Why it is denied, in full.
     causes
-        The same by field. kubectl prints these, one a line, in place of the message.
+        The same by field. kubectl prints these, one per line, in place of the message.
     kind, name
         The object that a denial is about, for kubectl's first line.
     warnings
-        What the writer is told although the write goes on.
+        What the user sees although the write is allowed.
     patch
-        JSON patch (RFC 6902) that is made to the object on its way.
+        JSON patch (RFC 6902) that the API server applies to the object.
     """
 
     allowed: bool = True
@@ -84,22 +84,21 @@ class Verdict:
 
 
 ALLOWED = Verdict()
-"""Nothing to say."""
+"""Allowed, without warnings or a patch."""
 
 
 def invalid(kind: str, name: str, violations: tuple[Violation, ...]) -> Verdict:
-    """Return a denial in the words and the shape in which the API server refuses invalid objects.
+    """Return a denial in the form in which the API server itself refuses invalid objects.
 
-    kubectl knows HTTP 422 with the reason ``Invalid`` and prints ``The <kind> "<name>" is invalid:`` with one
-    line for each cause. Clients that show only the message, and kubectl when it reports on several objects,
-    show the same lines.
+    For HTTP 422 with the reason ``Invalid``, kubectl prints ``The <kind> "<name>" is invalid:`` and one line
+    per cause. Clients that show only the message, and kubectl for several objects, show the same lines.
 
     Parameters
     ----------
     kind, name
         The object.
     violations
-        What is wrong, sorted; the first ten are shown.
+        The violations, sorted; the first ten are shown.
     """
     return Verdict(
         allowed=False,
@@ -113,9 +112,9 @@ def invalid(kind: str, name: str, violations: tuple[Violation, ...]) -> Verdict:
 
 
 def warnings_for(kind: str, name: str, violations: tuple[Violation, ...]) -> tuple[str, ...]:
-    """Return what is wrong as warnings, one for each of the first ten violations.
+    """Return the first ten violations as warnings.
 
-    The object stands in each of them: whoever applies many at once sees nothing else beside it.
+    Each names the object: with an apply of many objects, kubectl shows nothing else beside a warning.
     """
     return tuple(f"{kind} {name}: {text}" for text in _texts(violations))
 
@@ -150,8 +149,8 @@ def _texts(violations: tuple[Violation, ...]) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Return a text for a terminal: paths hold keys that a user chose, and these may hold anything.
+    """Replace control characters: a path may hold any key that a user wrote.
 
-    The API server drops a warning with a control character in it.
+    The API server drops a warning that contains one.
     """
     return _UNPRINTABLE.sub(" ", text)

@@ -1,4 +1,4 @@
-"""Everything that the webhook, the API server and the operator would find wrong with a set of files."""
+"""The checks of the webhook, the API server and the operator, for the objects of a set of files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model_operator.core.templates.resolution import TemplateLookup
 from model_operator.core.values.violations import Loc, Violation
 
 _Named = dict[int, dict[str, int]]
-"""Of lists, by their `id`, where the items of each name stand."""
+"""For each list, by its `id`: the index of the first item of each name."""
 
 
 class Checker:
@@ -36,9 +36,9 @@ class Checker:
     settings
         The cluster's conventions for rendering.
     schemas
-        Kubernetes' schemas, for what is rendered.
+        Kubernetes' schemas, for rendered objects.
     templates
-        Where instances look for their templates; those of the collection when left out.
+        The templates for the instances; by default those of the collection.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Checker:
         self._refused: dict[tuple[str, str, str], set[Violation]] = {}
 
     def findings(self) -> list[Finding]:
-        """Return all that was found, by file and place."""
+        """Return all findings, sorted by file and position."""
         found = list(self._collection.findings)
         for manifest in self._collection.manifests:
             found += map(manifest.finding, self._metadata(manifest.obj["metadata"]))
@@ -76,7 +76,7 @@ class Checker:
         if compiled.violations:
             return [*map(manifest.finding, compiled.violations)]
         advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]
-        # A cluster template is tried in some namespace: its schema is the same in all of them.
+        # A cluster template is rendered in any namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
         result = dry_run_deployment(compiled, namespace, self._settings)
         if isinstance(result, DryRunResult):
@@ -98,11 +98,11 @@ class Checker:
         if faults:
             return [*map(manifest.finding, faults)]
         if examination.problem is not None:
-            return [manifest.finding(_unjudged(examination), Severity.WARNING)]
+            return [manifest.finding(_without_template(examination), Severity.WARNING)]
         return self._rendered(manifest, examination)
 
     def _rendered(self, manifest: Manifest, examination: Examination) -> list[Finding]:
-        """Hold what an instance renders against the schemas; its template's own faults excepted."""
+        """Validate the rendered children of an instance; faults of the template itself are left out."""
         template = examination.template
         rendering = make_plan(examination.instance, template, self._settings).rendering
         if template is None or rendering is None:
@@ -112,7 +112,7 @@ class Checker:
         for child in rendering.children:
             for fault in self._schemas.violations(with_applied_hash(child)):
                 if fault not in known:
-                    message = f"renders a {child['kind']} that Kubernetes refuses: {fault}"
+                    message = f"results in a {child['kind']} that Kubernetes rejects: {fault}"
                     loc: Loc = ("spec", "model_creation_parameters")
                     found.append(manifest.finding(Violation(loc, message, f"kubernetes_{fault.type}")))
         return found
@@ -123,21 +123,21 @@ def _identity(template: CompiledTemplate) -> tuple[str, str, str]:
     return template.resource.kind, metadata.namespace, metadata.name
 
 
-def _unjudged(examination: Examination) -> Violation:
-    """Return what is said of an instance that its template keeps from being judged."""
+def _without_template(examination: Examination) -> Violation:
+    """Return the warning for an instance that cannot be validated against its template."""
     problem, spec = examination.problem, examination.instance.spec
     if problem is not None and problem.reason is Reason.TemplateNotFound:
         kinds = spec.model_template_kind or " or ".join(TemplateKind)
-        message = f"must be the name of a {kinds}, got one that is not among the files; not judged against it"
+        message = f"no {kinds} of this name is among the files; the instance was not checked against it"
     else:
-        message = "must be the name of a valid template, got an invalid one; not judged against it"
+        message = "the template is invalid; the instance was not checked against it"
     return Violation(("spec", "model_template_id"), message, "template")
 
 
 def _at_its_origin(
     fault: Violation, rendered: Mapping[str, Any], template: Mapping[str, Any], named: _Named
 ) -> Violation:
-    """Return a fault of a rendered Deployment with the field of the template that it comes from."""
+    """Return a violation in a rendered Deployment with the path of the template's field that caused it."""
     spec, code = template["spec"], f"kubernetes_{fault.type}"
     loc: Loc = ("spec",)
     match fault.loc:
@@ -148,11 +148,11 @@ def _at_its_origin(
                 return Violation(loc, fault.msg, code)
         case ("spec", "strategy", *rest) if "strategy" in spec:
             return Violation(("spec", "strategy", *rest), fault.msg, code)
-    return Violation(loc, f"renders a Deployment that Kubernetes refuses: {fault}", code)
+    return Violation(loc, f"results in a Deployment that Kubernetes rejects: {fault}", code)
 
 
 def _places_of_names(items: list[Any]) -> dict[str, int]:
-    """Return where the first item of each name stands."""
+    """Return the index of the first item of each name."""
     places: dict[str, int] = {}
     for number, item in enumerate(items):
         if isinstance(item, Mapping):
@@ -161,12 +161,12 @@ def _places_of_names(items: list[Any]) -> dict[str, int]:
 
 
 def _same_place(loc: Loc, rendered: Any, written: Any, named: _Named) -> Loc:
-    """Return how far a path of what is rendered can be followed in what is written, items by name.
+    """Return the part of a path in the rendered object that also exists in the template, items by name.
 
     Parameters
     ----------
     named
-        Is filled with the places of the items of lists, so that each list is searched once for all faults.
+        A cache of the indices of items by name, so that each list is searched once for all faults.
     """
     found: list[str | int] = []
     for part in loc:

@@ -1,4 +1,4 @@
-"""The templates and instances of a set of files, in whatever order they came."""
+"""The templates and instances of a set of files, in any order."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Manifest:
     Attributes
     ----------
     document, root
-        Where it stands: the document, and the path in it where the object is an item of a List.
+        The document that holds it, and its path in it when it is an item of a List.
     obj
-        The object as the API server stores it, but for defaults; namespaced ones have their namespace.
+        The object as the API server stores it, without defaults; a namespaced one has its namespace.
     """
 
     document: Document
@@ -53,7 +53,7 @@ class Manifest:
         return self.kind, metadata.get("namespace", ""), metadata.get("name", "")
 
     def finding(self, violation: Violation, severity: Severity = Severity.ERROR) -> Finding:
-        """Return a violation with the place where its field stands."""
+        """Return a violation as a finding, with the position of its field."""
         _, namespace, name = self.identity
         name = name or f"{self.obj['metadata'].get('generateName', '')}…"
         kind, namespace, name = map(_shortened, (self.kind, namespace, name))
@@ -72,16 +72,16 @@ class Manifest:
 
 @dataclass
 class Collection:
-    """What a set of files holds.
+    """The content of a set of files.
 
     Attributes
     ----------
     manifests
-        Objects of our kinds that are complete enough to be judged.
+        Objects of our kinds that are complete enough to be checked.
     findings
-        What is wrong with the others, and unknown fields.
+        Faults of incomplete objects, and unknown fields.
     others
-        Number of objects of other kinds, which are left alone.
+        Number of objects of other kinds, which are not checked.
     unusable
         Number of objects of our API group that are not complete enough.
     """
@@ -113,7 +113,7 @@ class FileTemplates:
     Parameters
     ----------
     objects
-        Template objects. Of two that are the same, the first counts.
+        Template objects. Of two with the same name, the first counts.
     """
 
     def __init__(self, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -132,19 +132,19 @@ class FileTemplates:
         return self._by_identity.get((kind.value, here, name))
 
     def by_uid(self, uid: str) -> CompiledTemplate | None:
-        """Return the template with that uid; files that were never in a cluster have none."""
+        """Return the template with that uid; objects that were never in a cluster have none."""
         return self._by_uid.get(uid) if uid else None
 
 
 def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -> Collection:
-    """Sort documents into ours and others, and find what is wrong with them as objects.
+    """Separate our objects from others, and check their kind, metadata and fields.
 
     Parameters
     ----------
     documents
         The documents of all files.
     namespace
-        Where objects are that do not say.
+        Namespace of objects that do not specify one.
     """
     collection = Collection()
     first: dict[tuple[str, str, str], Manifest] = {}
@@ -169,12 +169,12 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
 
 
 def _shortened(text: str) -> str:
-    """Return a name or key as it is repeated with each fault."""
+    """Return a name or key, cut to a length fit for each message."""
     return text if len(text) <= MAX_KEY_CHARACTERS else f"{text[:MAX_KEY_CHARACTERS]}…"
 
 
 def _objects(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
-    """Yield the objects of a document, those inside a List one by one."""
+    """Yield the objects of a document, and the items of a List."""
     if not isinstance(value, dict):
         return
     items = value.get("items")
@@ -190,7 +190,7 @@ def _is_ours(obj: Mapping[str, Any]) -> bool:
 
 
 def _envelope_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield what makes an object unfit to be judged at all: no known kind, no name."""
+    """Yield faults that make any further check impossible: no known kind, no name."""
     version, kind, metadata = obj["apiVersion"], obj.get("kind"), obj.get("metadata")
     if version != API_VERSION:
         yield Violation(("apiVersion",), f"must be {API_VERSION}, got another version of {GROUP}", "enum")
@@ -221,7 +221,7 @@ def _in_namespace(obj: Mapping[str, Any], namespace: str) -> dict[str, Any]:
 
 
 def _presentable(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """Return enough of a malformed object to say which one it is."""
+    """Return the kind and name of a malformed object, for messages."""
     given = obj.get("metadata")
     names = given if isinstance(given, dict) else {}
     metadata = {key: names[key] for key in ("name", "namespace") if isinstance(names.get(key), str)}
@@ -235,7 +235,7 @@ def _repetition(manifest: Manifest, first: dict[tuple[str, str, str], Manifest])
     if earlier is manifest:
         return []
     line = earlier.document.position(earlier.root).line
-    message = f"must be given once, got it in {earlier.document.source}:{line} as well"
+    message = f"must be unique, but {earlier.document.source}:{line} defines the same object"
     return [Violation(("metadata", "name"), message, "not_unique")]
 
 

@@ -1,4 +1,4 @@
-"""What is different between two sets of objects, as a unified diff."""
+"""The differences between two sets of objects, as a unified diff."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def differences(before: Iterable[Object], after: Iterable[Object]) -> Iterator[s
     Parameters
     ----------
     before, after
-        Objects as they are and as they are to be.
+        The objects as they are and as they would be.
     """
     old = {_identity(obj): obj for obj in before}
     new = {_identity(obj): obj for obj in after}
@@ -39,7 +39,7 @@ def differences(before: Iterable[Object], after: Iterable[Object]) -> Iterator[s
 
 
 def _diff(before: list[str], after: list[str], old: str, new: str) -> Iterator[str]:
-    """Yield a unified diff; of many lines, whose comparison may take the square of their number, all."""
+    """Yield a unified diff; for very long texts all lines, as comparing takes time with their square."""
     if max(len(before), len(after)) <= _MAX_COMPARED_LINES:
         yield from difflib.unified_diff(before, after, old, new, lineterm="")
     elif before != after:
@@ -56,8 +56,8 @@ def as_applied(live: Iterable[Object], wanted: Iterable[Object]) -> list[Object]
     live
         Objects as a cluster has them, with ``metadata.managedFields``.
     wanted
-        What is to be applied: an object that is live already comes out the same, and so does a quantity that
-        the server only spells otherwise.
+        The objects that would be applied. A live object that equals one of them is returned in its form, and
+        so is a quantity that the API server only spells differently.
     """
     by_identity = {_identity(obj): obj for obj in wanted}
     result: list[Object] = []
@@ -83,10 +83,10 @@ def _lines(obj: Object | None) -> list[str]:
 
 
 def _spelled_alike(owned: Any, target: Any, live: Any, field: str = "", *, quantity: bool = False) -> Any:
-    """Return what is owned as it was sent: quantities in their spelling, named items in their order.
+    """Return the owned fields as they were sent: quantities in their spelling, named items in their order.
 
-    Fields come back, too, of which the server stores nothing when they are false, 0 or empty, and which
-    nobody else has set.
+    Fields that the API server does not store when they are false, 0 or empty are added again, unless another
+    manager has set them.
     """
     if isinstance(owned, Mapping) and isinstance(target, Mapping):
         inner = field in _QUANTITIES
@@ -110,7 +110,7 @@ def _spelled_alike(owned: Any, target: Any, live: Any, field: str = "", *, quant
 
 
 def _named(items: list[Any]) -> dict[str, Any]:
-    """Return items by name; none unless all have one of their own."""
+    """Return items by name; empty unless each has a unique name."""
     named = {item["name"]: item for item in items if isinstance(item, Mapping) and "name" in item}
     return named if len(named) == len(items) else {}
 

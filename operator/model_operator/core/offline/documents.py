@@ -19,23 +19,24 @@ from model_operator.core.offline.nodes import (
 from model_operator.core.offline.yaml_dialect import TAG, plain_value
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
 from model_operator.core.values.violations import Loc
+from model_operator.core.values.words import noun
 
 _BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# Blanks end at the line: across lines, each of many empty ones would be scanned from each before it.
+# Blanks do not cross lines: otherwise a run of empty lines takes time with the square of its length.
 _CONTENT: Final = re.compile(
     r"^(?!---[^\S\n]*(#.*)?$)(?!\.\.\.[^\S\n]*$)(?!%)(?![^\S\n]*#)[^\S\n]*\S", re.MULTILINE
 )
 MAX_DOCUMENTS: Final = 100_000
-"""Documents of one file that are read."""
+"""Maximum number of documents in one file."""
 _MAX_ELEMENTS: Final = 200_000
-"""Values of a document with its aliases written out; etcd takes no object with nearly as many."""
+"""Maximum number of values in a document with its aliases expanded; far more than etcd can store."""
 _MAX_CHARACTERS: Final = 16 * 1024 * 1024
-"""Characters of a document's values with its aliases written out; as many as a file may have bytes."""
+"""Maximum number of characters in a document with its aliases expanded; the limit of a file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What keeps a document from being read, or makes it mean something else to each reader."""
+    """A mistake that makes a document unreadable, or lets parsers read it differently."""
 
     position: Position
     message: str
@@ -48,15 +49,15 @@ class Document:
     Attributes
     ----------
     source
-        Name of the file, for people.
+        Name of the file, for messages.
     value
-        What it holds, as JSON; None when it cannot be read.
+        Its content as JSON; None when it cannot be read.
     faults
-        What is wrong with it as YAML, in the order of the text.
+        Mistakes in its YAML, in the order of the text.
     start
         Where it begins.
     node
-        What it holds as written, None when it cannot be read.
+        Its content as a tree with positions; None when it cannot be read.
     """
 
     source: str
@@ -66,7 +67,7 @@ class Document:
     node: Node | None
 
     def position(self, loc: Loc) -> Position:
-        """Return where a field stands; for one that is not there, where what should have it stands."""
+        """Return the position of a field; for a missing one, that of the object it is missing from."""
         if self.node is None:
             return self.start
         node, found = self.node, self.node.position
@@ -75,22 +76,22 @@ class Document:
             if step is None:
                 break
             key, node = step
-            # What is wrong with a list or an object is best seen at its name.
+            # A fault of a list or an object is reported at its key.
             found = node.position if isinstance(node, Scalar) and node.text else key
         return found
 
 
 def read_documents(text: str, source: str) -> list[Document]:
-    """Return the documents of a YAML stream, those that cannot be read included; empty ones are left out.
+    """Return the documents of a YAML stream, unreadable ones included, empty ones omitted.
 
-    Each is read by itself, as kubectl does: a mistake in one hides no other.
+    Each is read by itself, as kubectl does, so that a mistake in one does not hide the others.
 
     Parameters
     ----------
     text
         YAML or JSON.
     source
-        Name of the file, for people.
+        Name of the file, for messages.
     """
     starts = [0, *(match.start() for match in _BOUNDARY.finditer(text) if match.start())]
     documents: list[Document] = []
@@ -125,7 +126,7 @@ def _read(text: str, source: str, first_line: int) -> list[Document]:
 
 
 class _Reader:
-    """Turns nodes into JSON values, and finds what is wrong on the way."""
+    """Converts nodes to JSON values and collects faults."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
@@ -138,10 +139,10 @@ class _Reader:
         self._left -= 1
         if isinstance(node, Scalar):
             self._characters_left -= len(node.text)
-        # An alias inside of what its anchor names has no end, aliases of aliases have one that is far away.
+        # An alias inside its own anchor never ends; nested aliases expand exponentially.
         if self._left < 0 or self._characters_left < 0 or self._depth > MAX_DEPTH:
             if not self.is_too_large:
-                message = "must be of a size that can be read with its aliases written out"
+                message = "document is too large or nested too deeply once its aliases are expanded"
                 self.faults.append(Fault(node.position, message))
             self.is_too_large = True
             return None
@@ -177,20 +178,23 @@ class _Reader:
                 continue
             name = _key(key)
             if name is None:
-                self.faults.append(Fault(key.position, "must be a key that is a string, got something else"))
+                self.faults.append(Fault(key.position, "key must be a string, got a list, an object or null"))
                 continue
             if name in own:
-                message = f"must be given once, got the key {_shown_key(name)} again; remove one"
+                message = f"key {_shown_key(name)} is repeated; remove one of them"
                 self.faults.append(Fault(key.position, message))
             own[name] = self.value(value)
         return {**merged, **own}
 
     def _merge(self, node: Node, merged: dict[str, Any]) -> None:
-        """Add what ``<<`` brings in: an object's fields, or those of a list of objects: the first wins."""
+        """Add the fields of a ``<<`` merge key: of an object or a list of objects; the first one wins."""
         value = self.value(node)
         for part in value if isinstance(value, list) else [value]:
             if not isinstance(part, dict):
-                self.faults.append(Fault(node.position, "must be an object, or a list of objects, beside <<"))
+                message = (
+                    f"value of the merge key << must be an object or a list of objects, got {noun(part)}"
+                )
+                self.faults.append(Fault(node.position, message))
                 return
             for name, item in part.items():
                 merged.setdefault(name, item)
@@ -201,7 +205,7 @@ def _is_merge(key: Node) -> bool:
 
 
 def _key(node: Node) -> str | None:
-    """Return a key as JSON has it: numbers and booleans become text."""
+    """Return a key as in JSON: numbers and booleans become strings."""
     if not isinstance(node, Scalar):
         return None
     if not node.plain or node.tag == f"{TAG}str":
@@ -220,7 +224,7 @@ def _shown_key(name: str) -> str:
 
 
 def _step(node: Node, part: str | int) -> tuple[Position, Node] | None:
-    """Return where a field or an item of a node begins, and what it is."""
+    """Return the position of a field or an item of a node, and its node."""
     if isinstance(node, Sequence):
         if isinstance(part, int) and part < len(node.items):
             return node.items[part].position, node.items[part]
@@ -231,7 +235,7 @@ def _step(node: Node, part: str | int) -> tuple[Position, Node] | None:
 
 
 def _fields(node: Mapping) -> dict[str, tuple[Position, Node]]:
-    """Return where the fields of an object begin; made once, as each fault of the object needs one."""
+    """Return the positions of an object's fields; indexed once and reused for each fault of the object."""
     if node.fields is None:
         node.fields = own = {}
         for key, value in node.pairs:

@@ -1,4 +1,4 @@
-"""What is found in manifests: which file, line and field, what was expected, what was got."""
+"""Findings in manifests: file, position, field, what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from model_operator.core.offline.nodes import Position
+from model_operator.core.values.words import plural
 
 MAX_FAULTS = 100
-"""Findings of one object that are listed, and of one file's YAML; the others are counted."""
+"""Findings that are listed per object, and per file for YAML faults; the others are counted."""
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
     ERROR = "error"
-    """The API server, its webhook or the operator refuses it."""
+    """The API server, the webhook or the operator rejects it."""
     WARNING = "warning"
-    """Something could not be judged, or is let in with a warning."""
+    """Something could not be checked, or is allowed with a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,15 @@ class Finding:
     source, position
         File, line and column.
     path
-        The field as kubectl prints it, such as ``spec.deployments[0].name``; empty for what is no field.
+        The field as kubectl prints it, such as ``spec.deployments[0].name``; empty if it is about no field.
     message
-        What was expected and the kind of what was got, never a parameter's value.
+        What was expected and what type of value was found, never a parameter's value.
     code
         Stable machine-readable code, such as ``missing``.
     severity
-        Whether it is refused.
+        Whether it is rejected.
     subject
-        The object, as kind and name; empty when it is none.
+        The object, as kind and name; empty if the finding is about the file.
     """
 
     source: str
@@ -61,14 +62,14 @@ class Finding:
 
 
 def has_errors(findings: list[Finding]) -> bool:
-    """Tell whether anything is refused."""
+    """Return whether any finding is an error."""
     return any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:
-    """Return findings by file, place and path, without repeats, of each object the first `MAX_FAULTS`.
+    """Return findings by file, position and path, without duplicates, the first `MAX_FAULTS` of each object.
 
-    What is not listed of an object is counted in a last finding, an error if any of them is.
+    A last finding counts those that are not listed; it is an error if one of them is.
     """
     listed: list[Finding] = []
     counts: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -84,8 +85,8 @@ def _order(found: Finding) -> tuple[str, Position, str, str, str]:
     return found.source, found.position, found.path, found.code, found.message
 
 
-def _more(left: list[Finding]) -> Finding:
-    faults = "1 more fault that is" if len(left) == 1 else f"{len(left)} more faults that are"
-    message = f"must have no faults, got {faults} not listed; correct the listed ones first"
-    severity = Severity.ERROR if has_errors(left) else Severity.WARNING
-    return replace(left[0], path="", message=message, code="too_many_faults", severity=severity)
+def _more(unlisted: list[Finding]) -> Finding:
+    verb = "is" if len(unlisted) == 1 else "are"
+    message = f"{plural(len(unlisted), 'more fault')} {verb} not listed; fix the listed ones first"
+    severity = Severity.ERROR if has_errors(unlisted) else Severity.WARNING
+    return replace(unlisted[0], path="", message=message, code="too_many_faults", severity=severity)

@@ -1,4 +1,4 @@
-"""JSON Schema of the instances of one template, for editors and forms, and an example of one."""
+"""JSON Schema of the instances of one template, for editors and forms, and an example instance."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ _NAME: Final = {
     "maxLength": 40,
     "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
     "not": {"const": "kubernetes"},
-    "description": "Name of the instance, which its Deployment and Service get.",
+    "description": "Name of the instance, and of its Deployment and Service.",
 }
 
 
 def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of an instance of a template.
 
-    It says what fields, types, parameters and bounds there are. Rules over several fields are left to
-    ``validate``.
+    It covers fields, types, parameters and bounds. Rules over several fields are checked by ``validate``.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
         "const": resource.spec.model_type.value,
         "description": fields["model_type"]["description"],
     }
-    # What an entry of `deployments` gives need not be given for all.
+    # A parameter that each entry of `deployments` sets is not required at the top level.
     given = {key: value for key, value in parameters.schema.items() if key != "required"}
     for owner in (fields, fields["deployments"]["items"]["properties"]):
         description = owner["model_creation_parameters"]["description"]
@@ -73,7 +72,7 @@ def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a structural schema in JSON Schema: unknown fields are refused, Kubernetes' keywords go."""
+    """Return a structural schema as JSON Schema: without unknown fields and Kubernetes' own keywords."""
     result = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
     if schema.get(INT_OR_STRING):
         result["type"] = ["integer", "string"]
@@ -88,7 +87,7 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
-    """Return an example of an instance, as YAML with the parameters' descriptions as comments.
+    """Return an example instance as YAML, with the descriptions of its parameters as comments.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
     Returns
     -------
     tuple
-        The text; and the parameters for which no value was found, which are left out of it.
+        The text, and the required parameters that it omits because no example value was found.
     """
     resource, parameters = template.resource, template.parameters
     example = example_parameters(parameters)

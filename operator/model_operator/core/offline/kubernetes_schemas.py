@@ -1,4 +1,4 @@
-"""Holds rendered objects against Kubernetes' own schemas, as an API server publishes them."""
+"""Validates rendered objects against Kubernetes' own schemas, as an API server publishes them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from model_operator.core.values.words import noun, nouns, shown_list
 
 
 class KubernetesSchemas:
-    """The schemas of the kinds that are rendered.
+    """The schemas of the rendered kinds.
 
     Parameters
     ----------
     captured
         ``kubernetes``: the version; ``kinds``: ``<apiVersion> <kind>`` to the name of its schema; ``$defs``:
-        JSON Schemas in which unknown fields are refused.
+        JSON Schemas that refuse unknown fields.
     """
 
     def __init__(self, captured: Mapping[str, Any]) -> None:
@@ -35,7 +35,7 @@ class KubernetesSchemas:
         }
 
     def violations(self, obj: Mapping[str, Any]) -> tuple[Violation, ...]:
-        """Return where an object breaks the schema of its kind.
+        """Return the violations of the schema of an object's kind.
 
         Parameters
         ----------
@@ -74,8 +74,8 @@ def _violations(error: ValidationError, faults: int) -> Iterator[Violation]:
             types = {branch["type"] for branch in wanted}
             yield Violation(loc, f"must be {nouns(types)}, {got}", "type")
         case "enum":
-            yield Violation(loc, f"must be one of {shown_list(wanted)}, {got} that is none", "enum")
+            yield Violation(loc, f"must be one of {shown_list(wanted)}, got another value", "enum")
         case "minimum" | "maximum":
-            yield Violation(loc, "must be an integer of 32 bits, got a larger one", "range")
+            yield Violation(loc, "must be a 32-bit integer, got a larger one", "range")
         case _:
-            yield Violation(loc, f"must fit Kubernetes' schema ({error.validator}), {got}", "schema")
+            yield Violation(loc, f"must match Kubernetes' schema ({error.validator}), {got}", "schema")

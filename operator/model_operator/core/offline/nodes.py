@@ -1,4 +1,4 @@
-"""YAML as a tree of nodes that know where they stand; made from a parser's events, without recursion."""
+"""YAML as a tree of nodes with positions, built from a parser's events without recursion."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Final
 import yaml
 
 MAX_DEPTH: Final = 100
-"""Lists and objects within one another; a parser that recurses is brought down by a hundred thousand."""
+"""Maximum nesting of lists and objects; a hundred thousand levels crash a recursive parser."""
 MAX_NODES: Final = 500_000
-"""Keys and values of one document as written; each takes some hundred bytes of memory."""
+"""Maximum number of keys and values in a document as written; each takes some hundred bytes of memory."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +28,7 @@ class UnreadableError(ValueError):
     Attributes
     ----------
     position
-        Where.
+        Position of the fault.
     """
 
     def __init__(self, message: str, position: Position) -> None:
@@ -38,7 +38,7 @@ class UnreadableError(ValueError):
 
 @dataclass(eq=False, slots=True)
 class Scalar:
-    """A single value: `plain` without quotes, with its explicit `tag` if it has one."""
+    """A single value: `plain` if unquoted, with its explicit `tag` if it has one."""
 
     position: Position
     text: str
@@ -56,7 +56,7 @@ class Sequence:
 
 @dataclass(eq=False, slots=True)
 class Mapping:
-    """An object, as pairs in the order written, repeated keys included; `fields` once they were indexed."""
+    """An object: its pairs in the order written, repeated keys included; `fields` is an index, made late."""
 
     position: Position
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
@@ -67,7 +67,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def compose(text: str, first_line: int) -> list[Node]:
-    """Return the roots of a YAML text; an alias is the very node that its anchor names.
+    """Return the roots of a YAML text; an alias is the same node as its anchor.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def compose(text: str, first_line: int) -> list[Node]:
     Raises
     ------
     UnreadableError
-        When it is no YAML, or nested too deeply.
+        When it is not YAML, or nested too deeply.
     """
     try:
         return list(_compose(text, first_line))
@@ -91,7 +91,7 @@ def compose(text: str, first_line: int) -> list[Node]:
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         position = Position(first_line + before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        raise UnreadableError("must be YAML: it does not allow this character", position) from error
+        raise UnreadableError("must be YAML: this character is not allowed", position) from error
 
 
 def _compose(text: str, first_line: int) -> Iterator[Node]:
@@ -124,12 +124,12 @@ def _compose(text: str, first_line: int) -> Iterator[Node]:
             open_nodes.append(node)
             keys.append(None)
             if len(open_nodes) > MAX_DEPTH:
-                message = f"must have at most {MAX_DEPTH} lists and objects within one another"
+                message = f"must have at most {MAX_DEPTH} levels of lists and objects, got more"
                 raise UnreadableError(message, node.position)
 
 
 def _events(text: str, first_line: int) -> Iterator[yaml.Event]:
-    """Yield what a parser finds, as far as memory may be taken for it."""
+    """Yield the events of the parser, up to `MAX_NODES` nodes."""
     left = MAX_NODES
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         left -= isinstance(event, yaml.NodeEvent)
@@ -143,7 +143,7 @@ def _node(event: Any, anchors: dict[str, Node], first_line: int) -> Node:
     position = _position(event.start_mark, first_line)
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in anchors:
-            raise UnreadableError(f"must be YAML: there is no anchor {event.anchor!r} before this", position)
+            raise UnreadableError(f"must be YAML: anchor {event.anchor!r} is not defined", position)
         return anchors[event.anchor]
     if isinstance(event, yaml.ScalarEvent):
         node: Node = Scalar(position, event.value, bool(event.implicit[0]), event.tag)

@@ -1,4 +1,4 @@
-"""A template's parameters for people to read: one row each."""
+"""The parameters of a template as a table, one row each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ParameterRow:
     Attributes
     ----------
     name, type, default, allowed, description
-        Texts; empty where there is nothing to say. `default` is ``required`` where a value must be given.
+        Texts; empty where nothing applies. `default` is ``required`` for a parameter that must be given.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ParameterRow:
 
 
 def parameter_rows(schema: ParameterSchema) -> list[ParameterRow]:
-    """Return the parameters, those that must be given first, then by name.
+    """Return the parameters, required ones first, then by name.
 
     Parameters
     ----------
@@ -98,6 +98,6 @@ def _allowed(keywords: Mapping[str, Any]) -> Iterator[str]:
             if keyword in source:
                 yield beginning + text.format(source[keyword])
         if any(keyword in source for keyword in _COMPOUND):
-            yield f"{beginning}further rules, see `model-operator schema`"
+            yield f"{beginning}more rules, see `model-operator schema`"
     if keywords.get("uniqueItems"):
-        yield "no item twice"
+        yield "unique items"

@@ -17,7 +17,7 @@ from model_operator.core.templates.resolution import TemplateLookup, resolve_tem
 from model_operator.core.values.violations import Violation
 
 NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
-"""Stands for the uid of an instance that is not in a cluster, where a template refers to it."""
+"""Placeholder for the uid of an instance that is not in a cluster, where a template refers to it."""
 
 Identity = tuple[str, str, str]
 """Kind, namespace and name."""
@@ -32,7 +32,7 @@ class Snapshot:
     instances
         The instances, by kind, namespace and name.
     templates
-        The templates that these may use.
+        The templates that they may use.
     children
         The children of these instances.
     """
@@ -42,7 +42,7 @@ class Snapshot:
     children: list[dict[str, Any]] = field(default_factory=list)
 
     def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-        """Yield the templates of files, with the uid of those that they are to replace, then all others."""
+        """Yield the templates of files, with the uid of the one they would replace, then all others."""
         uids = {_identity(template): template["metadata"]["uid"] for template in self.templates}
         for template in given:
             uid = uids.get(_identity(template))
@@ -57,25 +57,25 @@ def rendered_children(
     settings: RenderSettings,
     live: Mapping[Identity, Mapping[str, Any]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """Return the children of all instances, and why there are none for some.
+    """Return the children of all instances, and a finding for each instance that cannot be rendered.
 
     Parameters
     ----------
     collection
         Valid objects, see `model_operator.core.offline.checking`.
     templates
-        Where instances look for their templates.
+        The templates for the instances.
     settings
         The cluster's conventions for rendering.
     live
-        Instances as a cluster has them, by identity: what is rendered then has their uid, and they stay with
-        the template that they are bound to.
+        Live instances by identity: the rendered children have their uid, and each instance keeps its bound
+        template.
 
     Returns
     -------
     tuple
-        The children, by namespace and name of their instances, in the order in which they are applied. What
-        only a cluster gives, owner and hash, they have if the instance has a uid.
+        The children, by namespace and name of their instances, in the order in which they are applied. They
+        have an owner and the applied hash only if the instance has a uid.
     """
     children: list[dict[str, Any]] = []
     findings = []
@@ -95,9 +95,7 @@ def _children(
 ) -> tuple[list[dict[str, Any]], Violation | None]:
     obj = manifest.obj
     if not manifest.identity[2]:
-        return [], Violation(
-            ("metadata", "name"), "must be given to be rendered, got generateName", "missing"
-        )
+        return [], Violation(("metadata", "name"), "rendering requires a name, got generateName", "missing")
     if live is not None:
         metadata = {**obj["metadata"], "uid": live["metadata"]["uid"]}
         obj = {**obj, "metadata": metadata, "status": live.get("status", {})}
@@ -107,16 +105,16 @@ def _children(
     if plan.rendering is None:
         reason = None if plan.problem is None else plan.problem.reason
         wanted = (
-            "the name of a template that is given, too"
+            "the template, which is not among the files"
             if reason is Reason.TemplateNotFound
-            else "of a valid template"
+            else "a valid template"
         )
-        return [], Violation(("spec", "model_template_id"), f"must be {wanted}, to be rendered", "template")
+        return [], Violation(("spec", "model_template_id"), f"rendering requires {wanted}", "template")
     return [_as_applied(child, is_live=uid is not None) for child in plan.rendering.children], None
 
 
 def _as_applied(child: Mapping[str, Any], *, is_live: bool) -> dict[str, Any]:
-    """Return a child as it is applied; without owner and hash where there is no owner yet."""
+    """Return a child as it is applied; without owner and applied hash if the instance is not live."""
     applied = with_applied_hash(child)
     if is_live:
         return applied

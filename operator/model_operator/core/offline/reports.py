@@ -12,6 +12,7 @@ from urllib.parse import quote
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.stored_form import unevaluated_rules
 from model_operator.core.values.printable import escaped, printable, to_json
+from model_operator.core.values.words import plural
 
 # A `_` within a word marks nothing, and our fields are full of them; `:` and `www.` make links of URLs.
 _MARKS: Final = re.compile(
@@ -31,12 +32,12 @@ class ReportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcome of a check.
+    """The result of a check.
 
     Attributes
     ----------
     findings
-        What was found, in order.
+        The findings, sorted.
     files, objects, others
         Number of files, of objects of our kinds in them, and of objects of other kinds.
     version
@@ -58,22 +59,22 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line for people."""
+        """The counts, in one line."""
         errors, warnings = self.count(Severity.ERROR), self.count(Severity.WARNING)
-        found = f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"
-        left = f"; {_number(self.others, 'object')} of other kinds left alone" if self.others else ""
-        return f"{_number(self.objects, 'object')} in {_number(self.files, 'file')}: {found}{left}"
+        found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}"
+        skipped = f"; {plural(self.others, 'object')} of other kinds skipped" if self.others else ""
+        return f"{plural(self.objects, 'object')} in {plural(self.files, 'file')}: {found}{skipped}"
 
 
 def written(report: Report, form: ReportFormat) -> str:
-    """Return a report as text that ends with a line break, or nothing.
+    """Return a report as text that ends with a line break, or an empty text.
 
     Parameters
     ----------
     report
-        The outcome.
+        The result.
     form
-        How to write it.
+        The output format.
     """
     match form:
         case ReportFormat.TEXT:
@@ -137,13 +138,13 @@ def _sarif_result(found: Finding, codes: Mapping[str, int]) -> dict[str, Any]:
         "ruleId": found.code,
         "ruleIndex": codes[found.code],
         "level": found.severity.value,
-        "message": {"text": _markdown(_told(found))},
+        "message": {"text": _markdown(_with_path(found))},
         "locations": [location],
     }
 
 
 def _github(found: Finding) -> str:
-    """Return a workflow command; a text without its escapes could be taken for another command."""
+    """Return a workflow command; unescaped text could be read as another command."""
     properties = {
         "file": found.source,
         "line": str(found.position.line),
@@ -151,7 +152,7 @@ def _github(found: Finding) -> str:
         "title": found.subject or "YAML",
     }
     written_properties = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items())
-    return f"::{found.severity.value} {written_properties}::{_escaped(_told(found))}"
+    return f"::{found.severity.value} {written_properties}::{_escaped(_with_path(found))}"
 
 
 def _escaped(text: str, more: str = "") -> str:
@@ -161,13 +162,9 @@ def _escaped(text: str, more: str = "") -> str:
 
 
 def _markdown(text: str) -> str:
-    """Return a text that is shown as it is where Markdown is read, and where links in brackets are."""
+    """Return a text that viewers of SARIF show unchanged, whether they read Markdown or links in brackets."""
     return _MARKS.sub(r"\\\g<0>", printable(text))
 
 
-def _told(found: Finding) -> str:
+def _with_path(found: Finding) -> str:
     return f"{found.path}: {found.message}" if found.path else found.message
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

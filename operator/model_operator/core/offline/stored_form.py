@@ -1,4 +1,4 @@
-"""From an object as written to what the API server stores of it, and which of its fields it does not know."""
+"""The form in which the API server stores an object, and the object's unknown fields."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def crd_schema(kind: str) -> dict[str, Any]:
 
 
 def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]]:
-    """Return an object as it is stored, but for defaults, and its unknown fields.
+    """Return an object as it is stored, without defaults, and its unknown fields.
 
-    The API server refuses unknown fields to ``kubectl apply`` and leaves them out otherwise. A null where
-    the schema allows none is the same as no field; in the open parts (parameters, ``pod_template``) it is a
-    value.
+    For ``kubectl apply`` the API server rejects unknown fields; otherwise it prunes them. A null where the
+    schema does not allow it is the same as a missing field; in the open parts (parameters,
+    ``pod_template``) it is a value.
 
     Parameters
     ----------
@@ -54,17 +54,17 @@ def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]
 
 
 def unknown_field(loc: Loc, known: Iterable[str], *, faults: int = 0) -> Violation:
-    """Return the violation of a field that is not in the schema, with the name that was probably meant.
+    """Return the violation of an unknown field, with the most similar known name.
 
     Parameters
     ----------
     loc
         The field.
     known
-        The fields that the schema has there.
+        The known fields of the same object.
     faults
-        Number of faults of the same object found before. To compare names is slow, so it is done only for
-        faults that are listed, and for names that are hardly longer than any known one.
+        Number of faults found before in the same object. Comparing names is slow, so it is done only for
+        faults that are listed, and for names about as long as a known one.
     """
     hint = ""
     given = str(loc[-1])
@@ -72,7 +72,7 @@ def unknown_field(loc: Loc, known: Iterable[str], *, faults: int = 0) -> Violati
         names = {_plain(name): name for name in known}
         near = difflib.get_close_matches(_plain(given), names, n=1, cutoff=0.7)
         hint = f"; did you mean {names[near[0]]}?" if near else ""
-    return Violation(loc, f"must be a field of the schema, got an unknown one{hint}", "unknown_field")
+    return Violation(loc, f"unknown field{hint}", "unknown_field")
 
 
 def _plain(name: str) -> str:
@@ -100,10 +100,10 @@ def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Viola
 
 
 def unevaluated_rules() -> Iterator[tuple[str, str, str]]:
-    """Yield the CEL rules that only the API server can judge: kind, path of the object, message.
+    """Yield the CEL rules that only the API server can evaluate: kind, path of the object, message.
 
-    They compare with the previous version of the object. Every other rule has its equal in the models, by
-    which it is judged here.
+    They compare with the previous version of the object. The models implement every other rule, so these are
+    checked here.
     """
     for kind in RESOURCES:
         for path, rule in _rules(crd_schema(kind), ""):

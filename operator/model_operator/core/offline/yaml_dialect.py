@@ -1,6 +1,6 @@
-"""YAML as kubectl reads it: which plain words are booleans, numbers, null, and which are strings.
+"""YAML as kubectl reads it: which plain scalars are booleans, numbers, null, and which are strings.
 
-kubectl's parser follows YAML 1.1 with some of 1.2, and differs from PyYAML in words that matter in manifests:
+kubectl's parser follows YAML 1.1 with parts of 1.2, and differs from PyYAML in scalars common in manifests:
 ``y`` is a boolean, ``1e3`` a number, ``1:30`` and ``2026-01-31`` are strings.
 """
 
@@ -26,27 +26,27 @@ _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCI
 _INT64: Final = 2**63
 _UINT64: Final = 2**64
 _JSON_INTEGER_DIGITS: Final = 1e21
-"""Below it, kubectl's JSON encoder writes a float without fraction in the form of an integer."""
+"""Below it, kubectl's JSON encoder writes a float without a fraction as an integer."""
 _BASES: Final[Mapping[str, int]] = {"0b": 2, "0x": 16, "0o": 8}
 
 
 class Dumper(yaml.SafeDumper):
-    """Writes what kubectl and PyYAML read alike: what either takes for something else is put in quotes."""
+    """Writes YAML that kubectl and PyYAML read alike: an ambiguous string is quoted."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Write out what occurs twice: nobody wants anchors in a manifest."""
+        """Write a repeated value in full: anchors are unusual in manifests."""
         del data
         return True
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:
-        """Write a text in one line, with all escaped that is not to be shown as it is."""
+        """Write a text in one line, with every unprintable character escaped."""
         del split
         # JSON's escapes are YAML's, but for pairs of surrogates.
         self.write_indicator(_PAIR.sub(_in_one, to_json(text, 0).rstrip("\n")), need_whitespace=True)
 
 
 _PAIR: Final = re.compile(r"(\\\\)|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})")
-# A text is folded at its spaces, and has its own lines in a block: `::` may come to begin a line.
+# Folding and block style break lines, so that `::`, which GitHub reads as a command, may start one.
 _COMMAND: Final = re.compile(r"(?:^|\s)::")
 
 
@@ -58,8 +58,7 @@ def _in_one(found: re.Match[str]) -> str:
 
 
 def _represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
-    # Left as they are, some read as ends of lines or not at all, or steer the terminal; in double quotes they
-    # are escaped.
+    # Unescaped, such characters end a line, are invisible or control the terminal; double quotes escape them.
     unfit = has_unprintable(text) or _COMMAND.search(text)
     return dumper.represent_scalar(f"{TAG}str", text, style='"' if unfit else None)
 
@@ -81,12 +80,12 @@ def to_yaml(*objects: Any) -> str:
 
 
 def plain_value(text: str) -> Any:
-    """Return what a word without quotes stands for, as JSON has it.
+    """Return the JSON value of an unquoted scalar.
 
     Raises
     ------
     ValueError
-        For a number that JSON cannot hold.
+        For a number that JSON cannot represent.
     """
     if text in _NULL:
         return None
@@ -102,10 +101,10 @@ def plain_value(text: str) -> Any:
     if _FLOAT.fullmatch(bare):
         value = float(bare)
         if value in (float("inf"), float("-inf")):
-            raise ValueError("must be a number that JSON can hold, got a larger one")
+            raise ValueError("must be a number that JSON can represent, got a larger one")
         return int(value) if value.is_integer() and abs(value) < _JSON_INTEGER_DIGITS else value
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError("must be a number that JSON can hold, got infinity or no number")
+        raise ValueError("must be a number that JSON can represent, got infinity or NaN")
     return text
 
 

@@ -207,8 +207,8 @@ class TestTemplates:
         response = await ask(admission(server, old, *users, *others), review(new, old))
         assert response["allowed"] is True
         (warning,) = response["warnings"]
-        shown = "team-a/bound, team-a/by-uid, team-a/named; what runs is left as it is"
-        assert warning == f"ModelTemplate encoder: this makes 3 instances invalid: {shown}"
+        shown = "team-a/bound, team-a/by-uid, team-a/named; running workers are not changed"
+        assert warning == f"ModelTemplate encoder: this change makes 3 instances invalid: {shown}"
 
     async def test_time_for_counting_is_bounded(
         self, server: FakeServer, monkeypatch: pytest.MonkeyPatch
@@ -218,7 +218,7 @@ class TestTemplates:
         new["spec"]["model_creation_parameters_schema"]["required"] = ["MODEL_NAME", "BATCH_SIZE"]
         users = [stored(instance(f"model-{number}")) for number in range(50)]
         (warning,) = (await ask(admission(server, old, *users), review(new, old)))["warnings"]
-        assert "this makes at least 20 instances invalid" in warning
+        assert "this change makes at least 20 instances invalid" in warning
 
 
 async def test_creator_is_written(server: FakeServer) -> None:

@@ -120,7 +120,7 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
     missing_template = (
         "There is no ModelTemplate in this namespace or ClusterModelTemplate with the name or id"
     )
-    consequence = "the instance is deployed as soon as there is one, and judged only then"
+    consequence = "the instance will be validated and deployed when the template is created"
     assert missing.warnings == (f"ModelInstance demo: {missing_template} 'nowhere'; {consequence}",)
     broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
     change = Change(stored(model(model_template_id="schema-misspelt-type")))
@@ -128,7 +128,7 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
     assert verdict.allowed
     (warning,) = verdict.warnings
     assert warning.startswith("ModelInstance demo: ModelTemplate schema-misspelt-type is invalid: spec.")
-    assert warning.endswith("; the instance is deployed, and judged, as soon as that is corrected")
+    assert warning.endswith("; the instance will be validated and deployed when the template is fixed")
 
 
 def test_parameters_too_large_for_any_template_are_denied_to_everybody_also_without_one() -> None:
@@ -217,17 +217,17 @@ class TestImpact:
     @pytest.mark.parametrize(
         ("count", "complete", "said"),
         [
-            (1, True, "this makes 1 instance invalid: team-a/demo-0;"),
-            (2, True, "this makes 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
-            (7, True, f"this makes 7 instances invalid: {FIVE} and 2 more;"),
-            (2, False, "this makes at least 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
+            (1, True, "this change makes 1 instance invalid: team-a/demo-0;"),
+            (2, True, "this change makes 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
+            (7, True, f"this change makes 7 instances invalid: {FIVE} and 2 more;"),
+            (2, False, "this change makes at least 2 instances invalid: team-a/demo-0, team-a/demo-1;"),
         ],
     )
     def test_harm(self, count: int, complete: bool, said: str) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
         self.add(impact, count, BATCH_SIZE=8)
         (warning,) = impact.warnings(complete=complete)
-        assert warning == f"ModelTemplate encoder: {said} what runs is left as it is"
+        assert warning == f"ModelTemplate encoder: {said} running workers are not changed"
 
     def test_those_that_were_invalid_before_do_not_count(self) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
@@ -237,7 +237,7 @@ class TestImpact:
     @pytest.mark.parametrize(
         ("replicas", "tag", "said"),
         [
-            (1, "2.0", ("ModelTemplate encoder: this rolls the pods of 3 instances",)),
+            (1, "2.0", ("ModelTemplate encoder: this change restarts the pods of 3 instances",)),
             (0, "2.0", ()),
             (1, None, ()),
         ],
