@@ -56,7 +56,7 @@ def test_another_namespace(api: KubeApi, administrator: Person, viewer: Person) 
         f"in namespace kube-public; there is one in namespace {api.namespace}"
     )
     may_not = (
-        "may not get modelinstances.modeloperator.dev in namespace kube-public; the ClusterRole view has"
+        "cannot get modelinstances.modeloperator.dev in namespace kube-public; the ClusterRole view grants"
     )
     assert may_not in told(viewer("why", "only-here", "-n", "kube-public"))
 
@@ -70,7 +70,7 @@ def test_templates_of_nothing(api: KubeApi, administrator: Person, viewer: Perso
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == (
         f"no instances found of template encodr in namespace {api.namespace}; "
-        f"as far as templates can be read, {missing}\n"
+        f"among the readable templates, {missing}\n"
     )
 
 
@@ -81,8 +81,8 @@ def test_without_rights(api: KubeApi, invite: Invite) -> None:
         verb = "get" if "minilm" in command else "list"
         resource = "modeltemplates" if command == ("templates",) else "modelinstances"
         assert told(nobody(*command)) == (
-            f"user system:serviceaccount:{api.namespace}:nobody may not {verb} {resource}.modeloperator.dev "
-            f"in namespace {api.namespace}; the ClusterRole view has that right"
+            f"user system:serviceaccount:{api.namespace}:nobody cannot {verb} {resource}.modeloperator.dev "
+            f"in namespace {api.namespace}; the ClusterRole view grants that permission"
         )
 
 
@@ -92,15 +92,15 @@ def test_with_rights_on_instances_alone(api: KubeApi, invite: Invite) -> None:
     message = told(invite("model-operator-view", api)("status", "minilm"))
 
     # All three are asked for at once.
-    assert re.search(r"may not list (deployments\.apps|replicasets\.apps|pods) in namespace", message)
+    assert re.search(r"cannot list (deployments\.apps|replicasets\.apps|pods) in namespace", message)
 
 
 def test_all_namespaces_take_rights_on_all(viewer: Person) -> None:
     message = told(viewer("instances", "--all-namespaces"))
 
     assert message.endswith(
-        "may not list modelinstances.modeloperator.dev in the whole cluster; "
-        "the ClusterRole view has that right"
+        "cannot list modelinstances.modeloperator.dev in the whole cluster; "
+        "the ClusterRole view grants that permission"
     )
 
 
@@ -109,7 +109,7 @@ def test_without_a_cluster(viewer: Person, tmp_path: Path) -> None:
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     write_kubeconfig(tmp_path / "config", config)
 
-    expected = "the cluster at https://127.0.0.1:9 does not answer: Cannot connect to host"
+    expected = "the cluster at https://127.0.0.1:9 does not respond: Cannot connect to host"
     for command in A_FEW:
         assert told(viewer(*command, "--kubeconfig", tmp_path / "config")).startswith(expected)
 
@@ -127,7 +127,7 @@ def test_without_crds(control_plane: ControlPlane) -> None:
         administrator = Person(cluster.kubectl, cluster.kubeconfig)
         for command in A_FEW:
             assert told(administrator(*command)).endswith(
-                "modeloperator.dev: the CRDs of model-operator are not installed there, or not yet served"
+                "modeloperator.dev: the CRDs of model-operator are not installed, or not served yet"
             )
 
 

@@ -100,8 +100,8 @@ def test_templates_and_their_instances(api: KubeApi, cluster_api: KubeApi, viewe
         ["ModelTemplate", "unused", "True", "TemplateValid", "EMBEDDING", "0"],
     ]
     assert shown.stderr.startswith("without ClusterModelTemplates: user system:serviceaccount:")
-    assert "may not list clustermodeltemplates.modeloperator.dev in the whole cluster" in shown.stderr
-    assert shown.stderr.endswith("model-operator-cluster-templates-view has that right\n")
+    assert "cannot list clustermodeltemplates.modeloperator.dev in the whole cluster" in shown.stderr
+    assert shown.stderr.endswith("model-operator-cluster-templates-view grants that permission\n")
     assert [line[:4] for line in words(of_encoder.stdout)[1:]] == [["minilm", "True", "RolledOut", "encoder"]]
     assert (of_unused.returncode, of_unused.stdout) == (0, "")
     assert of_unused.stderr == f"no instances found of ModelTemplate unused in namespace {api.namespace}\n"

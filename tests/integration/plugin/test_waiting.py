@@ -64,7 +64,7 @@ def test_a_watch_shows_each_change_until_ctrl_c(api: KubeApi, started: Start) ->
     start = len(seen.text)
 
     edit_bundle(api, tag="v2")
-    wait_for(lambda: "of an earlier revision" in seen.text[start:], WITHIN)
+    wait_for(lambda: "old revision" in seen.text[start:], WITHIN)
     start_pods(api)
     wait_for(lambda: re.search(r"minilm +RolledOut +1/1", seen.text[start:].rpartition("\n\n")[2]), WITHIN)
 
@@ -86,7 +86,7 @@ def test_a_watch_ends_with_its_instance(api: KubeApi, started: Start) -> None:
 
     assert process.wait(WITHIN) == 0
     assert process.stderr is not None
-    assert process.stderr.read() == f"ModelInstance {api.namespace}/minilm is gone\n"
+    assert process.stderr.read() == f"ModelInstance {api.namespace}/minilm was deleted\n"
 
 
 @pytest.mark.usefixtures("operator")
@@ -136,7 +136,7 @@ def test_wait_for_what_comes(api: KubeApi, started: Start) -> None:
     api.apply(template())
 
     assert process.wait(WITHIN) == 0
-    assert first.startswith(("TemplateNotFound: ", "The operator has not judged generation 1"))
+    assert first.startswith(("TemplateNotFound: ", "The operator has not reconciled generation 1"))
     assert process.stdout is not None
     assert process.stdout.read().startswith(f"ModelInstance {api.namespace}/minilm is Ready: RolledOut: ")
 
@@ -163,7 +163,7 @@ def test_wait_for_what_cannot_come(api: KubeApi, viewer: Person, started: Start)
         assert waiting.poll() is None
     api.delete("ModelInstance", "early")
     assert waiting.wait(WITHIN) == 1
-    assert waiting.stderr.read() == f"ModelInstance {api.namespace}/early is gone\n"
+    assert waiting.stderr.read() == f"ModelInstance {api.namespace}/early was deleted\n"
 
 
 def test_wait_counts_only_what_is_about_the_present(private_api: KubeApi, invite: Invite) -> None:
@@ -195,7 +195,7 @@ def test_wait_counts_only_what_is_about_the_present(private_api: KubeApi, invite
     late = somebody(*waiting)
     assert late.returncode == 3
     assert late.stderr == (
-        "The operator has not judged the present generation of the template yet.\n"
+        "The operator has not reconciled the current generation of the template yet.\n"
         f"ModelInstance {private_api.namespace}/minilm is not Ready after 2 seconds\n"
     )
     assert somebody("why", "minilm").returncode == 1
@@ -205,7 +205,7 @@ def test_wait_counts_only_what_is_about_the_present(private_api: KubeApi, invite
     private_api.patch("ModelInstance", "minilm", {"spec": {"model_creation_parameters": {"BATCH_SIZE": 2}}})
     late = somebody(*waiting)
     assert (late.returncode, late.stdout) == (3, "")
-    assert late.stderr.startswith("The operator has not judged generation 2 of the instance yet.\n")
+    assert late.stderr.startswith("The operator has not reconciled generation 2 of the instance yet.\n")
 
 
 def test_wait_for_deletion(private_api: KubeApi, invite: Invite) -> None:
@@ -226,7 +226,7 @@ def test_wait_for_deletion(private_api: KubeApi, invite: Invite) -> None:
     finally:
         process.kill()
         output, errors = process.communicate()
-    assert (output, errors) == (f"ModelInstance {private_api.namespace}/minilm is gone\n", "")
+    assert (output, errors) == (f"ModelInstance {private_api.namespace}/minilm was deleted\n", "")
 
 
 @pytest.mark.usefixtures("operator")

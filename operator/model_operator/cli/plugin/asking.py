@@ -1,4 +1,4 @@
-"""Asks a cluster, or ends the program with one line that says why it cannot be asked."""
+"""Queries a cluster, or ends the program with a one-line error."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ Answer = TypeVar("Answer")
 
 
 INTERRUPTED = 130
-"""Exit status after Ctrl-C, as of a program that the signal has ended."""
+"""Exit status after Ctrl-C, as for a program that was ended by the signal."""
 
 
 class QuestionError(Exception):
-    """A question cannot be answered; the message says what is missing, and what to do."""
+    """A query failed; the message says what is missing, and what to do."""
 
     @property
-    def passes(self) -> bool:
-        """Whether it may be answered later: the cluster did not answer, or has forgotten that version."""
+    def is_transient(self) -> bool:
+        """Whether a retry may succeed: the cluster did not respond, or the resource version has expired."""
         cause = self.__cause__
         return isinstance(cause, ApiUnavailableError) or getattr(cause, "code", 0) == HTTPStatus.GONE
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which cluster, as whom, and where in it, by kubectl's options; None leaves it to the kubeconfig."""
+    """Cluster, user and namespace by kubectl's options; None means that of the kubeconfig."""
 
     kubeconfig: Path | None = None
     context: str | None = None
@@ -48,14 +48,14 @@ class Target:
 
 
 def ask(target: Target, question: Callable[[Cluster], Awaitable[Answer]]) -> Answer:
-    """Return what a cluster answers, or end the program.
+    """Return the result of a query, or end the program.
 
     Parameters
     ----------
     target
         The cluster.
     question
-        What to ask.
+        The query.
     """
     try:
         return asyncio.run(answer(target, question))
@@ -68,23 +68,23 @@ def ask(target: Target, question: Callable[[Cluster], Awaitable[Answer]]) -> Ans
 async def answer(
     target: Target, question: Callable[[Cluster], Awaitable[Answer]], seconds: float = _TIMEOUT_SECONDS
 ) -> Answer:
-    """Return what a cluster answers.
+    """Return the result of a query.
 
     Parameters
     ----------
     target, question
         As for :func:`ask`.
     seconds
-        Time until a request counts as unanswered.
+        Timeout of a request.
 
     Raises
     ------
     StartupError
         There is no usable kubeconfig.
     QuestionError
-        The cluster does not answer, or not this.
+        The query failed.
     """
-    # The client of the API server takes half a second to import, for which no other command is to wait.
+    # Importing the API client takes half a second; other commands do not need it.
     from model_operator.cli.plugin.cluster import Cluster  # noqa: PLC0415
     from model_operator.kube.client import ApiClient  # noqa: PLC0415
     from model_operator.kube.connection import Connection  # noqa: PLC0415
@@ -101,9 +101,9 @@ async def answer(
 
 
 def instance_name(text: str) -> str:
-    """Return the name of an instance as it is given: ``minilm``, ``mi/minilm``, or as ``-o name`` writes it.
+    """Return the name of an instance from ``minilm``, ``mi/minilm``, or the form that ``-o name`` prints.
 
-    Ends the program when it is none.
+    Ends the program if it is not valid.
     """
     prefix, slash, name = text.rpartition("/")
     is_ours = not slash or prefix.lower().partition(".")[0] in _PREFIXES

@@ -1,4 +1,4 @@
-"""Questions to a cluster: each a few reads, and what refuses one is told in words that help."""
+"""Queries to a cluster: a few reads each, with helpful messages when one is refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from model_operator.kube.resources import (
 
 _UNAUTHENTICATED = 401
 _EVENTS_OF = 5
-"""Pods whose events are read, however many do not say why they are not ready; the operator reads as many."""
+"""Number of pods whose Events are read, when their status does not show the cause; as in the operator."""
 _NAMES_SHOWN = 5
 _USER = re.compile(r'User "([^"]+)"')
 _KIND = {
@@ -46,16 +46,16 @@ _KIND = {
 
 
 class Cluster:
-    """What commands ask of an API server. All methods raise :class:`QuestionError`.
+    """The queries of the plugin's commands. All methods raise :class:`QuestionError`.
 
     Parameters
     ----------
     client
-        Requests; it only reads.
+        The API client; it only reads.
     namespace
-        Where to look.
+        The namespace of the queries.
     server
-        Its URL, to name it.
+        URL of the API server, for messages.
     """
 
     def __init__(self, client: ApiClient, namespace: str, server: str) -> None:
@@ -65,12 +65,12 @@ class Cluster:
 
     @contextmanager
     def asking(self, verb: str, kind: ResourceKind, namespace: str = "") -> Iterator[None]:
-        """Tell what becomes of a request as a person wants to know it.
+        """Turn the errors of a request into messages for the user.
 
         Parameters
         ----------
         verb, kind, namespace
-            The right that it takes; without a namespace, in the whole cluster.
+            The permission that the request needs; without a namespace, in the whole cluster.
         """
         try:
             yield
@@ -80,19 +80,19 @@ class Cluster:
             raise QuestionError(_not_found(error, kind)) from error
         except ApiUnavailableError as error:
             said = error.status.get("message") or f"HTTP {error.code}"
-            raise QuestionError(f"the cluster at {self._server} does not answer: {said}") from error
+            raise QuestionError(f"the cluster at {self._server} does not respond: {said}") from error
         except ApiError as error:
-            raise QuestionError(f"the cluster at {self._server} refuses: {error}") from error
+            raise QuestionError(f"the cluster at {self._server} refused the request: {error}") from error
 
     async def all(
         self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> list[Object]:
-        """Return the objects of a kind; without a namespace, of all."""
+        """Return the objects of a kind in a namespace; by default in all."""
         with self.asking("list", kind, namespace if kind.namespaced else ""):
             return [each async for each in self.client.list(kind, namespace, **selection)]
 
     async def instance(self, name: str) -> Object:
-        """Return an instance; when there is none, the error names those that may be meant."""
+        """Return an instance; if it does not exist, the error suggests others."""
         try:
             with self.asking("get", MODEL_INSTANCES, self.namespace):
                 found = await self.client.get(MODEL_INSTANCES, self.namespace, name)
@@ -103,21 +103,21 @@ class Cluster:
         return found
 
     async def no_instance(self, name: str) -> str:
-        """Return that there is no such instance, and which there are."""
-        told = f"there is no ModelInstance {name} in namespace {self.namespace}"
+        """Return a message that the instance does not exist, with suggestions."""
+        message = f"there is no ModelInstance {name} in namespace {self.namespace}"
         with suppress(QuestionError):
             fields = f"metadata.name={name}"
             elsewhere = await self.all(MODEL_INSTANCES, metadata_only=True, fields=fields)
             places = sorted(each["metadata"]["namespace"] for each in elsewhere)
             if places:
-                return f"{told}; there is one in namespace {' and in '.join(places[:_NAMES_SHOWN])}"
+                return f"{message}; there is one in namespace {' and in '.join(places[:_NAMES_SHOWN])}"
         with suppress(QuestionError):
             known = await self.all(MODEL_INSTANCES, self.namespace, metadata_only=True)
-            told += _instead(name, sorted(map(name_of, known)))
-        return told
+            message += _instead(name, sorted(map(name_of, known)))
+        return message
 
     async def template_of(self, instance: Mapping[str, Any]) -> Object | None:
-        """Return the template of the name and kind that an instance is bound to, where it can be read."""
+        """Return the template with the name and kind of an instance's bound one; None if it is unreadable."""
         bound = (instance.get("status") or {}).get("template")
         if not bound:
             return None
@@ -131,12 +131,12 @@ class Cluster:
             raise
 
     async def templates(self, namespace: str) -> tuple[list[Object], str]:
-        """Return all templates that can be read, and why those of the cluster cannot, if so.
+        """Return all readable templates, and why ClusterModelTemplates are not readable, if so.
 
         Parameters
         ----------
         namespace
-            That of the ModelTemplates; empty means all.
+            Namespace of the ModelTemplates; empty means all.
         """
         found = await self.all(MODEL_TEMPLATES, namespace)
         try:
@@ -147,7 +147,7 @@ class Cluster:
             raise
 
     async def facts(self, name: str) -> Facts:
-        """Return all that there is to know of an instance."""
+        """Return an instance with its objects."""
         instance = await self.instance(name)
         labels = of_instance(name)
         deployments, sets, pods = await asyncio.gather(
@@ -158,7 +158,7 @@ class Cluster:
         return await self.completed(Facts(instance, deployments, sets, pods))
 
     async def completed(self, facts: Facts) -> Facts:
-        """Add the template, and the events of pods that do not say by themselves what they lack."""
+        """Add the template, and the Events of pods whose status does not show why they are not ready."""
         unclear = [
             uid
             for deployment in facts.own_deployments()
@@ -172,13 +172,13 @@ class Cluster:
 
 
 def no_template(reference: TemplateReference, readable: Sequence[Object]) -> str:
-    """Return that no such template is among those that can be read, and which are."""
+    """Return a message that the template is not among the readable ones, with suggestions."""
     names = sorted({name_of(each) for each in readable})
     return f"there is no {reference}{_instead(reference.name, names)}"
 
 
 def of_instance(name: str) -> str:
-    """Return the label selector of all that belongs to an instance."""
+    """Return the label selector of the objects of an instance."""
     return f"{INSTANCE_LABEL}={name}"
 
 
@@ -191,17 +191,17 @@ def _missing_right(error: ForbiddenError, verb: str, kind: ResourceKind, namespa
     who = f"user {user[1]}" if user else "you"
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
     role = "view" if kind is not CLUSTER_MODEL_TEMPLATES else "model-operator-cluster-templates-view"
-    return f"{who} may not {verb} {kind} {where}; the ClusterRole {role} has that right"
+    return f"{who} cannot {verb} {kind} {where}; the ClusterRole {role} grants that permission"
 
 
 def _not_found(error: NotFoundError, kind: ResourceKind) -> str:
     if _is_about_object(error):
         return str(error)
-    return f"the cluster has no {kind}: the CRDs of model-operator are not installed there, or not yet served"
+    return f"the cluster has no {kind}: the CRDs of model-operator are not installed, or not served yet"
 
 
 def _is_about_object(error: NotFoundError) -> bool:
-    """Tell whether an object is missing, rather than the whole kind: only then does the server name it."""
+    """Return whether an object is missing and not its kind: only then does the server name it."""
     return bool((error.status.get("details") or {}).get("name"))
 
 

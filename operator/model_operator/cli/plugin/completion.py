@@ -1,4 +1,4 @@
-"""What the shell offers on the tab key, from the cluster: nothing, where that does not answer soon."""
+"""Shell completion from the cluster; no choices if it does not respond in time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
 
 _SECONDS = 3.0
-"""For how long a shell may stand still."""
+"""Maximum time that completion may block the shell."""
 Choice = tuple[str, str]
-"""A word, and what is said of it."""
+"""A word, and its description."""
 
 
 def instance_names(context: typer.Context, incomplete: str) -> list[Choice]:
@@ -54,7 +54,7 @@ def namespace_names(context: typer.Context, incomplete: str) -> list[Choice]:
 
 def names_of_contexts(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the contexts of the kubeconfig."""
-    # The package that reads kubeconfigs takes long to import, for which no other command is to wait.
+    # Importing the package that reads kubeconfigs takes long; other commands do not need it.
     from model_operator.kube.kubeconfig import context_names  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""Follows an instance and all that runs for it, by watches."""
+"""Follows an instance, its Deployments and its pods by watches."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from model_operator.kube.client import Object, Selection
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
 
 _TOGETHER_SECONDS = 0.1
-"""Changes that come within this time are told as one: a roll-out changes many objects at once."""
+"""Changes within this time are reported as one: a roll-out changes many objects at once."""
 _PAUSE_SECONDS = 1.0
-"""Time after the end of a watch, or a question that was not answered, until the next try."""
+"""Time until the next attempt after the end of a watch or a failed request."""
 
 
 class Mirror:
-    """The objects of one kind that a selector finds, kept as the cluster has them.
+    """A cache of the objects of one kind that match a selector.
 
     Parameters
     ----------
     cluster, kind
-        Where, and what.
+        The cluster, and the kind.
     changed
         Set with every change.
     selection
-        Of all objects of the namespace, those to keep.
+        Selects objects of the namespace.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Mirror:
 
     @property
     def objects(self) -> list[Object]:
-        """The objects as they are now."""
+        """The current objects."""
         return list(self._objects.values())
 
     async def run(self) -> None:
-        """Keep them, until it is cancelled; a cluster that does not answer is asked again."""
+        """Keep the cache up to date until it is cancelled; transient errors are retried."""
         client, namespace = self._cluster.client, self._cluster.namespace
         while True:
             try:
@@ -59,7 +59,7 @@ class Mirror:
                     async for event, obj in client.watch(self._kind, namespace, version, **self._selection):
                         self._take(event, obj)
             except QuestionError as error:
-                if not self.is_filled or not error.passes:
+                if not self.is_filled or not error.is_transient:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -78,12 +78,12 @@ class Mirror:
 
 
 async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
-    """Yield what there is to know of an instance, now and after each change, until it is gone.
+    """Yield an instance with its objects, now and after each change, until it is deleted.
 
     Raises
     ------
     QuestionError
-        When there is no such instance, or it may not be watched.
+        When there is no such instance, or watching it is forbidden.
     """
     await cluster.instance(name)
     changed = asyncio.Event()
@@ -100,18 +100,18 @@ async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
             try:
                 yield await cluster.completed(facts)
             except QuestionError as error:
-                if not error.passes:
+                if not error.is_transient:
                     raise
                 yield facts
 
 
 async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | None]:
-    """Yield an instance as it is, now and after each change, without end; None while there is none.
+    """Yield an instance, now and after each change, without end; None while it does not exist.
 
     Raises
     ------
     QuestionError
-        When it may not be watched.
+        When watching it is forbidden.
     """
     changed = asyncio.Event()
     mirror = Mirror(cluster, MODEL_INSTANCES, changed, fields=f"metadata.name={name}")
@@ -121,7 +121,7 @@ async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | N
 
 
 async def _changes(changed: asyncio.Event, *mirrors: Mirror) -> AsyncGenerator[None]:
-    """Run mirrors, and yield when all are filled, and after each change from then on."""
+    """Run mirrors; yield once all are filled, and then after each change."""
     tasks = [asyncio.create_task(mirror.run()) for mirror in mirrors]
     try:
         while True:
@@ -137,7 +137,7 @@ async def _changes(changed: asyncio.Event, *mirrors: Mirror) -> AsyncGenerator[N
 
 
 async def _next(changed: asyncio.Event, tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Wait for a change; raise what has ended a mirror."""
+    """Wait for a change; raise the error that ended a mirror."""
     waiting = asyncio.create_task(changed.wait())
     try:
         done, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)

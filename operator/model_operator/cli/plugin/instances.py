@@ -35,7 +35,7 @@ def instances(
             "-t",
             parser=_reference,
             metavar="TEMPLATE",
-            help="Only those of this template: its name or id, or mt/NAME or cmt/NAME to say its kind.",
+            help="Show only instances of this template: NAME or id, or mt/NAME or cmt/NAME with its kind.",
             autocompletion=template_names,
         ),
     ] = None,
@@ -45,10 +45,9 @@ def instances(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the instances of a template, or all.
+    """List the instances of a template, or all instances.
 
-    An instance counts to the template that it is bound to, as its status says; before it has any status, to
-    the one that it names.
+    An instance belongs to the bound template in its status; without a status, to the template in its spec.
 
     \b
     Examples:
@@ -62,13 +61,15 @@ def instances(
         found = await cluster.all(MODEL_INSTANCES, where)
         if template is not None:
             found = [each for each in found if template.is_used_by(each)]
-        told = "no instances found" + (f" of {template}" if template else "")
-        told += f" in namespace {where}" if where else ""
-        return found, told if found or template is None else told + await _doubt(cluster, where, template)
+        message = "no instances found" + (f" of {template}" if template else "")
+        message += f" in namespace {where}" if where else ""
+        if found or template is None:
+            return found, message
+        return found, message + await _hint(cluster, where, template)
 
-    found, told = ask(Target(kubeconfig, context, namespace), question)
+    found, message = ask(Target(kubeconfig, context, namespace), question)
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
-        note(printable(told))
+        note(printable(message))
         return
     found = in_order(found)
     now = datetime.datetime.now(datetime.UTC)
@@ -76,20 +77,20 @@ def instances(
     write_list(found, table, output)
 
 
-async def _doubt(cluster: Cluster, namespace: str, template: TemplateReference) -> str:
-    """Return what to add, if anything, where a template has no instances: there may be no such template.
+async def _hint(cluster: Cluster, namespace: str, template: TemplateReference) -> str:
+    """Return a hint that a template without instances may not exist; empty if it exists.
 
     Raises
     ------
     QuestionError
-        When there surely is none.
+        When all templates are readable and it is not among them.
     """
-    # The client of the API server takes half a second to import, for which no other command is to wait.
+    # Importing the API client takes half a second; other commands do not need it.
     from model_operator.cli.plugin.cluster import no_template  # noqa: PLC0415
 
     readable, unreadable = await cluster.templates(namespace)
-    if any(map(template.means, readable)):
+    if any(map(template.matches, readable)):
         return ""
     if unreadable:
-        return f"; as far as templates can be read, {no_template(template, readable)}"
+        return f"; among the readable templates, {no_template(template, readable)}"
     raise QuestionError(no_template(template, readable))

@@ -1,4 +1,4 @@
-"""How ``kubectl model`` writes lists: as tables, as names, or as the objects themselves."""
+"""Output formats of lists in ``kubectl model``: tables, names, or the objects themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model_operator.core.values.printable import printable, to_json
 
 
 class ListFormat(StrEnum):
-    """How to write a list, in kubectl's words."""
+    """Output format of a list, as in kubectl."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -24,7 +24,7 @@ class ListFormat(StrEnum):
     YAML = "yaml"
 
 
-Output = Annotated[ListFormat, typer.Option("--output", "-o", help="How to write what is found.")]
+Output = Annotated[ListFormat, typer.Option("--output", "-o", help="Output format.")]
 
 
 def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListFormat) -> None:
@@ -35,9 +35,9 @@ def write_list(objects: Sequence[dict[str, Any]], table: Table, output: ListForm
     objects
         The objects, in the order of the table.
     table
-        What to write of them for people.
+        Their table, for people.
     output
-        How to write them.
+        The output format.
     """
     if output is ListFormat.JSON:
         write(to_json(as_list(objects), indent=4))

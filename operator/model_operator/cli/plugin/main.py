@@ -1,4 +1,4 @@
-"""The program ``kubectl-model``, which is ``kubectl model``, and its part in kubectl's completion."""
+"""The program ``kubectl-model``, run as ``kubectl model``, and its completion for kubectl."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FILE = "kubectl-model"
 NAME = "kubectl model"
 _OF_FILES = frozenset({"render", "validate"})
 _NO_FILES, _FILES = ":4", ":0"
-"""Directives of cobra, kubectl's library for this: whether files are offered where nothing else is."""
+"""Directives of cobra, kubectl's completion library: whether to offer files without other choices."""
 
 
 class _Context(typer.Context):
-    """Where the help says how to call the program, it says it as it is called by kubectl."""
+    """Shows the program in its help as kubectl calls it."""
 
     @property
     def command_path(self) -> str:
@@ -42,7 +42,7 @@ class _Group(TyperGroup):
 
 app = new_app(
     FILE,
-    "Shows the models of a cluster, and what they lack.",
+    "Shows the models of a cluster, and why they are not ready.",
     (status, why, wait, instances, templates, render, validate),
     NAME,
     _Group,
@@ -55,14 +55,14 @@ def main() -> None:
 
 
 def complete() -> None:
-    """Print what may come next on a command line, as kubectl wants it of ``kubectl_complete-model``.
+    """Print completions for kubectl, which runs this as ``kubectl_complete-model``.
 
-    The arguments are the words after ``kubectl model``; the last one, perhaps empty, is to be completed.
-    Typer is asked by its protocol for fish, the one in which a choice has a description, too.
+    The arguments are the words after ``kubectl model``; the last one, possibly empty, is completed. Typer is
+    called by its protocol for fish, in which a choice has a description.
     """
     *words, last = sys.argv[1:] or [""]
     os.environ |= {
-        "COLUMNS": "1000",  # a description is not to be wrapped
+        "COLUMNS": "1000",  # do not wrap descriptions
         "_KUBECTL_MODEL_COMPLETE": "complete_fish",
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         "_TYPER_COMPLETE_ARGS": f"{shlex.join([FILE, *words])} {shlex.quote(last) if last else ''}",

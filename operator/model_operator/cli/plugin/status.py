@@ -27,16 +27,16 @@ _COLOURS = {Tone.GOOD: "green", Tone.BUSY: "yellow", Tone.BAD: "red", Tone.PLAIN
 def status(
     instance: InstanceName,
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Go on, and show each change, until Ctrl-C.")
+        bool, typer.Option("--watch", "-w", help="Keep running and show each change, until Ctrl-C.")
     ] = False,
     namespace: NamespaceOfContext = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show an instance, its Deployments and their pods, and why those that are not ready are not.
+    """Show an instance, its Deployments and their pods, and why they are not ready.
 
-    On a terminal, --watch draws anew in place; in a pipe, it writes the whole once more after each change,
-    with an empty line before it. It ends when the instance is gone.
+    On a terminal, --watch updates the output in place; in a pipe, it prints the whole tree again after each
+    change, separated by an empty line. It ends when the instance is deleted.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def status(
 
 
 async def _watch(cluster: Cluster, name: str) -> None:
-    # The client of the API server takes half a second to import, for which no other command is to wait.
+    # Importing the API client takes half a second; other commands do not need it.
     from model_operator.cli.plugin.following import follow  # noqa: PLC0415
 
     screen = console()
@@ -65,12 +65,12 @@ async def _watch(cluster: Cluster, name: str) -> None:
         async for facts in follow(cluster, name):
             now = _now()
             lines = [line.texts for line in instance_tree(facts, now)]
-            # Nothing but ages may be different, or what is not shown.
+            # A change may concern only ages, or fields that are not shown.
             tree = [(*texts[:_AGE], *texts[_AGE + 1 :]) for texts in lines] + [tuple(closing_lines(facts))]
             if tree != shown:
                 write("\n" if shown else "", *status_parts(facts, now))
                 shown = tree
-    note(f"ModelInstance {cluster.namespace}/{name} is gone")
+    note(f"ModelInstance {cluster.namespace}/{name} was deleted")
 
 
 def _now() -> datetime.datetime:
@@ -78,14 +78,14 @@ def _now() -> datetime.datetime:
 
 
 def status_parts(facts: Facts, now: datetime.datetime) -> list[Part]:
-    """Return an instance's tree, with what is to be said below it.
+    """Return an instance's tree with its closing lines.
 
     Parameters
     ----------
     facts
-        What the cluster has of it.
+        The instance and its objects in the cluster.
     now
-        The present, to tell ages.
+        The current time, for ages.
     """
     tree = instance_tree(facts, now)
     rows = [tuple(map(printable, line.texts)) for line in tree]

@@ -23,9 +23,9 @@ def templates(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the templates that instances of a namespace can use: its own and those of the cluster.
+    """List the ModelTemplates of a namespace, and all ClusterModelTemplates.
 
-    INSTANCES are those that use the template; for a ClusterModelTemplate, in all namespaces.
+    INSTANCES is the number of instances that use the template; for a ClusterModelTemplate, in all namespaces.
 
     \b
     Examples:

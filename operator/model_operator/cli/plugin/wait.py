@@ -1,4 +1,4 @@
-"""``kubectl model wait``: until an instance is Ready, cannot become so, or is gone."""
+"""``kubectl model wait``: until an instance is Ready, cannot become Ready, or is deleted."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 _PAUSE_SECONDS = 1.0
-"""Time until a question that the cluster did not answer is asked again."""
+"""Time until a failed request is retried."""
 
 
 class Goal(StrEnum):
-    """What is waited for."""
+    """The state to wait for."""
 
     READY = "ready"
     DELETE = "delete"
 
 
 class Outcome(IntEnum):
-    """How the wait has ended: the exit status."""
+    """Result of a wait: the exit status."""
 
     REACHED = 0
-    HOPELESS = 1
+    FAILED = 1
     TIMED_OUT = 3
 
 
@@ -55,20 +55,20 @@ def wait(
         typer.Option(
             parser=_seconds,
             metavar="DURATION",
-            help="For how long, such as 90s or 1h30m. Without it, or with 0, for ever.",
+            help="Maximum time to wait, such as 90s or 1h30m; by default, and with 0, no limit.",
         ),
     ] = None,
     namespace: NamespaceOfContext = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Wait until an instance is Ready, with its present generation and that of its template.
+    """Wait until an instance is Ready with the current generations of itself and of its template.
 
-    It does not wait for what cannot come: when the instance is Stalled, as somebody must act first, or is
-    being deleted, it ends at once and says why. What changes meanwhile goes to standard error.
+    It stops at once, with the cause, if the instance is Stalled (requires intervention) or is being deleted.
+    Progress is printed to standard error.
 
-    Exit status: 0 when it is Ready (or gone, with --for=delete), 1 when it is Stalled or being deleted, 2
-    when there is no such instance or the cluster cannot be asked, 3 when the time is up.
+    Exit status: 0 if it is Ready (or deleted, with --for=delete), 1 if it is Stalled or being deleted, 2 if
+    it does not exist or the cluster cannot be queried, 3 after the timeout.
 
     \b
     Examples:
@@ -88,15 +88,15 @@ class _Wait:
         self._cluster = cluster
         self._name = name
         self._shown = f"ModelInstance {cluster.namespace}/{name}"
-        self._told = ""
+        self._shown_message = ""
 
     async def until(self, goal: Goal, seconds: float | None) -> Outcome:
         try:
             async with asyncio.timeout(seconds or None):
-                return await (self._ready() if goal is Goal.READY else self._gone())
+                return await (self._ready() if goal is Goal.READY else self._deleted())
         except TimeoutError:
-            what = "Ready" if goal is Goal.READY else "gone"
-            note(f"{self._shown} is not {what} after {seconds:g} seconds")
+            state = "is not Ready" if goal is Goal.READY else "still exists"
+            note(f"{self._shown} {state} after {seconds:g} seconds")
             return Outcome.TIMED_OUT
 
     async def _ready(self) -> Outcome:
@@ -104,53 +104,53 @@ class _Wait:
         async with aclosing(self._states()) as states:
             async for obj in states:
                 if obj is None:
-                    return self._hopeless("is gone")
+                    return self._failed("was deleted")
                 view = wait_verdict(obj, None)
                 if view.state in (WaitState.READY, WaitState.STALLED):
-                    # Whether that is about the template as it is now, only the template tells. If it is not,
-                    # the operator is about to write another status.
+                    # The status may be about an earlier generation of the template; then the operator will
+                    # write another one.
                     view = wait_verdict(obj, await self._template_of(obj))
                 if view.state is WaitState.READY:
-                    write(f"{self._shown} is Ready: {printable(view.told)}\n")
+                    write(f"{self._shown} is Ready: {printable(view.message)}\n")
                     return Outcome.REACHED
                 if view.state is WaitState.STALLED:
-                    return self._hopeless(f"is Stalled: {view.told}")
+                    return self._failed(f"is Stalled: {view.message}")
                 if view.state is WaitState.TERMINATING:
-                    return self._hopeless("is being deleted")
-                self._tell(view.told)
-        raise AssertionError("states come without end")
+                    return self._failed("is being deleted")
+                self._show(view.message)
+        raise AssertionError("the states never end")
 
-    async def _gone(self) -> Outcome:
+    async def _deleted(self) -> Outcome:
         uid = None
         async with aclosing(self._states()) as states:
             async for obj in states:
-                # A namesake that is created meanwhile is another instance.
+                # A recreated object of the same name is another instance.
                 if obj is None or uid not in (None, obj["metadata"]["uid"]):
-                    write(f"{self._shown} is gone\n")
+                    write(f"{self._shown} was deleted\n")
                     return Outcome.REACHED
                 uid = obj["metadata"]["uid"]
-        raise AssertionError("states come without end")
+        raise AssertionError("the states never end")
 
     async def _template_of(self, obj: Mapping[str, Any]) -> Mapping[str, Any] | None:
         while True:
             try:
                 return await self._cluster.template_of(obj)
             except QuestionError as error:
-                if not error.passes:
+                if not error.is_transient:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
     def _states(self) -> AsyncGenerator[Mapping[str, Any] | None]:
-        # The client of the API server takes half a second to import, for which no other command is to wait.
+        # Importing the API client takes half a second; other commands do not need it.
         from model_operator.cli.plugin.following import follow_alone  # noqa: PLC0415
 
         return follow_alone(self._cluster, self._name)
 
-    def _hopeless(self, told: str) -> Outcome:
-        note(f"{self._shown} {printable(told)}")
-        return Outcome.HOPELESS
+    def _failed(self, cause: str) -> Outcome:
+        note(f"{self._shown} {printable(cause)}")
+        return Outcome.FAILED
 
-    def _tell(self, told: str) -> None:
-        if told != self._told:
-            self._told = told
-            note(printable(told))
+    def _show(self, message: str) -> None:
+        if message != self._shown_message:
+            self._shown_message = message
+            note(printable(message))

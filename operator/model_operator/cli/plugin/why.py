@@ -1,4 +1,4 @@
-"""``kubectl model why``: what is wrong with an instance, where, who must act, and what comes next."""
+"""``kubectl model why``: what is wrong with an instance, where, who must act and how."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def why(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Say why an instance is not Ready: what is the case, where, who must act, and what the next step is.
+    """Explain why an instance is not Ready: what is wrong, where, who must act and how.
 
-    Exit status: 0 when it is Ready with its present generation and its template's, 1 when it is not, 2 when
-    it cannot be found out.
+    Exit status: 0 if it is Ready with the current generations of itself and of its template, 1 if not, 2 if
+    the cluster cannot be queried.
 
     \b
     Examples:
@@ -39,7 +39,7 @@ def why(
 
 
 def why_parts(found: Explanation) -> list[Part]:
-    """Return an explanation as it is written."""
+    """Return an explanation as text."""
     lines: list[str] = []
     for word, texts in found.parts:
         lines += [

@@ -22,20 +22,20 @@ _STEPS: Final = (
     (2 * _YEAR, _DAY, "d", 0, ""),
     (8 * _YEAR, _YEAR, "y", _DAY, "d"),
 )
-"""Up to how many seconds an age is told in which unit, and in which smaller one beside it."""
+"""Below how many seconds an age is written in which unit, and with which smaller unit."""
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "m": _MINUTE, "h": _HOUR}
 
 
 def age(since: str | None, now: datetime.datetime) -> str:
-    """Return the time since a moment, in the words of ``kubectl get``.
+    """Return the time since a moment as ``kubectl get`` prints it.
 
     Parameters
     ----------
     since
-        The moment, as Kubernetes writes it; None where an object does not say.
+        The moment, as Kubernetes writes it; None if the object has none.
     now
-        The present.
+        The current time.
     """
     if not since:
         return "<unknown>"
@@ -54,7 +54,7 @@ def parse_duration(text: str) -> float:
     Raises
     ------
     ValueError
-        When it is none.
+        When the text is no duration.
     """
     if text == "0":
         return 0.0

@@ -1,7 +1,7 @@
-"""Why an instance is not Ready, in full: what is the case, where, who must act and what the next step is.
+"""Why an instance is not Ready: what is wrong, where, who must act and how.
 
-All of it is read from the status, from the pods, by the same functions as the operator's, and from the table
-of reasons.
+The sources are the fields of the status, the pods, diagnosed by the operator's functions, and the table of
+reasons.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wai
 from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.values.violations import format_loc
 
-_UNJUDGED = Advice(
-    Actor.OPERATOR,
-    "Nothing to do at first; if this lasts, see whether the operator runs and serves this namespace.",
+_PENDING = Advice(
+    Actor.OPERATOR, "wait; if this lasts, check that the operator is running and serves this namespace."
 )
 _PODS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What there is to say of an instance.
+    """The explanation of an instance's state.
 
     Attributes
     ----------
     title
         One sentence.
     is_healthy
-        Whether the instance is Ready, with its present generation and that of its template.
+        Whether the instance is Ready with the current generations of itself and of its template.
     parts
-        What follows: a word, and the lines that it introduces.
+        What follows: labels, each with its lines.
     """
 
     title: str
@@ -45,20 +44,20 @@ class Explanation:
 
 
 def explain(facts: Facts, now: datetime.datetime) -> Explanation:
-    """Return what there is to say of an instance.
+    """Return the explanation of an instance's state.
 
     Parameters
     ----------
     facts
-        What the cluster has of it.
+        The instance and its objects in the cluster.
     now
-        The present, to tell since when.
+        The current time, for ages.
     """
     metadata = facts.instance["metadata"]
     name = f"ModelInstance {metadata['namespace']}/{metadata['name']}"
     view = wait_verdict(facts.instance, facts.template)
-    if view.state is WaitState.UNJUDGED:
-        return _unjudged(name, view)
+    if view.state is WaitState.PENDING:
+        return _pending(name, view)
     ready = condition_of(facts.instance, "Ready")
     reason = ready.get("reason", "")
     if view.state is WaitState.READY:
@@ -72,12 +71,12 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     if view.state is WaitState.TERMINATING:
         reason, info = Reason.Terminating.name, Reason.Terminating.value
         detail, actor, next_step = info.meaning, info.actor, info.next_step
-        title = f"{name} has been on its way out for {age(metadata['deletionTimestamp'], now)}"
+        title = f"{name} has been terminating for {age(metadata['deletionTimestamp'], now)}"
     parts = [
         ("What", (detail,)),
         ("Meaning", _meaning(reason) if view.state is not WaitState.TERMINATING else ()),
         ("Where", tuple(dict.fromkeys(_places(facts, reason)))),
-        ("Who", (actor or "nobody",) if next_step else ()),
+        ("Who", (actor,) if actor else ()),
         ("Next", (next_step,) if next_step else ()),
         ("State", _state(facts.instance) if view.state is not WaitState.TERMINATING else ()),
         ("Serves", _serves(facts.instance)),
@@ -85,9 +84,9 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
 
 
-def _unjudged(name: str, view: WaitVerdict) -> Explanation:
-    parts = (("What", (view.told,)), ("Who", (str(_UNJUDGED.actor),)), ("Next", (_UNJUDGED.next_step,)))
-    return Explanation(f"{name} is not known to be Ready", False, parts)
+def _pending(name: str, view: WaitVerdict) -> Explanation:
+    parts = (("What", (view.message,)), ("Who", (str(_PENDING.actor),)), ("Next", (_PENDING.next_step,)))
+    return Explanation(f"{name}: readiness unknown", False, parts)
 
 
 def _meaning(reason: str) -> tuple[str, ...]:
@@ -97,8 +96,8 @@ def _meaning(reason: str) -> tuple[str, ...]:
 
 def _state(instance: Object) -> tuple[str, ...]:
     if is_true(instance, "Stalled"):
-        return ("Stalled: it stays so until somebody acts.",)
-    return ("Reconciling: the operator goes on with it.",) if is_true(instance, "Reconciling") else ()
+        return ("Stalled: requires intervention.",)
+    return ("Reconciling: in progress.",) if is_true(instance, "Reconciling") else ()
 
 
 def _serves(instance: Object) -> tuple[str, ...]:
@@ -109,7 +108,7 @@ def _serves(instance: Object) -> tuple[str, ...]:
 
 
 def _places(facts: Facts, reason: str) -> Iterator[str]:
-    """Yield where the trouble is: fields, the template, Deployments, pods, finalizers."""
+    """Yield where the problem is: fields, finalizers, the template, Deployments, pods."""
     violations = facts.status.get("validation_errors") or ()
     # A single one is the detail of the problem.
     for each in violations if len(violations) > 1 else ():
@@ -146,4 +145,4 @@ def _pods(facts: Facts, deployment: Object) -> Iterator[str]:
         pod, *_ = workers.ended
         status = pod["status"]
         why = status.get("reason") or status["phase"]
-        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)} has ended: {why}"
+        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)} has terminated: {why}"

@@ -1,4 +1,4 @@
-"""What a cluster has of one instance, and whether its status is about the present."""
+"""One instance with its objects in a cluster, and whether its status is up to date."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a cluster has of one instance, as far as it was read.
+    """One instance with its objects in a cluster, as far as they were read.
 
     Attributes
     ----------
     instance
         The ModelInstance.
     deployments, replica_sets, pods
-        Those with its label, whoever they belong to. Of ReplicaSets, the metadata suffices.
+        The objects with its label, whoever owns them. ReplicaSets need only their metadata.
     events
-        Events (``v1``) by the pod's uid, of the pods that do not say by themselves what they lack.
+        Events (``v1``) by the pod's uid, for pods whose status does not show why they are not ready.
     template
-        The one of the name and kind that the instance is bound to; None when there is none, or it may not be
-        read.
+        The template with the name and kind of the bound one; None if it does not exist or cannot be read.
     """
 
     instance: Object
@@ -51,7 +50,7 @@ class Facts:
         return sorted(own, key=lambda each: ([*order, name_of(each)].index(name_of(each)), name_of(each)))
 
     def pods_of(self, deployment: Object) -> Iterator[tuple[Object, bool]]:
-        """Yield the pods of a Deployment, those of its present revision first, and whether they are of it."""
+        """Yield the pods of a Deployment, those of its current revision first, and whether they are of it."""
         revisions = {
             replica_set_key(each): _revision(each)
             for each in self.replica_sets
@@ -80,26 +79,25 @@ def condition_of(obj: Object, kind: str) -> Object:
 
 
 def is_true(obj: Object, kind: str) -> bool:
-    """Tell whether a condition of an object is True."""
+    """Return whether a condition of an object is True."""
     return bool(condition_of(obj, kind).get("status") == "True")
 
 
-def is_judged(instance: Object) -> bool:
-    """Tell whether an instance's status is about its present generation."""
+def is_observed(instance: Object) -> bool:
+    """Return whether an instance's status is about its current generation."""
     observed = (instance.get("status") or {}).get("observedGeneration", -1)
     return bool(observed >= instance["metadata"].get("generation", 0))
 
 
-def lags_behind(instance: Object, template: Object | None) -> bool:
-    """Tell whether an instance's status is about another template, or an earlier generation of it.
+def is_template_newer(instance: Object, template: Object | None) -> bool:
+    """Return whether an instance's status is about another template, or an earlier generation of it.
 
     Parameters
     ----------
     instance
         The ModelInstance.
     template
-        The one of the name and kind that it is bound to; None when that is not known, and then it does not
-        count.
+        The template with the name and kind of the bound one; None if it is not known.
     """
     bound = (instance.get("status") or {}).get("template") or {}
     if template is None or not bound:

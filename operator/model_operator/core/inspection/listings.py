@@ -1,4 +1,4 @@
-"""The templates that a namespace can use, and the instances of a template, as the rows of tables."""
+"""Tables of the templates that a namespace can use, and of the instances of a template."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns with their titles, and the rows."""
+    """The titles of columns, and rows."""
 
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TemplateReference:
-    """A template as somebody names it: by name or id, perhaps with its kind before a slash."""
+    """A template as given on the command line: by name or id, with or without its kind before a slash."""
 
     name: str
     kind: TemplateKind | None = None
@@ -44,7 +44,7 @@ class TemplateReference:
         Raises
         ------
         ValueError
-            When there is no template of that kind, or no name.
+            When the kind is unknown or the name is empty.
         """
         kind, slash, name = text.rpartition("/")
         found = _SHORT.get(kind.lower())
@@ -52,13 +52,13 @@ class TemplateReference:
             raise ValueError(f"must be NAME, mt/NAME or cmt/NAME, got {text!r}")
         return cls(name, found)
 
-    def means(self, template: Object) -> bool:
-        """Tell whether it names a template."""
+    def matches(self, template: Object) -> bool:
+        """Return whether it refers to a template."""
         metadata = template["metadata"]
         return self.kind in (None, template["kind"]) and self.name in (metadata["name"], metadata["uid"])
 
     def is_used_by(self, instance: Object) -> bool:
-        """Tell whether an instance is bound to such a template; or, if it is bound to none, names it."""
+        """Return whether an instance is bound to the template or, without a bound template, refers to it."""
         bound = (instance.get("status") or {}).get("template")
         if bound:
             return self.kind in (None, bound["kind"]) and self.name in (bound["name"], bound["uid"])
@@ -80,11 +80,11 @@ def template_table(
     templates
         ModelTemplates and ClusterModelTemplates.
     now
-        The present, to tell ages.
+        The current time, for ages.
     namespaces
-        Whether to tell their namespaces.
+        Whether to show namespaces.
     wide
-        Whether to tell the image, the endpoint type, and why they are not ready.
+        Whether to show the image, the endpoint type, and why a template is not ready.
     """
     columns: tuple[str, ...] = ("KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "AGE")
     rows: list[tuple[str, ...]] = []
@@ -102,7 +102,7 @@ def template_table(
         if namespaces:
             row = (_namespace(each) or _NONE, *row)
         if wide:
-            row += (spec.get("endpoint_type") or "SYNC", _image(spec), _told(ready))
+            row += (spec.get("endpoint_type") or "SYNC", _image(spec), _message(ready))
         rows.append(row)
     columns = ("NAMESPACE", *columns) if namespaces else columns
     return Table((*columns, "ENDPOINT", "IMAGE", "MESSAGE") if wide else columns, rows)
@@ -118,11 +118,11 @@ def instance_table(
     instances
         ModelInstances.
     now
-        The present, to tell ages.
+        The current time, for ages.
     namespaces
-        Whether to tell their namespaces.
+        Whether to show namespaces.
     wide
-        Whether to tell their generation of the template, and why they are not ready.
+        Whether to show the generation of the template, and why an instance is not ready.
     """
     columns: tuple[str, ...] = ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
     rows = []
@@ -142,24 +142,24 @@ def instance_table(
         if namespaces:
             row = (_namespace(each), *row)
         if wide:
-            row += (bound.get("kind", _NONE), _text(bound.get("generation")), _told(ready))
+            row += (bound.get("kind", _NONE), _text(bound.get("generation")), _message(ready))
         rows.append(row)
     columns = ("NAMESPACE", *columns) if namespaces else columns
     return Table((*columns, "KIND", "GENERATION", "MESSAGE") if wide else columns, rows)
 
 
 def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return objects by namespace and name, those of no namespace last."""
+    """Return objects by namespace and name, cluster-scoped ones last."""
     return sorted(objects, key=lambda each: (not _namespace(each), _namespace(each), name_of(each)))
 
 
 def full_names(objects: Iterable[Object]) -> list[str]:
-    """Return objects as ``-o name`` writes them, which kubectl takes as arguments."""
+    """Return the names of objects as ``-o name`` prints them and kubectl accepts them."""
     return [f"{each['kind'].lower()}.{GROUP}/{name_of(each)}" for each in objects]
 
 
 def as_list(objects: Sequence[Object]) -> dict[str, Any]:
-    """Return objects as the ``List`` that kubectl writes: without ``managedFields``."""
+    """Return objects as the ``List`` that kubectl prints: without ``managedFields``."""
     items = [{**each, "metadata": _without_managers(each["metadata"])} for each in objects]
     return {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": items}
 
@@ -176,7 +176,7 @@ def _text(value: Any) -> str:
     return _NONE if value is None else str(value)
 
 
-def _told(ready: Mapping[str, Any]) -> str:
+def _message(ready: Mapping[str, Any]) -> str:
     return "" if ready.get("status") == "True" else str(ready.get("message", ""))
 
 

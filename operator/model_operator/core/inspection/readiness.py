@@ -1,73 +1,79 @@
-"""Whether it is worth waiting for an instance."""
+"""Whether waiting for an instance to become Ready can succeed."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple
 
-from model_operator.core.inspection.facts import Object, condition_of, is_judged, is_true, lags_behind
+from model_operator.core.inspection.facts import (
+    Object,
+    condition_of,
+    is_observed,
+    is_template_newer,
+    is_true,
+)
 
 
 class WaitState(Enum):
-    """How an instance stands with who waits for it to be Ready."""
+    """State of an instance for a client that waits until it is Ready."""
 
     READY = "ready"
-    OPEN = "open"
-    """It may become ready without anybody doing anything."""
-    UNJUDGED = "unjudged"
-    """The operator has not come to its present generation, or that of its template, yet."""
+    RECONCILING = "reconciling"
+    """It may become Ready without intervention."""
+    PENDING = "pending"
+    """The operator has not reconciled the current generation of the instance or of its template yet."""
     STALLED = "stalled"
-    """It will not, until somebody acts."""
-    TERMINATING = "leaving"
-    """It will not: it is being deleted."""
+    """It will not become Ready without intervention."""
+    TERMINATING = "terminating"
+    """It will not become Ready: it is being deleted."""
 
 
 class WaitVerdict(NamedTuple):
-    """What is to be expected of an instance, and why.
+    """The state of an instance, and its description.
 
     Attributes
     ----------
-    prospect
-        How it stands.
-    told
-        The reason and the message of its Ready condition, or what is missing before there is one that counts.
+    state
+        The state.
+    message
+        Reason and message of the Ready condition, or why that is out of date.
     """
 
     state: WaitState
-    told: str
+    message: str
 
 
 def wait_verdict(instance: Object, template: Object | None) -> WaitVerdict:
-    """Return what is to be expected of an instance.
+    """Return the state of an instance.
 
-    A status counts only when it is about the present generations of the instance and of its template: one of
-    earlier ones says how it was.
+    A status counts only if it is about the current generations of the instance and of its template.
 
     Parameters
     ----------
     instance
         The ModelInstance.
     template
-        The template that it is bound to; None when it is not known.
+        The template that it is bound to; None if it is not known.
     """
-    told = reason_and_message(instance)
+    message = reason_and_message(instance)
     if instance["metadata"].get("deletionTimestamp"):
-        return WaitVerdict(WaitState.TERMINATING, told)
-    if not is_judged(instance):
+        return WaitVerdict(WaitState.TERMINATING, message)
+    if not is_observed(instance):
         generation = instance["metadata"]["generation"]
         return WaitVerdict(
-            WaitState.UNJUDGED, f"The operator has not judged generation {generation} of the instance yet."
+            WaitState.PENDING, f"The operator has not reconciled generation {generation} of the instance yet."
         )
-    if lags_behind(instance, template):
+    if is_template_newer(instance, template):
         return WaitVerdict(
-            WaitState.UNJUDGED, "The operator has not judged the present generation of the template yet."
+            WaitState.PENDING, "The operator has not reconciled the current generation of the template yet."
         )
     if is_true(instance, "Ready"):
-        return WaitVerdict(WaitState.READY, told)
-    return WaitVerdict(WaitState.STALLED if is_true(instance, "Stalled") else WaitState.OPEN, told)
+        return WaitVerdict(WaitState.READY, message)
+    state = WaitState.STALLED if is_true(instance, "Stalled") else WaitState.RECONCILING
+    return WaitVerdict(state, message)
 
 
 def reason_and_message(instance: Object) -> str:
-    """Return what the Ready condition says, with its reason first."""
+    """Return reason and message of the Ready condition."""
     ready = condition_of(instance, "Ready")
-    return f"{ready['reason']}: {ready['message']}" if ready else "It has no Ready condition."
+    return f"{ready['reason']}: {ready['message']}" if ready else "The instance has no Ready condition."

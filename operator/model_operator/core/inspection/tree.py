@@ -1,4 +1,4 @@
-"""An instance with its Deployments and their pods, as the lines of a tree."""
+"""An instance with its Deployments and their pods as a tree of lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_COUNT = "-"
 
 
 class Tone(Enum):
-    """How good or bad it is what a line says."""
+    """Meaning of a line's status, shown as its colour."""
 
     GOOD = "good"
     BUSY = "busy"
@@ -44,9 +44,9 @@ class Line:
     Attributes
     ----------
     name, status, ready, age, detail
-        What stands in its columns; the name with the branch that it hangs on.
+        The texts of its columns; the name with the branch of the tree.
     tone
-        How good the status is.
+        Meaning of the status.
     """
 
     name: str
@@ -63,14 +63,14 @@ class Line:
 
 
 def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
-    """Return an instance with all that runs for it, each below what it belongs to.
+    """Return an instance with its Deployments and pods, each below its owner.
 
     Parameters
     ----------
     facts
-        What the cluster has of it.
+        The instance and its objects in the cluster.
     now
-        The present, to tell ages.
+        The current time, for ages.
     """
     live = {name_of(each): each for each in facts.own_deployments()}
     entries = {entry["name"]: entry for entry in facts.status.get("deployments") or ()}
@@ -82,18 +82,18 @@ def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
         lines.append(_deployment_line(name, branch, entries.get(name, {}), live.get(name), pods, now))
         for number, pod in enumerate(pods):
             inner, _ = _BRANCHES[number == len(pods) - 1]
-            lines.append(_hung(pod, trunk + inner))
+            lines.append(_indented(pod, trunk + inner))
     return lines
 
 
 def closing_lines(facts: Facts) -> list[str]:
-    """Return what is to be said below a tree: why an instance is not Ready, and who acts; else nothing."""
+    """Return the lines below a tree: why an instance is not Ready and who must act; none when it is."""
     view = wait_verdict(facts.instance, facts.template)
     if view.state is WaitState.READY:
         return []
     ready = condition_of(facts.instance, "Ready")
-    if view.state is WaitState.UNJUDGED or not ready:
-        return [view.told]
+    if view.state is WaitState.PENDING or not ready:
+        return [view.message]
     problem = facts.status.get("problem") or {"detail": ready["message"]}
     advice = Advice(problem.get("actor"), problem.get("next_step") or "")
     hint = advice.action or advice.next_step
@@ -102,13 +102,13 @@ def closing_lines(facts: Facts) -> list[str]:
 
 def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.datetime) -> Line:
     metadata, ready = facts.instance["metadata"], condition_of(facts.instance, "Ready")
-    status = ready.get("reason", "NotJudged")
+    status = ready.get("reason", "Pending")
     template = facts.status.get("template") or {}
     detail = f"{template['kind']} {template['name']}" if template else ""
     tone = tone_of(facts.instance)
-    if wait_verdict(facts.instance, facts.template).state is WaitState.UNJUDGED:
+    if wait_verdict(facts.instance, facts.template).state is WaitState.PENDING:
         tone = Tone.BUSY
-        detail = f"{detail}; the status is of before the last change" if ready else detail
+        detail = "; ".join(filter(None, (detail, "status is out of date"))) if ready else detail
     return Line(
         f"ModelInstance/{metadata['name']}",
         status,
@@ -120,7 +120,7 @@ def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.da
 
 
 def tone_of(instance: Object) -> Tone:
-    """Return how good it is what an instance's Ready condition says."""
+    """Return the meaning of an instance's Ready condition."""
     ready = condition_of(instance, "Ready")
     if ready.get("status") == "True":
         return Tone.GOOD
@@ -137,7 +137,7 @@ def _deployment_line(
     pods: Sequence[Line],
     now: datetime.datetime,
 ) -> Line:
-    """Return the line of a Deployment; what one of its pods tells is not told twice."""
+    """Return the line of a Deployment; a problem that a line of its pods shows is not repeated."""
     state = entry.get("status")
     tones = {
         DeploymentState.READY: Tone.GOOD,
@@ -161,10 +161,10 @@ def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iter
     workers = group_pods(deployment, facts.replica_sets, facts.pods)
     waiting = {each["metadata"]["uid"] for each in workers.waiting}
     for pod, is_present in facts.pods_of(deployment):
-        status, detail, tone = _judged(pod, facts, workers if pod["metadata"]["uid"] in waiting else None)
+        status, detail, tone = _pod_state(pod, facts, workers if pod["metadata"]["uid"] in waiting else None)
         notes = [detail] if detail else []
         if not is_present:
-            notes.append("of an earlier revision")
+            notes.append("old revision")
         containers = (pod.get("status") or {}).get("containerStatuses") or ()
         ready = sum(bool(each.get("ready")) for each in containers)
         yield Line(
@@ -177,8 +177,8 @@ def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iter
         )
 
 
-def _judged(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tuple[str, str, Tone]:
-    """Return a pod's state in one word, why it is in it, and how good that is."""
+def _pod_state(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tuple[str, str, Tone]:
+    """Return a pod's state in one word, its cause, and its meaning."""
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating", "", Tone.BUSY
     if has_ended(pod):
@@ -194,12 +194,12 @@ def _judged(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tuple[
 
 
 def _counted(deployments: Sequence[Object]) -> str:
-    """Return how many workers of Deployments are ready, and how many are to be."""
+    """Return how many workers of Deployments are ready, and how many are wanted."""
     if not deployments:
         return _NO_COUNT
     rollouts = [assess_rollout(each) for each in deployments]
     return f"{sum(each.ready for each in rollouts)}/{sum(each.wanted for each in rollouts)}"
 
 
-def _hung(line: Line, branch: str) -> Line:
+def _indented(line: Line, branch: str) -> Line:
     return Line(f"{branch}{line.name}", line.status, line.ready, line.age, line.detail, line.tone)

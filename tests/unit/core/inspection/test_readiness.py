@@ -8,8 +8,8 @@ import pytest
 
 from model_operator.core.inspection.readiness import wait_verdict
 
-UNJUDGED = "The operator has not judged generation 2 of the instance yet."
-BEHIND = "The operator has not judged the present generation of the template yet."
+PENDING = "The operator has not reconciled generation 2 of the instance yet."
+BEHIND = "The operator has not reconciled the current generation of the template yet."
 
 
 def instance(
@@ -35,30 +35,30 @@ def template(generation: int, uid: str = "t1") -> dict[str, Any]:
     [
         (instance(), None, "ready", "Because: So it is."),
         (instance(), template(3), "ready", "Because: So it is."),
-        (instance(1), template(3), "unjudged", UNJUDGED),
-        (instance(-1, ready=False), None, "unjudged", UNJUDGED),
-        (instance(), template(4), "unjudged", BEHIND),
-        (instance(), template(1, "t2"), "unjudged", BEHIND),
-        (instance(ready=False), template(3), "open", "Because: So it is."),
+        (instance(1), template(3), "pending", PENDING),
+        (instance(-1, ready=False), None, "pending", PENDING),
+        (instance(), template(4), "pending", BEHIND),
+        (instance(), template(1, "t2"), "pending", BEHIND),
+        (instance(ready=False), template(3), "reconciling", "Because: So it is."),
         (instance(ready=False, stalled=True), template(3), "stalled", "Because: So it is."),
-        (instance(1, ready=False, stalled=True), template(3), "unjudged", UNJUDGED),
-        (instance(ready=False, stalled=True), template(4), "unjudged", BEHIND),
-        (instance(1, leaving=True), template(4), "leaving", "Because: So it is."),
+        (instance(1, ready=False, stalled=True), template(3), "pending", PENDING),
+        (instance(ready=False, stalled=True), template(4), "pending", BEHIND),
+        (instance(1, leaving=True), template(4), "terminating", "Because: So it is."),
     ],
 )
 def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, state: str, told: str) -> None:
     found = wait_verdict(given, known)
 
-    assert (found.state.value, found.told) == (state, told)
+    assert (found.state.value, found.message) == (state, told)
 
 
 def test_without_any_status() -> None:
     given = {"metadata": {"name": "minilm", "generation": 2}, "spec": {}}
 
-    assert wait_verdict(given, None).told == UNJUDGED
+    assert wait_verdict(given, None).message == PENDING
 
 
 def test_without_a_condition() -> None:
     given = {"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": 2}}
 
-    assert wait_verdict(given, None).told == "It has no Ready condition."
+    assert wait_verdict(given, None).message == "The instance has no Ready condition."

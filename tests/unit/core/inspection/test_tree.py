@@ -99,8 +99,8 @@ def test_revisions_and_pods_that_come_and_go() -> None:
         "└─ Deployment/minilm   UPDATE_IN_PROGRESS   1/2   60s   http://minilm.team-a.svc",
         "   ├─ Pod/new-a        Starting             0/1   60s",
         "   ├─ Pod/new-b        Ready                1/1   60s",
-        "   ├─ Pod/old-a        Ready                1/1   60s   of an earlier revision",
-        "   └─ Pod/old-b        Terminating          1/1   60s   of an earlier revision",
+        "   ├─ Pod/old-a        Ready                1/1   60s   old revision",
+        "   └─ Pod/old-b        Terminating          1/1   60s   old revision",
     ]
 
 
