@@ -223,7 +223,7 @@ def test_a_pipe_to_which_nothing_writes_is_not_waited_for(command: tuple[str, ..
     result = run(*command, "pipe.yaml")
 
     assert result.exit_code == 2
-    assert "got a pipe to which nothing writes" in result.stderr
+    assert "got a pipe without a writer" in result.stderr
 
 
 def test_a_pipe_that_is_written_to_slowly_is_read() -> None:
@@ -256,7 +256,7 @@ def unreadable() -> Iterator[tuple[str, str]]:
     yield "loop.yaml", "Too many levels of symbolic links"
     yield "x" * 300, "File name too long"
     yield "x/" * 5000, "File name too long"
-    yield "a\0b", "must be the name of a file, got one with a NUL character"
+    yield "a\0b", "must be a file name, got one with a NUL character"
     yield "\udcff.yaml", "No such file or directory"
     yield "", "No such file or directory"
 

@@ -27,15 +27,15 @@ def new_app(
     Parameters
     ----------
     name
-        Of the program's file.
+        Name of the program's file.
     summary
-        What it does, in a sentence.
+        Its purpose, in a sentence.
     commands
-        The functions that are its commands.
+        The functions of its commands.
     shown_name
-        How people call it; the examples in the commands' help say it.
+        The name in the examples of the commands' help.
     group
-        What makes the program of the commands.
+        The click group of the commands.
     """
     guarded = type(group.__name__, (_Guarded, group), {})
     app = typer.Typer(
@@ -57,7 +57,7 @@ def new_app(
 
 
 class _Guarded(TyperGroup):
-    """What is written is escaped, whoever writes it: errors of usage repeat what was typed."""
+    """Escapes all output, also that of click: usage errors repeat the arguments."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         guard_streams()
@@ -76,4 +76,4 @@ def _options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Take what stands before the command."""
+    """Take the options before the command."""

@@ -18,7 +18,7 @@ _GAP = 3
 
 
 def explain(template: TemplatePath, name: TemplateName = None) -> None:
-    """Show which parameters an instance of a template can set.
+    """Show the parameters that an instance of a template can set.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def explain(template: TemplatePath, name: TemplateName = None) -> None:
     write(f"{resource.kind} {resource.metadata.name}, {resource.spec.model_type.value}\n")
     rows = parameter_rows(compiled.parameters)
     if not rows:
-        write("It has no parameters.\n")
+        write("The template has no parameters.\n")
     elif has_colours(sys.stdout):
         _show_table(rows)
     else:
@@ -48,6 +48,6 @@ def _show_table(rows: list[ParameterRow]) -> None:
     for column in _COLUMNS:
         table.add_column(column, overflow="fold", no_wrap=column == "NAME")
     for row in rows:
-        # A cell is folded anywhere, so that any `::` may come to begin a line, which would be a command.
+        # A cell may be folded anywhere, and GitHub reads a line that begins with `::` as a command.
         table.add_row(*(Text(text.replace("::", r":\u003a")) for text in _texts(row)))
     console().print(table)

@@ -18,7 +18,7 @@ from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 
 STDIN = "-"
 MAX_FILE_MIB = 16
-"""Size of a file, and of standard input, that is read; etcd takes no object of a tenth of it."""
+"""Maximum size of a file and of standard input; over ten times the largest object that etcd stores."""
 _MAX_FILE_BYTES = MAX_FILE_MIB * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
@@ -27,10 +27,10 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 def read_inputs(paths: Iterable[str]) -> tuple[list[Document], int]:
     """Return the documents of all files, and the number of files.
 
-    Of a directory, the YAML and JSON files are read in it and below it that mention our API group, but not in
-    hidden directories: charts, configurations and values of other programs are no manifests of ours. Symbolic
-    links to directories are not followed there, and devices and the like are left out. A file larger than
-    `MAX_FILE_MIB`, and what cannot be read, ends the program.
+    In a directory and below it, YAML and JSON files that mention our API group are read, except in hidden
+    directories; this leaves out charts and values of other programs. Symbolic links to directories are not
+    followed, and only regular files are read. An unreadable file, or one larger than `MAX_FILE_MIB`, ends the
+    program.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
             content = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
             yield "<stdin>", _decoded(content, "standard input")
             continue
-        # Not by pathlib: a loop of links, or a name that is too long, ends some versions of it.
+        # Not by pathlib: in some versions, a loop of links or a too long name raises.
         if "\0" in given:
-            fail(f"{given}: must be the name of a file, got one with a NUL character")
+            fail(f"{given}: must be a file name, got one with a NUL character")
         if os.path.isdir(given):  # noqa: PTH112
             for inner in _files_below(Path(given)):
                 text = _read(str(inner))
@@ -82,7 +82,7 @@ def _files_below(directory: Path) -> Iterator[Path]:
 
 def _read(path: str) -> str:
     try:
-        # A FIFO to which nothing writes is not waited for.
+        # Do not block on a FIFO without a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             content = _content(descriptor)
@@ -92,12 +92,12 @@ def _read(path: str) -> str:
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
     if is_pipe and not content:
-        fail(f"{path}: must be a file or a pipe with content, got a pipe to which nothing writes")
+        fail(f"{path}: must be a file or a pipe with content, got a pipe without a writer")
     return _decoded(content, path)
 
 
 def _content(descriptor: int) -> bytes:
-    """Return what an open file holds, and no more than shows that it is too large."""
+    """Return the content of an open file, up to just above the limit."""
     content = bytearray()
     while len(content) <= _MAX_FILE_BYTES:
         try:
@@ -113,7 +113,7 @@ def _content(descriptor: int) -> bytes:
 
 def _decoded(content: bytes, name: str) -> str:
     if len(content) > _MAX_FILE_BYTES:
-        fail(f"{name}: must be at most {MAX_FILE_MIB} MiB, got more; split it, or leave other files out")
+        fail(f"{name}: must be at most {MAX_FILE_MIB} MiB, got more; split it, or omit other files")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

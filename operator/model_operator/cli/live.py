@@ -1,4 +1,4 @@
-"""What a cluster has of the instances that are rendered: read once, never written."""
+"""The live objects of the instances that are rendered: read once, never written."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from model_operator.settings import OperatorSettings
 
 
 async def take_snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
-    """Return what a cluster has of the instances of a collection.
+    """Return the live objects of the instances of a collection.
 
     Parameters
     ----------
     settings
-        Which cluster, and as whom.
+        The cluster and the credentials.
     collection
-        The instances; what is in other namespaces than theirs is not read.
+        The instances; only their namespaces are read.
 
     Raises
     ------
     StartupError
         There is no usable kubeconfig.
     ApiError
-        The cluster does not answer, or the instances or their children may not be read.
+        The cluster does not respond, or reading the instances or their children is forbidden.
     """
     connection = Connection(
         lambda: load_configuration(settings.kubeconfig, settings.context), settings.request_timeout_seconds
@@ -71,7 +71,7 @@ async def _read(client: ApiClient, collection: Collection) -> Snapshot:
 
 
 async def _readable(client: ApiClient, kind: ResourceKind, namespace: str = "") -> list[Object]:
-    """Return templates; none where they may not be read, as the files may have all that are needed."""
+    """Return templates; none if reading them is forbidden, since the files may hold all that are needed."""
     try:
         return [template async for template in client.list(kind, namespace)]
     except (ForbiddenError, NotFoundError):

@@ -1,4 +1,4 @@
-"""Options that several commands have, in kubectl's words."""
+"""Options shared by several commands, named as in kubectl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_operator.cli.plugin.completion import instance_names, names_of_contex
 from model_operator.core.offline.collection import DEFAULT_NAMESPACE
 
 Namespace = Annotated[
-    str, typer.Option("--namespace", "-n", help="Namespace of objects that do not say theirs.")
+    str, typer.Option("--namespace", "-n", help="Namespace of objects that do not specify one.")
 ]
 NamespaceOfContext = Annotated[
     str | None,
@@ -22,7 +22,7 @@ NamespaceOfContext = Annotated[
         autocompletion=namespace_names,
     ),
 ]
-AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Look in all namespaces.")]
+AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="List all namespaces.")]
 InstanceName = Annotated[
     str, typer.Argument(metavar="INSTANCE", help="Name of the instance.", autocompletion=instance_names)
 ]
@@ -37,7 +37,7 @@ TemplatePath = Annotated[
     str, typer.Argument(metavar="TEMPLATE", help="File or directory with the template; - for standard input.")
 ]
 TemplateName = Annotated[
-    str | None, typer.Option("--name", help="Name of the template, where there are several.")
+    str | None, typer.Option("--name", help="Name of the template, if there are several.")
 ]
 
 __all__ = [

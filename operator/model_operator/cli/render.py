@@ -37,7 +37,7 @@ def render(
         str | None,
         typer.Option(
             metavar="FILE|cluster",
-            help="Show only what differs from an earlier output, or from what a cluster has.",
+            help="Show only the differences to an earlier output, or to the live objects of a cluster.",
         ),
     ] = None,
     kubeconfig: Kubeconfig = None,
@@ -47,16 +47,16 @@ def render(
         typer.Option(
             "--namespace",
             "-n",
-            help="Namespace of objects that do not say theirs; by default that of the context with "
-            "--diff cluster, else default.",
+            help="Namespace of objects that do not specify one; by default that of the context with "
+            "--diff cluster, otherwise default.",
         ),
     ] = None,
 ) -> None:
-    """Write the Deployments, Services and so on that the operator would apply for the given instances.
+    """Print the Deployments, Services and other objects that the operator would apply for instances.
 
-    The same files give the same output, byte for byte. The settings MODEL_OPERATOR_RENDERING__... count as
-    they do for the operator. Exit status: 0, or with --diff 1 when there are differences; 2 when something
-    cannot be rendered, and then nothing is written.
+    The same files give the same output, byte for byte. The settings MODEL_OPERATOR_RENDERING__... apply as in
+    the operator. Exit status: 0 on success, or with --diff 1 if there are differences; 2 if an instance
+    cannot be rendered, and then nothing is printed.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def _refuse(findings: Iterable[Finding]) -> None:
 
 
 def _default_namespace(settings: OperatorSettings, diff: str | None) -> str:
-    """Return where kubectl would apply what does not say its namespace, if a cluster is to be asked."""
+    """Return the namespace that kubectl would use, if a cluster is queried."""
     if diff != CLUSTER:
         return DEFAULT_NAMESPACE
     # As for _snapshot.
@@ -108,7 +108,7 @@ def _default_namespace(settings: OperatorSettings, diff: str | None) -> str:
 
 
 def _snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
-    # The client of the API server takes half a second to import, for which rendering is not to wait.
+    # Importing the API client takes half a second; rendering does not need it.
     from model_operator.cli.live import take_snapshot  # noqa: PLC0415
 
     try:

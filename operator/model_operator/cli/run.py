@@ -25,14 +25,14 @@ def run(
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
     namespace: Annotated[
         list[str] | None,
-        typer.Option("--namespace", "-n", help="Serve only this namespace; may be repeated. Default: all."),
+        typer.Option("--namespace", "-n", help="Watch only this namespace; may be repeated. Default: all."),
     ] = None,
     exclude_namespace: Annotated[
         list[str] | None,
-        typer.Option(help="Leave namespaces of this pattern (*, ?) to another operator; may be repeated."),
+        typer.Option(help="Ignore namespaces that match this pattern (*, ?); may be repeated."),
     ] = None,
-    log_format: Annotated[LogFormat | None, typer.Option(help="How to write logs. Default: console.")] = None,
-    log_level: Annotated[LogLevel | None, typer.Option(help="Least severe level. Default: info.")] = None,
+    log_format: Annotated[LogFormat | None, typer.Option(help="Format of logs. Default: console.")] = None,
+    log_level: Annotated[LogLevel | None, typer.Option(help="Minimum level of logs. Default: info.")] = None,
     health_port: Annotated[
         int | None, typer.Option(help="Port of /healthz, /readyz and /metrics, 0 for none. Default: 8080.")
     ] = None,
@@ -40,12 +40,12 @@ def run(
         int | None, typer.Option(help="Port of the admission webhooks, 0 for none. Default: 0.")
     ] = None,
 ) -> None:
-    """Run the operator until it is told to stop (SIGTERM, Ctrl-C).
+    """Run the operator until SIGTERM or Ctrl-C.
 
-    Each option, and every further setting, can also be given as an environment variable
-    MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options win.
+    Each option, and every further setting, can also be set by an environment variable
+    MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options take precedence.
     """
-    # kopf and its like take a second to import, for which no other command is to wait.
+    # Importing kopf takes a second; other commands do not need it.
     from model_operator.controller.logs import configure_logging  # noqa: PLC0415
     from model_operator.controller.operator import run_operator  # noqa: PLC0415
 

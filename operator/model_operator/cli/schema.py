@@ -1,4 +1,4 @@
-"""``model-operator schema``: what an instance of a template looks like, for editors and forms."""
+"""``model-operator schema``: the JSON Schema of the instances of a template, for editors and forms."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def schema(
     template: TemplatePath,
     name: TemplateName = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Write an example of an instance instead, as YAML.")
+        bool, typer.Option("--example", help="Print an example instance instead, as YAML.")
     ] = False,
 ) -> None:
-    """Write the JSON Schema (2020-12) of an instance of a template.
+    """Print the JSON Schema (2020-12) of an instance of a template.
 
     \b
     Examples:
       model-operator schema template.yaml > instance.schema.json
       model-operator schema templates/ --name vllm-chat --example > instance.yaml
 
-    Editors with yaml-language-server use it by a first line in the instance's file:
+    Editors with yaml-language-server use it if the instance's file begins with this line:
       # yaml-language-server: $schema=instance.schema.json
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     compiled = read_template(template, name)
@@ -38,4 +38,4 @@ def schema(
     write(text)
     if missing:
         names = printable(", ".join(missing))
-        note(f"no example was found for {names}; the schema has no `examples` of it")
+        note(f"no example value was found for {names}; add `examples` to the template's schema")

@@ -12,14 +12,14 @@ from model_operator.settings import OperatorSettings
 
 
 def read_settings(code: int, **given: Any) -> OperatorSettings:
-    """Return the settings, or end the program when one is wrong.
+    """Return the settings, or end the program if one is invalid.
 
     Parameters
     ----------
     code
-        Exit status then.
+        Exit status for an invalid setting.
     given
-        Options by the names of settings; those that are None or empty are left to the environment.
+        Options by the names of settings; the environment sets those that are None or empty.
     """
     try:
         return OperatorSettings(**{name: value for name, value in given.items() if value not in (None, [])})

@@ -1,4 +1,4 @@
-"""Finds the one template that a command is about."""
+"""Reads the template of a command from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
     path
         File or directory; ``-`` for standard input.
     name
-        Its name, where there are several.
+        Its name, if there are several.
     """
     documents, _ = read_inputs([path])
     collection = collect(documents)
@@ -42,7 +42,7 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
 
 
 def _some(things: Sequence[object], between: str) -> str:
-    """Return the first of many things, and how many there are besides."""
+    """Return the first things, and the number of the others."""
     shown = [*map(str, things[:_SHOWN])]
-    left = len(things) - len(shown)
-    return between.join([*shown, f"{left} more"] if left else shown)
+    more = len(things) - len(shown)
+    return between.join([*shown, f"{more} more"] if more else shown)

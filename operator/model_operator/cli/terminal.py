@@ -1,7 +1,7 @@
-"""What is said to people: on a terminal with colours, in a pipe without; mistakes in one line.
+"""Output of commands: with colours on a terminal, without in a pipe; errors in one line.
 
-All that a command writes goes through `core.values.printable`: our own texts by `write` and `note`,
-and what libraries and the interpreter write, such as usage errors and tracebacks, by `guard_streams`.
+All output is escaped by `core.values.printable`: our own texts in `write` and `note`, and the output of
+libraries and the interpreter, such as usage errors and tracebacks, by `guard_streams`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from model_operator.core.values.printable import escaped, printable
 
 _GAP = 3
 _KEPT = 32
-"""Of an open line, so many characters at its end may begin what has to be escaped."""
+"""Number of characters at the end of an open line that may begin a sequence to escape."""
 UNUSABLE = 2
 """Exit status when a command could not do its work: wrong options, files that cannot be read."""
 
 
 class Painted(NamedTuple):
-    """A text in a colour, where the stream takes colours; without one, a plain text."""
+    """A text in a colour, for streams that support colours; without a colour, plain text."""
 
     text: str
     colour: str
@@ -37,7 +37,7 @@ Part = str | Painted
 
 
 class _Line:
-    """Escapes what is written piece by piece, as if each line were written at once."""
+    """Escapes text that is written in pieces as if each line were written at once."""
 
     def __init__(self) -> None:
         self._open = ""
@@ -53,9 +53,9 @@ class _Line:
 
 
 class _Guard(io.TextIOBase):
-    """A stream that escapes all that is written to it.
+    """A stream that escapes all text written to it.
 
-    It has no ``buffer``, by which libraries get around a stream.
+    It has no ``buffer``, by which libraries could bypass it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -88,23 +88,23 @@ class _Guard(io.TextIOBase):
 
 
 def guard_streams() -> None:
-    """Have everything escaped from now on that anybody writes to standard output and standard error."""
+    """Escape all further output to standard output and standard error, whatever code writes it."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, _Guard):
             if isinstance(stream, io.TextIOWrapper):
-                # What an encoding does not have is no reason to end.
+                # A character that the encoding lacks must not end the program.
                 stream.reconfigure(errors="backslashreplace")
             setattr(sys, name, _Guard(stream))
 
 
 def unguarded(stream: TextIO) -> TextIO:
-    """Return the stream behind a guard, for texts that are escaped already."""
+    """Return the stream behind a guard, for text that is already escaped."""
     return stream.unguarded if isinstance(stream, _Guard) else stream
 
 
 def write(*parts: Part, commands: bool = False) -> None:
-    """Write to standard output at once, so that a closed pipe is noticed here and not at the end.
+    """Write to standard output and flush, so that a closed pipe is noticed here and not at exit.
 
     Parameters
     ----------
@@ -132,17 +132,17 @@ def _write(stream: TextIO, parts: Iterable[Part], *, commands: bool = False) -> 
 
 
 def plain(parts: Iterable[Part]) -> str:
-    """Return texts without their colours."""
+    """Return texts without colours."""
     return "".join(part.text if isinstance(part, Painted) else part for part in parts)
 
 
 def fail(message: str, code: int = UNUSABLE) -> NoReturn:
-    """End the program with a message for who started it.
+    """End the program with an error message.
 
     Parameters
     ----------
     message
-        What was expected, what was got, and what to do.
+        What was expected, what was found, and what to do.
     code
         Exit status.
     """
@@ -151,22 +151,22 @@ def fail(message: str, code: int = UNUSABLE) -> NoReturn:
 
 
 def program() -> str:
-    """Return what the program was called as: kubectl runs ``kubectl-model`` for ``kubectl model``."""
+    """Return the name of the program: kubectl runs ``kubectl-model`` for ``kubectl model``."""
     return "kubectl model" if Path(sys.argv[0]).name.startswith("kubectl") else "model-operator"
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal on which colours are welcome (https://no-color.org)."""
+    """Return whether a stream is a terminal with colours enabled (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def console() -> Console:
-    """Return what draws on standard output; texts have to be made `printable` before they are drawn."""
+    """Return a console on standard output; make texts `printable` before drawing them."""
     return Console(file=unguarded(sys.stdout), highlight=False, markup=False, emoji=False)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines whose columns stand below each other, however long they get."""
+    """Return rows as lines with aligned columns, without a limit of their width."""
     widths = [max(map(len, column)) + _GAP for column in zip(*rows, strict=True)]
     return [
         "".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows

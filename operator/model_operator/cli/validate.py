@@ -1,4 +1,4 @@
-"""``model-operator validate``: what would be refused, before anything is sent to a cluster."""
+"""``model-operator validate``: checks manifests before they are sent to a cluster."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def validate(
         typer.Argument(metavar="PATH", help="Files and directories; - for standard input."),
     ],
     output: Annotated[
-        ReportFormat, typer.Option("--output", "-o", help="How to write what is found.")
+        ReportFormat, typer.Option("--output", "-o", help="Output format.")
     ] = ReportFormat.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
     namespace: Namespace = DEFAULT_NAMESPACE,
 ) -> None:
     """Check templates and instances as the API server, the webhooks and the operator would.
 
-    Templates and instances are looked up in all files together, in any order. Exit status: 0 when nothing is
-    refused, 1 when something is, 2 when the check could not be made.
+    Templates and instances may be in any of the files, in any order. Exit status: 0 if there are no errors, 1
+    if there are errors, 2 if the check cannot run.
 
     \b
     Examples:

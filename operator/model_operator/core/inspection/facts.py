@@ -22,7 +22,7 @@ class Facts:
     instance
         The ModelInstance.
     deployments, replica_sets, pods
-        The objects with its label, whoever owns them. ReplicaSets need only their metadata.
+        The objects with its label, with any owner. ReplicaSets need only their metadata.
     events
         Events (``v1``) by the pod's uid, for pods whose status does not show why they are not ready.
     template
