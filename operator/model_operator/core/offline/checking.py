@@ -82,7 +82,7 @@ class Checker:
         if isinstance(result, DryRunResult):
             note = Violation(
                 ("spec", "model_creation_parameters_schema"),
-                f"not held against Kubernetes' schemas: {result.detail}",
+                f"not checked against Kubernetes' schemas: {result.detail}",
                 "no_example",
             )
             return [*advice, manifest.finding(note, Severity.WARNING)]
