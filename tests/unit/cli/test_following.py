@@ -12,9 +12,9 @@ from aiohttp import web
 from kubernetes.client import Configuration
 
 from model_operator.cli.plugin import following
-from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster
 from model_operator.cli.plugin.following import follow, follow_alone
+from model_operator.cli.plugin.queries import QueryError
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 
@@ -158,7 +158,7 @@ async def test_a_server_that_does_not_answer_for_a_while() -> None:
 
 
 async def test_a_server_that_does_not_answer_at_first() -> None:
-    with pytest.raises(QuestionError, match="does not respond: not now"):
+    with pytest.raises(QueryError, match="does not respond: not now"):
         await versions(Server([503], [[]]), "1")
 
 
@@ -172,7 +172,7 @@ async def test_a_watch_that_is_not_allowed() -> None:
     server = Server([1], [[]], code=403)
 
     with pytest.raises(
-        QuestionError, match=r"user x cannot watch modelinstances.modeloperator.dev in namespace team"
+        QueryError, match=r"user x cannot watch modelinstances.modeloperator.dev in namespace team"
     ):
         await versions(server, "2")
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Unpack
 
 from model_operator.api import TemplateKind
-from model_operator.cli.plugin.asking import QuestionError
+from model_operator.cli.plugin.queries import QueryError
 from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.diagnosis.pod_events import events_of_pod
 from model_operator.core.inspection.facts import Facts, name_of
@@ -46,7 +46,7 @@ _KIND = {
 
 
 class Cluster:
-    """The queries of the plugin's commands. All methods raise :class:`QuestionError`.
+    """The queries of the plugin's commands. All methods raise :class:`QueryError`.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Cluster:
         self._server = server
 
     @contextmanager
-    def asking(self, verb: str, kind: ResourceKind, namespace: str = "") -> Iterator[None]:
+    def query_errors(self, verb: str, kind: ResourceKind, namespace: str = "") -> Iterator[None]:
         """Turn the errors of a request into messages for the user.
 
         Parameters
@@ -75,43 +75,43 @@ class Cluster:
         try:
             yield
         except ForbiddenError as error:
-            raise QuestionError(_missing_right(error, verb, kind, namespace)) from error
+            raise QueryError(_missing_right(error, verb, kind, namespace)) from error
         except NotFoundError as error:
-            raise QuestionError(_not_found(error, kind)) from error
+            raise QueryError(_not_found(error, kind)) from error
         except ApiUnavailableError as error:
             said = error.status.get("message") or f"HTTP {error.code}"
-            raise QuestionError(f"the cluster at {self._server} does not respond: {said}") from error
+            raise QueryError(f"the cluster at {self._server} does not respond: {said}") from error
         except ApiError as error:
-            raise QuestionError(f"the cluster at {self._server} refused the request: {error}") from error
+            raise QueryError(f"the cluster at {self._server} refused the request: {error}") from error
 
     async def all(
         self, kind: ResourceKind, namespace: str = "", **selection: Unpack[Selection]
     ) -> list[Object]:
         """Return the objects of a kind in a namespace; by default in all."""
-        with self.asking("list", kind, namespace if kind.namespaced else ""):
+        with self.query_errors("list", kind, namespace if kind.namespaced else ""):
             return [each async for each in self.client.list(kind, namespace, **selection)]
 
     async def instance(self, name: str) -> Object:
         """Return an instance; if it does not exist, the error suggests others."""
         try:
-            with self.asking("get", MODEL_INSTANCES, self.namespace):
+            with self.query_errors("get", MODEL_INSTANCES, self.namespace):
                 found = await self.client.get(MODEL_INSTANCES, self.namespace, name)
-        except QuestionError as error:
+        except QueryError as error:
             if isinstance(error.__cause__, NotFoundError) and _is_about_object(error.__cause__):
-                raise QuestionError(await self.no_instance(name)) from error
+                raise QueryError(await self.no_instance(name)) from error
             raise
         return found
 
     async def no_instance(self, name: str) -> str:
         """Return a message that the instance does not exist, with suggestions."""
         message = f"there is no ModelInstance {name} in namespace {self.namespace}"
-        with suppress(QuestionError):
+        with suppress(QueryError):
             fields = f"metadata.name={name}"
             elsewhere = await self.all(MODEL_INSTANCES, metadata_only=True, fields=fields)
             places = sorted(each["metadata"]["namespace"] for each in elsewhere)
             if places:
                 return f"{message}; there is one in namespace {' and in '.join(places[:_NAMES_SHOWN])}"
-        with suppress(QuestionError):
+        with suppress(QueryError):
             known = await self.all(MODEL_INSTANCES, self.namespace, metadata_only=True)
             message += _instead(name, sorted(map(name_of, known)))
         return message
@@ -123,9 +123,9 @@ class Cluster:
             return None
         kind = _KIND[TemplateKind(bound["kind"])]
         try:
-            with self.asking("get", kind, self.namespace):
+            with self.query_errors("get", kind, self.namespace):
                 return await self.client.get(kind, self.namespace if kind.namespaced else "", bound["name"])
-        except QuestionError as error:
+        except QueryError as error:
             if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
                 return None
             raise
@@ -141,7 +141,7 @@ class Cluster:
         found = await self.all(MODEL_TEMPLATES, namespace)
         try:
             return found + await self.all(CLUSTER_MODEL_TEMPLATES), ""
-        except QuestionError as error:
+        except QueryError as error:
             if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
                 return found, str(error)
             raise

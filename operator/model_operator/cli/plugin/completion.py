@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from model_operator.cli.plugin.asking import QuestionError, Target, answer
+from model_operator.cli.plugin.queries import QueryError, Target, execute
 from model_operator.core.inspection.facts import condition_of, name_of
 from model_operator.kube.errors import StartupError
 from model_operator.kube.resources import MODEL_INSTANCES, NAMESPACES
@@ -26,30 +26,30 @@ Choice = tuple[str, str]
 def instance_names(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the instances of the namespace, with their reasons."""
 
-    async def question(cluster: Cluster) -> list[Choice]:
+    async def query(cluster: Cluster) -> list[Choice]:
         found = await cluster.all(MODEL_INSTANCES, cluster.namespace)
         return [(name_of(each), str(condition_of(each, "Ready").get("reason", ""))) for each in found]
 
-    return _beginning(_asked(context, question), incomplete)
+    return _beginning(_choices(context, query), incomplete)
 
 
 def template_names(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the templates that the namespace can use, with their kinds."""
 
-    async def question(cluster: Cluster) -> list[Choice]:
+    async def query(cluster: Cluster) -> list[Choice]:
         found, _ = await cluster.templates(cluster.namespace)
         return [(name_of(each), each["kind"]) for each in found]
 
-    return _beginning(_asked(context, question), incomplete)
+    return _beginning(_choices(context, query), incomplete)
 
 
 def namespace_names(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the namespaces, for those who may list them."""
 
-    async def question(cluster: Cluster) -> list[Choice]:
+    async def query(cluster: Cluster) -> list[Choice]:
         return [(name_of(each), "") for each in await cluster.all(NAMESPACES, metadata_only=True)]
 
-    return _beginning(_asked(context, question), incomplete)
+    return _beginning(_choices(context, query), incomplete)
 
 
 def names_of_contexts(context: typer.Context, incomplete: str) -> list[Choice]:
@@ -63,12 +63,12 @@ def names_of_contexts(context: typer.Context, incomplete: str) -> list[Choice]:
         return []
 
 
-def _asked(context: typer.Context, question: Callable[[Cluster], Awaitable[list[Choice]]]) -> list[Choice]:
+def _choices(context: typer.Context, query: Callable[[Cluster], Awaitable[list[Choice]]]) -> list[Choice]:
     given = context.params
     target = Target(_kubeconfig(context), given.get("context"), given.get("namespace"))
     try:
-        return asyncio.run(answer(target, question, _SECONDS))
-    except (StartupError, QuestionError):
+        return asyncio.run(execute(target, query, _SECONDS))
+    except (StartupError, QueryError):
         return []
 
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Unpack
 
-from model_operator.cli.plugin.asking import QuestionError
 from model_operator.cli.plugin.cluster import Cluster, of_instance
+from model_operator.cli.plugin.queries import QueryError
 from model_operator.core.inspection.facts import Facts
 from model_operator.kube.client import Object, Selection
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, PODS, REPLICA_SETS, ResourceKind
@@ -52,13 +52,13 @@ class Mirror:
         client, namespace = self._cluster.client, self._cluster.namespace
         while True:
             try:
-                with self._cluster.asking("list", self._kind, namespace):
+                with self._cluster.query_errors("list", self._kind, namespace):
                     found, version = await client.list_to_watch(self._kind, namespace, **self._selection)
                 self._fill({each["metadata"]["uid"]: each for each in found})
-                with self._cluster.asking("watch", self._kind, namespace):
+                with self._cluster.query_errors("watch", self._kind, namespace):
                     async for event, obj in client.watch(self._kind, namespace, version, **self._selection):
                         self._take(event, obj)
-            except QuestionError as error:
+            except QueryError as error:
                 if not self.is_filled or not error.is_transient:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -82,7 +82,7 @@ async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
 
     Raises
     ------
-    QuestionError
+    QueryError
         When there is no such instance, or watching it is forbidden.
     """
     await cluster.instance(name)
@@ -99,7 +99,7 @@ async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
             facts = Facts(instances.objects[0], deployments.objects, sets.objects, pods.objects)
             try:
                 yield await cluster.completed(facts)
-            except QuestionError as error:
+            except QueryError as error:
                 if not error.is_transient:
                     raise
                 yield facts
@@ -110,7 +110,7 @@ async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | N
 
     Raises
     ------
-    QuestionError
+    QueryError
         When watching it is forbidden.
     """
     changed = asyncio.Event()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import QuestionError, Target, ask
 from model_operator.cli.plugin.completion import template_names
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.cli.plugin.queries import QueryError, Target, run_query
 from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
 from model_operator.core.values.printable import printable
@@ -56,7 +56,7 @@ def instances(
       kubectl model instances --template encoder -o name | xargs -n 1 kubectl model wait
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
 
-    async def question(cluster: Cluster) -> tuple[list[dict[str, Any]], str]:
+    async def query(cluster: Cluster) -> tuple[list[dict[str, Any]], str]:
         where = "" if all_namespaces else cluster.namespace
         found = await cluster.all(MODEL_INSTANCES, where)
         if template is not None:
@@ -67,7 +67,7 @@ def instances(
             return found, message
         return found, message + await _hint(cluster, where, template)
 
-    found, message = ask(Target(kubeconfig, context, namespace), question)
+    found, message = run_query(Target(kubeconfig, context, namespace), query)
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):
         note(printable(message))
         return
@@ -82,7 +82,7 @@ async def _hint(cluster: Cluster, namespace: str, template: TemplateReference) -
 
     Raises
     ------
-    QuestionError
+    QueryError
         When all templates are readable and it is not among them.
     """
     # Importing the API client takes half a second; other commands do not need it.
@@ -93,4 +93,4 @@ async def _hint(cluster: Cluster, namespace: str, template: TemplateReference) -
         return ""
     if unreadable:
         return f"; among the readable templates, {no_template(template, readable)}"
-    raise QuestionError(no_template(template, readable))
+    raise QueryError(no_template(template, readable))

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import Target, ask, instance_name
+from model_operator.cli.plugin.queries import Target, instance_name, run_query
 from model_operator.cli.terminal import Painted, Part, columns, console, note, write
 from model_operator.core.inspection.facts import Facts
 from model_operator.core.inspection.tree import COLUMNS, Tone, closing_lines, instance_tree
@@ -46,9 +46,9 @@ def status(
     name = instance_name(instance)
     target = Target(kubeconfig, context, namespace)
     if watch:
-        ask(target, lambda cluster: _watch(cluster, name))
+        run_query(target, lambda cluster: _watch(cluster, name))
     else:
-        write(*status_parts(ask(target, lambda cluster: cluster.facts(name)), _now()))
+        write(*status_parts(run_query(target, lambda cluster: cluster.facts(name)), _now()))
 
 
 async def _watch(cluster: Cluster, name: str) -> None:

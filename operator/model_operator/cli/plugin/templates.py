@@ -6,8 +6,8 @@ import datetime
 from typing import TYPE_CHECKING, Any
 
 from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import Target, ask
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
+from model_operator.cli.plugin.queries import Target, run_query
 from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import in_order, template_table
 from model_operator.core.values.printable import printable
@@ -33,10 +33,10 @@ def templates(
       kubectl model templates --all-namespaces -o wide
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
 
-    async def question(cluster: Cluster) -> tuple[list[dict[str, Any]], str, str]:
+    async def query(cluster: Cluster) -> tuple[list[dict[str, Any]], str, str]:
         return *await cluster.templates("" if all_namespaces else cluster.namespace), cluster.namespace
 
-    found, unreadable, where = ask(Target(kubeconfig, context, namespace), question)
+    found, unreadable, where = run_query(Target(kubeconfig, context, namespace), query)
     if unreadable:
         note(f"without ClusterModelTemplates: {printable(unreadable)}")
     if not found and output in (ListFormat.TABLE, ListFormat.WIDE):

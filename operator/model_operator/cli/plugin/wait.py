@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import QuestionError, Target, ask, instance_name
+from model_operator.cli.plugin.queries import QueryError, Target, instance_name, run_query
 from model_operator.cli.terminal import note, write
 from model_operator.core.inspection.ages import parse_duration
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
@@ -77,7 +77,7 @@ def wait(
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     name = instance_name(instance)
     target = Target(kubeconfig, context, namespace)
-    outcome = ask(target, lambda cluster: _Wait(cluster, name).until(goal, timeout))
+    outcome = run_query(target, lambda cluster: _Wait(cluster, name).until(goal, timeout))
     raise typer.Exit(outcome)
 
 
@@ -135,7 +135,7 @@ class _Wait:
         while True:
             try:
                 return await self._cluster.template_of(obj)
-            except QuestionError as error:
+            except QueryError as error:
                 if not error.is_transient:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)

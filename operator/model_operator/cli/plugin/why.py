@@ -7,7 +7,7 @@ import datetime
 import typer
 
 from model_operator.cli.options import Context, InstanceName, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.asking import Target, ask, instance_name
+from model_operator.cli.plugin.queries import Target, instance_name, run_query
 from model_operator.cli.terminal import Painted, Part, write
 from model_operator.core.inspection.explanation import Explanation, explain
 from model_operator.core.values.printable import printable
@@ -32,7 +32,7 @@ def why(
       kubectl model why minilm --namespace team-a || echo "not Ready"
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     name = instance_name(instance)
-    facts = ask(Target(kubeconfig, context, namespace), lambda cluster: cluster.facts(name))
+    facts = run_query(Target(kubeconfig, context, namespace), lambda cluster: cluster.facts(name))
     found = explain(facts, datetime.datetime.now(datetime.UTC))
     write(*why_parts(found))
     raise typer.Exit(0 if found.is_healthy else 1)

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 15.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _PREFIXES = frozenset({"mi", "modelinstance", "modelinstances"})
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as for a program that was ended by the signal."""
 
 
-class QuestionError(Exception):
+class QueryError(Exception):
     """A query failed; the message says what is missing, and what to do."""
 
     @property
@@ -47,33 +47,33 @@ class Target:
     namespace: str | None = None
 
 
-def ask(target: Target, question: Callable[[Cluster], Awaitable[Answer]]) -> Answer:
+def run_query(target: Target, query: Callable[[Cluster], Awaitable[Result]]) -> Result:
     """Return the result of a query, or end the program.
 
     Parameters
     ----------
     target
         The cluster.
-    question
+    query
         The query.
     """
     try:
-        return asyncio.run(answer(target, question))
-    except (StartupError, QuestionError) as error:
+        return asyncio.run(execute(target, query))
+    except (StartupError, QueryError) as error:
         fail(str(error))
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
 
 
-async def answer(
-    target: Target, question: Callable[[Cluster], Awaitable[Answer]], seconds: float = _TIMEOUT_SECONDS
-) -> Answer:
+async def execute(
+    target: Target, query: Callable[[Cluster], Awaitable[Result]], seconds: float = _TIMEOUT_SECONDS
+) -> Result:
     """Return the result of a query.
 
     Parameters
     ----------
-    target, question
-        As for :func:`ask`.
+    target, query
+        As for :func:`run_query`.
     seconds
         Timeout of a request.
 
@@ -81,7 +81,7 @@ async def answer(
     ------
     StartupError
         There is no usable kubeconfig.
-    QuestionError
+    QueryError
         The query failed.
     """
     # Importing the API client takes half a second; other commands do not need it.
@@ -94,8 +94,8 @@ async def answer(
     try:
         namespace = target.namespace or default_namespace(target.kubeconfig, target.context)
         if not _NAME.fullmatch(namespace):
-            raise QuestionError(f"--namespace must be the name of a namespace, got {namespace!r}")
-        return await question(Cluster(ApiClient(connection), namespace, connection.server))
+            raise QueryError(f"--namespace must be the name of a namespace, got {namespace!r}")
+        return await query(Cluster(ApiClient(connection), namespace, connection.server))
     finally:
         await connection.close()
 
