@@ -37,7 +37,6 @@ OTHERS = {
     "core/diagnosis/container.py": "kubelet Events",
     "core/diagnosis/pod.py": "kubelet and scheduler",
     "core/reasons/refusals.py": "the API server's refusals",
-    "core/offline/wording.py": "pydantic",
     "core/objects/rollout.py": "the ReplicaSet controller's refusals",
 }
 """Modules that parse texts of Kubernetes itself, which has no typed field there, and whose."""

@@ -88,7 +88,7 @@ class _Wait:
         self._cluster = cluster
         self._name = name
         self._shown = f"ModelInstance {cluster.namespace}/{name}"
-        self._shown_message = ""
+        self._last_line = ""
 
     async def until(self, goal: Goal, seconds: float | None) -> Outcome:
         try:
@@ -150,7 +150,8 @@ class _Wait:
         note(f"{self._shown} {printable(cause)}")
         return Outcome.FAILED
 
-    def _show(self, message: str) -> None:
-        if message != self._shown_message:
-            self._shown_message = message
-            note(printable(message))
+    def _show(self, line: str) -> None:
+        """Print a line, unless it repeats the last one."""
+        if line != self._last_line:
+            self._last_line = line
+            note(printable(line))
