@@ -1,1 +1,1 @@
-"""``kubectl model``: what a cluster has of instances and templates, for people."""
+"""``kubectl model``: shows instances and templates of a cluster."""

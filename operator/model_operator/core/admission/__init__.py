@@ -1,1 +1,1 @@
-"""What is let into the cluster: decisions on writes of templates and instances, shared by all who ask."""
+"""Admission decisions on writes of templates and instances, shared by webhook and command line."""

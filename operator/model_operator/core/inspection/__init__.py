@@ -1,1 +1,1 @@
-"""What people ask about instances and templates of a cluster, answered from the objects that it has."""
+"""Views of live instances and templates for people: trees, tables, explanations."""

@@ -1,1 +1,1 @@
-"""What can be found out from manifests alone, without a cluster: reading, judging, rendering, comparing."""
+"""Work on manifests without a cluster: reading, checking, rendering, comparing."""
