@@ -39,7 +39,7 @@ endef
 .PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
-	@$(call list,The six that matter first,$(FIRST))
+	@$(call list,Start here,$(FIRST))
 	@$(call list,Use,$(USE))
 	@$(call list,Develop,$(DEVELOP))
 	@$(call list,Release,$(RELEASE))
@@ -147,11 +147,12 @@ kind-test: ## Run the end-to-end tests in the kind cluster
 kind-down: ## Delete the kind cluster
 	$(KIND) delete cluster --name $(KIND_CLUSTER) --kubeconfig $(KIND_KUBECONFIG)
 
-check: $(INSTALLED) ## Check format, lint, types, imports, generated files and links
+check: $(INSTALLED) ## Check format, lint, types, imports, words, generated files and links
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	@$(MAKE) --no-print-directory types
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory words
 	$(BIN)/python -m model_operator.api.crd --check crds
 	$(BIN)/python -m hack.chart --check
 	$(BIN)/python -m hack.documents --check

@@ -63,7 +63,7 @@ def test_help_shows_each_target_once_and_six_first() -> None:
     assert phony is not None
     assert sorted(phony[1].split()) == sorted(described)
     assert re.findall(r"^(\S.*):$", shown, re.MULTILINE) == [
-        "The six that matter first",
+        "Start here",
         "Use",
         "Develop",
         "Release",
