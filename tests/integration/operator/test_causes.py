@@ -85,7 +85,7 @@ def test_past_the_deadline_the_cause_stays_and_a_human_must_act(api: KubeApi) ->
     obj = api.wait_for_condition("ModelInstance", "minilm", "Stalled", reason="CrashLooping", deadline=40)
 
     assert ready(obj)["reason"] == "CrashLooping"
-    assert "no progress within startup_timeout_seconds" in ready(obj)["message"]
+    assert "No progress within startup_timeout_seconds" in ready(obj)["message"]
     reasons = [ready(each).get("reason") for each in api.versions("ModelInstance", "minilm", start)]
     known = [reason for reason in dict.fromkeys(reasons) if reason]
     assert known == ["Deploying", "CrashLooping"], "no reason comes and goes"
@@ -179,7 +179,7 @@ def test_operator_that_may_not_list_pods_says_so_once_and_deploys(
         wait_for(lambda: "failure reasons are incomplete" in log.read_text(), TOLD_WITHIN)
         obj = private_api.get("ModelInstance", "minilm")
         assert ready(obj)["reason"] == "Deploying"
-        assert log.read_text().count("causes of failed roll-outs") == 1
+        assert log.read_text().count("failure reasons are incomplete") == 1
 
 
 def _without_causes(cluster: Cluster, api: KubeApi, namespace: str) -> Path:
