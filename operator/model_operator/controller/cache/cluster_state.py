@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
+from model_operator.core.objects.kept_child import kept_child
 from model_operator.core.objects.kept_form import kept_form
 from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
@@ -66,7 +67,9 @@ class ClusterState:
         self.instances = ObjectCache(form=kept_form, template=_template_keys)
         self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
         self.children = {
-            kind.kind: ObjectCache(is_typed=True, owner=_owner_keys, owner_name=_owner_name_keys)
+            kind.kind: ObjectCache(
+                is_typed=True, form=kept_child, owner=_owner_keys, owner_name=_owner_name_keys
+            )
             for kind in CHILD_KINDS
         }
         self.dry_runs: dict[str, CachedDryRun] = {}
