@@ -99,7 +99,7 @@ def _has_path(before: list[str | Reference]) -> bool:
     """Whether a path component precedes the last one, by the rules of container runtimes."""
     text = "".join(piece if isinstance(piece, str) else "x" for piece in before)
     first, _, rest = text.partition("/")
-    is_host = "." in first or ":" in first or first == "localhost"
+    is_host = "." in first or ":" in first or first == "localhost" or first != first.lower()
     return bool(rest) or (bool(first) and not is_host)
 
 

@@ -84,6 +84,7 @@ def test_a_bundle_s_image_is_not_chosen_as_a_whole_nor_by_its_owner(image: str) 
         "ghcr.io/$(parameters.X)",
         "ghcr.io/$(parameters.X)/server@sha256:" + "0" * 64,
         "localhost/$(parameters.X):1",
+        "Registry/$(parameters.X):1",
         "$(parameters.X).example.com/team/server",
         "$(instance.name)/server:1",
     ],
