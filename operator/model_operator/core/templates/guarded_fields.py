@@ -42,14 +42,24 @@ _ACTING_DOMAINS: Final = _words(
     kubernetes.io k8s.io openshift.io amazonaws.com azure.com workload.identity gke.io google.com
     hashicorp.com istio.io linkerd.io cncf.io ovn.org cilium.io projectcalico.org crio.io cert-manager.io
     spiffe.io kyverno.io gatekeeper.sh banzaicloud.com external-secrets.io modeloperator.dev
+    x-k8s.io opentelemetry.io datadoghq.com dynatrace.com newrelic.com elastic.co dapr.io kuma.io
+    konghq.com solo.io openservicemesh.io knative.dev keda.sh karpenter.sh volcano.sh run.ai nvidia.com
+    kubevirt.io karmada.io multus-cni.io akeyless.io 1password.com doppler.com infisical.com conjur.org
+    aquasec.com crowdstrike.com stakater.com tailscale.com alibabacloud.com aliyun.com oraclecloud.com
     """
 )
 """Domains, with their subdomains, of labels and annotations that give a pod an identity, a key, a network,
 a sidecar, an exemption or a node. ``kubernetes.io`` and ``k8s.io`` are reserved for Kubernetes itself."""
 _DESCRIPTIVE_DOMAIN: Final = "app.kubernetes.io"
 """Domain of the recommended labels, on which no component of Kubernetes acts."""
-_ACTING_KEYS: Final = ("io.kubernetes.", "io.containerd.", "io.katacontainers.", "run.oci.")
-"""First part of keys without a domain that container runtimes read."""
+_ACTING_KEYS: Final = (
+    "io.kubernetes.",
+    "io.containerd.",
+    "io.katacontainers.",
+    "run.oci.",
+    "aadpodidbinding",
+)
+"""First part of keys without a domain that container runtimes and cloud identities read."""
 _OPEN_SOURCES: Final = frozenset({"emptyDir", "configMap", "downwardAPI", "persistentVolumeClaim"})
 """Volume sources in which an instance may choose freely, within quota and RBAC of its namespace."""
 _DATA_SOURCES: Final = _OPEN_SOURCES | {"ephemeral", "image"}

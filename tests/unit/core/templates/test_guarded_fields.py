@@ -202,6 +202,12 @@ def test_what_the_server_decides_on_gets_in(path: list[str], text: str) -> None:
         "azure.workload.identity/use",
         "io.katacontainers.config.hypervisor.path",
         "modeloperator.dev/instance",
+        "kueue.x-k8s.io/queue-name",
+        "admission.datadoghq.com/python-lib.custom-image",
+        "instrumentation.opentelemetry.io/inject-python",
+        "dapr.io/sidecar-image",
+        "karpenter.sh/do-not-disrupt",
+        "aadpodidbinding",
     ],
 )
 def test_annotations_and_labels_that_components_act_on_are_guarded(key: str) -> None:
