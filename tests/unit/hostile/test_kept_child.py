@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.api import GROUP
-from model_operator.controller.cache.cluster import ClusterState
+from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.objects.kept_child import kept_child
 from model_operator.core.objects.ownership import (
     DEPLOYMENT_LABEL,

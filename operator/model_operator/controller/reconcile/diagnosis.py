@@ -14,8 +14,9 @@ from typing import Any, Unpack
 import structlog
 
 from model_operator.core.diagnosis.cause import Diagnosis
-from model_operator.core.diagnosis.deployment_pods import group_pods
+from model_operator.core.diagnosis.deployment_pods import deployment_key, group_pods, replica_set_key
 from model_operator.core.diagnosis.pod_events import events_of_pod
+from model_operator.core.objects.ownership import controller_key
 from model_operator.core.reasons.reasons import POD_REASONS, Reason
 from model_operator.kube.client import ApiClient, Selection
 from model_operator.kube.errors import ApiError, ForbiddenError
@@ -131,10 +132,16 @@ class PodDiagnostics:
         watch.pause = min(watch.pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
 
     async def _cause_of(self, live: Mapping[str, Any]) -> Diagnosis | None:
-        namespace, selector = live["metadata"]["namespace"], live["spec"]["selector"]["matchLabels"]
-        labels = ",".join(f"{key}={value}" for key, value in selector.items())
+        namespace, selector = live["metadata"]["namespace"], live["spec"].get("selector") or {}
+        if selector.keys() != {"matchLabels"}:
+            # Not as it was applied: its pods cannot be listed by the labels of ours.
+            return None
+        labels = ",".join(f"{key}={value}" for key, value in selector["matchLabels"].items())
         sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
-        workers = group_pods(live, sets, await self._list(PODS, namespace, labels=labels))
+        # Anybody may give the labels to any number of large pods, so others are dropped as they come.
+        own = {replica_set_key(each) for each in sets if controller_key(each) == deployment_key(live)}
+        pods = await self._list(PODS, namespace, lambda pod: controller_key(pod) in own, labels=labels)
+        workers = group_pods(live, sets, pods)
         events = {}
         try:
             for uid in workers.unclear[:_READ_EVENTS_OF]:
@@ -144,9 +151,16 @@ class PodDiagnostics:
             pass
         return workers.cause(events)
 
-    async def _list(self, kind: ResourceKind, namespace: str, **selection: Unpack[Selection]) -> list[Object]:
+    async def _list(
+        self,
+        kind: ResourceKind,
+        namespace: str,
+        is_wanted: Callable[[Object], bool] = lambda _: True,
+        **selection: Unpack[Selection],
+    ) -> list[Object]:
         try:
-            return [item async for item in self._client.list(kind, namespace, **selection)]
+            found = self._client.list(kind, namespace, **selection)
+            return [item async for item in found if is_wanted(item)]
         except ForbiddenError as error:
             if kind not in self._denied:
                 self._denied.add(kind)

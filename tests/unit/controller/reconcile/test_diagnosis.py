@@ -7,10 +7,13 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, cast
 
+import pytest
 from structlog.testing import capture_logs
 
+from model_operator.controller.reconcile import diagnosis
 from model_operator.controller.reconcile.diagnosis import GRACE_SECONDS, PodDiagnostics
-from model_operator.core.diagnosis.deployment_pods import REVISION
+from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
+from model_operator.core.reasons.reasons import Reason
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import error_for
 from model_operator.kube.resources import ResourceKind
@@ -275,3 +278,42 @@ def test_a_server_that_does_not_answer_changes_nothing() -> None:
     cluster.now += 30
     with capture_logs():
         assert cluster.find()[0] == "ImagePullFailed"
+
+
+def test_a_deployment_with_another_selector_than_ours_is_not_looked_into() -> None:
+    cluster = Cluster()
+    selectors: list[dict[str, Any]] = [
+        {},
+        {"matchExpressions": []},
+        {"matchLabels": {}, "matchExpressions": []},
+    ]
+    for number, selector in enumerate(selectors):
+        live = cluster.deployment(f"d{number}")
+        live["spec"]["selector"] = selector
+        causes, _ = asyncio.run(cluster.finder.find(DEMO, [live], Reason.CrashLooping.name))
+        assert causes == {}
+    assert cluster.asked == []
+
+
+def test_of_pods_that_only_have_the_labels_none_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    items = cluster.items()
+    own = items["Pod"][0]
+    foreign = [
+        {**own, "metadata": {**own["metadata"], "ownerReferences": owners}}
+        for owners in (
+            [],
+            [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "other", "controller": True}],
+            [{"apiVersion": "example.com/v1", "kind": "ReplicaSet", "uid": "rs", "controller": True}],
+        )
+    ]
+    monkeypatch.setattr(cluster, "items", lambda: {**items, "Pod": [*foreign, own]})
+    held: list[Any] = []
+
+    def grouped(live: Any, sets: Any, pods: Any) -> Any:
+        held.extend(pods)
+        return group_pods(live, sets, pods)
+
+    monkeypatch.setattr(diagnosis, "group_pods", grouped)
+    cluster.find(Reason.CrashLooping.name)
+    assert held == [own]
