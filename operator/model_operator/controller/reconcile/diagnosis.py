@@ -134,11 +134,11 @@ class PodDiagnostics:
     async def _cause_of(self, live: Mapping[str, Any]) -> Diagnosis | None:
         namespace, selector = live["metadata"]["namespace"], live["spec"].get("selector") or {}
         if selector.keys() != {"matchLabels"}:
-            # Not as it was applied: its pods cannot be listed by the labels of ours.
+            # Not the selector that was applied: our labels do not select its pods.
             return None
         labels = ",".join(f"{key}={value}" for key, value in selector["matchLabels"].items())
         sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
-        # Anybody may give the labels to any number of large pods, so others are dropped as they come.
+        # Any pod of the namespace can carry these labels, so pods of other owners are dropped while they are listed.
         own = {replica_set_key(each) for each in sets if controller_key(each) == deployment_key(live)}
         pods = await self._list(PODS, namespace, lambda pod: controller_key(pod) in own, labels=labels)
         workers = group_pods(live, sets, pods)
