@@ -138,7 +138,7 @@ class PodDiagnostics:
             return None
         labels = ",".join(f"{key}={value}" for key, value in selector["matchLabels"].items())
         sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
-        # Any pod of the namespace can carry these labels, so pods of other owners are dropped while they are listed.
+        # Any pod of the namespace can have these labels: those of other owners are dropped while listed.
         own = {replica_set_key(each) for each in sets if controller_key(each) == deployment_key(live)}
         pods = await self._list(PODS, namespace, lambda pod: controller_key(pod) in own, labels=labels)
         workers = group_pods(live, sets, pods)

@@ -1,8 +1,8 @@
 """What the cache keeps of a child, and of an object that only has the labels of one.
 
-The watches select by a label that any user can put on a Deployment of 1.5 MiB, in any namespace, and Python takes
-60 MiB for such an object. So the cache keeps of an object without a controlling instance only what decides who
-owns it, and keeps a child within bounds.
+The watches select by a label that any user can put on a Deployment of 1.5 MiB, in any namespace, and Python
+takes 60 MiB for such an object. So the cache keeps of an object without a controlling instance only what
+decides who owns it, and keeps a child within bounds.
 """
 
 from __future__ import annotations
