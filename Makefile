@@ -92,7 +92,7 @@ coverage: $(INSTALLED) ## Run the unit tests and check how much of the product t
 
 test-unit-image-python: $(INSTALLED) ## Run the unit tests with the Python of the operator's image (Debian; an hour at most)
 	@$(BIN)/python -m tests.cluster image-python
-	PYTHONPATH=operator timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
+	PYTHONPATH=$(abspath operator) timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
 	    -n $(JOBS) -p no:cacheprovider --ignore tests/unit/embedding_server tests/unit
 
 record-failures: tools ## Record the messages of a real node for every failure in tests/failures (as root)

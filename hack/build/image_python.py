@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 from hack.build.cache import REPOSITORY, cache_directory, exclusive
@@ -25,6 +26,14 @@ WRAPPER = """\
 #!/bin/sh
 # Debian's Python by Debian's loader. Under this name it takes the folder for its virtual environment.
 exec '{loader}' --library-path '{libraries}' --argv0 "$0" '{python}' "$@"
+"""
+SCRIPT = """\
+#!{python}
+import sys
+
+from {module} import {function}
+
+sys.exit({function}())
 """
 
 
@@ -45,7 +54,10 @@ def image_python(cache: Path | None = None) -> Path:
     if platform.machine() not in LOADERS:
         raise ToolsError(f"expected a machine of {' or '.join(LOADERS)}, this is {platform.machine()}.")
     lock = (REPOSITORY / "requirements.lock").read_text()
-    directory = cache / f"python-{VERSION}-{root_key([SUITE, *PACKAGES, WRAPPER, lock])}"
+    directory = (
+        cache
+        / f"python-{VERSION}-{root_key([SUITE, *PACKAGES, WRAPPER, SCRIPT, *_scripts().values(), lock])}"
+    )
     python = directory / "venv" / "bin" / "python"
     waiting = f"Another process is preparing Python {VERSION}; waiting for it."
     with exclusive(cache / "python.lock", waiting=None if directory.exists() else waiting):
@@ -80,10 +92,24 @@ def _make(partial: Path, directory: Path) -> None:
     )
     wrapper.chmod(0o755)
     (programs / "python3").symlink_to("python")
+    # The package itself is found by PYTHONPATH, so that a change of it needs no other environment.
+    for name, entry in _scripts().items():
+        module, _, function = entry.partition(":")
+        script = programs / name
+        python = directory / "venv/bin/python"
+        script.write_text(SCRIPT.format(python=python, module=module, function=function))
+        script.chmod(0o755)
     (partial / f"venv/lib/python{VERSION}/site-packages").mkdir(parents=True)
     (partial / "venv" / "pyvenv.cfg").write_text(
         f"home = {root / 'usr/bin'}\ninclude-system-site-packages = false\n"
     )
+
+
+def _scripts() -> dict[str, str]:
+    """Give the commands of the package, as ``module:function`` by name."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    scripts: dict[str, str] = project["scripts"]
+    return scripts
 
 
 def _install(python: Path, directory: Path) -> None:
