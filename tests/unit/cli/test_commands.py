@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[3]
 SAMPLES = REPOSITORY / "manifests" / "samples"
 GOLDEN = REPOSITORY / "tests" / "unit" / "core" / "rendering" / "golden"
 COMMAND = Path(sys.executable).parent / "model-operator"
+PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 TEMPLATE = """
 apiVersion: modeloperator.dev/v1alpha1
 kind: ModelTemplate
@@ -354,7 +355,7 @@ def test_colours_are_for_terminals(variables: dict[str, str], coloured: bool) ->
             [COMMAND, "validate", "instance.yaml"],
             stdout=terminal,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "TERM": "xterm", **variables},
+            env={**PATHS, "TERM": "xterm", **variables},
             timeout=120,
             check=False,
         )
@@ -374,7 +375,7 @@ def test_a_table_fits_its_terminal() -> None:
         subprocess.run(
             [COMMAND, "explain", SAMPLES / "vllm-chat.yaml"],
             stdout=terminal,
-            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": ""},
+            env={**PATHS, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": ""},
             timeout=120,
             check=True,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = Path(sys.executable).parent
+PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
 NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate"]
 
@@ -27,7 +28,7 @@ NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate"
 def complete(*typed: str) -> list[str]:
     done = subprocess.run(
         [COMMANDS / "kubectl_complete-model", *typed],
-        env={"PATH": os.environ["PATH"], "KUBECONFIG": "/nonexistent"},
+        env={**PATHS, "KUBECONFIG": "/nonexistent"},
         capture_output=True,
         text=True,
         timeout=60,

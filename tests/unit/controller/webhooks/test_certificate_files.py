@@ -13,7 +13,12 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509 import CertificateBuilder, SubjectAlternativeName, random_serial_number
+from cryptography.x509 import (
+    AuthorityKeyIdentifier,
+    CertificateBuilder,
+    SubjectAlternativeName,
+    random_serial_number,
+)
 
 from model_operator.controller.webhooks.certificate import FileCertificate
 from model_operator.controller.webhooks.issuing import issue
@@ -47,6 +52,8 @@ def _with_rsa() -> dict[str, bytes]:
             model.not_valid_after_utc,
         )
         .add_extension(SubjectAlternativeName([general_name(name) for name in NAMES]), critical=False)
+        # Python 3.13 verifies strictly.
+        .add_extension(model.extensions.get_extension_for_class(AuthorityKeyIdentifier).value, critical=False)
         .sign(signer.key, SHA256())
     )
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
