@@ -59,7 +59,9 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
             else field.get_default(call_default_factory=True)
         )
         shown = f"`{default}`" if default not in ("", []) else ""
-        rows.append(f"| `{prefix}{name.upper()}` | {shown} | {field.description} |")
+        # A description that is a wrapped docstring has line breaks, which would end the row.
+        meaning = " ".join((field.description or "").split())
+        rows.append(f"| `{prefix}{name.upper()}` | {shown} | {meaning} |")
     return "\n".join(rows)
 
 
