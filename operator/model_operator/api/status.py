@@ -89,10 +89,10 @@ class ContestedFieldEntry(ApiModel):
     kind: str
     """Kind of the child, such as Deployment or Service."""
     field: str
-    """Path of the field; empty when the child as a whole is deleted again and again."""
+    """Path of the field; empty when the whole child keeps being deleted."""
     manager: str
     """Field manager that wrote it last, with the subresource by which it did; empty when the object's
-    managedFields name none, as of a field that was removed, or that the cluster's admission rewrites."""
+    managedFields name none, as for a field that was removed, or that an admission plugin rewrites."""
 
 
 class DeploymentStatusEntry(ApiModel):
@@ -101,7 +101,7 @@ class DeploymentStatusEntry(ApiModel):
     name: str
     """Name of the Deployment, and of its Service."""
     status: DeploymentState
-    """How far the deployment is."""
+    """State of the deployment."""
     replicas: Count | None = None
     """Workers that exist, of any revision."""
     ready_replicas: Count | None = None
@@ -110,13 +110,13 @@ class DeploymentStatusEntry(ApiModel):
     """Address in the cluster; absent where the endpoint type has no Service."""
     pod_revision: str | None = None
     """Hash of the pod template that was applied for this specification and this generation of the template:
-    rolled out while the status is READY. An operator that would render other pods leaves them as they are."""
+    rolled out when `status` is READY. An operator that would render other pods keeps these."""
     message: str | None = None
-    """What is wrong, who must act, and how; for people to read, while programs read `problem`."""
+    """What is wrong, who must act, and how. For people; programs read `problem`."""
     problem: Problem | None = None
     """Why the deployment is not ready; absent when it is."""
     contested: Annotated[list[ContestedFieldEntry], Field(max_length=16), ATOMIC] | None = None
-    """The fields of the deployment's children that another field manager keeps changing; absent for none."""
+    """The fields of the deployment's children that another field manager keeps changing; absent if none."""
 
 
 class ModelInstanceStatus(ApiModel):
@@ -125,8 +125,8 @@ class ModelInstanceStatus(ApiModel):
     observedGeneration: int = UNOBSERVED
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
-    """Aspects of the state. Ready: this specification is fully rolled out. Available: something serves, of
-    any revision. Reconciling, Stalled: present only while true."""
+    """Aspects of the state. Ready: this specification is fully rolled out. Available: at least one worker
+    serves, of any revision. Reconciling, Stalled: present only while true."""
     problem: Problem | None = None
     """Why the instance is not Ready; absent when it is. For programs, which do not read messages."""
     id: str | None = None
