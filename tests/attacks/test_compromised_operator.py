@@ -185,7 +185,7 @@ class TestObjectsOfOthers:
         admin.delete(kind, "controlled")
 
     def test_is_not_created(self, thief: KubeApi, kind: str) -> None:
-        message = "writes only what has its labels"
+        message = "writes only objects with its labels"
         refused(lambda: thief.create(child(kind, "new", labels={})), message)
         refused(
             lambda: thief.create(child(kind, "new", labels={**LABELS, "modeloperator.dev/instance": ""})),
@@ -195,7 +195,7 @@ class TestObjectsOfOthers:
         refused(lambda: thief.apply(child(kind, "new", labels=managed), manager="model-operator"), message)
 
     def test_is_not_created_for_another_owner(self, thief: KubeApi, kind: str) -> None:
-        message = "writes only what a ModelInstance controls"
+        message = "writes only objects controlled by the ModelInstance"
         for owner in (
             {**OWNER, "kind": "ConfigMap", "apiVersion": "v1"},
             {**OWNER, "apiVersion": "other.dev/v1"},
@@ -208,21 +208,21 @@ class TestObjectsOfOthers:
 
     def test_is_neither_changed_nor_deleted(self, thief: KubeApi, kind: str, foreign: str) -> None:
         patch = {"metadata": {"annotations": {"a": "b"}}}
-        refused(lambda: thief.patch(kind, foreign, patch), "writes only what has its labels")
-        refused(lambda: thief.delete(kind, foreign), "changes and deletes only what it has made")
+        refused(lambda: thief.patch(kind, foreign, patch), "writes only objects with its labels")
+        refused(lambda: thief.delete(kind, foreign), "changes and deletes only objects that it created")
 
     def test_does_not_become_ours_by_a_label(self, thief: KubeApi, kind: str, foreign: str) -> None:
         ours = {"metadata": {"labels": LABELS, "ownerReferences": [OWNER]}}
-        refused(lambda: thief.patch(kind, foreign, ours), "changes and deletes only what it has made")
+        refused(lambda: thief.patch(kind, foreign, ours), "changes and deletes only objects that it created")
         refused(
             lambda: thief.apply(child(kind, foreign), manager="model-operator"),
-            "changes and deletes only what it has made",
+            "changes and deletes only objects that it created",
         )
 
     def test_with_our_labels_and_another_controller_stays(
         self, thief: KubeApi, kind: str, controlled: str
     ) -> None:
-        message = "changes and deletes only what it has made"
+        message = "changes and deletes only objects that it created"
         refused(lambda: thief.delete(kind, controlled), message)
         takeover = {"metadata": {"ownerReferences": [OWNER]}}
         refused(lambda: thief.patch(kind, controlled, takeover), message)

@@ -84,10 +84,10 @@ def test_a_hundred_faults_of_an_object_are_listed_and_the_others_counted() -> No
     given = f"{TEMPLATE}---\n{SHAPES['unknown fields of the object'](MAX_FAULTS + 7)}"
     result = run("validate", "-", given=given)
 
-    listed = [line for line in result.stdout.splitlines() if "got an unknown one" in line]
+    listed = [line for line in result.stdout.splitlines() if "unknown field" in line]
     assert len(listed) == MAX_FAULTS
     last = result.stdout.splitlines()[-1]
-    assert "got 7 more faults that are not listed" in last
+    assert "7 more faults are not listed" in last
     assert result.exit_code == 1
 
 
@@ -95,12 +95,12 @@ def test_a_hundred_faults_are_listed_in_full() -> None:
     given = f"{TEMPLATE}---\n{SHAPES['unknown fields of the object'](MAX_FAULTS)}"
     result = run("validate", "-", given=given)
 
-    assert result.stdout.count("got an unknown one") == MAX_FAULTS
+    assert result.stdout.count("unknown field") == MAX_FAULTS
     assert "not listed" not in result.stdout
 
 
 def test_one_fault_more_is_counted() -> None:
-    assert "1 more fault that is not" in run("validate", "-", given=lines("- {a: 1, a: 2}\n")(101)).stdout
+    assert "1 more fault is not listed" in run("validate", "-", given=lines("- {a: 1, a: 2}\n")(101)).stdout
 
 
 def test_the_faults_of_one_object_take_nothing_of_another_s() -> None:
@@ -114,7 +114,7 @@ def test_the_faults_of_one_object_take_nothing_of_another_s() -> None:
 def test_more_warnings_than_are_listed_are_no_error() -> None:
     text = lines(f"---\n{INSTANCE.replace('name: a', 'generateName: a')}")(150)
 
-    assert "got 50 more faults that are not listed" in run("validate", "-", given=text).stdout
+    assert "50 more faults are not listed" in run("validate", "-", given=text).stdout
     assert run("validate", "-", given=text).exit_code == 0
     assert run("validate", "--strict", "-", given=text).exit_code == 1
 

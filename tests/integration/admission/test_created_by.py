@@ -101,9 +101,7 @@ class TestWithTheOperator:
         api = admission.api
         alice = Writer(kubectl, api.namespace, "alice")
         said = alice.says("create", "-f", "-", objects=[model("claimed", MALLORY)])
-        assert said.startswith(
-            "Warning: ModelInstance claimed: the annotations modeloperator.dev/created-by-"
-        )
+        assert said.startswith("Warning: ModelInstance claimed: annotations modeloperator.dev/created-by-")
         assert told(api, "claimed") == ALICE
 
         mallory = Writer(kubectl, api.namespace, "mallory")

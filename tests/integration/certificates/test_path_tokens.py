@@ -251,7 +251,7 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
                     tokens.add(_present(bare))
     assert len(tokens) == 3
     text = str(logs)
-    assert "authority and paths" in text
+    assert "caBundle and paths" in text
     assert not [each for each in tokens if each in text]
 
 
