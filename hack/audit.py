@@ -22,7 +22,7 @@ _UNREACHED = ("ConnectionError", "ConnectTimeout", "ReadTimeout", "ProxyError", 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an audit has told.
+    """The result of an audit.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ def conclude(found: Outcome, *, required: bool) -> tuple[str, int]:
     """Return what to print and the exit status."""
     if found.has_asked:
         return found.text, 0 if found.is_clean else 1
-    told = "=" * 30 + f"\nAUDIT SKIPPED: no vulnerability was looked for: {found.text}\n" + "=" * 30
-    return told, 1 if required else 0
+    notice = "=" * 30 + f"\nAUDIT SKIPPED: no vulnerability was looked for: {found.text}\n" + "=" * 30
+    return notice, 1 if required else 0
 
 
 def main(arguments: list[str]) -> int:

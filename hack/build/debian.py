@@ -212,7 +212,7 @@ def _unpack_all(archives: Path, root: Path) -> None:
 
 
 def _unpack(archive: Path, root: Path) -> None:
-    # dpkg-deb --extract may replace the merged folders' links by folders; tar can be told not to.
+    # dpkg-deb --extract may replace the merged folders' links by folders; tar has an option against that.
     command = 'dpkg-deb --fsys-tarfile "$1" | tar -x -p --keep-directory-symlink -C "$2"'
     unpacked = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command, "unpack", archive, root],

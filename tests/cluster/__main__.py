@@ -48,7 +48,7 @@ def dev() -> None:
             webhooks = [*webhook_configurations(port, authority), *policy()]
             cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(webhooks))
             print(
-                "Up: a real Kubernetes API server and controllers, our CRDs, the operator and its webhooks.\n"
+                "Up: a real Kubernetes API server and controllers, the CRDs, the operator and its webhooks.\n"
                 "The nodes are simulated: pods become Ready, but no container runs.\n\n"
                 "In another terminal:\n\n"
                 f"export KUBECONFIG={cluster.kubeconfig}\n"

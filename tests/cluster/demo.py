@@ -62,7 +62,7 @@ def _show(kubectl: Kubectl) -> None:
     run_shown(kubectl, "get", "modeltemplates,modelinstances,deployments,services,pods")
 
     subject = _choose_subject(kubectl)
-    say(f"What the operator says of one of them, {subject.instance}:")
+    say(f"The status of one of them, {subject.instance}:")
     run_shown(kubectl, "get", "modelinstance", subject.instance, "--output=jsonpath-as-json={.status}")
 
     _show_roll_out(kubectl, subject)
@@ -86,9 +86,9 @@ def _show_roll_out(kubectl: Kubectl, subject: Subject) -> None:
 
 def _show_wrong_parameter(kubectl: Kubectl, subject: Subject) -> None:
     say(
-        "Somebody sets a parameter that the template does not have. Webhooks would refuse\n"
-        "that; here there are none. What serves keeps serving, and the status says what is\n"
-        "wrong:"
+        "A user sets a parameter that the template does not declare. Webhooks would refuse\n"
+        "that; here there are none. The model keeps running as it is, and the status reports\n"
+        "the error:"
     )
     deployment, instance = f"deployment/{subject.deployment}", f"modelinstance/{subject.instance}"
     patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": "x"}})
@@ -100,13 +100,13 @@ def _show_wrong_parameter(kubectl: Kubectl, subject: Subject) -> None:
     run_shown(kubectl, "get", instance, "--output=jsonpath-as-json={.status.validation_errors}")
     wait(kubectl, deployment, "--for=condition=Available")
     run_shown(kubectl, "get", deployment)
-    say("Taking it back heals the instance:")
+    say("Removing it makes the instance Ready again:")
     patch(kubectl, instance, {"model_creation_parameters": {"NO_SUCH_PARAMETER": None}})
     wait(kubectl, instance, "--for=condition=Ready")
 
 
 def _show_deletion(kubectl: Kubectl) -> None:
-    say("Deleting the instances takes their Deployments and Services along; the templates stay:")
+    say("Deleting the instances deletes their Deployments and Services; the templates stay:")
     run_shown(kubectl, "delete", "modelinstances", "--all", "--timeout=60s")
     children = ("deployments,services,pods", "--selector=app.kubernetes.io/managed-by=model-operator")
     wait(kubectl, *children, "--for=delete")
