@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from tests.cluster.kube_api import Object
 
+COLLECTION_SECONDS = 240
+"""The garbage collector learns of kinds every 30 s. It retries an owner of a kind that it does not know with a
+growing backoff, up to minutes."""
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[ControlPlane]:
@@ -110,18 +114,20 @@ def test_orphaned_models_serve_on_without_crds_and_are_taken_up_again(
     api.close()
 
 
+@pytest.mark.timeout(2 * COLLECTION_SECONDS)
 def test_cascade_orphan_on_the_crds_keeps_no_model(cluster: ControlPlane, models: KubeApi) -> None:
     cluster.kubectl("delete", "-f", CRDS, "--cascade=orphan", "--timeout=60s", timeout=90)
 
     for kind in ("Deployment", "Service"):
-        models.wait_until_gone(kind, "minilm", deadline=90)
+        models.wait_until_gone(kind, "minilm", deadline=COLLECTION_SECONDS)
 
 
+@pytest.mark.timeout(2 * COLLECTION_SECONDS)
 def test_with_its_crds_everything_goes(cluster: ControlPlane, models: KubeApi) -> None:
     cluster.kubectl("delete", "-k", DEFAULT, "--timeout=60s", timeout=90)
 
     for kind in ("Deployment", "Service"):
-        models.wait_until_gone(kind, "minilm", deadline=90)
+        models.wait_until_gone(kind, "minilm", deadline=COLLECTION_SECONDS)
     wait_for(lambda: not models.list("Pod"), 60, "no pod is left")
     left = cluster.kubectl(
         "get",
