@@ -20,6 +20,14 @@ _UNCOMPRESSED = "identity"
 (kubernetes/kubernetes#112296), and the operator is on the cluster's own network."""
 
 
+def origin_of(url: URL) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a URL, the same whether or not a default port is written.
+
+    ``URL.origin()`` differs for ``https://10.96.0.1:443``, the server of each pod, and ``https://10.96.0.1``.
+    """
+    return url.scheme, url.host, url.port
+
+
 class Connection:
     """Open connections with the API server; kopf and :class:`ApiClient` share them.
 
@@ -123,7 +131,7 @@ class Connection:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """Add the credentials; the kubernetes package reloads a rotated token file when it is due."""
-        if request.url.origin() != URL(self.server).origin():
+        if origin_of(request.url) != origin_of(URL(self.server)):
             # kopf follows redirects, and each hop passes here: only the API server receives credentials.
             return await handler(request)
         # Some kubeconfigs use another host name for the server than its certificate has.

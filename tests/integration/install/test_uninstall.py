@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.cluster.kube_api import Object
 
 COLLECTION_SECONDS = 240
-"""The garbage collector learns of kinds every 30 s. It retries an owner of a kind that it does not know with a
-growing backoff, up to minutes."""
+"""The garbage collector learns of kinds every 30 s. It retries an owner of a kind that it does not know with
+a growing backoff, up to minutes."""
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 from kubernetes.client import Configuration
+from yarl import URL
 
 from model_operator.kube.client import ApiClient
-from model_operator.kube.connection import Connection
+from model_operator.kube.connection import Connection, origin_of
 
 
 @dataclass
@@ -74,3 +75,19 @@ async def test_our_own_requests_follow_no_redirect() -> None:
         await ApiClient(connection).get_path("/version")
         assert [path for path, _ in server.asked] == ["/version"]
         assert other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("server", "other", "is_same"),
+    [
+        ("https://10.96.0.1:443", "https://10.96.0.1/apis", True),
+        ("https://10.96.0.1", "https://10.96.0.1:443/apis", True),
+        ("https://[fd00::1]:443", "https://[fd00::1]/apis", True),
+        ("https://api.test:6443", "https://api.test/apis", False),
+        ("https://api.test", "http://api.test:443/apis", False),
+        ("https://api.test", "https://attack.test/apis", False),
+    ],
+)
+def test_a_default_port_makes_no_other_server(server: str, other: str, is_same: bool) -> None:
+    """A pod reaches the API server at an address with the port 443, which requests do not repeat."""
+    assert (origin_of(URL(other, encoded=True)) == origin_of(URL(server))) is is_same
