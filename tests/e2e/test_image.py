@@ -43,9 +43,10 @@ def test_it_is_small_and_not_root_and_labelled(cluster: Cluster) -> None:
     labels = {
         key.removeprefix(prefix): value for key, value in config["Labels"].items() if key.startswith(prefix)
     }
-    assert labels.keys() == {"title", "description", "version", "revision", "base.name"}
+    assert labels.keys() == {"title", "description", "version", "revision", "base.name", "base.digest"}
     assert labels["version"] == __version__
     assert labels["base.name"] == f"docker.io/library/{base_of(REPOSITORY)}"
+    assert f"FROM {base_of(REPOSITORY)}@{labels['base.digest']}\n" in (REPOSITORY / "Dockerfile").read_text()
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
