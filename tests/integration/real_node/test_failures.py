@@ -46,9 +46,11 @@ def test_every_failure_is_told_and_stays_told_until_it_is_mended(real_node_api: 
             reason = FAILURES[name].reason
             first = told.index(reason)
             # On a node with so much to do, the deadline may pass before the pod can say anything, and a
-            # container may have been killed before the kubelet says that it was for its probe.
+            # container may have been killed before the kubelet says that it was for its probe. Templates
+            # and instances are two watches, so that an instance may arrive before its template.
             late = {"CrashLooping"} if reason == "ProbeFailing" else set()
-            before = {"Deploying", *(["ProgressDeadlineExceeded"] if FAILURES[name].stalls else []), *late}
+            deadline = {"ProgressDeadlineExceeded"} if FAILURES[name].stalls else set()
+            before = {"TemplateNotFound", "Deploying"} | deadline | late
             assert set(told[:first]) <= before, f"{name}: {told}"
             assert set(told[first:]) <= {reason, *late}, f"{name}: {told}"
             assert _changing(api) & set(re.split(r"[\s\"/:()=_]", str(versions[-1]["status"]))) == set(), name
