@@ -41,6 +41,7 @@ def review_of(size: int) -> bytes:
                 "kind": {"group": "modeloperator.dev", "version": "v1alpha1", "kind": "ModelInstance"},
                 "operation": "CREATE",
                 "namespace": "default",
+                "name": "large",
                 "userInfo": {"username": "somebody"},
                 "object": {
                     "apiVersion": "modeloperator.dev/v1alpha1",

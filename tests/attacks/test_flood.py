@@ -32,6 +32,7 @@ SECONDS = 15
 CALLERS, KEPT, TRIED = 100, 60, 1000
 MOST, MOST_ON_HEALTH, CLOSING = 64, 16, 24
 """Connections by the settings, and how many more may be about to close."""
+SHED = r"^model_operator_webhook_reviews_shed_total\{.*\} [1-9]"
 LEASE = "model-operator"
 """The only one that the operator's own ServiceAccount may write; no other operator of a test has it."""
 
@@ -46,7 +47,7 @@ def flooded(
     log = tmp_path / "operator.log"
     log.touch()
     _logs(request)[log] = 0
-    environment = webhook_environment(port, tmp_path) | {
+    environment = webhook_environment(port, tmp_path, with_token=False) | {
         "MODEL_OPERATOR_LEADER_ELECTION": "on",
         "MODEL_OPERATOR_ADMISSION__MAX_CONNECTIONS": str(MOST),
         "MODEL_OPERATOR_ADMISSION__MAX_CONNECTIONS_PER_ADDRESS": "32",
@@ -90,6 +91,7 @@ def test_flooding_strangers_block_no_other_caller(
             ended.set()
             watcher.join()
 
+    assert re.search(SHED, operator.metrics(), re.MULTILINE), "no body of the flood was read"
     assert was_flooded, "the flood ended before the instance was ready"
     assert health
     assert all(health)

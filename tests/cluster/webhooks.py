@@ -67,14 +67,14 @@ def write_client(directory: Path) -> None:
     (directory / "client-ca.crt").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
 
 
-def webhook_environment(port: int, certificates: Path) -> dict[str, str]:
-    """Give the variables that have an operator serve the webhooks on 127.0.0.1."""
-    variables = {
-        "HOST": LOOPBACK,
-        "PORT": str(port),
-        "CERT_DIR": str(certificates),
-        "TOKEN_FILE": str(certificates / "token"),
-    }
+def webhook_environment(port: int, certificates: Path, *, with_token: bool = True) -> dict[str, str]:
+    """Give the variables that have an operator serve the webhooks on 127.0.0.1.
+
+    Without a token in their paths, any client gets its reviews judged.
+    """
+    variables = {"HOST": LOOPBACK, "PORT": str(port), "CERT_DIR": str(certificates)}
+    if with_token:
+        variables["TOKEN_FILE"] = str(certificates / "token")
     return {f"MODEL_OPERATOR_ADMISSION__{name}": value for name, value in variables.items()}
 
 
