@@ -12,6 +12,7 @@ SITE := .cache/docs-site
 UV := .cache/uv/bin/uv
 KIND ?= kind
 KIND_IMAGE ?=
+VERSIONS := 1.30.14
 KIND_CLUSTER := model-operator
 KIND_KUBECONFIG := .cache/kind/kubeconfig
 OPERATOR_IMAGE := docker.io/library/model-operator:0.1.0
@@ -23,7 +24,8 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage walk chaos-short chaos e2e e2e-tools e2e-existing \
-    test-unit-image-python json-schema-suite bench bench-large bench-hostile bench-webhook bench-flood bench-memory \
+    test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
+    bench-flood bench-memory bench-neighbour \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
 
@@ -36,7 +38,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -95,6 +97,12 @@ test-unit-image-python: $(INSTALLED) ## Run the unit tests with the Python of th
 	PYTHONPATH=$(abspath operator) timeout 3600 $$($(BIN)/python -m tests.cluster image-python) -m pytest \
 	    -n $(JOBS) -p no:cacheprovider --ignore tests/unit/embedding_server tests/unit
 
+test-versions: tools ## Run the integration tests on other versions of Kubernetes (VERSIONS="1.30.14 …"; 25 minutes each)
+	@$(BIN)/python -m hack.build.kubernetes_versions $(VERSIONS)
+	for version in $(VERSIONS); do \
+	    MODEL_OPERATOR_TEST_KUBERNETES=$$version $(BIN)/pytest -n $(JOBS) -m "cluster and not root" tests/integration tests/attacks || exit; \
+	done
+
 record-failures: tools ## Record the messages of a real node for every failure in tests/failures (as root)
 	@$(BIN)/python -m tests.failures.record
 
@@ -112,6 +120,9 @@ bench-webhook: tools ## Measure admission reviews per second
 
 bench-flood: tools ## Measure the operator while clients flood its ports (4 minutes)
 	@$(BIN)/python -m benchmarks.flood
+
+bench-neighbour: tools ## Measure a new instance beside a namespace whose template is edited without end (2 minutes)
+	@$(BIN)/python -m benchmarks.neighbour
 
 bench-memory: tools ## Check that memory stays flat over 20,000 created and deleted instances (an hour at most)
 	@$(BIN)/python -m benchmarks.memory

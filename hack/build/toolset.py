@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -32,6 +33,9 @@ NODE_PACKAGES = {
 }
 """What a real node needs of the same module."""
 NAMES = tuple(PACKAGES)
+
+VERSION_VARIABLE = "MODEL_OPERATOR_TEST_KUBERNETES"
+"""Names the Kubernetes version of the control plane, such as 1.30.14, if it is to be another one."""
 
 BUILD_DEADLINE_SECONDS = 3600
 PROGRESS_SECONDS = 20
@@ -123,8 +127,16 @@ def ensure_tools() -> Tools:
     Raises
     ------
     ToolsError
-        When there is no Go and none can be installed, or the build fails.
+        When there is no Go and none can be installed, the build fails, or `VERSION_VARIABLE` names a version
+        that is not built.
     """
+    if version := os.environ.get(VERSION_VARIABLE):
+        tools = cached_tools()
+        if tools is None:
+            raise ToolsError(
+                f"Kubernetes {version} is not built yet: run `make test-versions VERSIONS={version}`."
+            )
+        return tools
     return Tools(_ensure(_CONTROL_PLANE))
 
 
@@ -155,7 +167,23 @@ def cached_helm() -> Path | None:
 
 def cached_tools() -> Tools | None:
     """Give the binaries if the cache has them, else None."""
+    if version := os.environ.get(VERSION_VARIABLE):
+        directory = version_directory(version)
+        return Tools(directory) if _has_all(directory, NAMES) else None
     return Tools(_directory(MODULE)) if _is_complete(_CONTROL_PLANE) else None
+
+
+def version_directory(version: str) -> Path:
+    """Give the folder of the binaries whose control plane has another version, built or not.
+
+    Raises
+    ------
+    ToolsError
+        When it is no version.
+    """
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise ToolsError(f"{version}: expected a version of Kubernetes such as 1.30.14.")
+    return cache_directory() / f"kubernetes-{version}-{platform.machine()}"
 
 
 def _directory(module: Path) -> Path:
@@ -163,8 +191,11 @@ def _directory(module: Path) -> Path:
 
 
 def _is_complete(tools: _Set) -> bool:
-    directory = _directory(tools.module)
-    return all((directory / name).exists() for name in tools.names)
+    return _has_all(_directory(tools.module), tools.names)
+
+
+def _has_all(directory: Path, names: tuple[str, ...]) -> bool:
+    return all((directory / name).exists() for name in names)
 
 
 def _ensure(tools: _Set) -> Path:
@@ -207,7 +238,7 @@ def _build(tools: _Set, directory: Path) -> None:
     environment = go_environment() | {"GOBIN": str(partial)}
     for pause in (*DOWNLOAD_PAUSES, None):
         try:
-            _run_with_progress(command, tools, environment=environment)
+            run_with_progress(command, tools.module, tools.what, environment=environment)
             break
         except DownloadError:
             # Go keeps what it has, and does not try again by itself.
@@ -229,14 +260,31 @@ def _build(tools: _Set, directory: Path) -> None:
     print(f"Built in {time.monotonic() - started:.0f} s.", flush=True)
 
 
-def _run_with_progress(command: list[str], tools: _Set, *, environment: dict[str, str]) -> None:
-    """Run Go, saying now and then how far it is; `-v` gives one line for each package."""
+def run_with_progress(command: list[str], folder: Path, what: str, *, environment: dict[str, str]) -> None:
+    """Run Go, saying now and then how far it is; `-v` gives one line for each package.
+
+    Parameters
+    ----------
+    command
+        Go with its arguments.
+    folder
+        Where its go.mod is.
+    what
+        What it builds, for the user.
+    environment
+        Its variables.
+
+    Raises
+    ------
+    DownloadError, ToolsError
+        When a download or the build fails.
+    """
     last_lines: deque[str] = deque(maxlen=15)
     packages = 0
     said = started = time.monotonic()
     with subprocess.Popen(
         command,
-        cwd=tools.module,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -261,5 +309,5 @@ def _run_with_progress(command: list[str], tools: _Set, *, environment: dict[str
         print(shown, end="", flush=True)
         error = DownloadError if NETWORK.search(shown) else ToolsError
         raise error(
-            f"the build of {tools.what} failed with status {process.returncode}; Go's last lines are above."
+            f"the build of {what} failed with status {process.returncode}; Go's last lines are above."
         )
