@@ -57,6 +57,8 @@ BATCH_APPLIERS = (
 )
 """Service accounts that apply whole commits, by the default names of Flux and Argo CD."""
 
+_NAME_FIELDS = ("free_metadata_domains",)
+"""Fields of the rendering settings that an environment variable holds as comma-separated names."""
 _JSON_FIELDS = ("gpu_node_values", "tolerations", "gpu_tolerations")
 """Fields of the rendering settings that an environment variable holds as JSON."""
 
@@ -206,11 +208,12 @@ class OperatorSettings(BaseSettings):
     @field_validator("rendering", mode="before")
     @classmethod
     def _decode(cls, value: Any) -> Any:
-        """Decode the nested fields that hold JSON; pydantic-settings leaves them as strings."""
+        """Decode the nested fields that hold JSON or names; pydantic-settings leaves them as strings."""
         if not isinstance(value, dict):
             return value
         written = {name: value[name] for name in _JSON_FIELDS if isinstance(value.get(name), str)}
-        return {**value, **{name: json.loads(text) for name, text in written.items()}}
+        names = {name: _split(value[name]) for name in _NAME_FIELDS if name in value}
+        return {**value, **names, **{name: json.loads(text) for name, text in written.items()}}
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod

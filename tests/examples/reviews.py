@@ -87,9 +87,11 @@ def admission(
     *cached: dict[str, Any],
     namespaces: list[str] | None = None,
     metrics: Metrics | None = None,
+    rendering: RenderSettings | None = None,
 ) -> Admission:
     """Give the webhooks of an operator whose caches have these objects."""
-    state = ClusterState()
+    rendering = rendering or RenderSettings()
+    state = ClusterState(rendering.free_metadata_domains)
     for obj in cached:
         if obj["kind"] == "ModelInstance":
             state.instances.put(obj)
@@ -99,7 +101,7 @@ def admission(
         cast("ApiClient", server),
         state,
         Scope(namespaces or [], ["kube-*"]),
-        RenderSettings(),
+        rendering,
         BATCH_APPLIERS,
         metrics or Metrics(),
     )

@@ -37,6 +37,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "RENDERING__RUN_AS_NON_ROOT": "true",
         "ADMISSION__PORT": "9443",
         "ADMISSION__WARN_ONLY_USERS": "system:serviceaccount:ci:*, alice",
+        "RENDERING__FREE_METADATA_DOMAINS": "corp.io, ml.corp.dev",
         "OF_A_LATER_VERSION": "x",
     }.items():
         monkeypatch.setenv(f"MODEL_OPERATOR_{name}", value)
@@ -50,6 +51,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.workers == 4
     assert settings.rendering.gpu_node_label == "cloud.google.com/gke-accelerator"
     assert settings.rendering.run_as_non_root is True
+    assert settings.rendering.free_metadata_domains == ("corp.io", "ml.corp.dev")
     assert settings.admission.port == 9443
     assert settings.admission.warn_only_users == ["system:serviceaccount:ci:*", "alice"]
 

@@ -69,7 +69,10 @@ def render(
     documents, _ = read_inputs(filename)
     collection = collect(documents, namespace or _default_namespace(settings, diff))
     snapshot = _snapshot(settings, collection) if diff == CLUSTER else Snapshot()
-    templates = FileTemplates(snapshot.templates_over([each.obj for each in collection.templates]))
+    templates = FileTemplates(
+        snapshot.templates_over([each.obj for each in collection.templates]),
+        settings.rendering.free_metadata_domains,
+    )
     findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
     if has_errors(findings):
         _refuse(findings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model_operator.cli.inputs import read_inputs
-from model_operator.cli.terminal import fail
+from model_operator.cli.settings import read_settings
+from model_operator.cli.terminal import UNUSABLE, fail
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import has_errors
 from model_operator.core.templates.compile import CompiledTemplate
@@ -35,7 +36,8 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
         hint = "; choose one with --name" if name is None and len(found) > 1 else ""
         fail(f"{path}: expected {wanted}, got {names or 'none'}{hint}")
     manifest = found[0]
-    compiled = parse_template(manifest.obj)
+    domains = read_settings(UNUSABLE).rendering.free_metadata_domains
+    compiled = parse_template(manifest.obj, domains)
     if compiled.violations:
         fail(_some([manifest.finding(fault) for fault in compiled.violations], "; "))
     return compiled

@@ -170,7 +170,7 @@ class Operator:
         self._kinds = kinds
         self._lease = lease
         writer = ApiClient(connection, lease.permit if lease is not None else None)
-        self._state = ClusterState()
+        self._state = ClusterState(settings.rendering.free_metadata_domains)
         self._queue: WorkQueue[Key] = WorkQueue(group_of=attrgetter("namespace"), workers=settings.workers)
         # Only the leader reconciles; on becoming leader it enqueues everything.
         self._queue.close()

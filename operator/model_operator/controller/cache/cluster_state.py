@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
@@ -51,6 +51,11 @@ class CachedDryRun(NamedTuple):
 class ClusterState:
     """The caches of all kinds.
 
+    Parameters
+    ----------
+    free_domains
+        ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
+
     Attributes
     ----------
     instances
@@ -63,7 +68,8 @@ class ClusterState:
         The last dry run of each template, by uid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, free_domains: Collection[str] = ()) -> None:
+        self._free_domains = free_domains
         self.instances = ObjectCache(form=kept_form, template=_template_keys)
         self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
         self.children = {
@@ -141,7 +147,7 @@ class ClusterState:
         uid, generation = template["metadata"]["uid"], template["metadata"].get("generation", 0)
         known = self._compiled.get(uid)
         if known is None or known.resource.metadata.generation != generation:
-            known = parse_template(template)
+            known = parse_template(template, self._free_domains)
             self._compiled[uid] = known
         return known
 

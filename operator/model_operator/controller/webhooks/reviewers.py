@@ -173,7 +173,7 @@ class Admission:
         warn_only_users: Sequence[str],
         metrics: Metrics,
     ) -> None:
-        self._reader = TemplateReader(client)
+        self._reader = TemplateReader(client, rendering.free_metadata_domains)
         self._state = state
         self._scope = scope
         self._rendering = rendering
@@ -189,7 +189,7 @@ class Admission:
         Of the three for instances, the API server selects one by the namespace's label
         ``modeloperator.dev/admission``, so that the operator needs no permission to read namespaces.
         """
-        template = Judges(self._template, _template_alone)
+        template = Judges(self._template, self._template_alone)
         alone = self._instance_alone
         judges = {
             Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), alone)),
@@ -236,11 +236,18 @@ class Admission:
     async def _template(self, review: Review, change: Change) -> Verdict:
         if change.is_exempt or not self._scope.covers(review.namespace):
             return ALLOWED
-        compiled = parse_template(change.obj)
+        compiled = self._compiled(change)
         verdict = judge_template(change, compiled)
         if change.old is None or not verdict.allowed:
             return verdict
         return verdict.with_warnings(await self._impact(dict(change.old), compiled))
+
+    async def _template_alone(self, _: Review, change: Change) -> Verdict:
+        """Judge a template for an unauthenticated caller: without the instances that use it."""
+        return ALLOWED if change.is_exempt else judge_template(change, self._compiled(change))
+
+    def _compiled(self, change: Change) -> CompiledTemplate:
+        return parse_template(change.obj, self._rendering.free_metadata_domains)
 
     async def _impact(self, old: Object, compiled: CompiledTemplate) -> tuple[str, ...]:
         """Return the warnings about instances that an edit of their template makes invalid or rolls out."""
@@ -269,11 +276,6 @@ class Admission:
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance
-
-
-async def _template_alone(_: Review, change: Change) -> Verdict:
-    """Judge a template for an unauthenticated caller: without the instances that use it."""
-    return ALLOWED if change.is_exempt else judge_template(change, parse_template(change.obj))
 
 
 async def _created_by(review: Review, change: Change) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,10 +94,13 @@ class TemplateReader:
     ----------
     client
         Requests.
+    free_domains
+        ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
     """
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, free_domains: Collection[str] = ()) -> None:
         self._client = client
+        self._free_domains = free_domains
         self._running: dict[Address, asyncio.Task[Object]] = {}
         self._next: dict[Address, asyncio.Task[Object]] = {}
 
@@ -149,7 +153,7 @@ class TemplateReader:
             live, metadata = found["metadata"], known.resource.metadata
             if (live["uid"], live.get("generation")) == (metadata.uid, metadata.generation):
                 return known
-        return parse_template({**found, "kind": address.kind.value})
+        return parse_template({**found, "kind": address.kind.value}, self._free_domains)
 
     async def _read(self, address: Address) -> Object:
         """Return the result of a read that begins after this call."""

@@ -65,7 +65,7 @@ class Impact:
             return
         if self._compiled_old is None:
             # Most edits make no instance invalid, so this is seldom needed.
-            self._compiled_old = parse_template(self._old)
+            self._compiled_old = parse_template(self._old, self._settings.free_metadata_domains)
         problem, _ = find_problem(instance, self._compiled_old, self._settings)
         if problem is None:
             metadata = instance.metadata

@@ -52,7 +52,9 @@ class Checker:
         self._settings = settings
         self._schemas = schemas
         objects = (manifest.obj for manifest in collection.templates)
-        self._templates = FileTemplates(objects) if templates is None else templates
+        self._templates = (
+            FileTemplates(objects, settings.free_metadata_domains) if templates is None else templates
+        )
         self._refused: dict[tuple[str, str, str], set[Violation]] = {}
 
     def findings(self) -> list[Finding]:
@@ -72,7 +74,7 @@ class Checker:
         return [unknown_field(("metadata", name), known, faults=n) for n, name in enumerate(unknown)]
 
     def _template(self, manifest: Manifest) -> list[Finding]:
-        compiled = parse_template(manifest.obj)
+        compiled = parse_template(manifest.obj, self._settings.free_metadata_domains)
         if compiled.violations:
             return [*map(manifest.finding, compiled.violations)]
         advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]

@@ -114,16 +114,18 @@ class FileTemplates:
     ----------
     objects
         Template objects. Of two with the same name, the first counts.
+    free_domains
+        ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
     """
 
-    def __init__(self, objects: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, objects: Iterable[Mapping[str, Any]], free_domains: Iterable[str] = ()) -> None:
         self._by_identity: dict[tuple[str, str, str], CompiledTemplate] = {}
         self._by_uid: dict[str, CompiledTemplate] = {}
         for obj in objects:
             metadata = obj["metadata"]
             identity = (obj["kind"], metadata.get("namespace", ""), metadata.get("name", ""))
             if identity not in self._by_identity:
-                self._by_identity[identity] = found = parse_template(obj)
+                self._by_identity[identity] = found = parse_template(obj, tuple(free_domains))
                 self._by_uid.setdefault(found.resource.metadata.uid, found)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:

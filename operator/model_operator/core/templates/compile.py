@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,6 +15,7 @@ from model_operator.core.templates.guarded_fields import (
     Path,
     guarded_mounts,
     is_chosen_by_the_author,
+    is_freed,
 )
 from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.templates.pod import PodProgram, compile_pod
@@ -76,13 +77,17 @@ class CompiledTemplate:
         return contracts(self.resource.spec.model_type, self.request_parameters)
 
 
-def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> CompiledTemplate:
+def compile_template(
+    resource: ModelTemplate | ClusterModelTemplate, free_domains: Collection[str] = ()
+) -> CompiledTemplate:
     """Compile a template. Never raises: errors are in the violations of the result.
 
     Parameters
     ----------
     resource
         The template, parsed.
+    free_domains
+        ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
     """
     spec = resource.spec
     parameters, faults = _schema(spec.model_creation_parameters_schema, _PARAMETERS_LOC)
@@ -96,7 +101,7 @@ def compile_template(resource: ModelTemplate | ClusterModelTemplate) -> Compiled
     violations += _image_faults(spec)
     # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:
-        violations += _reference_faults(spec, parameters)
+        violations += _reference_faults(spec, parameters, free_domains)
     return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
 
 
@@ -123,7 +128,9 @@ def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
         yield Violation((*_BUNDLE_LOC, "image"), message, "image")
 
 
-def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+def _reference_faults(
+    spec: ModelTemplateSpec, parameters: ParameterSchema, free_domains: Collection[str]
+) -> Iterator[Violation]:
     guarded = guarded_mounts(spec.pod_template)
     registry = spec.vendor_configuration.bundle_config.registry
     expressions = 0
@@ -135,7 +142,8 @@ def _reference_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> I
                 yield Violation((*loc, *inner), message, "too_many_expressions")
                 return
             here, target = (*loc, *inner), (*path, *inner)
-            yield from check_text(text, here, target, parameters, guarded=target in guarded)
+            override = True if target in guarded else False if is_freed(target, free_domains) else None
+            yield from check_text(text, here, target, parameters, guarded=override)
             if here == (*_BUNDLE_LOC, "image"):
                 yield from _choice_faults(text, here, parameters, registry)
             elif here[:2] == _POD_TEMPLATE_LOC and place_of(target).image and target[1] != "volumes":

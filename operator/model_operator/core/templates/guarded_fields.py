@@ -7,9 +7,11 @@ on every field of the API server's schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
+from model_operator.api import GROUP
 from model_operator.core.templates.references import Reference
 
 Path = tuple[str | int, ...]
@@ -37,29 +39,19 @@ STRING_MAPS: Final = _words(
 CONTAINER_LISTS: Final = frozenset({"containers", "initContainers"})
 PROBES: Final = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 
-_ACTING_DOMAINS: Final = _words(
-    """
-    kubernetes.io k8s.io openshift.io amazonaws.com azure.com workload.identity gke.io google.com
-    hashicorp.com istio.io linkerd.io cncf.io ovn.org cilium.io projectcalico.org crio.io cert-manager.io
-    spiffe.io kyverno.io gatekeeper.sh banzaicloud.com external-secrets.io modeloperator.dev
-    x-k8s.io opentelemetry.io datadoghq.com dynatrace.com newrelic.com elastic.co dapr.io kuma.io
-    konghq.com solo.io openservicemesh.io knative.dev keda.sh karpenter.sh volcano.sh run.ai nvidia.com
-    kubevirt.io karmada.io multus-cni.io akeyless.io 1password.com doppler.com infisical.com conjur.org
-    aquasec.com crowdstrike.com stakater.com tailscale.com alibabacloud.com aliyun.com oraclecloud.com
-    """
+_INERT_DOMAINS: Final = frozenset({"app.kubernetes.io"})
+"""Domains of labels and annotations on which no component acts: the recommended labels, without subdomains,
+since the rest of ``kubernetes.io`` is Kubernetes' own."""
+_RESERVED: Final = ("example", "example.com", "example.net", "example.org", "invalid", "test")
+"""Domains, with their subdomains, that RFC 2606 reserves for examples: no component can own one."""
+_ACTING_NAMES: Final = frozenset({"aadpodidbinding"})
+"""Keys without any domain on which a component acts: the cloud identity of Azure's first pod identity."""
+_DOMAIN_WITHOUT_SLASH: Final = re.compile(
+    r"(?:[a-z]{2}|cloud|com|dev|net|org|run)\..*|.*\.(?:[a-z]{2}|cloud|com|dev|net|org|run)",
+    re.IGNORECASE | re.DOTALL,
 )
-"""Domains, with their subdomains, of labels and annotations that give a pod an identity, a key, a network,
-a sidecar, an exemption or a node. ``kubernetes.io`` and ``k8s.io`` are reserved for Kubernetes itself."""
-_DESCRIPTIVE_DOMAIN: Final = "app.kubernetes.io"
-"""Domain of the recommended labels, on which no component of Kubernetes acts."""
-_ACTING_KEYS: Final = (
-    "io.kubernetes.",
-    "io.containerd.",
-    "io.katacontainers.",
-    "run.oci.",
-    "aadpodidbinding",
-)
-"""First part of keys without a domain that container runtimes and cloud identities read."""
+"""A domain without a slash, in reverse or not, as container runtimes read it: ``io.katacontainers.config…``,
+``run.oci…``, ``org.systemd.property…``, ``cpu-quota.crio.io``."""
 _OPEN_SOURCES: Final = frozenset({"emptyDir", "configMap", "downwardAPI", "persistentVolumeClaim"})
 """Volume sources in which an instance may choose freely, within quota and RBAC of its namespace."""
 _DATA_SOURCES: Final = _OPEN_SOURCES | {"ephemeral", "image"}
@@ -158,8 +150,8 @@ def is_guarded(path: Path) -> bool:
         Path of a field of a PodTemplateSpec, of any version of Kubernetes.
     """
     names = tuple(part for part in path if isinstance(part, str))
-    if len(names) == 3 and names[:2] in {("metadata", "annotations"), ("metadata", "labels")}:  # noqa: PLR2004 -- metadata, the map, the key
-        return _is_acted_on(names[2])
+    if is_metadata_key(path):
+        return not _is_inert(names[2])
     keyed = next((place for place, name in enumerate(names[:-1]) if name in STRING_MAPS), None)
     if keyed is not None:
         names = (*names[: keyed + 1], "*")
@@ -169,6 +161,25 @@ def is_guarded(path: Path) -> bool:
             return not isinstance(path[-1], int) or path[-1] == 0
         return inside not in _FREE_IN_CONTAINERS
     return names not in _FREE
+
+
+def is_metadata_key(path: Path) -> bool:
+    """Whether the path leads to the value of a label or annotation of the pod."""
+    return len(path) == 3 and path[:2] in {("metadata", "annotations"), ("metadata", "labels")}  # noqa: PLR2004 -- metadata, the map, the key
+
+
+def is_freed(path: Path, domains: Collection[str]) -> bool:
+    """Whether the path leads to a label or annotation whose domain the operator administrator has freed.
+
+    Parameters
+    ----------
+    path
+        Path of a field of a PodTemplateSpec.
+    domains
+        Domains that count with their subdomains. The operator's own is never free.
+    """
+    domain = str(path[-1]).rpartition("/")[0] if is_metadata_key(path) else ""
+    return bool(domain) and _is_below(domain, domains) and not _is_below(domain, (GROUP,))
 
 
 def is_command(path: Path) -> bool:
@@ -224,10 +235,14 @@ def _in_container(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _is_acted_on(key: str) -> bool:
-    """Whether a component acts on the label or annotation, beyond selecting by it or displaying it."""
-    prefix, slash, _ = key.rpartition("/")
+def _is_inert(key: str) -> bool:
+    """Whether no component may act on the label or annotation, beyond selecting by it or displaying it."""
+    domain, slash, _ = key.rpartition("/")
     if not slash:
-        return key.startswith(_ACTING_KEYS)
-    is_below = any(prefix == domain or prefix.endswith(f".{domain}") for domain in _ACTING_DOMAINS)
-    return is_below and prefix != _DESCRIPTIVE_DOMAIN
+        # Private to users by the convention of Kubernetes.
+        return key not in _ACTING_NAMES and _DOMAIN_WITHOUT_SLASH.fullmatch(key) is None
+    return domain in _INERT_DOMAINS or _is_below(domain, _RESERVED)
+
+
+def _is_below(domain: str, domains: Collection[str]) -> bool:
+    return any(domain == each or domain.endswith(f".{each}") for each in domains)

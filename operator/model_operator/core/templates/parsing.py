@@ -6,7 +6,7 @@ or the CRD may have been edited. Such an object is reported like any other viola
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,23 +57,25 @@ def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violati
         return _empty_instance(obj), model_violations(error)
 
 
-def parse_template(obj: Mapping[str, Any]) -> CompiledTemplate:
+def parse_template(obj: Mapping[str, Any], free_domains: Collection[str] = ()) -> CompiledTemplate:
     """Parse and compile a template. Never raises: errors are in the violations of the result.
 
     Parameters
     ----------
     obj
         A ModelTemplate or ClusterModelTemplate from the API server, with its ``kind``.
+    free_domains
+        ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
     """
     resource_type = _TEMPLATE_TYPES[TemplateKind(obj["kind"])]
     faults = known_faults(obj)
     if faults:
         return _unreadable_template(resource_type, obj, faults)
     try:
-        return compile_template(resource_type.model_validate(obj))
+        return compile_template(resource_type.model_validate(obj), free_domains)
     except ValidationError as error:
         if _is_about_status(error):
-            return parse_template(_without_status(obj))
+            return parse_template(_without_status(obj), free_domains)
         return _unreadable_template(resource_type, obj, model_violations(error))
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+_DOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
 
 @dataclass(frozen=True)
 class Toleration:
@@ -47,6 +49,9 @@ class RenderSettings:
         Whether pods must not run as root, unless their pod template allows it. Common images run as root.
     max_workers_per_instance
         Maximum total of ``max_workers`` over all deployments of an instance.
+    free_metadata_domains
+        Domains, with their subdomains, of labels and annotations on which no component of the cluster acts.
+        In their values templates may use any parameter, also without ``enum``.
     """
 
     gpu_node_label: str = "k8s.amazonaws.com/accelerator"
@@ -57,3 +62,4 @@ class RenderSettings:
     gpu_tolerations: tuple[Toleration, ...] = ()
     run_as_non_root: bool = False
     max_workers_per_instance: Annotated[int, Field(ge=1, le=5000)] = 250
+    free_metadata_domains: tuple[Annotated[str, Field(pattern=_DOMAIN, max_length=253)], ...] = ()

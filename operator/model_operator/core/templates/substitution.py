@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.templates.guarded_fields import Path, is_chosen_by_the_author, is_command
+from model_operator.core.templates.guarded_fields import (
+    Path,
+    is_chosen_by_the_author,
+    is_command,
+    is_metadata_key,
+)
 from model_operator.core.templates.pod_fields import (
     FieldSpec,
     FieldType,
@@ -120,7 +125,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def check_text(
-    text: str, loc: Loc, path: Path, parameters: ParameterSchema, *, guarded: bool = False
+    text: str, loc: Loc, path: Path, parameters: ParameterSchema, *, guarded: bool | None = None
 ) -> Iterable[Violation]:
     """Yield the violations of the references in a string of a template.
 
@@ -135,13 +140,13 @@ def check_text(
     parameters
         The parameters that the template declares.
     guarded
-        Whether the field is guarded in this template, although not in general.
+        Whether the field is guarded in this template; None for the rule in general.
     """
     if "$(" not in text:
         return
     place = place_of(path)
-    if guarded:
-        place = replace(place, guarded=True)
+    if guarded is not None:
+        place = replace(place, guarded=guarded)
     try:
         read = parse_text(text, kubelet=place.kubelet)
     except ReferenceSyntaxError as error:
@@ -153,6 +158,8 @@ def check_text(
             fault = _NO_PROGRAM
         if fault is not None:
             message, code = fault
+            if fault in (NOT_CLOSED, CHOSEN) and is_metadata_key(path):
+                message += _KEY_ADVICE
             yield Violation(loc, f"{reference} {message}", code)
 
 
@@ -224,6 +231,10 @@ CHOSEN: Final = (
         "pod may do or see; use $(instance.namespace), $(instance.id) or a parameter with enum"
     ),
     "closed_values",
+)
+_KEY_ADVICE: Final = (
+    ". A component may act on labels and annotations of its domain; the operator administrator can list "
+    "other domains in MODEL_OPERATOR_RENDERING__FREE_METADATA_DOMAINS"
 )
 _NO_PROGRAM: Final = (
     "cannot be the first item of a command: it may be empty, and the next item would be run",

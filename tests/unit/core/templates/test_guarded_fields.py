@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import string
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering.render import render
@@ -115,7 +120,9 @@ def at(path: list[str], obj: Any) -> Any:
     return obj
 
 
-def compiled(pod_spec: Any, properties: Any, metadata: Any = None, **bundle: Any) -> CompiledTemplate:
+def compiled(
+    pod_spec: Any, properties: Any, metadata: Any = None, free_domains: Sequence[str] = (), **bundle: Any
+) -> CompiledTemplate:
     return compile_template(
         ModelTemplate.model_validate(
             {
@@ -134,7 +141,8 @@ def compiled(pod_spec: Any, properties: Any, metadata: Any = None, **bundle: Any
                     "pod_template": {"metadata": metadata or {}, "spec": pod_spec},
                 },
             }
-        )
+        ),
+        free_domains,
     )
 
 
@@ -208,6 +216,16 @@ def test_what_the_server_decides_on_gets_in(path: list[str], text: str) -> None:
         "dapr.io/sidecar-image",
         "karpenter.sh/do-not-disrupt",
         "aadpodidbinding",
+        "prometheus.io/port",
+        "seccomp-profile.kubernetes.cri-o.io/POD",
+        "cpu-quota.crio.io",
+        "org.systemd.property.DeviceAllow",
+        "run.oci.keep_original_groups",
+        "component.unknown.dev/yet",
+        "example.com.evil.io/a",
+        "notexample.com/a",
+        "app.kubernetes.io.evil.io/a",
+        "sub.app.kubernetes.io/a",
     ],
 )
 def test_annotations_and_labels_that_components_act_on_are_guarded(key: str) -> None:
@@ -218,11 +236,46 @@ def test_annotations_and_labels_that_components_act_on_are_guarded(key: str) -> 
 
 
 @pytest.mark.parametrize(
-    "key", ["team", "config.yaml", "example.com/a", "app.kubernetes.io/version", "prometheus.io/port"]
+    "key", ["team", "config.yaml", "example.com/a", "sub.example.org/a", "app.kubernetes.io/version"]
 )
 def test_other_annotations_and_labels_are_the_author_s(key: str) -> None:
     for kind in ("annotations", "labels"):
         assert compiled({}, OPEN, metadata={kind: {key: "$(parameters.TEXT)"}}).violations == ()
+
+
+def is_refused(key: str, free_domains: Sequence[str] = ()) -> bool:
+    found = [
+        {fault.type for fault in compiled({}, OPEN, {kind: {key: text}}, free_domains).violations}
+        for kind in ("annotations", "labels")
+        for text in ("$(parameters.TEXT)", "a-$(instance.name)")
+    ]
+    assert all(each == found[0] for each in found), "labels and annotations have one rule"
+    return found[0] == {"closed_values"}
+
+
+def test_a_domain_that_the_administrator_lists_is_the_author_s_with_its_subdomains() -> None:
+    free = ("corp.io", "modeloperator.dev")
+
+    assert not is_refused("corp.io/a", free)
+    assert not is_refused("ml.corp.io/a", free)
+    assert is_refused("notcorp.io/a", free)
+    assert is_refused("io/a", free)
+    assert is_refused("modeloperator.dev/model", free), "the operator's own is never free"
+
+
+DOMAINS = st.from_regex(r"[a-z][a-z0-9-]{0,9}(\.[a-z][a-z0-9-]{0,9}){1,3}", fullmatch=True)
+NAMES = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=20)
+INERT = re.compile(r"app\.kubernetes\.io|(.*\.)?(example(\.com|\.net|\.org)?|test|invalid)")
+
+
+@given(DOMAINS, NAMES)
+def test_property_of_any_key_with_a_domain(domain: str, name: str) -> None:
+    key = f"{domain}/{name}"
+
+    assert is_refused(key) is (INERT.fullmatch(domain) is None)
+    assert not is_refused(key, [domain])
+    listed = {kind: {key: "$(parameters.TEXT)"} for kind in ("annotations", "labels")}
+    assert compiled({}, LISTED, listed).violations == (), "listed values get in anywhere"
 
 
 MOUNT = {"name": "data", "mountPath": "/data", "subPath": "$(parameters.TEXT)"}
