@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
@@ -16,14 +17,9 @@ from model_operator.core.values.json_reading import read_json
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiUnavailableError, error_for
+from model_operator.kube.paging import PAGE, PageSize, TooLargeError, read_bounded
 from model_operator.kube.resources import ResourceKind
 
-PAGE = 500
-"""Objects requested per page of a list."""
-PAGE_BYTES = 4 * 1024 * 1024
-"""Largest page of several objects that is read, in bytes: as Python values it takes about 15 times as much
-memory, and 500 objects may have 750 MB."""
-_CHUNK = 64 * 1024
 _ONLY_CREATE = "1"
 """A resource version that no object has: the API server ignores it on creation and answers 409 when the
 object exists."""
@@ -46,11 +42,18 @@ class Selection(TypedDict, total=False):
         Whether to request ``metadata`` only, which is cheap.
     labels, fields
         Selectors; the label selector replaces the kind's.
+    page
+        Objects per page of a list, at most.
+    requests
+        Maximum number of requests of a list, each of at most `PAGE_BYTES`; objects beyond are left out. By
+        default all objects are listed.
     """
 
     metadata_only: bool
     labels: str
     fields: str
+    page: int
+    requests: int
 
 
 class ApiClient:
@@ -113,19 +116,17 @@ class ApiClient:
         """
         params = _selectors(kind, selection)
         headers = {"Accept": _METADATA_ONLY} if selection.get("metadata_only") else {}
-        limit = PAGE
-        while True:
-            params["limit"] = str(limit)
-            max_bytes = None if limit == 1 else PAGE_BYTES
+        size = PageSize(selection.get("page", PAGE))
+        for _ in range(requests) if (requests := selection.get("requests")) else itertools.count():
+            params["limit"] = str(size.limit)
             try:
                 page = await self._request(
-                    "GET", kind.path(namespace), params=params, headers=headers, max_bytes=max_bytes
+                    "GET", kind.path(namespace), params=params, headers=headers, max_bytes=size.max_bytes
                 )
-            except _TooLargeError:
-                # The next objects are large; a single one is bounded by etcd.
-                limit = max(1, limit // 4)
+            except TooLargeError:
+                size.shrink()
                 continue
-            limit = min(PAGE, 2 * limit)
+            size.grow()
             params["continue"] = page["metadata"].get("continue", "")
             yield _items(kind, page), page["metadata"]["resourceVersion"]
             if not params["continue"]:
@@ -401,7 +402,7 @@ class ApiClient:
                     allow_redirects=False,
                 ) as response,
             ):
-                content = await (response.read() if max_bytes is None else _read(response, max_bytes))
+                content = await read_bounded(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error
@@ -409,22 +410,6 @@ class ApiClient:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise error_for(response.status, answer, attempt)
         return answer
-
-
-class _TooLargeError(Exception):
-    """A response has more bytes than the caller accepts."""
-
-
-async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """Return the body of a response; close the connection when the body is larger."""
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > max_bytes:
-            response.close()
-            raise _TooLargeError
-    return b"".join(chunks)
 
 
 def _selectors(kind: ResourceKind, selection: Selection) -> dict[str, str]:

@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 from kubernetes.client import Configuration
 
-from model_operator.kube.client import PAGE, PAGE_BYTES, ApiClient
+from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
+from model_operator.kube.paging import PAGE, PAGE_BYTES
 from model_operator.kube.resources import MODEL_INSTANCES
 
 SMALL, LARGE = 2_000, 1_400_000

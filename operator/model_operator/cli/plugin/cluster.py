@@ -12,7 +12,13 @@ from typing import Any, Unpack
 from model_operator.api import TemplateKind
 from model_operator.cli.plugin.queries import QueryError
 from model_operator.core.diagnosis.deployment_pods import group_pods
-from model_operator.core.diagnosis.pod_events import events_of_pod
+from model_operator.core.diagnosis.pod_events import (
+    EVENT_REQUESTS,
+    EVENTS_PER_PAGE,
+    Event,
+    events_of_pod,
+    kept_event,
+)
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.objects.ownership import INSTANCE_LABEL
@@ -164,9 +170,16 @@ class Cluster:
             for deployment in facts.own_deployments()
             for uid in group_pods(deployment, facts.replica_sets, facts.pods).unclear
         ]
-        events: dict[str, list[Object]] = {}
+        events: dict[str, list[Event]] = {}
         for uid in unclear[:_EVENTS_OF]:
-            events[uid] = await self.all(POD_EVENTS, self.namespace, fields=events_of_pod(uid))
+            found = await self.all(
+                POD_EVENTS,
+                self.namespace,
+                fields=events_of_pod(uid),
+                page=EVENTS_PER_PAGE,
+                requests=EVENT_REQUESTS,
+            )
+            events[uid] = [kept_event(each) for each in found]
         template = await self.template_of(facts.instance)
         return Facts(facts.instance, facts.deployments, facts.replica_sets, facts.pods, events, template)
 

@@ -15,7 +15,12 @@ import structlog
 
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import deployment_key, group_pods, replica_set_key
-from model_operator.core.diagnosis.pod_events import events_of_pod
+from model_operator.core.diagnosis.pod_events import (
+    EVENT_REQUESTS,
+    EVENTS_PER_PAGE,
+    events_of_pod,
+    kept_event,
+)
 from model_operator.core.objects.ownership import controller_key
 from model_operator.core.reasons.reasons import POD_REASONS, Reason
 from model_operator.kube.client import ApiClient, Selection
@@ -137,15 +142,29 @@ class PodDiagnostics:
             # Not the selector that was applied: our labels do not select its pods.
             return None
         labels = ",".join(f"{key}={value}" for key, value in selector["matchLabels"].items())
-        sets = await self._list(REPLICA_SETS, namespace, labels=labels, metadata_only=True)
-        # Any pod of the namespace can have these labels: those of other owners are dropped while listed.
-        own = {replica_set_key(each) for each in sets if controller_key(each) == deployment_key(live)}
+        # Any object of the namespace can have these labels: those of other owners are dropped while listed.
+        owner = deployment_key(live)
+        sets = await self._list(
+            REPLICA_SETS,
+            namespace,
+            lambda each: controller_key(each) == owner,
+            labels=labels,
+            metadata_only=True,
+        )
+        own = {replica_set_key(each) for each in sets}
         pods = await self._list(PODS, namespace, lambda pod: controller_key(pod) in own, labels=labels)
         workers = group_pods(live, sets, pods)
         events = {}
         try:
             for uid in workers.unclear[:_READ_EVENTS_OF]:
-                events[uid] = await self._list(POD_EVENTS, namespace, fields=events_of_pod(uid))
+                events[uid] = await self._list(
+                    POD_EVENTS,
+                    namespace,
+                    keep=kept_event,
+                    fields=events_of_pod(uid),
+                    page=EVENTS_PER_PAGE,
+                    requests=EVENT_REQUESTS,
+                )
         except ForbiddenError:
             # The cause in the status of the pods is reported anyway.
             pass
@@ -156,11 +175,12 @@ class PodDiagnostics:
         kind: ResourceKind,
         namespace: str,
         is_wanted: Callable[[Object], bool] = lambda _: True,
+        keep: Callable[[Object], Mapping[str, Any]] = lambda item: item,
         **selection: Unpack[Selection],
-    ) -> list[Object]:
+    ) -> list[Mapping[str, Any]]:
         try:
             found = self._client.list(kind, namespace, **selection)
-            return [item async for item in found if is_wanted(item)]
+            return [keep(item) async for item in found if is_wanted(item)]
         except ForbiddenError as error:
             if kind not in self._denied:
                 self._denied.add(kind)

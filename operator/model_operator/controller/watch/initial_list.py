@@ -10,18 +10,14 @@ import aiohttp
 from yarl import URL
 
 from model_operator.controller.scope import Scope
-from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
+from model_operator.controller.watch.kopf_reading import BoundedResponse
+from model_operator.kube.paging import PageSize, TooLargeError, read_bounded
+from model_operator.kube.resources import ResourceKind
 
 _NOTHING = "metadata.name=nothing,metadata.name!=nothing"
 """A field selector that selects no object."""
 _NOT_AT_THAT_VERSION = (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE, HTTPStatus.GATEWAY_TIMEOUT)
 """The version has expired, or the API server that receives the request does not have it yet."""
-
-
-_OURS = (MODEL_INSTANCES, *TEMPLATE_KINDS)
-_FEW = 20
-"""Custom resources per page for kopf: it reads a page as a whole, and each object may have 1.5 MB, which
-takes about 20 MB as Python values."""
 
 
 class Listed(NamedTuple):
@@ -47,6 +43,9 @@ class InitialListRewriter:
     watch continues from there without a gap. Any later list follows an expired watch (410 Gone, for example
     after a restart of the API server); no watch ever reports the objects that were deleted in such a gap.
 
+    kopf reads a page as a whole before the caches reduce its objects. So pages are bounded in bytes here: one
+    that is too large is requested again with fewer objects.
+
     Parameters
     ----------
     server
@@ -70,6 +69,7 @@ class InitialListRewriter:
             for namespace in scope.namespaces_of(kind)
         }
         self._versions: dict[Listed, str] = {}
+        self._sizes = {listed: PageSize() for listed in self._listed.values()}
         self._on_gap = on_gap
 
     def resume_from(self, versions: Mapping[Listed, str]) -> None:
@@ -82,10 +82,11 @@ class InitialListRewriter:
         """Send a request, rewritten if it is an initial list."""
         listed = self._listed.get(request.url.path)
         query = request.url.query
-        if listed is not None and listed.kind in _OURS and "limit" in query:
-            request.url = request.url.update_query(limit=str(_FEW))
-        if listed is None or request.method != "GET" or "watch" in query or "continue" in query:
+        if listed is None or request.method != "GET" or "watch" in query:
             return await handler(request)
+        size = self._sizes[listed]
+        if "continue" in query:
+            return await _in_bounds(request, handler, size)
         version = self._versions.get(listed)
         if version is not None:
             asked = request.url
@@ -99,8 +100,26 @@ class InitialListRewriter:
             del self._versions[listed]
             response.release()
             request.url = asked
-        response = await handler(request)
+        response = await _in_bounds(request, handler, size)
         if response.status == HTTPStatus.OK:
             # Only now: a resync before the end of the gap would miss deletions.
             self._on_gap(listed.kind)
+        return response
+
+
+async def _in_bounds(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType, size: PageSize
+) -> aiohttp.ClientResponse:
+    """Return the response to a page's request, read up to its bound; of fewer objects if it has more."""
+    while True:
+        request.url = request.url.update_query(limit=str(size.limit))
+        response = await handler(request)
+        if response.status != HTTPStatus.OK or not isinstance(response, BoundedResponse):
+            return response
+        try:
+            response.keep(await read_bounded(response, size.max_bytes))
+        except TooLargeError:
+            size.shrink()
+            continue
+        size.grow()
         return response

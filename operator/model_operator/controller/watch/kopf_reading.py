@@ -19,6 +19,10 @@ from model_operator.core.values.json_reading import read_json
 class BoundedResponse(aiohttp.ClientResponse):
     """A response whose JSON :func:`~model_operator.core.values.json_reading.read_json` reads."""
 
+    def keep(self, body: bytes) -> None:
+        """Make the body, which was read in bounds, the one that :meth:`json` parses."""
+        self._body = body
+
     async def json(
         self,
         *,

@@ -12,7 +12,7 @@ import kopf
 
 from model_operator.api import GROUP
 from model_operator.controller.scope import Scope
-from model_operator.kube.client import PAGE
+from model_operator.kube.paging import PAGE
 from model_operator.kube.resources import ResourceKind
 
 

@@ -156,7 +156,7 @@ def _unpulled(container: Container, events: list[Event] | None) -> Finding:
     is_known = bool(cause) and cause != container.waiting
     # The back-off message of older kubelets does not have the error; an Event does.
     if not is_known and events is not None:
-        failed = [event["message"] for event in with_reason(events, "Failed")]
+        failed = [event.get("message") or "" for event in with_reason(events, "Failed")]
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
     cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")

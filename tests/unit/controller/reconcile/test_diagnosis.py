@@ -58,6 +58,7 @@ class Cluster:
         metadata_only: bool = False,
         labels: str = "",
         fields: str = "",
+        **_: int,
     ) -> AsyncIterator[dict[str, Any]]:
         self.asked.append((self.now, kind.kind, labels or fields))
         assert namespace == "team"

@@ -15,6 +15,7 @@ from model_operator.controller.scope import Scope
 from model_operator.controller.watch.initial_list import InitialListRewriter, Listed
 from model_operator.controller.watch.kopf_reading import BoundedResponse
 from model_operator.kube.connection import Connection
+from model_operator.kube.paging import PAGE
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
 
 LISTED = Listed(DEPLOYMENTS, "team")
@@ -91,7 +92,7 @@ async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(world: World) -> 
     await world.get()
     await world.get()
 
-    assert world.server.asked[1] == SELECTOR
+    assert world.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
     assert world.gaps == [DEPLOYMENTS]
 
 
@@ -121,7 +122,7 @@ async def test_a_version_that_the_server_has_not_is_forgotten(world: World, stat
     world.server.statuses.append(status)
 
     assert await world.get() == 200
-    assert world.server.asked[1] == SELECTOR
+    assert world.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
     assert world.gaps == [DEPLOYMENTS]
 
 
@@ -163,10 +164,3 @@ async def test_each_namespace_has_a_version_of_its_own(world: World) -> None:
 async def test_nothing_is_to_be_compressed(world: World) -> None:
     await world.get()
     assert world.server.headers[0]["Accept-Encoding"] == "identity"
-
-
-async def test_kopf_s_pages_of_our_kinds_are_small(world: World) -> None:
-    await world.get(CLUSTER_MODEL_TEMPLATES.path(""), limit="500")
-    await world.get(limit="500")
-
-    assert [asked["limit"] for asked in world.server.asked] == ["20", "500"]
