@@ -96,7 +96,7 @@ class _Maker:
     def __init__(self, schema: ParameterSchema) -> None:
         self.parameters = schema
         self.missing: set[str] = set()
-        self._budget = schema.evaluator.budget()
+        self._evaluation = schema.evaluator.evaluation()
         self._left = VALUE_LIMITS.elements
 
     def candidates(self, stated_only: frozenset[str]) -> Iterator[Mapping[str, Any]]:
@@ -176,7 +176,7 @@ class _Maker:
             return True
         filled = with_defaults(schema, value)
         evaluator = self.parameters.evaluator
-        return not any(evaluator.violations(filled, (), schema=schema, budget=self._budget))
+        return not any(evaluator.violations(filled, (), schema=schema, evaluation=self._evaluation))
 
 
 def _flat(schema: Any) -> Mapping[str, Any]:

@@ -141,7 +141,7 @@ def _parsed(raw: Any, loc: Loc) -> ParameterSchema:
     written = {"type": "object", "properties": {}, "additionalProperties": False, **written}
     _raise_if_any(check_dialect(written, loc))
     _raise_if_any(secret_ref_faults(written, loc))
-    written.pop("$schema", None)  # with it, jsonschema would use its own validator
+    written.pop("$schema", None)  # equal schemas are equal with and without it
     schema = ParameterSchema(canonical_copy(with_secret_shape(written)))
     _raise_if_any(stated_value_faults(schema.schema, loc))
     return schema

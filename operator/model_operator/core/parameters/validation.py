@@ -36,15 +36,18 @@ from itertools import islice
 from typing import Any
 
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.parameters.schemas.budget import Budget
 from model_operator.core.parameters.schemas.defaults import with_defaults
+from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 from model_operator.core.values.words import noun
 
 
 def validate_parameters(
-    schema: ParameterSchema, given: Mapping[str, Any] | None, loc: Loc, budget: Budget | None = None
+    schema: ParameterSchema,
+    given: Mapping[str, Any] | None,
+    loc: Loc,
+    evaluation: Evaluation | None = None,
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
     """Apply the defaults and check the values. Never raises; takes less than 50 ms, whatever the input.
 
@@ -56,8 +59,8 @@ def validate_parameters(
         The instance's parameters by name. A parameter that is null counts as set.
     loc
         Path of the parameters, such as ``("spec", "model_creation_parameters")``.
-    budget
-        Remaining budget, shared by several checks against this schema. Default: a new budget.
+    evaluation
+        An evaluation of this schema, whose budget several checks share. Default: a new one.
 
     Returns
     -------
@@ -77,5 +80,5 @@ def validate_parameters(
     too_large = check_limits(values, loc) if values != given else ()
     if too_large:
         return {}, sort_violations(too_large)
-    violations = islice(schema.evaluator.violations(values, loc, budget=budget), MAX_VIOLATIONS)
+    violations = islice(schema.evaluator.violations(values, loc, evaluation=evaluation), MAX_VIOLATIONS)
     return values, sort_violations(violations)

@@ -15,7 +15,8 @@ from model_operator.api import (
 )
 from model_operator.core.objects.drift import applicable_deployment
 from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
-from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT, Budget
+from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT
+from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.rendering.autoscaler import render_autoscaler
 from model_operator.core.rendering.deployment import render_deployment
@@ -162,9 +163,10 @@ def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
     entries = instance.spec.deployments
     if entries is None:
         return [_Job(instance, compiled, compiled.pod, None, None)]
-    budget = compiled.parameters.evaluator.budget(SHARED_WORK_LIMIT)
+    evaluation = compiled.parameters.evaluator.evaluation(SHARED_WORK_LIMIT)
     return [
-        _Job(instance, compiled, compiled.pod, index, entry, budget) for index, entry in enumerate(entries)
+        _Job(instance, compiled, compiled.pod, index, entry, evaluation)
+        for index, entry in enumerate(entries)
     ]
 
 
@@ -184,7 +186,7 @@ class _Job:
         pod: PodProgram,
         index: int | None,
         entry: InstanceDeployment | None,
-        budget: Budget | None = None,
+        evaluation: Evaluation | None = None,
     ) -> None:
         self.instance = instance
         self.spec = compiled.resource.spec
@@ -194,7 +196,7 @@ class _Job:
         own = (entry.model_creation_parameters if entry else None) or {}
         self.own_parameters = own.keys()
         given = {**(instance.spec.model_creation_parameters or {}), **own}
-        values, faults = validate_parameters(compiled.parameters, given, (), budget)
+        values, faults = validate_parameters(compiled.parameters, given, (), evaluation)
         self.scope = Scope(values, _instance_fields(instance))
         self.violations = [
             Violation(self.parameter_loc(fault.loc), fault.msg, fault.type) for fault in faults

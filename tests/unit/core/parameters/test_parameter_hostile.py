@@ -85,12 +85,6 @@ def test_a_check_that_fails_is_a_violation(error: type[Exception], monkeypatch: 
     ]
 
 
-def test_the_validator_resolves_nothing() -> None:
-    validator: Any = parse_parameter_schema({}, ()).evaluator._validator
-
-    assert list(validator._registry) == []
-
-
 def test_the_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
     compile_pattern: Callable[[str], Any] = patterns.compile_pattern

@@ -1,38 +1,19 @@
-"""Evaluate a schema of the dialect with jsonschema: lazily, within a budget, without fetching anything."""
+"""Evaluate a schema of the dialect: lazily, within a budget; nothing is resolved or fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import referencing
-from jsonschema import Draft202012Validator
-from jsonschema.validators import extend
-
 from model_operator.core.parameters.schemas import combinators, keywords
 from model_operator.core.parameters.schemas.budget import WORK_LIMIT, Budget, WorkLimitError
-from model_operator.core.parameters.schemas.keywords import Errors, Keyword
+from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.schemas.patterns import Pattern, compile_pattern
 from model_operator.core.parameters.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
 from model_operator.core.values.violations import Loc, Violation
 
 _CHECKS: Final = {**keywords.CHECKS, **combinators.CHECKS}
 _ARGUMENTS: Final = frozenset({"minContains", "maxContains"})  # of `contains`, which reads them
-
-
-def _paid(check: Keyword) -> Keyword:
-    def paid(validator: Any, expected: Any, value: Any, schema: Mapping[str, Any]) -> Errors:
-        keywords.budget_of(validator).spend_for(expected, value)
-        return check(validator, expected, value, schema)
-
-    return paid
-
-
-_Validator: Any = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {name: _paid(check) for name, check in _CHECKS.items()}
-)
-# The default registry fetches HTTP URLs and reads files; an empty one does neither.
-_VALIDATOR: Any = _Validator({}, registry=referencing.Registry())
 
 
 class Evaluator:
@@ -47,7 +28,6 @@ class Evaluator:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._patterns: dict[str, Pattern] = {}
         self._schema = self._assertions(schema)
-        self._validator = _VALIDATOR.evolve(schema=self._schema)
 
     def _assertions(self, schema: Any) -> Any:
         """Return the schema without annotations, which every check would have to skip again."""
@@ -67,9 +47,9 @@ class Evaluator:
                 self._patterns[value] = compile_pattern(value)
         return kept
 
-    def budget(self, units: int = WORK_LIMIT) -> Budget:
-        """Return a new budget, for checks that share one."""
-        return Budget(self._schema, self._patterns, units)
+    def evaluation(self, units: int = WORK_LIMIT) -> Evaluation:
+        """Return a new evaluation with a budget of `units`, for checks that share one."""
+        return Evaluation(self._schema, _CHECKS, self._patterns, Budget(units))
 
     def violations(
         self,
@@ -77,7 +57,7 @@ class Evaluator:
         loc: Loc,
         *,
         schema: Mapping[str, Any] | None = None,
-        budget: Budget | None = None,
+        evaluation: Evaluation | None = None,
     ) -> Iterator[Violation]:
         """Check a value and yield its violations lazily; never raises.
 
@@ -89,15 +69,14 @@ class Evaluator:
             Path of the value; the paths of its violations start with it.
         schema
             The part of the schema to check against. Default: the whole schema.
-        budget
-            Remaining budget, shared by several checks. Default: a new budget.
+        evaluation
+            An evaluation of this schema, whose budget several checks share. Default: a new one.
         """
         try:
-            validator = self._validator.evolve(format_checker=budget or self.budget())
-            if schema is not None:
-                validator = validator.evolve(schema=self._assertions(schema))
-            for error in validator.iter_errors(value):
-                yield Violation((*loc, *error.path), error.message, str(error.validator))
+            evaluation = evaluation or self.evaluation()
+            checked = self._schema if schema is None else self._assertions(schema)
+            for fault in evaluation.check(value, checked):
+                yield Violation(loc + fault.path, fault.message, fault.code)
         except WorkLimitError:
             message = (
                 "has too many elements for the complexity of its schema; give fewer, or simplify the schema"

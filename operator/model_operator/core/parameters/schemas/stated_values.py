@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from model_operator.core.parameters.schemas.budget import Budget
 from model_operator.core.parameters.schemas.defaults import with_defaults
+from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.schemas.evaluator import Evaluator
 from model_operator.core.parameters.schemas.vocabulary import subschemas
 from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
@@ -32,24 +32,29 @@ def stated_value_faults(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation,
         Path of the schema.
     """
     evaluator = Evaluator(schema)
-    budget = evaluator.budget()
-    return tuple(islice(_faults(schema, loc, evaluator, budget), MAX_VIOLATIONS))
+    evaluation = evaluator.evaluation()
+    return tuple(islice(_faults(schema, loc, evaluator, evaluation), MAX_VIOLATIONS))
 
 
-def _faults(schema: Any, loc: Loc, evaluator: Evaluator, budget: Budget) -> Iterator[Violation]:
+def _faults(schema: Any, loc: Loc, evaluator: Evaluator, evaluation: Evaluation) -> Iterator[Violation]:
     if not isinstance(schema, Mapping):
         return
     for keyword in sorted(_STATED & schema.keys()):
         # A default must be in the enum; the enum itself is checked against the other keywords.
         rules = {name: rule for name, rule in schema.items() if keyword in _EXAMPLES or name not in _STATED}
-        yield from _value_faults(schema[keyword], rules, (*loc, keyword), keyword, evaluator, budget)
+        yield from _value_faults(schema[keyword], rules, (*loc, keyword), keyword, evaluator, evaluation)
     for subschema, path in subschemas(schema):
-        if budget.left >= 0:
-            yield from _faults(subschema, (*loc, *path), evaluator, budget)
+        if evaluation.budget.left >= 0:
+            yield from _faults(subschema, (*loc, *path), evaluator, evaluation)
 
 
 def _value_faults(
-    stated: Any, rules: Mapping[str, Any], loc: Loc, keyword: str, evaluator: Evaluator, budget: Budget
+    stated: Any,
+    rules: Mapping[str, Any],
+    loc: Loc,
+    keyword: str,
+    evaluator: Evaluator,
+    evaluation: Evaluation,
 ) -> Iterator[Violation]:
     """Check one value, or all values of a list, each against the same rules."""
     several = keyword in _LISTS
@@ -60,4 +65,4 @@ def _value_faults(
         filled, rules = [with_defaults(rules, value) for value in stated], {"items": rules}
     else:
         filled = with_defaults(rules, stated)
-    yield from evaluator.violations(filled, loc, schema=rules, budget=budget)
+    yield from evaluator.violations(filled, loc, schema=rules, evaluation=evaluation)
