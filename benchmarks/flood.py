@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.usage import machine
-from tests.attacks.callers import PATH, review_of
+from tests.cluster.callers import PATH, review_of
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.interrupts import stop_on_signals
@@ -173,7 +173,7 @@ class Stage:
             [
                 sys.executable,
                 "-m",
-                "tests.attacks.callers",
+                "tests.cluster.callers",
                 *map(str, (self._port, operator.port, SECONDS, *SIZES[kind])),
             ],
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Fixtures for attacks on a real API server: those of the integration tests.
+"""Fixtures for attacks on a real API server: those of `tests/fixtures`.
 
 An attack is a test that does what somebody with the rights of a user (or without any) can do, and asserts
 that everybody else is served as before.
@@ -12,8 +12,8 @@ import pytest
 
 from hack.build.go_toolchain import ToolsError
 from hack.build.image_python import image_python
-from tests.integration.admission.fixtures import admission, private_admission
-from tests.integration.conftest import (
+from tests.fixtures.admission import admission, private_admission
+from tests.fixtures.cluster import (
     _shared_operator,
     api,
     cluster,

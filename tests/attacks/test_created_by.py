@@ -9,13 +9,12 @@ import pytest
 from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
-from tests.integration.admission.people import Writer
-from tests.integration.admission.test_created_by import ALICE, MALLORY, model, told
+from tests.fixtures.people import ALICE, MALLORY, Writer, created_by, idle_model
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.admission import Admission
+    from tests.fixtures.cluster import PrivateOperator
 
 CLAIMS: list[dict[str, Any]] = [
     dict(MALLORY),
@@ -39,16 +38,16 @@ def release(api: KubeApi, name: str) -> None:
 
 def test_terminating_instance_keeps_its_creator(admission: Admission, kubectl: Kubectl) -> None:
     api = admission.api
-    Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[model("leaving")])
+    Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[idle_model("leaving")])
     leave(api, "leaving")
     for claim in CLAIMS:
         api.patch("ModelInstance", "leaving", {"metadata": {"annotations": claim}})
-        assert told(api, "leaving") == ALICE
+        assert created_by(api, "leaving") == ALICE
     Writer(kubectl, api.namespace, "mallory").run("replace", "-f", "-", objects=[
-        model("leaving", MALLORY) | {"metadata": {"name": "leaving", "finalizers": ["example.com/hold"],
+        idle_model("leaving", MALLORY) | {"metadata": {"name": "leaving", "finalizers": ["example.com/hold"],
                                                    "annotations": dict(MALLORY)}}
     ])  # fmt: skip
-    assert told(api, "leaving") == ALICE
+    assert created_by(api, "leaving") == ALICE
     release(api, "leaving")
 
 
@@ -56,13 +55,13 @@ def test_terminating_instance_keeps_its_creator_while_no_operator_answers(
     private_admission: Admission, kubectl: Kubectl
 ) -> None:
     api = private_admission.api
-    Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[model("leaving", ALICE)])
+    Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[idle_model("leaving", ALICE)])
     leave(api, "leaving")
     for claim in CLAIMS:
         with pytest.raises(KubeApiError) as refusal:
             api.patch("ModelInstance", "leaving", {"metadata": {"annotations": claim}})
         assert (refusal.value.code, refusal.value.reason) == (403, "Forbidden")
-    assert told(api, "leaving") == ALICE
+    assert created_by(api, "leaving") == ALICE
     release(api, "leaving")
 
 
@@ -70,7 +69,7 @@ def test_status_keeps_the_first_creator_that_it_has_reported(
     private_operator: PrivateOperator, private_api: KubeApi
 ) -> None:
     """Neither webhook nor policy guards this namespace; the operator still reports who was first."""
-    private_api.create(model("claimed", ALICE))
+    private_api.create(idle_model("claimed", ALICE))
     private_operator()
     private_api.wait_for_condition("ModelInstance", "claimed", "Ready")
 

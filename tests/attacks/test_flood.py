@@ -20,7 +20,7 @@ from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import webhook_environment, write_certificate
 from tests.examples.objects import deploy
-from tests.integration.conftest import _logs
+from tests.fixtures.cluster import operator_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def flooded(
     write_certificate(tmp_path)
     log = tmp_path / "operator.log"
     log.touch()
-    _logs(request)[log] = 0
+    operator_logs(request)[log] = 0
     environment = webhook_environment(port, tmp_path, with_token=False) | {
         "MODEL_OPERATOR_LEADER_ELECTION": "on",
         "MODEL_OPERATOR_ADMISSION__MAX_CONNECTIONS": str(MOST),
@@ -79,7 +79,7 @@ def test_flooding_strangers_block_no_other_caller(
 
     watcher = threading.Thread(target=watch)
     arguments = map(str, (port, operator.port, SECONDS, CALLERS, KEPT, TRIED))
-    with subprocess.Popen([sys.executable, "-m", "tests.attacks.callers", *arguments]) as callers:
+    with subprocess.Popen([sys.executable, "-m", "tests.cluster.callers", *arguments]) as callers:
         watcher.start()
         try:
             wait_for(lambda: closed(operator, "webhooks") > MOST, message="connections make way")

@@ -23,15 +23,15 @@ from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import Gate, Webhook
 from tests.attacks.strangers import Stranger
+from tests.cluster.scrape import series
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.examples.objects import instance, template
 from tests.examples.reviews import FakeServer, admission, review, stored
-from tests.integration.metrics.scrape import series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 KNOWN = [stored(template()), stored(template("shared") | {"kind": "ClusterModelTemplate"}, namespace="")]
 MODELS = [stored(instance()), stored(instance("other", model_creation_parameters={"MODEL_NAME": 7}))]

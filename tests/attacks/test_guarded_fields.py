@@ -12,7 +12,7 @@ from tests.examples.objects import instance, ready, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 MODEL = "$(parameters.MODEL_NAME)"
 """A text that whoever writes an instance chooses."""

@@ -13,6 +13,7 @@ from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy, edit_bundle, instance, template
+from tests.fixtures.raw_instances import DEEP, create_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
 
     from tests.cluster.kube_api import KubeApi
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.cluster import PrivateOperator
 
-PATH = "/apis/modeloperator.dev/v1alpha1/namespaces/{}/modelinstances"
 UNREADABLE = 'model_operator_unreadable_objects_total{resource="modelinstances"}'
-# Four levels around it make 9,999 of the 10,000 that the API server takes, and a list adds two.
-DEEP = '{"a":' * 9_995 + "1" + "}" * 9_995
 HOSTILE = {
     "deep metadata of a deployment": (
         "deep-notes",
@@ -53,15 +51,6 @@ def bystander(cluster_api: KubeApi) -> Iterator[KubeApi]:
     """Give a client for another namespace that the operator serves."""
     for namespace in fresh_namespace(cluster_api, "mo-bystander"):
         yield cluster_api.in_namespace(namespace)
-
-
-def create(kubectl: Kubectl, namespace: str, name: str, spec: str, file: Path) -> None:
-    """Create an instance of JSON that no client here could write: byte by byte as it stands."""
-    kind = '"apiVersion":"modeloperator.dev/v1alpha1","kind":"ModelInstance"'
-    file.write_text(
-        f'{{{kind},"metadata":{{"name":"{name}"}},"spec":{{"model_template_id":"encoder",{spec}}}}}'
-    )
-    kubectl("create", "--raw", PATH.format(namespace), "--filename", str(file))
 
 
 def count(metrics: str) -> float:
@@ -102,7 +91,7 @@ def test_hostile_objects_block_no_other_object(
     deploy(bystander)
 
     for name, spec, value in HOSTILE.values():
-        create(kubectl, namespace, name, spec.replace("@", value), tmp_path / f"{name}.json")
+        create_raw(kubectl, namespace, name, spec.replace("@", value), tmp_path / f"{name}.json")
 
     def status_of(name: str, path: str) -> str:
         output = ("-o", f"jsonpath={{.status{path}}}")

@@ -18,7 +18,7 @@ from tests.examples.objects import TEMPLATE, container, edit_bundle, instance
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.cluster import PrivateOperator
 
 NOISY = 120
 """Instances of the noisy namespace: all of them are to be reconciled when their template is edited."""

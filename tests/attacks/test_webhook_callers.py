@@ -16,6 +16,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
+from tests.cluster.scrape import by
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import (
     TOKEN,
@@ -26,14 +27,13 @@ from tests.cluster.webhooks import (
 )
 from tests.examples.objects import instance, template
 from tests.examples.reviews import review, stored
-from tests.integration.metrics.scrape import by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.admission.fixtures import Admission
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.admission import Admission
+    from tests.fixtures.cluster import PrivateOperator
 
 PATHS = {
     "ModelTemplate": "/validate-modeltemplate",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.attacks.test_hostile_objects import DEEP, create
 from tests.cluster.waiting import wait_for
 from tests.e2e.installation import DEPLOYMENT
 from tests.e2e.test_leadership import edit_arrives
+from tests.fixtures.raw_instances import DEEP, create_raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def test_an_operator_that_finds_a_deep_object_serves_all_others(
     # Only while no operator answers, its webhooks let such an object in.
     whole.own("scale", DEPLOYMENT, "--replicas=0")
     wait_for(lambda: not whole.pods(), 90, "no operator runs")
-    create(cluster.kubectl, namespace, NAME, NOTES, tmp_path / "deep.json")
+    create_raw(cluster.kubectl, namespace, NAME, NOTES, tmp_path / "deep.json")
     whole.own("scale", DEPLOYMENT, f"--replicas={replicas}")
     whole.wait_until_whole()
 

@@ -12,33 +12,14 @@ from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import confined
-from tests.examples.objects import instance
-from tests.integration.admission.people import FLUX, Writer
+from tests.fixtures.people import ALICE, FLUX, MALLORY, Writer, created_by, idle_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.cluster import Cluster
-    from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
-
-ALICE = {CREATED_BY_USER: "alice", CREATED_BY_TYPE: "user"}
-MALLORY = {CREATED_BY_USER: "mallory", CREATED_BY_TYPE: "user"}
-
-
-def model(name: str, annotations: dict[str, str] | None = None, **spec: str) -> Object:
-    """Give an instance that nothing runs for."""
-    obj = instance(name, **spec) | {"spec": {"model_vendor": "OPENAI", "model_type": "GENERIC", **spec}}
-    if annotations is not None:
-        obj["metadata"]["annotations"] = annotations
-    return obj
-
-
-def told(api: KubeApi, name: str) -> dict[str, str]:
-    """Give what an instance says about who created it."""
-    annotations = api.get("ModelInstance", name)["metadata"].get("annotations", {})
-    return {key: annotations[key] for key in (CREATED_BY_USER, CREATED_BY_TYPE) if key in annotations}
+    from tests.fixtures.admission import Admission
 
 
 class TestWithTheOperator:
@@ -46,9 +27,9 @@ class TestWithTheOperator:
 
     def test_user(self, admission: Admission, kubectl: Kubectl) -> None:
         api = admission.api
-        Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[model("by-user")])
+        Writer(kubectl, api.namespace, "alice").run("create", "-f", "-", objects=[idle_model("by-user")])
 
-        assert told(api, "by-user") == ALICE
+        assert created_by(api, "by-user") == ALICE
         obj = api.wait_for_condition("ModelInstance", "by-user", "Ready")
         assert obj["status"]["created_by_user_id"] == "alice"
         assert obj["status"]["created_by_identity_type"] == "user"
@@ -70,10 +51,10 @@ class TestWithTheOperator:
         user = f"system:serviceaccount:{api.namespace}:deployer"
         wait_for(lambda: api.is_allowed(user, "create", "modelinstances", group="modeloperator.dev"))
         deployer = KubeApi(cluster.service_account_kubeconfig(api.namespace, "deployer"), api.namespace)
-        deployer.create(model("by-account"))
+        deployer.create(idle_model("by-account"))
         deployer.close()
 
-        assert told(api, "by-account") == {
+        assert created_by(api, "by-account") == {
             CREATED_BY_USER: f"system:serviceaccount:{api.namespace}:deployer",
             CREATED_BY_TYPE: "service_account",
         }
@@ -83,26 +64,26 @@ class TestWithTheOperator:
     ) -> None:
         api = admission.api
         alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
-        alice.run("create", "-f", "-", objects=[model("adopted")])
+        alice.run("create", "-f", "-", objects=[idle_model("adopted")])
 
         for description in ("one", "two"):
             flux.run(
                 *("apply", "--server-side", "--field-manager=kustomize-controller", "-f", "-"),
-                objects=[model("adopted", description=description)],
+                objects=[idle_model("adopted", description=description)],
             )
-            assert told(api, "adopted") == ALICE
-        flux.run("apply", "-f", "-", objects=[model("adopted", description="three")])
-        assert told(api, "adopted") == ALICE
-        flux.run("replace", "-f", "-", objects=[model("adopted", description="four")])
-        assert told(api, "adopted") == ALICE
+            assert created_by(api, "adopted") == ALICE
+        flux.run("apply", "-f", "-", objects=[idle_model("adopted", description="three")])
+        assert created_by(api, "adopted") == ALICE
+        flux.run("replace", "-f", "-", objects=[idle_model("adopted", description="four")])
+        assert created_by(api, "adopted") == ALICE
         assert api.get("ModelInstance", "adopted")["spec"]["description"] == "four"
 
     def test_claims_are_corrected_and_said(self, admission: Admission, kubectl: Kubectl) -> None:
         api = admission.api
         alice = Writer(kubectl, api.namespace, "alice")
-        said = alice.says("create", "-f", "-", objects=[model("claimed", MALLORY)])
+        said = alice.says("create", "-f", "-", objects=[idle_model("claimed", MALLORY)])
         assert said.startswith("Warning: ModelInstance claimed: annotations modeloperator.dev/created-by-")
-        assert told(api, "claimed") == ALICE
+        assert created_by(api, "claimed") == ALICE
 
         mallory = Writer(kubectl, api.namespace, "mallory")
         for words in (
@@ -118,7 +99,7 @@ class TestWithTheOperator:
             ),
         ):
             mallory.run(*words)
-            assert told(api, "claimed") == ALICE
+            assert created_by(api, "claimed") == ALICE
 
 
 class TestWithoutTheOperator:
@@ -127,9 +108,9 @@ class TestWithoutTheOperator:
     def test_creation_without_a_word_passes(self, private_admission: Admission, kubectl: Kubectl) -> None:
         api = private_admission.api
         alice, mallory = (Writer(kubectl, api.namespace, user) for user in ("alice", "mallory"))
-        alice.run("create", "-f", "-", objects=[model("unsaid")])
-        assert told(api, "unsaid") == {}
-        mallory.run("apply", "-f", "-", objects=[model("unsaid", description="new")])
+        alice.run("create", "-f", "-", objects=[idle_model("unsaid")])
+        assert created_by(api, "unsaid") == {}
+        mallory.run("apply", "-f", "-", objects=[idle_model("unsaid", description="new")])
 
         said = mallory.says("annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory")
         assert "cannot be changed, added or removed" in said
@@ -137,7 +118,7 @@ class TestWithoutTheOperator:
         assert "name the user who created the instance" in mallory.says(
             "annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory"
         )
-        assert told(api, "unsaid") == {}
+        assert created_by(api, "unsaid") == {}
 
     @pytest.mark.parametrize(
         ("annotations", "key"),
@@ -154,7 +135,7 @@ class TestWithoutTheOperator:
     ) -> None:
         alice = Writer(kubectl, private_admission.api.namespace, "alice")
 
-        said = alice.says("create", "-f", "-", objects=[model("forged", annotations)])
+        said = alice.says("create", "-f", "-", objects=[idle_model("forged", annotations)])
 
         assert "ValidatingAdmissionPolicy" in said
         assert f"metadata.annotations[{key}] must be left out or be" in said
@@ -165,32 +146,32 @@ class TestWithoutTheOperator:
     ) -> None:
         alice = Writer(kubectl, private_admission.api.namespace, "alice")
 
-        said = alice.says("create", "-f", "-", objects=[model("halved", half)])
+        said = alice.says("create", "-f", "-", objects=[idle_model("halved", half)])
 
         assert "metadata.annotations must have both" in said
 
     def test_creator_stays(self, private_admission: Admission, kubectl: Kubectl) -> None:
         api = private_admission.api
         alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
-        alice.run("create", "-f", "-", objects=[model("kept", ALICE)])
-        assert told(api, "kept") == ALICE
+        alice.run("create", "-f", "-", objects=[idle_model("kept", ALICE)])
+        assert created_by(api, "kept") == ALICE
 
         # Whoever does not speak of them changes nothing, and is let through.
-        flux.run("apply", "--server-side", "-f", "-", objects=[model("kept", description="new")])
+        flux.run("apply", "--server-side", "-f", "-", objects=[idle_model("kept", description="new")])
         alice.run("label", "mi", "kept", "team=search")
         for claim in (MALLORY, {}):
-            said = flux.says("replace", "-f", "-", objects=[model("kept", claim)])
+            said = flux.says("replace", "-f", "-", objects=[idle_model("kept", claim)])
             assert "cannot be changed, added or removed" in said
         with pytest.raises(KubeApiError) as refusal:
             api.patch("ModelInstance", "kept", {"metadata": {"annotations": {CREATED_BY_USER: None}}})
         assert (refusal.value.code, refusal.value.reason) == (403, "Forbidden")
-        assert told(api, "kept") == ALICE
+        assert created_by(api, "kept") == ALICE
 
         # What is being deleted must be able to go; its creator stays to the end.
         api.patch("ModelInstance", "kept", {"metadata": {"finalizers": ["example.com/hold"]}})
         api.delete("ModelInstance", "kept")
-        assert "cannot be changed" in alice.says("replace", "-f", "-", objects=[model("kept")])
-        alice.run("replace", "-f", "-", objects=[model("kept", ALICE)])
+        assert "cannot be changed" in alice.says("replace", "-f", "-", objects=[idle_model("kept")])
+        alice.run("replace", "-f", "-", objects=[idle_model("kept", ALICE)])
         api.wait_until_gone("ModelInstance", "kept")
 
 
@@ -205,7 +186,7 @@ class TestByTheApiServerAlone:
         objects = confined(yaml.safe_load_all(text), installed.name, installed.namespaces)
         for obj in objects:
             cluster_api.create(obj)
-        probe = model("probe")
+        probe = idle_model("probe")
         wait_for(lambda: CREATED_BY_USER in str(installed.api.create(probe, dry_run=True)))
         yield installed.api
         for obj in objects:
@@ -213,26 +194,26 @@ class TestByTheApiServerAlone:
 
     def test_creator_is_written_and_kept(self, api: KubeApi, kubectl: Kubectl) -> None:
         alice, flux = (Writer(kubectl, api.namespace, user) for user in ("alice", FLUX))
-        alice.run("create", "-f", "-", objects=[model("kept", MALLORY)])
-        assert told(api, "kept") == ALICE
+        alice.run("create", "-f", "-", objects=[idle_model("kept", MALLORY)])
+        assert created_by(api, "kept") == ALICE
         for words in (
             ("apply", "--server-side", "--force-conflicts", "-f", "-"),
             ("replace", "-f", "-"),
         ):
-            flux.run(*words, objects=[model("kept", description=words[0])])
-            assert told(api, "kept") == ALICE
-            flux.run(*words, objects=[model("kept", MALLORY | {"team": "search"}, description=words[0])])
-            assert told(api, "kept") == ALICE
+            flux.run(*words, objects=[idle_model("kept", description=words[0])])
+            assert created_by(api, "kept") == ALICE
+            flux.run(*words, objects=[idle_model("kept", MALLORY | {"team": "search"}, description=words[0])])
+            assert created_by(api, "kept") == ALICE
         assert api.get("ModelInstance", "kept")["metadata"]["annotations"]["team"] == "search"
 
-        flux.run("create", "-f", "-", objects=[model("by-flux")])
-        assert told(api, "by-flux") == {CREATED_BY_USER: FLUX, CREATED_BY_TYPE: "service_account"}
+        flux.run("create", "-f", "-", objects=[idle_model("by-flux")])
+        assert created_by(api, "by-flux") == {CREATED_BY_USER: FLUX, CREATED_BY_TYPE: "service_account"}
 
     def test_nobody_is_named_afterwards(
         self, private_admission: Admission, request: pytest.FixtureRequest
     ) -> None:
-        private_admission.api.create(model("unsaid"))
+        private_admission.api.create(idle_model("unsaid"))
         api = request.getfixturevalue("api")
         api.patch("ModelInstance", "unsaid", {"metadata": {"annotations": MALLORY | {"team": "search"}}})
-        assert told(api, "unsaid") == {}
+        assert created_by(api, "unsaid") == {}
         assert api.get("ModelInstance", "unsaid")["metadata"]["annotations"] == {"team": "search"}

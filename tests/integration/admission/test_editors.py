@@ -13,7 +13,7 @@ from tests.examples.objects import instance
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 EDITOR = "editor"
 

@@ -10,12 +10,12 @@ import pytest
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import instance, ready, template
-from tests.integration.admission.people import Writer
+from tests.fixtures.people import Writer
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 def _batch_size(**keywords: Any) -> Object:

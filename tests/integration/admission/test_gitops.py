@@ -15,12 +15,12 @@ from tests.examples.objects import (
     template,
     wait_until_counted,
 )
-from tests.integration.admission.people import ARGOCD, FLUX, Writer
+from tests.fixtures.people import ARGOCD, FLUX, Writer
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object, Objects
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 def _commit(name: str, *, new: bool) -> Objects:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.integration.admission.people import FLUX, Writer
+from tests.fixtures.people import FLUX, Writer
 
 if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 FOLDER = Path(__file__).parent / "kubectl"
 USERS = {"person": "alice", "flux": FLUX}

@@ -13,7 +13,7 @@ from tests.examples.admission.cases import Case, load, templates
 from tests.examples.objects import ready
 
 if TYPE_CHECKING:
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 @pytest.mark.parametrize("case", load("invalid"), ids=str)

@@ -8,12 +8,12 @@ import pytest
 from cryptography import x509
 
 from tests.cluster.kube_api import KubeApiError
+from tests.cluster.scrape import by, number
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import instance, template
-from tests.integration.metrics.scrape import by, number
 
 if TYPE_CHECKING:
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 def test_decisions_and_certificate(private_admission: Admission) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.shared_run import SharedRun
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 def _error(shared_run: SharedRun, *arguments: str, **environment: str) -> str:

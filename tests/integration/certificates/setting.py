@@ -9,17 +9,24 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import web
 from cryptography import x509
 
 from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.kube.client import ApiClient
 from tests.cluster.handshake import shown_certificate
-from tests.cluster.kube_api import KubeApi, Object, Objects
+from tests.cluster.kube_api import KubeApi, KubeApiError, Object, Objects
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
 
 KINDS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
 SERVICE_ACCOUNT = "operator"
+CALLING = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: any, labels: {certificates: one}}
+"""
+"""Its creation calls the webhook ``one`` of `Setting.configuration`."""
 
 
 class Clock:
@@ -128,6 +135,14 @@ class Setting:
         assert shown_certificate(certificate.ssl_context, self.bundle(), LOOPBACK) == by_name
         return by_name
 
+    def refusal(self) -> str:
+        """Return why the API server refuses `CALLING`; ``let in`` if it does not."""
+        try:
+            self.api.create(CALLING, dry_run=True)
+        except KubeApiError as error:
+            return error.message
+        return "let in"
+
     def rights(self) -> Objects:
         """Give the shipped rights to Secrets and webhook configurations, for this namespace and its names."""
         rights = [obj for obj in shipped("rbac.yaml") if obj["kind"] != "ServiceAccount"]
@@ -166,3 +181,36 @@ async def running(certificate: ServingCertificate) -> AsyncIterator[None]:
 async def eventually(check: Callable[[], object], message: str) -> None:
     """Wait for `check` as `wait_for` does, while the event loop goes on."""
     await asyncio.to_thread(wait_for, check, 30, message)
+
+
+@asynccontextmanager
+async def serving(
+    certificate: ServingCertificate, allows: Callable[[str], bool | None]
+) -> AsyncIterator[int]:
+    """Serve webhooks with the certificate of a replica, and give the port.
+
+    Parameters
+    ----------
+    certificate
+        The certificate; it may change meanwhile.
+    allows
+        Whether the webhook at a path allows every request; None if the path does not exist.
+    """
+
+    async def answer(request: web.Request) -> web.Response:
+        allowed = allows(request.rel_url.raw_path)
+        if allowed is None:
+            raise web.HTTPNotFound
+        review = await request.json()
+        verdict = {"uid": review["request"]["uid"], "allowed": allowed, "status": {"message": "reached"}}
+        return web.json_response({**review, "request": None, "response": verdict})
+
+    application = web.Application()
+    application.router.add_post("/{path:.*}", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=certificate.ssl_context).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -3,48 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from aiohttp import web
-
-from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
+from model_operator.controller.webhooks.certificate import SECRET_NAME
 from model_operator.controller.webhooks.issuing import issue, issue_authority
 from model_operator.core.webhooks.certificate import Renewal, read_authorities
-from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK
-from tests.integration.certificates.setting import KINDS, Setting, eventually, running
+from tests.integration.certificates.setting import KINDS, Setting, eventually, running, serving
 
 DAY = timedelta(days=1)
-
-# Its creation calls the webhook "one".
-CALLING = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: any, labels: {certificates: one}}
-"""
-
-
-@asynccontextmanager
-async def _serving(certificate: ServingCertificate) -> AsyncIterator[int]:
-    """Serve webhooks of which ``/validate`` refuses everything; give the port."""
-
-    async def answer(request: web.Request) -> web.Response:
-        review = await request.json()
-        verdict = {"uid": review["request"]["uid"], "allowed": request.path != "/validate"}
-        verdict["status"] = {"message": "reached"}
-        return web.json_response({**review, "request": None, "response": verdict})
-
-    application = web.Application()
-    application.router.add_post("/{path}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=certificate.ssl_context).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 async def test_replicas_that_start_at_once_agree(setting: Setting) -> None:
@@ -93,23 +60,20 @@ async def test_the_api_server_calls_before_and_after_an_expiry(setting: Setting)
     setting.clock.now -= 100 * DAY
     certificate = setting.certificate()
     await certificate.ensure()
-    async with _serving(certificate) as port:
+    async with serving(certificate, lambda path: path != "/validate") as port:
         for kind, path in zip(KINDS, ("validate", "mutate"), strict=True):
             address = {"url": f"https://{LOOPBACK}:{port}/{path}"}
             patch = {"webhooks": [{"name": "one.certificates.test", "clientConfig": address}]}
             setting.api.patch(kind, setting.name, patch, patch_type="strategic")
 
-        def refusal() -> str:
-            try:
-                setting.api.create(CALLING, dry_run=True)
-            except KubeApiError as error:
-                return error.message
-            return "let in"
-
-        await eventually(lambda: "certificate has expired" in refusal(), "the API server sees the expiry")
+        await eventually(
+            lambda: "certificate has expired" in setting.refusal(), "the API server sees the expiry"
+        )
         async with running(certificate):
             setting.clock.now += 100 * DAY
-            await eventually(lambda: refusal().endswith("denied the request: reached"), "it is reached")
+            await eventually(
+                lambda: setting.refusal().endswith("denied the request: reached"), "it is reached"
+            )
 
 
 async def test_each_step_of_a_change_of_authority_is_trusted(setting: Setting) -> None:

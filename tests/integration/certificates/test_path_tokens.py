@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 import yaml
-from aiohttp import web
 
 from model_operator.controller.webhooks.certificate import SECRET_NAME, ServingCertificate
 from model_operator.core.webhooks.callers import Caller, Webhook, path_of, webhook_named
-from tests.cluster.kube_api import KubeApiError
 from tests.cluster.webhooks import LOOPBACK, shipped
-from tests.integration.certificates.setting import KINDS, Setting, eventually, running
+from tests.integration.certificates.setting import KINDS, Setting, eventually, running, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.cluster.kube_api import Object
     from tests.cluster.kubectl import Kubectl
 
@@ -215,8 +210,14 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
     bare.clock.now -= 61 * DAY
     certificate = bare.certificate()
     tokens: set[str] = set()
+
+    def allows(path: str) -> bool | None:
+        """Mutating lets everything in, validating refuses everything; other paths do not exist."""
+        call = certificate.gate.admit(path)
+        return None if call is None else call.webhook is Webhook.CREATOR
+
     with structlog.testing.capture_logs() as logs:
-        async with _serving(certificate) as port:
+        async with serving(certificate, allows) as port:
             for obj in yaml.safe_load_all(manifests(bare)):
                 for webhook in obj["webhooks"]:
                     webhook["clientConfig"] = {"url": f"https://{LOOPBACK}:{port}"}
@@ -239,7 +240,7 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
                 kubectl("create", "-f", "-", input=yaml.safe_dump(obj))
             await certificate.ensure()
             tokens.add(_present(bare))
-            await eventually(lambda: _refusal(bare).endswith("reached"), "it is called")
+            await eventually(lambda: bare.refusal().endswith("reached"), "it is called")
             async with running(certificate):
                 for change in ("time", "secret"):
                     if change == "time":
@@ -247,7 +248,7 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
                     else:
                         bare.api.patch("Secret", SECRET_NAME, {"data": None})
                     for _ in range(40):
-                        assert (await asyncio.to_thread(_refusal, bare)).endswith("reached")
+                        assert (await asyncio.to_thread(bare.refusal)).endswith("reached")
                     tokens.add(_present(bare))
     assert len(tokens) == 3
     text = str(logs)
@@ -257,36 +258,3 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
 
 def _present(setting: Setting) -> str:
     return setting.secret()["path-tokens"].decode().split()[0]
-
-
-def _refusal(setting: Setting) -> str:
-    obj: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any"}}
-    try:
-        setting.api.create(obj, dry_run=True)
-    except KubeApiError as error:
-        return error.message
-    return "let in"
-
-
-@asynccontextmanager
-async def _serving(certificate: ServingCertificate) -> AsyncIterator[int]:
-    """Serve at admitted paths only: mutating lets everything in, validating refuses everything."""
-
-    async def answer(request: web.Request) -> web.Response:
-        call = certificate.gate.admit(request.rel_url.raw_path)
-        if call is None:
-            raise web.HTTPNotFound
-        review = await request.json()
-        verdict = {"uid": review["request"]["uid"], "allowed": call.webhook is Webhook.CREATOR}
-        verdict["status"] = {"message": "reached"}
-        return web.json_response({**review, "request": None, "response": verdict})
-
-    application = web.Application()
-    application.router.add_post("/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=certificate.ssl_context).start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()

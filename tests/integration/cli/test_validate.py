@@ -24,7 +24,7 @@ from tests.examples.crds import cases as crds
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 
 HERE = Path(__file__).parent

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.cluster import Cluster
     from tests.cluster.kube_api import KubeApi, Object, Objects
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.cluster import PrivateOperator
 
 RECORDS = bool(os.environ.get("MODEL_OPERATOR_RECORD"))
 IN_PROGRESS = Verdict(KStatus.IN_PROGRESS, "Progressing")

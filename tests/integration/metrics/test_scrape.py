@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.cluster.scrape import by, number, series
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy, instance, template
-from tests.integration.metrics.scrape import by, number, series
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
     from tests.cluster.kube_api import KubeApi
     from tests.cluster.operator_process import OperatorProcess
-    from tests.integration.conftest import PrivateOperator
+    from tests.fixtures.cluster import PrivateOperator
 
 Write = tuple[str, str, str]
 """Verb as in the audit log, resource, and code."""

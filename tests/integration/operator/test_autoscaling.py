@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import container, edit_bundle, instance, ready, template
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import FAILURE, deploy, edit_bundle, instance, ready, template
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster

@@ -12,7 +12,7 @@ import yaml
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy_held, edit_bundle, instance, start_pods, template
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object

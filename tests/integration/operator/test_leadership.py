@@ -17,7 +17,7 @@ from tests.cluster.processes import ProcessError
 from tests.cluster.proxy import TcpProxy
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy, instance
-from tests.integration.conftest import _logs
+from tests.fixtures.cluster import operator_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def replica(
     def start(kubeconfig: Path, **environment: str) -> OperatorProcess:
         log = tmp_path / f"replica-{len(started) + 1}.log"
         log.touch()
-        _logs(request)[log] = 0
+        operator_logs(request)[log] = 0
         operator = OperatorProcess.start(
             kubeconfig,
             "--namespace",

@@ -19,7 +19,7 @@ from tests.examples.objects import (
     instance,
     ready,
 )
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from tests.examples.objects import (
     start_pods,
     template,
 )
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import Object, Objects

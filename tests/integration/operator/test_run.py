@@ -19,7 +19,7 @@ from tests.cluster.kube_api import KubeApi
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy, instance
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

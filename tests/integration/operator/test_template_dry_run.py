@@ -11,7 +11,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import TEMPLATE, deploy, edit_bundle, instance, ready, template
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

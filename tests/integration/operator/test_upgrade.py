@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import container, deploy, edit_bundle, instance
-from tests.integration.conftest import PrivateOperator
+from tests.fixtures.cluster import PrivateOperator
 from tests.integration.operator.other_version import HISTORY
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import webhook_environment
 from tests.examples.objects import environment, instance, ready, template
-from tests.integration.admission.fixtures import private_admission
+from tests.fixtures.admission import private_admission
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
     from tests.cluster.kubectl import Kubectl
-    from tests.integration.admission.fixtures import Admission
+    from tests.fixtures.admission import Admission
 
 __all__ = ["private_admission"]
 

@@ -8,14 +8,22 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[3]
+KINDS_OF_TESTS = ("tests.unit", "tests.integration", "tests.attacks", "tests.e2e")
+"""Folders of tests; each may be run alone."""
+SHARED = sorted(
+    folder.name
+    for folder in (REPOSITORY / "tests").iterdir()
+    if (folder.is_dir() and f"tests.{folder.name}" not in KINDS_OF_TESTS and folder.name != "__pycache__")
+)
+"""What they share."""
 APART = {
-    "tests/unit": ("tests.integration", "tests.attacks", "tests.e2e"),
-    "tests/integration": ("tests.unit", "tests.attacks", "tests.e2e"),
-    "tests/attacks": ("tests.unit", "tests.e2e"),
-    "tests/examples": ("tests.unit", "tests.integration", "tests.attacks", "tests.e2e", "benchmarks"),
-    "tests/cluster": ("tests.unit", "tests.integration", "tests.attacks", "tests.e2e", "benchmarks"),
-    "benchmarks": ("tests.unit", "tests.integration", "tests.e2e"),
-    "hack": ("tests.unit", "tests.integration", "tests.attacks", "tests.e2e"),
+    **{
+        kind.replace(".", "/"): tuple(other for other in KINDS_OF_TESTS if other != kind)
+        for kind in KINDS_OF_TESTS
+    },
+    **{f"tests/{folder}": (*KINDS_OF_TESTS, "benchmarks") for folder in SHARED},
+    "benchmarks": KINDS_OF_TESTS,
+    "hack": KINDS_OF_TESTS,
 }
 """Folder, and the packages that its modules may not import."""
 

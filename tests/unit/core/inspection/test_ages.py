@@ -55,7 +55,7 @@ def test_duration(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "-5s", "5 m", "5d", "m5", "5m5", "1e3s", "٣s"])
+@pytest.mark.parametrize("text", ["", "5", "-5s", "5 m", "5d", "m5", "5m5", "1e3s", "٣s", "1mm", "1h,,30m"])
 def test_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="must be a duration such as 90s, 5m or 1h30m, got"):
         parse_duration(text)

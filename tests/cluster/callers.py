@@ -3,7 +3,7 @@
 All of them call 127.0.0.1, from addresses of 127.0.0.0/8 of their own, and end when they are cancelled or
 have done what they were to do. As a process they end by themselves::
 
-    python -m tests.attacks.callers PORT HEALTH_PORT SECONDS CALLERS KEPT TRIED
+    python -m tests.cluster.callers PORT HEALTH_PORT SECONDS CALLERS KEPT TRIED
 """
 
 from __future__ import annotations
