@@ -77,7 +77,7 @@ class Server(ApiClient):
             raise error_for(*self.refusal, verb)
 
 
-class World:
+class Recording:
     """A recorder in virtual time."""
 
     def __init__(self) -> None:
@@ -113,185 +113,187 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def recording() -> Recording:
+    return Recording()
 
 
-def test_each_thing_makes_one_event(world: World) -> None:
-    world.play(event("a"), event("b"), event("a", "other"), 1)
-    assert world.server.requests == [("create", 1)] * 3
-    assert world.counts == [1, 1, 1]
-    (first, *_) = world.server.events.values()
+def test_each_thing_makes_one_event(recording: Recording) -> None:
+    recording.play(event("a"), event("b"), event("a", "other"), 1)
+    assert recording.server.requests == [("create", 1)] * 3
+    assert recording.counts == [1, 1, 1]
+    (first, *_) = recording.server.events.values()
     assert first["eventTime"] == "2026-01-01T09:00:00.000000Z"
 
 
-def test_while_instances_wait_few_events_are_posted_and_then_the_rest(world: World) -> None:
+def test_while_instances_wait_few_events_are_posted_and_then_the_rest(recording: Recording) -> None:
     posted: list[int] = []
 
     def be(busy: bool) -> None:
-        world.is_busy = busy
-        posted.append(len(world.server.events))
+        recording.is_busy = busy
+        posted.append(len(recording.server.events))
 
     everything = [event(str(number), str(number)) for number in range(100)]
-    world.play(partial(be, True), *everything, 5.5, partial(be, False), 1)
+    recording.play(partial(be, True), *everything, 5.5, partial(be, False), 1)
     assert 0 < posted[-1] <= 20
-    assert len(world.server.events) == 100
+    assert len(recording.server.events) == 100
 
 
-def test_repeats_make_a_series_that_is_written_every_ten_seconds_at_most(world: World) -> None:
-    world.play(event(), 1, event(), 1, event(), 20, event(), 30)
-    assert world.server.requests == [("create", 1), ("patch", 3), ("patch", 4)]
-    (only,) = world.server.events.values()
+def test_repeats_make_a_series_that_is_written_every_ten_seconds_at_most(recording: Recording) -> None:
+    recording.play(event(), 1, event(), 1, event(), 20, event(), 30)
+    assert recording.server.requests == [("create", 1), ("patch", 3), ("patch", 4)]
+    (only,) = recording.server.events.values()
     assert only["series"] == {"count": 4, "lastObservedTime": "2026-01-01T09:00:22.000000Z"}
 
 
-def test_what_happens_again_before_it_is_posted_is_created_as_a_series(world: World) -> None:
-    world.play(event(), event(), 1)
-    assert world.server.requests == [("create", 2)]
+def test_what_happens_again_before_it_is_posted_is_created_as_a_series(recording: Recording) -> None:
+    recording.play(event(), event(), 1)
+    assert recording.server.requests == [("create", 2)]
 
 
-def test_the_same_after_a_pause_is_another_event(world: World) -> None:
-    world.play(event(), 361, event(), 1)
-    assert world.counts == [1, 1]
+def test_the_same_after_a_pause_is_another_event(recording: Recording) -> None:
+    recording.play(event(), 361, event(), 1)
+    assert recording.counts == [1, 1]
 
 
-def test_event_that_has_expired_meanwhile_is_written_anew(world: World) -> None:
-    world.play(event(), 1, world.server.events.clear, event(), 60)
-    assert world.server.requests == [("create", 1), ("patch", 2), ("create", 2)]
-    assert world.counts == [2]
+def test_event_that_has_expired_meanwhile_is_written_anew(recording: Recording) -> None:
+    recording.play(event(), 1, recording.server.events.clear, event(), 60)
+    assert recording.server.requests == [("create", 1), ("patch", 2), ("create", 2)]
+    assert recording.counts == [2]
 
 
-def test_one_object_makes_a_limited_number_of_events(world: World) -> None:
+def test_one_object_makes_a_limited_number_of_events(recording: Recording) -> None:
     with capture_logs() as logs:
-        world.play(*(event(f"{number}") for number in range(40)), event("x", "other"), 301, event("later"), 1)
-    assert [each["note"] for each in world.server.events.values()][24:] == ["24", "x", "later"]
+        recording.play(
+            *(event(f"{number}") for number in range(40)), event("x", "other"), 301, event("later"), 1
+        )
+    assert [each["note"] for each in recording.server.events.values()][24:] == ["24", "x", "later"]
     assert [(entry["event"], entry["count"]) for entry in logs] == [
         ("dropped events beyond the rate limit", 15)
     ]
 
 
-def test_what_repeats_for_ever_is_written_ever_more_rarely(world: World) -> None:
-    world.play(*(step for _ in range(720) for step in (event(), 10.0)), 700)
-    assert world.counts[0] > 100
+def test_what_repeats_for_ever_is_written_ever_more_rarely(recording: Recording) -> None:
+    recording.play(*(step for _ in range(720) for step in (event(), 10.0)), 700)
+    assert recording.counts[0] > 100
     # The burst, and one every five minutes.
-    assert len(world.server.requests) <= 25 + 7200 / 300 + 2
+    assert len(recording.server.requests) <= 25 + 7200 / 300 + 2
 
 
-def test_queue_is_bounded_and_drops_the_oldest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queue_is_bounded_and_drops_the_oldest(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "_QUEUED", 10)
     with capture_logs() as logs:
-        world.play(*(event(name=f"demo-{number}") for number in range(25)), 10)
-    names = {each["regarding"]["name"] for each in world.server.events.values()}
+        recording.play(*(event(name=f"demo-{number}") for number in range(25)), 10)
+    names = {each["regarding"]["name"] for each in recording.server.events.values()}
     assert names == {f"demo-{number}" for number in range(15, 25)}
     assert [entry["count"] for entry in logs] == [15]
 
 
-def test_series_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_series_are_forgotten(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "_REMEMBERED", 10)
     sizes: list[tuple[int, int]] = []
 
     def note() -> None:
-        sizes.append((len(world.recorder._series), len(world.recorder._buckets)))
+        sizes.append((len(recording.recorder._series), len(recording.recorder._buckets)))
 
-    world.play(*(event(name=f"demo-{number}") for number in range(25)), 1, note, 400, note)
+    recording.play(*(event(name=f"demo-{number}") for number in range(25)), 1, note, 400, note)
     assert sizes == [(10, 10), (0, 0)]
 
 
-def test_outage_is_waited_out(world: World) -> None:
+def test_outage_is_waited_out(recording: Recording) -> None:
     def recover() -> None:
-        world.server.refusal = None
+        recording.server.refusal = None
 
-    world.server.refusal = (503, {})
-    world.play(event(), 45, recover, 15)
-    assert len(world.server.requests) == 6
-    assert world.counts == [1]
+    recording.server.refusal = (503, {})
+    recording.play(event(), 45, recover, 15)
+    assert len(recording.server.requests) == 6
+    assert recording.counts == [1]
 
 
-def test_long_outage_is_not(world: World) -> None:
-    world.server.refusal = (503, {})
-    world.play(event(), 3600.0 * 24)
-    assert len(world.server.requests) <= 25 + 2
-    assert len(world.recorder._series) == 0
+def test_long_outage_is_not(recording: Recording) -> None:
+    recording.server.refusal = (503, {})
+    recording.play(event(), 3600.0 * 24)
+    assert len(recording.server.requests) <= 25 + 2
+    assert len(recording.recorder._series) == 0
 
 
 @pytest.mark.parametrize("refusal", [(404, {}), (403, TERMINATING)], ids=["gone", "going"])
-def test_namespace_that_goes_is_no_matter(world: World, refusal: tuple[int, dict[str, Any]]) -> None:
-    world.server.refusal = refusal
+def test_namespace_that_goes_is_no_matter(recording: Recording, refusal: tuple[int, dict[str, Any]]) -> None:
+    recording.server.refusal = refusal
     with capture_logs() as logs:
-        world.play(event(), 60, event("b"), 60)
-    assert world.server.requests == [("create", 1)] * 2
+        recording.play(event(), 60, event("b"), 60)
+    assert recording.server.requests == [("create", 1)] * 2
     assert logs == []
 
 
-def test_what_became_of_them_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_became_of_them_is_counted(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "_BURST", 3)
 
     def refuse() -> None:
-        world.server.refusal = (403, {"message": "no"})
+        recording.server.refusal = (403, {"message": "no"})
 
     notes = [event(f"note {number}") for number in range(5)]
-    world.play(*notes, 1, event("note 0"), 20, refuse, event("a", "other"), 1, event("b", "other"), 1)
+    recording.play(*notes, 1, event("note 0"), 20, refuse, event("a", "other"), 1, event("b", "other"), 1)
 
     counts = {("posted",): 3, ("dropped",): 2, ("refused",): 2}
-    assert values(world.metrics.registry, "events_total") == counts
+    assert values(recording.metrics.registry, "events_total") == counts
 
 
-def test_missing_right_is_told_once_and_the_namespace_left_alone_for_a_while(world: World) -> None:
-    world.server.refusal = (403, {"message": "no"})
+def test_missing_right_is_told_once_and_the_namespace_left_alone_for_a_while(recording: Recording) -> None:
+    recording.server.refusal = (403, {"message": "no"})
     with capture_logs() as logs:
-        world.play(
+        recording.play(
             event("a"), 1, event("b"), 1, event("c", namespace="other"), 1, event("d"), 300, event("e"), 1
         )
-    assert len(world.server.requests) == 3
+    assert len(recording.server.requests) == 3
     assert [(entry["event"], entry["namespace"]) for entry in logs] == [("cannot write events", "team")]
 
 
-def test_malformed_event_is_told_and_given_up(world: World) -> None:
-    world.server.refusal = (422, {"message": "no"})
+def test_malformed_event_is_told_and_given_up(recording: Recording) -> None:
+    recording.server.refusal = (422, {"message": "no"})
     with capture_logs() as logs:
-        world.play(event(), 60)
-    assert world.server.requests == [("create", 1)]
+        recording.play(event(), 60)
+    assert recording.server.requests == [("create", 1)]
     assert [entry["event"] for entry in logs] == ["cannot write events"]
 
 
-def test_answer_that_was_lost(world: World) -> None:
-    world.server.refusal = (409, {})
-    world.play(event(), 60)
-    assert world.server.requests == [("create", 1)]
+def test_answer_that_was_lost(recording: Recording) -> None:
+    recording.server.refusal = (409, {})
+    recording.play(event(), 60)
+    assert recording.server.requests == [("create", 1)]
 
 
-def test_defects_are_in_nobodys_way(world: World) -> None:
+def test_defects_are_in_nobodys_way(recording: Recording) -> None:
     broken: Any = 7
     with capture_logs() as logs:
 
         async def main() -> None:
-            world.recorder.record(broken)
+            recording.recorder.record(broken)
 
         virtual_clock.run(main())
     assert [entry["event"] for entry in logs] == ["events lost"]
 
 
-def test_what_is_left_is_posted_at_the_end(world: World) -> None:
+def test_what_is_left_is_posted_at_the_end(recording: Recording) -> None:
     async def main() -> None:
-        world.recorder.record([event("a"), event("b")])
-        await world.recorder.flush(1)
-        world.recorder.record([event("a")])
-        await world.recorder.flush(1)
+        recording.recorder.record([event("a"), event("b")])
+        await recording.recorder.flush(1)
+        recording.recorder.record([event("a")])
+        await recording.recorder.flush(1)
 
     virtual_clock.run(main())
-    assert world.server.requests == [("create", 1), ("create", 1), ("patch", 2)]
+    assert recording.server.requests == [("create", 1), ("create", 1), ("patch", 2)]
 
 
-def test_the_end_is_not_waited_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_is_not_waited_for_long(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(*_: Any, **__: Any) -> Object:
         await asyncio.sleep(3600)
         return {}
 
-    monkeypatch.setattr(world.server, "create", hang)
+    monkeypatch.setattr(recording.server, "create", hang)
 
     async def main() -> float:
-        world.recorder.record([event("a"), event("b")])
-        await world.recorder.flush(1)
+        recording.recorder.record([event("a"), event("b")])
+        await recording.recorder.flush(1)
         return asyncio.get_running_loop().time()
 
     with capture_logs() as logs:

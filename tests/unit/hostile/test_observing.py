@@ -8,10 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_operator.controller.cache.cluster_state import ClusterState
-from model_operator.controller.queue import WorkQueue
-from model_operator.controller.scope import Key, Scope
-from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
@@ -19,17 +15,10 @@ from model_operator.kube.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
+from tests.unit.controller.world import World
 
 KINDS = (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, *CHILD_KINDS)
 META = {"namespace": "team", "name": "a", "uid": "u", "resourceVersion": "7"}
-
-
-class World:
-    def __init__(self) -> None:
-        self.state = ClusterState()
-        self.queue: WorkQueue[Key] = WorkQueue()
-        self.unreadable: list[ResourceKind] = []
-        self.triggers = Triggers(self.state, self.queue, Scope([], []), self.unreadable.append)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)

@@ -63,3 +63,10 @@ def test_a_folder_imports_nothing_of_those_apart(folder: str, apart: tuple[str, 
 )
 def test_each_form_of_import_is_found(source: str) -> None:
     assert any(f"{module}.".startswith("tests.unit.") for module in imported(source))
+
+
+def test_the_unit_tests_have_one_world() -> None:
+    """Fixtures that need an API server and an operator's caches derive from it, under names of their own."""
+    unit = REPOSITORY / "tests" / "unit"
+    found = [file for file in sorted(unit.rglob("*.py")) if "\nclass World" in file.read_text()]
+    assert [str(file.relative_to(unit)) for file in found] == ["controller/world.py"]

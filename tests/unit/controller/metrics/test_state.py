@@ -40,7 +40,7 @@ def stalled(reason: str, time: str, status: str = "True") -> dict[str, Any]:
     }
 
 
-class World:
+class Scraper:
     """A collector, and what it tells of."""
 
     def __init__(self) -> None:
@@ -56,82 +56,82 @@ class World:
 
 
 def test_instances_by_reason() -> None:
-    world = World()
+    scraper = Scraper()
     for name, reason in (("a", "RolledOut"), ("b", "RolledOut"), ("c", "Deploying"), ("d", "Nonsense")):
-        world.state.instances.put(instance(name, ready(reason)))
-    world.state.instances.put(instance("new"))
-    assert values(world.registry, "instances") == {("RolledOut",): 2, ("Deploying",): 1, ("Unknown",): 2}
+        scraper.state.instances.put(instance(name, ready(reason)))
+    scraper.state.instances.put(instance("new"))
+    assert values(scraper.registry, "instances") == {("RolledOut",): 2, ("Deploying",): 1, ("Unknown",): 2}
 
     gone = instance("a", ready("RolledOut"))
     gone["metadata"]["resourceVersion"] = "2"
-    world.state.instances.remove(gone)
-    assert value(world.registry, "instances", reason="RolledOut") == 1
-    assert value(world.registry, "instances", reason="OOMKilled") == 0
+    scraper.state.instances.remove(gone)
+    assert value(scraper.registry, "instances", reason="RolledOut") == 1
+    assert value(scraper.registry, "instances", reason="OOMKilled") == 0
 
 
 def test_stalled_instances_and_how_long_the_first_has_been() -> None:
-    world = World()
-    assert value(world.registry, "instances_stalled_longest_seconds") == 0
+    scraper = Scraper()
+    assert value(scraper.registry, "instances_stalled_longest_seconds") == 0
 
-    world.state.instances.put(instance("a", stalled("NameConflict", "11:00:00")))
-    world.state.instances.put(instance("b", stalled("NameConflict", "10:59:30")))
-    world.state.instances.put(instance("c", stalled("InvalidParameters", "11:30:00")))
-    world.state.instances.put(instance("d", stalled("InvalidParameters", "01:00:00", "False")))
-    world.state.instances.put(instance("e", ready("RolledOut")))
+    scraper.state.instances.put(instance("a", stalled("NameConflict", "11:00:00")))
+    scraper.state.instances.put(instance("b", stalled("NameConflict", "10:59:30")))
+    scraper.state.instances.put(instance("c", stalled("InvalidParameters", "11:30:00")))
+    scraper.state.instances.put(instance("d", stalled("InvalidParameters", "01:00:00", "False")))
+    scraper.state.instances.put(instance("e", ready("RolledOut")))
 
-    assert values(world.registry, "instances_stalled") == {("NameConflict",): 2, ("InvalidParameters",): 1}
-    assert value(world.registry, "instances_stalled_longest_seconds") == 3630
+    assert values(scraper.registry, "instances_stalled") == {("NameConflict",): 2, ("InvalidParameters",): 1}
+    assert value(scraper.registry, "instances_stalled_longest_seconds") == 3630
 
 
 def test_a_clock_that_is_behind_makes_no_negative_age() -> None:
-    world = World()
-    world.state.instances.put(instance("a", stalled("NameConflict", "12:00:05")))
-    assert value(world.registry, "instances_stalled_longest_seconds") == 0
+    scraper = Scraper()
+    scraper.state.instances.put(instance("a", stalled("NameConflict", "12:00:05")))
+    assert value(scraper.registry, "instances_stalled_longest_seconds") == 0
 
 
 def test_caches_by_resource() -> None:
-    world = World()
-    world.state.instances.put(instance("a"))
-    world.state.instances.put(instance("b"))
-    assert values(world.registry, "cache_objects") == {("modelinstances",): 2}
-    assert value(world.registry, "cache_objects", resource="deployments") == 0
-    assert value(world.registry, "cache_objects", resource="services") is None, "not watched"
+    scraper = Scraper()
+    scraper.state.instances.put(instance("a"))
+    scraper.state.instances.put(instance("b"))
+    assert values(scraper.registry, "cache_objects") == {("modelinstances",): 2}
+    assert value(scraper.registry, "cache_objects", resource="deployments") == 0
+    assert value(scraper.registry, "cache_objects", resource="services") is None, "not watched"
 
 
 async def test_queue() -> None:
-    world = World()
+    scraper = Scraper()
     first, second, third, later = (Key("ModelInstance", "team", name) for name in "abcd")
-    world.queue.add(first)
-    world.seconds = 10
-    world.queue.add(second)
-    world.queue.add(third)
-    world.queue.add(later, 60)
-    assert await world.queue.get() == first
-    world.seconds = 25
+    scraper.queue.add(first)
+    scraper.seconds = 10
+    scraper.queue.add(second)
+    scraper.queue.add(third)
+    scraper.queue.add(later, 60)
+    assert await scraper.queue.get() == first
+    scraper.seconds = 25
     # As often as it is added again, it has waited since the first time.
-    world.queue.add(second)
+    scraper.queue.add(second)
 
-    assert values(world.registry, "queue_keys") == {("waiting",): 2, ("active",): 1, ("delayed",): 1}
-    assert value(world.registry, "queue_oldest_age_seconds") == 15
-    assert value(world.registry, "reconcile_longest_running_seconds") == 15
-    assert value(world.registry, "queue_failing_keys") == 0
+    assert values(scraper.registry, "queue_keys") == {("waiting",): 2, ("active",): 1, ("delayed",): 1}
+    assert value(scraper.registry, "queue_oldest_age_seconds") == 15
+    assert value(scraper.registry, "reconcile_longest_running_seconds") == 15
+    assert value(scraper.registry, "queue_failing_keys") == 0
 
-    world.queue.retry(first, 60)
-    world.queue.done(first)
-    assert value(world.registry, "queue_failing_keys") == 1
-    assert value(world.registry, "reconcile_longest_running_seconds") == 0
+    scraper.queue.retry(first, 60)
+    scraper.queue.done(first)
+    assert value(scraper.registry, "queue_failing_keys") == 1
+    assert value(scraper.registry, "reconcile_longest_running_seconds") == 0
 
-    world.queue.forget(first)
+    scraper.queue.forget(first)
     for _ in range(2):
-        world.queue.done(await world.queue.get())
-    assert value(world.registry, "queue_oldest_age_seconds") == 0
-    assert value(world.registry, "queue_failing_keys") == 0
-    world.queue.close()
+        scraper.queue.done(await scraper.queue.get())
+    assert value(scraper.registry, "queue_oldest_age_seconds") == 0
+    assert value(scraper.registry, "queue_failing_keys") == 0
+    scraper.queue.close()
 
 
 def test_certificate_is_told_of_where_there_is_one() -> None:
-    world = World()
-    assert value(world.registry, "webhook_certificate_expiration_timestamp_seconds") is None
+    scraper = Scraper()
+    assert value(scraper.registry, "webhook_certificate_expiration_timestamp_seconds") is None
 
-    world.expires = NOON
-    assert value(world.registry, "webhook_certificate_expiration_timestamp_seconds") == NOON.timestamp()
+    scraper.expires = NOON
+    assert value(scraper.registry, "webhook_certificate_expiration_timestamp_seconds") == NOON.timestamp()

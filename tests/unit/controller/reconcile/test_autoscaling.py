@@ -19,6 +19,7 @@ from model_operator.kube.client import Object
 from model_operator.kube.resources import CHILD_KINDS
 from tests.unit.controller.fake_api import FakeApi, scale
 from tests.unit.controller.objects import instance, template
+from tests.unit.controller.world import World
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 HELD = "force apply Deployment demo as model-operator-replicas"
@@ -51,11 +52,12 @@ class RecordingApi(FakeApi):
         super()._judge(request)
 
 
-class World:
+class Autoscaled(World):
     """The instance `demo`, and operators that look at it; each new one begins with what the server has."""
 
     def __init__(self, endpoint: dict[str, Any], replicas: int | None = None) -> None:
-        self.api = RecordingApi()
+        self.recorded = RecordingApi()
+        super().__init__(self.recorded)
         self.instance = instance("demo")
         self.api.put(self.instance)
         self.want(endpoint, replicas)
@@ -72,7 +74,7 @@ class World:
         for kind in CHILD_KINDS:
             found = self.api.find(kind.kind, "demo")
             if found is not None:
-                self.state.children[kind.kind].put(found)
+                self.cache(found)
         self.children = ChildSync(self.api, self.state, report=lambda _: None, contests=Contests(self.api))
 
     def sync(self) -> dict[str, Failure]:
@@ -93,7 +95,7 @@ class World:
 
     def scale(self, workers: int) -> None:
         live = self.live()
-        self.state.children["Deployment"].put(self.api.put(scale(live, workers)))
+        self.put(scale(live, workers))
 
     def live(self, kind: str = "Deployment") -> Object:
         found = self.api.find(kind, "demo")
@@ -105,7 +107,7 @@ class World:
 
 
 def test_a_new_deployment_begins_with_the_least_and_its_number_is_let_go() -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
 
     assert world.settle() == [
         "apply Service demo",
@@ -115,12 +117,12 @@ def test_a_new_deployment_begins_with_the_least_and_its_number_is_let_go() -> No
         "apply PodDisruptionBudget demo",
         f"apply {AUTOSCALER} demo",
     ]
-    assert world.api.numbers == [2]
+    assert world.recorded.numbers == [2]
     assert world.owners() == {"model-operator-replicas"}
 
 
 def test_what_the_autoscaler_chooses_is_no_drift() -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.settle()
     world.scale(5)
 
@@ -128,7 +130,7 @@ def test_what_the_autoscaler_chooses_is_no_drift() -> None:
 
 
 def test_other_bounds_are_the_autoscalers_alone_unless_there_are_too_few_workers() -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.settle()
     world.scale(5)
 
@@ -136,17 +138,17 @@ def test_other_bounds_are_the_autoscalers_alone_unless_there_are_too_few_workers
     assert world.settle() == [f"force apply {AUTOSCALER} demo"]
     world.want({"min_workers": 6, "max_workers": 9})
     assert world.settle() == [HELD, f"force apply {AUTOSCALER} demo"]
-    assert world.api.numbers == [2, 5, 6]
+    assert world.recorded.numbers == [2, 5, 6]
 
 
 def test_the_autoscaler_goes_before_the_deployment_gets_its_number() -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.settle()
     world.scale(5)
     world.want(BOUNDS, replicas=3)
 
     assert world.settle() == [f"delete {AUTOSCALER} demo", "force apply Deployment demo"]
-    assert world.api.numbers == [2, 5, 3]
+    assert world.recorded.numbers == [2, 5, 3]
 
 
 STORIES: dict[str, tuple[list[tuple[dict[str, Any], int | None, int | None]], list[int]]] = {
@@ -171,22 +173,22 @@ def test_an_operator_that_ends_before_any_request_changes_no_number(
     steps: list[tuple[dict[str, Any], int | None, int | None]], numbers: list[int]
 ) -> None:
     for before in itertools.count():
-        world = World(*steps[0][:2])
+        world = Autoscaled(*steps[0][:2])
         ended = False
         for endpoint, replicas, chosen in steps:
             world.want(endpoint, replicas)
             # It ends once in each step, as long as the step has so many requests.
-            world.api.requests_left = before
+            world.recorded.requests_left = before
             try:
                 world.sync()
             except CrashError:
                 ended = True
-            world.api.requests_left = None
+            world.recorded.requests_left = None
             world.restart()
             world.settle()
             if chosen is not None:
                 world.scale(chosen)
-        assert world.api.numbers == numbers, f"after an end before request {before}"
+        assert world.recorded.numbers == numbers, f"after an end before request {before}"
         last = world.rendering.deployments[0]
         assert (world.api.find(AUTOSCALER, "demo") is not None) == (last.autoscaler is not None)
         assert ("model-operator" in world.owners()) == (last.autoscaler is None)
@@ -195,7 +197,7 @@ def test_an_operator_that_ends_before_any_request_changes_no_number(
 
 
 def test_a_number_that_changes_while_it_is_handed_over_is_read_again() -> None:
-    world = World({}, 4)
+    world = Autoscaled({}, 4)
     world.settle()
     world.want(BOUNDS)
     raised = iter([5])
@@ -208,11 +210,11 @@ def test_a_number_that_changes_while_it_is_handed_over_is_read_again() -> None:
 
     world.settle()
 
-    assert world.api.numbers == [4, 5]
+    assert world.recorded.numbers == [4, 5]
 
 
 def test_a_deployment_that_never_stands_still_is_looked_at_again() -> None:
-    world = World({}, 4)
+    world = Autoscaled({}, 4)
     world.settle()
     world.want(BOUNDS)
     # Such as its status, time and again.
@@ -227,7 +229,7 @@ def test_a_deployment_that_never_stands_still_is_looked_at_again() -> None:
 
 @pytest.mark.parametrize("kind", ["PodDisruptionBudget", AUTOSCALER])
 def test_the_model_serves_though_the_name_of_what_only_helps_is_taken(kind: str) -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     theirs = world.api.put({"kind": kind, "metadata": {"name": "demo", "namespace": "team"}, "spec": {}})
 
     told = world.sync()["demo"]
@@ -243,7 +245,7 @@ def test_the_model_serves_though_the_name_of_what_only_helps_is_taken(kind: str)
 
 
 def test_of_several_things_in_the_way_the_worst_is_told() -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.api.refusals["apply PodDisruptionBudget demo"] = (503, {})
     world.api.refusals[f"apply {AUTOSCALER} demo"] = (422, {"message": "spec.metrics: Invalid"})
 
@@ -271,7 +273,7 @@ def test_of_several_things_in_the_way_the_worst_is_told() -> None:
 def test_an_autoscaler_that_stays_keeps_the_number(
     edit: dict[str, Any], refusal: tuple[int, dict[str, Any]] | None, told: str, is_behind: bool
 ) -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.settle()
     world.scale(5)
     autoscaler = copy.deepcopy(world.live(AUTOSCALER))
@@ -287,18 +289,18 @@ def test_an_autoscaler_that_stays_keeps_the_number(
 
     live = world.live()
     assert live["spec"]["progressDeadlineSeconds"] == 60, "everything else is as wanted"
-    assert world.api.numbers == [2, 5]
+    assert world.recorded.numbers == [2, 5]
     world.api.refusals.clear()
     if world.api.find(AUTOSCALER, "demo") and not refusal:
         world.api.remove(autoscaler)
     world.restart()
     world.settle()
-    assert world.api.numbers == [2, 5, 3]
+    assert world.recorded.numbers == [2, 5, 3]
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["the instance stays", "the instance is gone"])
 def test_an_orphaned_autoscaler_ends_only_for_an_instance_that_exists(is_known: bool) -> None:
-    world = World(BOUNDS)
+    world = Autoscaled(BOUNDS)
     world.settle()
     orphan = world.live(AUTOSCALER)
     del orphan["metadata"]["ownerReferences"]
@@ -316,7 +318,7 @@ def test_an_orphaned_autoscaler_ends_only_for_an_instance_that_exists(is_known: 
 
 
 def test_somebody_elses_autoscaler_of_the_name_is_not_deleted() -> None:
-    world = World({}, 2)
+    world = Autoscaled({}, 2)
     labels = {"app.kubernetes.io/managed-by": "model-operator"}
     metadata = {"name": "demo", "namespace": "team", "labels": labels}
     theirs = world.api.put({"kind": AUTOSCALER, "metadata": metadata, "spec": {}})

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure
@@ -18,6 +17,7 @@ from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from tests.unit.controller.fake_api import FakeApi, Refusal
 from tests.unit.controller.objects import instance, template
+from tests.unit.controller.world import World
 
 LABELS = {"app.kubernetes.io/managed-by": "model-operator", "modeloperator.dev/instance": "demo"}
 COMPLETE = yaml.safe_load("""
@@ -51,16 +51,15 @@ def existing(kind: str, name: str = "demo", *, spec: Any = None, **metadata: Any
     return {**obj, "status": COMPLETE} if kind == "Deployment" else obj
 
 
-class World:
-    """The instance `demo`, on the server and in the cache; `known` are children that the cache has, too."""
+class Children(World):
+    """The instance `demo` on the server; `known` are children that the server and the cache have."""
 
-    def __init__(self, *known: Object) -> None:
-        self.api = FakeApi()
-        self.state = ClusterState()
+    def __init__(self, *known: Object, api: FakeApi | None = None) -> None:
+        super().__init__(api)
         self.instance = instance("demo")
         self.api.put(self.instance)
         for child in known:
-            self.state.children[child["kind"]].put(self.api.put(child))
+            self.put(child)
         self.actions: list[ChildAction] = []
         self.children = ChildSync(self.api, self.state, self.actions.append, Contests(self.api))
 
@@ -83,11 +82,11 @@ class World:
         """Have a Deployment complete, on the server and in the cache."""
         live = self.api.find("Deployment", name)
         assert live is not None
-        self.state.children["Deployment"].put(self.api.put({**live, "status": COMPLETE}))
+        self.put({**live, "status": COMPLETE})
 
 
 def test_what_is_missing_is_created_the_service_first_and_what_is_there_is_left_alone() -> None:
-    world = World()
+    world = Children()
 
     assert world.sync() == {}
     assert world.api.writes == ["apply Service demo", "apply Deployment demo"]
@@ -96,7 +95,7 @@ def test_what_is_missing_is_created_the_service_first_and_what_is_there_is_left_
 
 
 def test_what_differs_is_taken_back_by_force() -> None:
-    world = World()
+    world = Children()
     world.sync()
     edited = world.api.find("Service", "demo")
     assert edited is not None
@@ -147,7 +146,7 @@ def test_what_differs_is_taken_back_by_force() -> None:
 def test_a_name_that_is_taken(
     metadata: dict[str, Any], reason: str | None, detail: str, writes: list[str]
 ) -> None:
-    world = World()
+    world = Children()
     before = world.api.put(existing("Service", **metadata))
 
     assert world.told() == ({"demo": (reason, detail)} if reason else {})
@@ -158,7 +157,7 @@ def test_a_name_that_is_taken(
 
 
 def test_a_taken_name_that_is_free_again_at_the_second_look() -> None:
-    world = World()
+    world = Children()
     taken = world.api.put(existing("Service"))
     world.api.before["get Service demo"] = lambda: world.api.remove(taken)
 
@@ -168,7 +167,7 @@ def test_a_taken_name_that_is_free_again_at_the_second_look() -> None:
 
 
 def test_a_deployment_that_selects_other_pods_can_never_become_ours() -> None:
-    world = World()
+    world = Children()
     world.api.put(existing("Deployment", labels=LABELS, spec={"selector": {"matchLabels": {"app": "x"}}}))
 
     assert world.told() == {
@@ -178,7 +177,7 @@ def test_a_deployment_that_selects_other_pods_can_never_become_ours() -> None:
 
 @pytest.mark.parametrize("live", ["gone", "recreated", "being deleted"])
 def test_an_orphan_is_left_alone_when_the_instance_is_not_what_the_cache_thinks(live: str) -> None:
-    world = World()
+    world = Children()
     before = world.api.put(existing("Service", labels=LABELS))
     match live:
         case "gone":
@@ -194,7 +193,7 @@ def test_an_orphan_is_left_alone_when_the_instance_is_not_what_the_cache_thinks(
 
 
 def test_an_orphan_that_the_cache_knows_is_judged_the_same() -> None:
-    world = World(existing("Service", labels=LABELS))
+    world = Children(existing("Service", labels=LABELS))
     world.api.remove(world.instance)
 
     assert world.told() == {"demo": ("Deploying", "Service demo has no owner; checking before adoption.")}
@@ -202,7 +201,7 @@ def test_an_orphan_that_the_cache_knows_is_judged_the_same() -> None:
 
 
 def test_an_orphan_is_left_alone_when_the_server_cannot_be_asked() -> None:
-    world = World(existing("Service", labels=LABELS))
+    world = Children(existing("Service", labels=LABELS))
     world.api.refusals["get ModelInstance demo"] = (503, {})
 
     assert world.told() == {
@@ -211,7 +210,7 @@ def test_an_orphan_is_left_alone_when_the_server_cannot_be_asked() -> None:
 
 
 def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> None:
-    world = World(existing("Service", ownerReferences=[owner()]))
+    world = Children(existing("Service", ownerReferences=[owner()]))
     users = world.api.put(existing("Service", uid="another"))
 
     assert world.told() == {"demo": ("Deploying", "Service demo changed during the update; retrying.")}
@@ -237,7 +236,7 @@ def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> N
     ],
 )
 def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reason: str, detail: str) -> None:
-    world = World()
+    world = Children()
     world.api.refusals["apply Service demo-a"] = refusal
 
     told = world.told("a", "b")
@@ -250,7 +249,7 @@ def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reas
 
 @pytest.mark.parametrize("request_of", ["apply Service demo", "apply Deployment demo"])
 def test_a_namespace_that_goes_away_ends_the_work(request_of: str) -> None:
-    world = World()
+    world = Children()
     world.api.refusals[request_of] = TERMINATING
 
     with pytest.raises(NamespaceTerminatingError):
@@ -258,7 +257,7 @@ def test_a_namespace_that_goes_away_ends_the_work(request_of: str) -> None:
 
 
 def test_what_is_no_longer_wanted_goes_when_its_replacement_serves() -> None:
-    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+    world = Children(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
 
     assert world.sync("b") == {}
     assert world.api.find("Deployment", "demo-a")
@@ -270,7 +269,7 @@ def test_what_is_no_longer_wanted_goes_when_its_replacement_serves() -> None:
 
 
 def test_what_is_no_longer_wanted_stays_while_its_replacement_is_not_there_in_full() -> None:
-    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+    world = Children(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
     world.sync("b")
     world.roll_out("demo-b")
     # Somebody else takes the name of the Service.
@@ -284,9 +283,9 @@ def test_what_is_no_longer_wanted_stays_while_its_replacement_is_not_there_in_fu
     assert world.api.find("Service", "demo-a")
 
 
-def unwanted() -> World:
+def unwanted() -> Children:
     """Return a world with a Deployment and a Service too many, beside what is wanted."""
-    world = World(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
+    world = Children(existing("Deployment", "demo-a", **OLD), existing("Service", "demo-a", **OLD))
     world.sync()
     world.roll_out("demo")
     world.api.writes.clear()

@@ -13,7 +13,7 @@ from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.kube.client import Object
 from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi
-from tests.unit.controller.reconcile.test_children import World
+from tests.unit.controller.reconcile.test_children import Children
 
 TYPE = ContestedField("Service", "spec.type", "meddler")
 
@@ -35,14 +35,11 @@ class Admitting(FakeApi):
         return await super().apply(kind, obj, **more)
 
 
-class Fight(World):
+class Fight(Children):
     """A world with a clock, where somebody changes the Service."""
 
     def __init__(self, api: FakeApi | None = None) -> None:
-        super().__init__()
-        if api is not None:
-            self.api = api
-            self.api.put(self.instance)
+        super().__init__(api=api)
         self.now = 1000.0
         self.children = ChildSync(
             self.api, self.state, self.actions.append, Contests(self.api, lambda: self.now)
@@ -58,7 +55,7 @@ class Fight(World):
             {"manager": "meddler", "operation": "Update", "fieldsV1": fields, "time": "2026-01-01T00:00:00Z"}
         ]
         live["spec"]["type"] = kind
-        self.state.children["Service"].put(self.api.put(live))
+        self.put(live)
 
     def assert_peace(self) -> None:
         assert self.children.contested == {}

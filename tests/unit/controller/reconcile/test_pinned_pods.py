@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.planning.pinned_pods import with_pod_template
@@ -19,8 +18,8 @@ from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.errors import ApiError
-from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import instance, template
+from tests.unit.controller.world import World
 
 RECORDED = yaml.safe_load(
     (Path(__file__).parents[2] / "core" / "planning" / "applied_deployment.yaml").read_text()
@@ -28,11 +27,11 @@ RECORDED = yaml.safe_load(
 REVISION = pod_revision(RECORDED["applied"])
 
 
-class World:
+class Pinned(World):
     """The instance `demo`, whose live pods are of another revision than an operator would render now."""
 
     def __init__(self, *, revision: str = REVISION, generation: int = 1, known: bool = True) -> None:
-        self.api, self.state = FakeApi(), ClusterState()
+        super().__init__()
         self.keeper = PodTemplatePinner(self.api, self.state)
         obj = instance("demo", bound="t1")
         obj["metadata"]["generation"] = generation
@@ -47,7 +46,7 @@ class World:
         live["metadata"] |= {"name": "demo", "namespace": "team"}
         self.live = self.api.put(live)
         if known:
-            self.state.children["Deployment"].put(self.live)
+            self.cache(self.live)
         self.plan = make_plan(self.instance, parse_template(template("embed")), RenderSettings())
         self.reads = 0
         self.api.before["get Deployment demo"] = self._count
@@ -69,14 +68,14 @@ class World:
 
 
 def test_applied_pods_are_read_once_and_kept() -> None:
-    world = World()
+    world = Pinned()
     assert world.rendered != REVISION
     assert [world.keep(), world.keep()] == [REVISION, REVISION]
     assert world.reads == 1
 
 
 def test_what_is_kept_is_repaired_to_what_it_was() -> None:
-    world = World()
+    world = Pinned()
     world.keep()
     changed = copy.deepcopy(world.live)
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
@@ -85,47 +84,49 @@ def test_what_is_kept_is_repaired_to_what_it_was() -> None:
 
 
 def test_pods_that_somebody_has_changed_meanwhile_are_rendered_anew() -> None:
-    world = World()
+    world = Pinned()
     changed = copy.deepcopy(world.live)
     changed["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
     world.api.put(changed)
     assert world.keep() == world.rendered
 
 
-@pytest.mark.parametrize("world", [World(generation=2), World(known=False)], ids=["edited", "no Deployment"])
-def test_nothing_is_kept_and_nothing_read(world: World) -> None:
+@pytest.mark.parametrize(
+    "world", [Pinned(generation=2), Pinned(known=False)], ids=["edited", "no Deployment"]
+)
+def test_nothing_is_kept_and_nothing_read(world: Pinned) -> None:
     assert world.keep() == world.rendered
     assert world.reads == 0
 
 
 def test_the_usual_case_reads_nothing() -> None:
-    world = World()
+    world = Pinned()
     world.status["deployments"][0]["pod_revision"] = world.rendered
     assert world.keep() == world.rendered
     assert world.reads == 0
 
 
 def test_a_deployment_that_has_just_gone() -> None:
-    world = World()
+    world = Pinned()
     world.api.remove(world.live)
     assert world.keep() == world.rendered
 
 
 def test_nothing_is_decided_while_the_deployment_cannot_be_read() -> None:
-    world = World()
+    world = Pinned()
     world.api.refusals["get Deployment demo"] = (503, {})
     with pytest.raises(ApiError):
         world.keep()
 
 
 def test_without_a_rendering_there_is_nothing_to_keep() -> None:
-    world = World()
+    world = Pinned()
     world.plan = Plan(world.plan.template, None)
     assert asyncio.run(world.keeper.keep(world.instance, world.status, world.plan)) is world.plan
 
 
 def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
-    world = World()
+    world = Pinned()
     plan = asyncio.run(world.keeper.keep(world.instance, world.status, world.plan))
     assert plan.rendering is not None
     assert world.plan.rendering is not None
@@ -135,7 +136,7 @@ def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
 
 
 def test_kept_pods_are_forgotten_with_their_instance_and_when_they_are_wanted_no_longer() -> None:
-    world = World()
+    world = Pinned()
     world.keep()
     assert len(world.keeper._kept) == 1
     world.status["deployments"][0]["pod_revision"] = world.rendered

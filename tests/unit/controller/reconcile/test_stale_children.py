@@ -20,22 +20,20 @@ from model_operator.kube.errors import NotFoundError, error_for
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_scheduler import FakeScheduler
 from tests.unit.controller.objects import child, instance
+from tests.unit.controller.world import World
 
 DEMO, EARLIER = instance("demo", uid="i2"), instance("demo", uid="i1")
 
 
-class World:
+class StaleChildren(World):
     """An instance of the name, or none, and children of an earlier one."""
 
     def __init__(self, *children: Object, namesake: Object | None = DEMO) -> None:
+        super().__init__()
         self.time = 100.0
-        self.api = FakeApi()
-        self.state = ClusterState()
         self.instance = parse_instance(namesake)[0] if namesake else None
-        if namesake:
-            self.state.instances.put(self.api.put(namesake))
-        for obj in children:
-            self.state.children[obj["kind"]].put(self.api.put(obj))
+        for obj in (*([namesake] if namesake else []), *children):
+            self.put(obj)
         self.leftovers = StaleChildCollector(self.api, self.state, lambda: self.time)
 
     async def look(self, seconds: float = 0) -> float | None:
@@ -58,7 +56,7 @@ def left(name: str = "demo", kind: str = "Deployment", **metadata: Any) -> Objec
 async def test_the_garbage_collector_has_its_time_and_then_it_goes(
     namesake: Object | None, patience: float, kept: Object
 ) -> None:
-    world = World(left(), left("demo-b", "Service"), kept, namesake=namesake)
+    world = StaleChildren(left(), left("demo-b", "Service"), kept, namesake=namesake)
 
     assert await world.look() == patience
     assert await world.look(patience - 1) == 1
@@ -69,14 +67,14 @@ async def test_the_garbage_collector_has_its_time_and_then_it_goes(
 
 async def test_nothing_is_asked_where_nothing_is_left() -> None:
     others = child("demo", owner=instance("other", uid="i3"))
-    world = World(child("demo", owner=DEMO), others, child("demo-o", label="demo"))
+    world = StaleChildren(child("demo", owner=DEMO), others, child("demo-o", label="demo"))
 
     assert await world.look() is None
     assert await world.look(1000) is None
 
 
 async def test_each_time_has_its_own_patience() -> None:
-    world = World(left())
+    world = StaleChildren(left())
     await world.look()
     world.state.children["Deployment"].remove(left(resourceVersion="9999"))
     assert await world.look(GC_GRACE_SECONDS) is None
@@ -86,7 +84,7 @@ async def test_each_time_has_its_own_patience() -> None:
 
 
 async def test_nothing_goes_when_the_cache_is_behind_and_a_later_namesake_has_it() -> None:
-    world = World(left())
+    world = StaleChildren(left())
     world.api.put(instance("demo", uid="i1"))
     await world.look()
     await world.look(GC_GRACE_SECONDS)
@@ -95,7 +93,7 @@ async def test_nothing_goes_when_the_cache_is_behind_and_a_later_namesake_has_it
 
 
 async def test_what_is_leaving_already_is_left_alone() -> None:
-    world = World(left(deletionTimestamp="2026-01-01T00:00:00Z"))
+    world = StaleChildren(left(deletionTimestamp="2026-01-01T00:00:00Z"))
 
     assert await world.look() is None
     assert await world.look(GC_GRACE_SECONDS) is None
@@ -103,7 +101,7 @@ async def test_what_is_leaving_already_is_left_alone() -> None:
 
 
 async def test_what_has_changed_since_it_was_seen_is_left_alone() -> None:
-    world = World(left(), namesake=None)
+    world = StaleChildren(left(), namesake=None)
     orphaned = left()
     orphaned["metadata"]["ownerReferences"] = []
     world.api.put(orphaned)
@@ -114,7 +112,7 @@ async def test_what_has_changed_since_it_was_seen_is_left_alone() -> None:
 
 
 async def test_a_refusal_for_one_is_none_for_the_others() -> None:
-    world = World(left(), left("demo-b", "Service"), namesake=None)
+    world = StaleChildren(left(), left("demo-b", "Service"), namesake=None)
     world.api.refusals["delete Deployment demo"] = (403, {})
     await world.look()
     await world.look(GC_GRACE_WITHOUT_OWNER)
@@ -123,7 +121,7 @@ async def test_a_refusal_for_one_is_none_for_the_others() -> None:
 
 
 async def test_news_between_two_attempts_ask_nothing() -> None:
-    world = World(left(), namesake=None)
+    world = StaleChildren(left(), namesake=None)
     world.api.refusals["get ModelInstance demo"] = (503, {})
     await world.look()
     await world.look(GC_GRACE_WITHOUT_OWNER)
@@ -135,7 +133,7 @@ async def test_news_between_two_attempts_ask_nothing() -> None:
 
 @pytest.mark.parametrize("request_", ["get ModelInstance demo", "delete Deployment demo"])
 async def test_a_refusal_is_no_end(request_: str) -> None:
-    world = World(left())
+    world = StaleChildren(left())
     world.api.refusals[request_] = (503, {})
     await world.look()
     assert await world.look(GC_GRACE_SECONDS) == GC_GRACE_SECONDS
@@ -146,7 +144,7 @@ async def test_a_refusal_is_no_end(request_: str) -> None:
 
 
 async def test_nothing_goes_when_the_cache_is_behind_and_the_instance_is_there() -> None:
-    world = World(left(), namesake=None)
+    world = StaleChildren(left(), namesake=None)
     world.api.put(EARLIER)
     await world.look()
 
@@ -158,7 +156,7 @@ async def test_nothing_goes_when_the_cache_is_behind_and_the_instance_is_there()
     "answer", [{"reason": "NotFound", "message": "the server could not find the requested resource"}, {}]
 )
 async def test_nothing_goes_when_the_server_knows_nothing_of_instances(answer: Object) -> None:
-    world = World(left(), namesake=None)
+    world = StaleChildren(left(), namesake=None)
     world.api.refusals["get ModelInstance demo"] = (404, answer)
     await world.look()
 
@@ -172,7 +170,7 @@ async def test_what_has_another_owner_is_kept_for_that(namesake: Object | None) 
     kept["metadata"]["ownerReferences"].append(
         {"apiVersion": "v1", "kind": "ConfigMap", "uid": "c1", "name": "c"}
     )
-    world = World(kept, namesake=namesake)
+    world = StaleChildren(kept, namesake=namesake)
 
     assert await world.look() is None
     assert await world.look(GC_GRACE_WITHOUT_OWNER) is None
@@ -183,7 +181,7 @@ async def test_the_instance_of_another_group_is_not_ours() -> None:
     other = left()
     other["metadata"]["ownerReferences"][0]["apiVersion"] = "example.com/v1"
 
-    assert await World(other, namesake=None).look() is None
+    assert await StaleChildren(other, namesake=None).look() is None
 
 
 async def test_a_reconciler_looks_again_at_what_an_instance_has_left() -> None:

@@ -60,7 +60,7 @@ class Server:
             raise error_for(*self.refuse[kind], "POST")
 
 
-class World:
+class DryRuns:
     """One template, a server and a clock."""
 
     def __init__(self, extent: TemplateDryRun = TemplateDryRun.POD, home: str | None = "home") -> None:
@@ -78,132 +78,132 @@ class World:
 
 
 def test_once_for_each_generation() -> None:
-    world = World()
+    runs = DryRuns()
     for generation in (1, 1, 2, 2):
-        world.now += 1000
-        assert world.outcome(template("embed", generation=generation)) == DryRunResult()
+        runs.now += 1000
+        assert runs.outcome(template("embed", generation=generation)) == DryRunResult()
 
-    assert world.server.asked == ["Deployment", "Pod"] * 2
-    assert world.server.namespaces == {"team"}
+    assert runs.server.asked == ["Deployment", "Pod"] * 2
+    assert runs.server.namespaces == {"team"}
 
 
 def test_what_a_deployment_is_refused_for_is_not_asked_of_its_pod() -> None:
-    world = World()
-    world.server.refuse = {"Deployment": (422, INVALID)}
+    runs = DryRuns()
+    runs.server.refuse = {"Deployment": (422, INVALID)}
 
-    assert "Deployment is invalid" in world.outcome(template("embed")).refusal
-    assert world.server.asked == ["Deployment"]
+    assert "Deployment is invalid" in runs.outcome(template("embed")).refusal
+    assert runs.server.asked == ["Deployment"]
 
 
 def test_a_full_quota_hides_nothing() -> None:
-    world = World()
-    world.server.refuse = {"Deployment": (403, FULL), "Pod": (403, NO_ACCOUNT)}
+    runs = DryRuns()
+    runs.server.refuse = {"Deployment": (403, FULL), "Pod": (403, NO_ACCOUNT)}
 
-    assert "service account" in world.outcome(template("embed")).refusal
+    assert "service account" in runs.outcome(template("embed")).refusal
 
 
 def test_what_the_cluster_may_change_is_asked_again_but_not_at_once() -> None:
-    world = World()
-    world.server.refuse = {"Pod": (403, NO_ACCOUNT)}
+    runs = DryRuns()
+    runs.server.refuse = {"Pod": (403, NO_ACCOUNT)}
     obj = template("embed")
-    for world.now in (0, 1, 4, 6):
-        assert world.outcome(obj).refusal
-    assert world.server.asked == ["Deployment", "Pod"] * 2
+    for runs.now in (0, 1, 4, 6):
+        assert runs.outcome(obj).refusal
+    assert runs.server.asked == ["Deployment", "Pod"] * 2
 
-    world.server.refuse = {}
-    world.now = 20
-    assert world.outcome(obj) == DryRunResult()
+    runs.server.refuse = {}
+    runs.now = 20
+    assert runs.outcome(obj) == DryRunResult()
 
 
 def test_a_template_that_is_gone_is_forgotten() -> None:
-    world = World()
-    world.outcome(template("embed", uid="t1"))
-    world.state.forget_template("t1")
+    runs = DryRuns()
+    runs.outcome(template("embed", uid="t1"))
+    runs.state.forget_template("t1")
 
-    assert world.state.dry_runs == {}
+    assert runs.state.dry_runs == {}
 
 
 @pytest.mark.parametrize(
     ("extent", "asked"), [("off", []), ("deployment", ["Deployment"]), ("pod", ["Deployment", "Pod"])]
 )
 def test_extent(extent: str, asked: list[str]) -> None:
-    world = World(TemplateDryRun(extent))
-    world.outcome(template("embed"))
+    runs = DryRuns(TemplateDryRun(extent))
+    runs.outcome(template("embed"))
 
-    assert world.server.asked == asked
+    assert runs.server.asked == asked
 
 
 def test_without_the_right_to_create_pods_it_says_so_once_in_the_log_and_nowhere_else() -> None:
-    world = World()
-    world.server.refuse = {"Pod": (403, NO_RIGHT)}
+    runs = DryRuns()
+    runs.server.refuse = {"Pod": (403, NO_RIGHT)}
 
     with capture_logs() as logs:
-        outcomes = [world.outcome(template("embed", uid=uid)) for uid in ("t1", "t2")]
+        outcomes = [runs.outcome(template("embed", uid=uid)) for uid in ("t1", "t2")]
 
     assert outcomes == [DryRunResult(), DryRunResult()]
     assert [(entry["log_level"], entry["missing"]) for entry in logs] == [("info", "create pods")]
 
 
 def test_a_cluster_template_is_tried_in_the_operator_s_namespace() -> None:
-    world = World(home="models")
-    world.outcome(template("embed", namespace=""))
+    runs = DryRuns(home="models")
+    runs.outcome(template("embed", namespace=""))
 
-    assert world.server.namespaces == {"models"}
+    assert runs.server.namespaces == {"models"}
 
 
 def test_outside_of_a_cluster_a_cluster_template_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POD_NAMESPACE", raising=False)
-    world = World(home=home_namespace(None))
+    runs = DryRuns(home=home_namespace(None))
 
-    outcome = world.outcome(template("embed", namespace=""))
+    outcome = runs.outcome(template("embed", namespace=""))
 
     assert outcome.skipped is SkipReason.NO_NAMESPACE
-    assert world.server.asked == []
+    assert runs.server.asked == []
     assert home_namespace("models") == "models"
 
 
 @pytest.mark.parametrize(("code", "status"), [(401, {}), (403, TERMINATING)])
 def test_what_is_not_about_the_template_is_not_for_its_status(code: int, status: dict[str, Any]) -> None:
-    world = World()
-    world.server.refuse = {"Deployment": (code, status)}
+    runs = DryRuns()
+    runs.server.refuse = {"Deployment": (code, status)}
 
     with pytest.raises(ForbiddenError):
-        world.outcome(template("embed"))
-    assert world.state.dry_runs == {}
+        runs.outcome(template("embed"))
+    assert runs.state.dry_runs == {}
 
 
 def test_an_invalid_template_is_not_tried() -> None:
-    world = World()
+    runs = DryRuns()
     obj = template("embed")
     obj["spec"]["strategy"] = {"type": "Sudden"}
 
-    assert world.outcome(obj) == DryRunResult()
-    assert world.server.asked == []
+    assert runs.outcome(obj) == DryRunResult()
+    assert runs.server.asked == []
 
 
 @pytest.mark.parametrize(("refuse", "limit"), [({}, None), ({"Pod": (403, NO_ACCOUNT)}, 300)])
 def test_only_what_may_change_by_itself_is_looked_at_again(
     refuse: dict[str, Any], limit: float | None
 ) -> None:
-    world = World()
-    world.server.refuse = refuse
+    runs = DryRuns()
+    runs.server.refuse = refuse
     obj = template("embed")
-    world.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
-    reconciler = TemplateReconciler(world.client, world.state, world.dry_runs, lambda _: None)
+    runs.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
+    reconciler = TemplateReconciler(runs.client, runs.state, runs.dry_runs, lambda _: None)
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
-    assert len(world.server.written) == 1
+    assert len(runs.server.written) == 1
 
 
 def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> None:
-    world = World()
+    runs = DryRuns()
     accepted = _status(3, "TemplateValid")
-    assert world.outcome(template("embed", generation=3, status=accepted)) == DryRunResult()
-    assert world.server.asked == []
+    assert runs.outcome(template("embed", generation=3, status=accepted)) == DryRunResult()
+    assert runs.server.asked == []
 
-    world.outcome(template("noted", uid="t2", generation=3, status=_status(3, "TemplateValidUntested")))
-    world.outcome(template("edited", uid="t3", generation=4, status=accepted))
-    assert world.server.asked == ["Deployment", "Pod"] * 2
+    runs.outcome(template("noted", uid="t2", generation=3, status=_status(3, "TemplateValidUntested")))
+    runs.outcome(template("edited", uid="t3", generation=4, status=accepted))
+    assert runs.server.asked == ["Deployment", "Pod"] * 2
 
 
 def _status(generation: int, reason: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Server:
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200, text=json.dumps({}))
 
 
-class World:
+class Lister:
     """A server below a path, and a session as kopf has it."""
 
     def __init__(self, server: Server, connection: Connection) -> None:
@@ -56,7 +56,7 @@ class World:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
+async def lister() -> AsyncIterator[Lister]:
     server = Server()
     runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
     async with contextlib.AsyncExitStack() as stack:
@@ -69,98 +69,98 @@ async def world() -> AsyncIterator[World]:
         configuration.api_key["authorization"] = "token"
         connection = Connection(lambda: configuration, timeout=10)
         stack.push_async_callback(connection.close)
-        found = World(server, connection)
+        found = Lister(server, connection)
         stack.push_async_callback(found.session.close)
         yield found
 
 
-async def test_the_first_list_is_of_no_objects_at_the_version_that_is_known(world: World) -> None:
-    world.start.resume_from({LISTED: "42"})
-    await world.get(limit="500")
+async def test_the_first_list_is_of_no_objects_at_the_version_that_is_known(lister: Lister) -> None:
+    lister.start.resume_from({LISTED: "42"})
+    await lister.get(limit="500")
 
-    (asked,) = world.server.asked
+    (asked,) = lister.server.asked
     selector = asked.pop("fieldSelector")
     assert asked == {**SELECTOR, **EXACTLY, "limit": "500"}
     name, other = selector.split(",")
     assert name.replace("=", "!=") == other, "no object can be both"
-    assert world.gaps == []
-    assert world.server.headers[0]["Authorization"] == "token"
+    assert lister.gaps == []
+    assert lister.server.headers[0]["Authorization"] == "token"
 
 
-async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(world: World) -> None:
-    world.start.resume_from({LISTED: "42"})
-    await world.get()
-    await world.get()
+async def test_any_later_list_is_kopf_s_own_and_tells_of_a_gap(lister: Lister) -> None:
+    lister.start.resume_from({LISTED: "42"})
+    await lister.get()
+    await lister.get()
 
-    assert world.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
-    assert world.gaps == [DEPLOYMENTS]
+    assert lister.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
+    assert lister.gaps == [DEPLOYMENTS]
 
 
-async def test_a_gap_is_told_of_once_it_has_ended(world: World) -> None:
+async def test_a_gap_is_told_of_once_it_has_ended(lister: Lister) -> None:
     gaps_at_the_answer: list[int] = []
-    world.server.answering = lambda: gaps_at_the_answer.append(len(world.gaps))
-    await world.get()
+    lister.server.answering = lambda: gaps_at_the_answer.append(len(lister.gaps))
+    await lister.get()
 
     assert gaps_at_the_answer == [0]
-    assert world.gaps == [DEPLOYMENTS]
+    assert lister.gaps == [DEPLOYMENTS]
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
-async def test_a_first_list_that_fails_is_the_same_when_it_is_repeated(world: World, status: int) -> None:
-    world.start.resume_from({LISTED: "42"})
-    world.server.statuses.append(status)
+async def test_a_first_list_that_fails_is_the_same_when_it_is_repeated(lister: Lister, status: int) -> None:
+    lister.start.resume_from({LISTED: "42"})
+    lister.server.statuses.append(status)
 
-    assert await world.get() == status
-    assert await world.get() == 200
-    assert [asked["resourceVersion"] for asked in world.server.asked] == ["42", "42"]
-    assert world.gaps == []
+    assert await lister.get() == status
+    assert await lister.get() == 200
+    assert [asked["resourceVersion"] for asked in lister.server.asked] == ["42", "42"]
+    assert lister.gaps == []
 
 
 @pytest.mark.parametrize("status", [400, 410, 504])
-async def test_a_version_that_the_server_has_not_is_forgotten(world: World, status: int) -> None:
-    world.start.resume_from({LISTED: "42"})
-    world.server.statuses.append(status)
+async def test_a_version_that_the_server_has_not_is_forgotten(lister: Lister, status: int) -> None:
+    lister.start.resume_from({LISTED: "42"})
+    lister.server.statuses.append(status)
 
-    assert await world.get() == 200
-    assert world.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
-    assert world.gaps == [DEPLOYMENTS]
+    assert await lister.get() == 200
+    assert lister.server.asked[1] == {**SELECTOR, "limit": str(PAGE)}
+    assert lister.gaps == [DEPLOYMENTS]
 
 
-async def test_a_list_that_fails_otherwise_is_kopf_s_to_repeat(world: World) -> None:
-    world.server.statuses += [500]
+async def test_a_list_that_fails_otherwise_is_kopf_s_to_repeat(lister: Lister) -> None:
+    lister.server.statuses += [500]
 
-    assert await world.get() == 500
-    assert world.gaps == []
+    assert await lister.get() == 500
+    assert lister.gaps == []
 
 
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda world: world.get(watch="true", resourceVersion="42"),
-        lambda world: world.get(**{"continue": "token"}),
-        lambda world: world.get("/version"),
-        lambda world: world.get(DEPLOYMENTS.path("elsewhere")),
-        lambda world: world.get(DEPLOYMENTS.path("team", "demo")),
+        lambda lister: lister.get(watch="true", resourceVersion="42"),
+        lambda lister: lister.get(**{"continue": "token"}),
+        lambda lister: lister.get("/version"),
+        lambda lister: lister.get(DEPLOYMENTS.path("elsewhere")),
+        lambda lister: lister.get(DEPLOYMENTS.path("team", "demo")),
     ],
     ids=["a watch", "the rest of a list", "no list", "another namespace", "one object"],
 )
-async def test_everything_else_passes(world: World, ask: Callable[[World], Awaitable[int]]) -> None:
-    world.start.resume_from({LISTED: "42"})
-    await ask(world)
+async def test_everything_else_passes(lister: Lister, ask: Callable[[Lister], Awaitable[int]]) -> None:
+    lister.start.resume_from({LISTED: "42"})
+    await ask(lister)
 
-    assert "resourceVersionMatch" not in world.server.asked[0]
-    assert world.gaps == []
+    assert "resourceVersionMatch" not in lister.server.asked[0]
+    assert lister.gaps == []
 
 
-async def test_each_namespace_has_a_version_of_its_own(world: World) -> None:
+async def test_each_namespace_has_a_version_of_its_own(lister: Lister) -> None:
     everywhere = Listed(CLUSTER_MODEL_TEMPLATES, "")
-    world.start.resume_from({LISTED: "42", Listed(DEPLOYMENTS, "other"): "43", everywhere: "44"})
+    lister.start.resume_from({LISTED: "42", Listed(DEPLOYMENTS, "other"): "43", everywhere: "44"})
     for path in (DEPLOYMENTS.path("other"), DEPLOYMENTS.path("team"), CLUSTER_MODEL_TEMPLATES.path()):
-        await world.get(path)
+        await lister.get(path)
 
-    assert [asked["resourceVersion"] for asked in world.server.asked] == ["43", "42", "44"]
+    assert [asked["resourceVersion"] for asked in lister.server.asked] == ["43", "42", "44"]
 
 
-async def test_nothing_is_to_be_compressed(world: World) -> None:
-    await world.get()
-    assert world.server.headers[0]["Accept-Encoding"] == "identity"
+async def test_nothing_is_to_be_compressed(lister: Lister) -> None:
+    await lister.get()
+    assert lister.server.headers[0]["Accept-Encoding"] == "identity"

@@ -31,7 +31,7 @@ IN_TWO = [
 ]
 
 
-class World:
+class Watches:
     def __init__(self, *namespaces: str) -> None:
         self.now = 1000.0
         self.liveness = WatchLiveness(KINDS, Scope(list(namespaces), []), 600, lambda: self.now)
@@ -39,7 +39,7 @@ class World:
 
 @pytest.mark.parametrize(("namespaces", "tasks"), [((), EVERYWHERE), (("a", "b"), IN_TWO)])
 def test_each_watcher_is_missed(namespaces: tuple[str, ...], tasks: list[str]) -> None:
-    liveness = World(*namespaces).liveness
+    liveness = Watches(*namespaces).liveness
 
     assert liveness.failure([*tasks, "worker 1", "Task-7"]) is None
     for gone in tasks:
@@ -51,25 +51,25 @@ def test_each_watcher_is_missed(namespaces: tuple[str, ...], tasks: list[str]) -
 
 
 def test_watchers_have_time_to_begin_and_none_to_end() -> None:
-    world = World()
-    world.liveness.begin()
-    world.now += 59
-    assert world.liveness.failure([]) is None
-    world.now += 1
-    assert world.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+    watch = Watches()
+    watch.liveness.begin()
+    watch.now += 59
+    assert watch.liveness.failure([]) is None
+    watch.now += 1
+    assert watch.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
 
-    world.liveness.begin()
-    assert world.liveness.failure(EVERYWHERE) is None
-    assert world.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
+    watch.liveness.begin()
+    assert watch.liveness.failure(EVERYWHERE) is None
+    assert watch.liveness.failure(EVERYWHERE[1:]) == "modelinstances.modeloperator.dev are no longer watched"
 
 
 def test_silence_that_lasts_longer_than_two_comparisons_take() -> None:
-    world = World()
-    world.now += 1260
-    assert world.liveness.failure(EVERYWHERE) is None
-    world.now += 1
-    assert world.liveness.failure(EVERYWHERE) == (
+    watch = Watches()
+    watch.now += 1260
+    assert watch.liveness.failure(EVERYWHERE) is None
+    watch.now += 1
+    assert watch.liveness.failure(EVERYWHERE) == (
         "no events from the API server for 1261 s and resync failed"
     )
-    world.liveness.heartbeat()
-    assert world.liveness.failure(EVERYWHERE) is None
+    watch.liveness.heartbeat()
+    assert watch.liveness.failure(EVERYWHERE) is None

@@ -8,11 +8,7 @@ import gc
 import pytest
 from structlog.testing import capture_logs
 
-from model_operator.controller.cache.cluster_state import ClusterState
-from model_operator.controller.queue import WorkQueue
-from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.resync import Resync
-from model_operator.controller.watch.triggers import Triggers
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ApiError
 from model_operator.kube.resources import (
@@ -23,21 +19,17 @@ from model_operator.kube.resources import (
     SERVICES,
 )
 from tests.unit.controller import virtual_clock
-from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.objects import child, instance, template
+from tests.unit.controller.world import World
 
 KINDS = (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, SERVICES)
 
 
-class World:
-    """An API server and caches."""
+class Compared(World):
+    """A world whose caches are compared with the API server."""
 
     def __init__(self, *namespaces: str) -> None:
-        self.api = FakeApi()
-        self.state = ClusterState()
-        self.queue: WorkQueue[Key] = WorkQueue()
-        self.scope = Scope(list(namespaces), [])
-        self.triggers = Triggers(self.state, self.queue, self.scope)
+        super().__init__(namespaces=namespaces)
         self.signs = 0
         self.resync = Resync(self.api, self.state, self.triggers, self.scope, KINDS, self._sign)
 
@@ -48,7 +40,7 @@ class World:
         for obj in objects:
             self.api.put(obj)
         asyncio.run(self.resync.fill())
-        self.told()
+        self.queued()
 
     def run(self, seconds: float) -> None:
         """Let the comparisons go on for so long."""
@@ -59,15 +51,6 @@ class World:
 
         with pytest.raises(TimeoutError):
             virtual_clock.run(main())
-
-    def told(self) -> set[str]:
-        """Return the names of what is to be looked at, and forget it."""
-        found = set()
-        while len(self.queue):
-            key = asyncio.run(self.queue.get())
-            self.queue.done(key)
-            found.add(f"{key.kind}/{key.name}")
-        return found
 
     def cached(self) -> list[str]:
         return [
@@ -80,7 +63,7 @@ DEPLOYMENT, SERVICE = child("demo", owner=DEMO), child("demo", owner=DEMO, kind=
 
 
 def test_filling() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, template("embed"), template("base", namespace="", uid="t2"), DEPLOYMENT, SERVICE)
 
     assert world.cached() == [
@@ -93,7 +76,7 @@ def test_filling() -> None:
 
 
 def test_filling_from_some_namespaces() -> None:
-    world = World("team", "other")
+    world = Compared("team", "other")
     elsewhere = (instance("demo", namespace=name, uid=name) for name in ("other", "third"))
     world.fill(DEMO, *elsewhere, template("base", namespace="", uid="t2"))
 
@@ -101,7 +84,7 @@ def test_filling_from_some_namespaces() -> None:
 
 
 def test_filling_tells_the_version_of_each_list() -> None:
-    world = World("team", "other")
+    world = Compared("team", "other")
     world.api.put(DEMO)
 
     versions = asyncio.run(world.resync.fill())
@@ -121,7 +104,7 @@ def test_filling_tells_the_version_of_each_list() -> None:
 
 
 def test_caches_are_not_taken_for_full_when_a_list_cannot_be_read() -> None:
-    world = World()
+    world = Compared()
     world.api.refusals["list Service"] = (403, {"message": "may not"})
 
     with pytest.raises(ApiError):
@@ -129,7 +112,7 @@ def test_caches_are_not_taken_for_full_when_a_list_cannot_be_read() -> None:
 
 
 def test_what_goes_between_two_attempts_to_fill_is_not_kept() -> None:
-    world = World()
+    world = Compared()
     world.api.refusals["list Service"] = (503, {"message": "away"})
     with pytest.raises(ApiError):
         world.fill(DEMO, DEPLOYMENT, SERVICE)
@@ -141,7 +124,7 @@ def test_what_goes_between_two_attempts_to_fill_is_not_kept() -> None:
 
 
 def test_filling_leaves_the_garbage_collector_as_it_was() -> None:
-    world = World()
+    world = Compared()
     before = gc.get_freeze_count()
     world.api.refusals["list Service"] = (503, {"message": "away"})
     with pytest.raises(ApiError):
@@ -158,7 +141,7 @@ def test_filling_leaves_the_garbage_collector_as_it_was() -> None:
 
 
 def test_what_went_unseen_is_forgotten_and_acted_upon() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT, SERVICE)
     world.api.remove(SERVICE)
 
@@ -166,24 +149,24 @@ def test_what_went_unseen_is_forgotten_and_acted_upon() -> None:
         asyncio.run(world.resync.prune())
 
     assert world.cached() == ["ModelInstance/demo", "Deployment/demo"]
-    assert world.told() == {"ModelInstance/demo"}
+    assert world.queued() == {"ModelInstance/demo"}
     assert [(entry["event"], entry["kind"]) for entry in logs] == [
         ("object deleted while not watched", "Service")
     ]
 
 
 def test_nothing_is_forgotten_that_is_there() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, template("embed"), DEPLOYMENT, SERVICE)
 
     asyncio.run(world.resync.prune())
 
     assert len(world.cached()) == 4
-    assert world.told() == set()
+    assert world.queued() == set()
 
 
 def test_a_namesake_is_not_what_was_there() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO)
     world.api.put(instance("demo", uid="i2"))
 
@@ -196,7 +179,7 @@ def test_a_namesake_is_not_what_was_there() -> None:
 def test_one_kind_that_cannot_be_listed_keeps_no_other_from_being_compared(
     refusal: tuple[int, dict[str, str]],
 ) -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, template("embed"), DEPLOYMENT, SERVICE)
     for gone in (template("embed"), DEPLOYMENT, SERVICE):
         world.api.remove(gone)
@@ -210,7 +193,7 @@ def test_one_kind_that_cannot_be_listed_keeps_no_other_from_being_compared(
 
 
 def test_what_changes_during_the_comparison_is_not_taken_for_gone() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEPLOYMENT)
     world.api.remove(DEPLOYMENT)
     # Deleted and made anew, which the watch tells while the list is under way.
@@ -226,7 +209,7 @@ def test_what_changes_during_the_comparison_is_not_taken_for_gone() -> None:
 
 
 def test_again_and_again() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT)
     listed: list[float] = []
 
@@ -240,11 +223,11 @@ def test_again_and_again() -> None:
         virtual_clock.run(main())
 
     assert listed == [600, 1200, 1800]
-    assert world.told() == {"ModelInstance/demo"}
+    assert world.queued() == {"ModelInstance/demo"}
 
 
 def test_what_could_not_be_listed_is_compared_again_before_long_and_nothing_else() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT, SERVICE)
     world.api.remove(DEPLOYMENT)
     listed: list[tuple[str, float]] = []
@@ -271,7 +254,7 @@ def test_what_could_not_be_listed_is_compared_again_before_long_and_nothing_else
 
 
 def test_what_a_watch_has_listed_anew_is_compared_at_once_and_nothing_else() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT, SERVICE)
     listed: list[tuple[str, float]] = []
 
@@ -293,7 +276,7 @@ def test_what_a_watch_has_listed_anew_is_compared_at_once_and_nothing_else() -> 
 
 
 def test_comparing_in_between_takes_no_watch_for_silent() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO)
     world.api.put(instance("unheard", uid="i2"))
     for _ in range(3):
@@ -303,7 +286,7 @@ def test_comparing_in_between_takes_no_watch_for_silent() -> None:
 
 
 def test_a_watch_that_tells_nothing_of_what_is_there_is_noticed_by_the_second_comparison() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT)
     world.api.put(instance("unheard", uid="i2"))
 
@@ -314,7 +297,7 @@ def test_a_watch_that_tells_nothing_of_what_is_there_is_noticed_by_the_second_co
 
 
 def test_a_watch_that_is_behind_with_ever_newer_versions_is_not_silent() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO, DEPLOYMENT)
     for _ in range(5):
         changed = world.api.put(DEPLOYMENT)
@@ -325,7 +308,7 @@ def test_a_watch_that_is_behind_with_ever_newer_versions_is_not_silent() -> None
 
 
 def test_what_is_not_to_be_served_is_not_missed() -> None:
-    world = World()
+    world = Compared()
     world.scope._excluded.append("theirs")
     world.fill(DEMO)
     world.api.put(instance("demo", namespace="theirs", uid="i2"))
@@ -336,7 +319,7 @@ def test_what_is_not_to_be_served_is_not_missed() -> None:
 
 
 def test_only_a_comparison_of_everything_is_a_sign_of_life() -> None:
-    world = World()
+    world = Compared()
     world.fill(DEMO)
     asyncio.run(world.resync.prune())
     assert world.signs == 1

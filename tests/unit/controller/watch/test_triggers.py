@@ -6,23 +6,10 @@ from typing import Any
 
 import pytest
 
-from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.scope import Key, Scope
-from model_operator.controller.watch.triggers import Triggers
-from model_operator.kube.resources import (
-    CHILD_KIND,
-    CLUSTER_MODEL_TEMPLATES,
-    MODEL_INSTANCES,
-    MODEL_TEMPLATES,
-    ResourceKind,
-)
+from model_operator.controller.scope import Key
 from tests.unit.controller.objects import child, instance, template
-
-KINDS: dict[str, ResourceKind] = {
-    kind.kind: kind
-    for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, *CHILD_KIND.values())
-}
+from tests.unit.controller.world import KINDS, World
 
 
 class RecordingQueue(WorkQueue[Key]):
@@ -37,25 +24,24 @@ class RecordingQueue(WorkQueue[Key]):
         self.added.append(f"{key.kind}/{key.namespace}/{key.name}{later}")
 
 
-class World:
-    """Caches that hear of objects; `told` is who was to be looked at since it was last asked."""
+class Watched(World):
+    """A world whose objects change; `added` is what was added to the queue since it was last read."""
 
     def __init__(self, *excluded: str, namespaces: tuple[str, ...] = ()) -> None:
-        self.state = ClusterState()
-        self.queue = RecordingQueue()
-        self.triggers = Triggers(self.state, self.queue, Scope(list(namespaces), list(excluded)))
+        self.recorded = RecordingQueue()
+        super().__init__(queue=self.recorded, namespaces=namespaces, excluded=excluded)
 
     def see(self, obj: dict[str, Any], event: str | None = "MODIFIED") -> list[str]:
         """Return who is to be looked at after an event; each is named once, as in the queue."""
         # What the API server sends in a list has no kind.
         sent = {field: value for field, value in obj.items() if field != "kind"}
         self.triggers.observe(KINDS[obj["kind"]], event, sent)
-        return self.told()
+        return self.added()
 
-    def told(self) -> list[str]:
-        told = list(dict.fromkeys(self.queue.added))
-        self.queue.added.clear()
-        return told
+    def added(self) -> list[str]:
+        added = list(dict.fromkeys(self.recorded.added))
+        self.recorded.added.clear()
+        return added
 
 
 DEMO = "ModelInstance/team/demo"
@@ -63,7 +49,7 @@ EMBED = "ModelTemplate/team/embed"
 
 
 def test_an_instance_is_looked_at_when_it_changes_and_not_when_nothing_is_new() -> None:
-    world = World()
+    world = Watched()
     demo = instance("demo")
 
     assert world.see(demo, "ADDED") == [DEMO]
@@ -73,7 +59,7 @@ def test_an_instance_is_looked_at_when_it_changes_and_not_when_nothing_is_new() 
 
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "PodDisruptionBudget"])
 def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
-    world = World()
+    world = Watched()
     demo = instance("demo")
     world.see(demo, "ADDED")
     assert world.see(child("demo", owner=demo, kind=kind), "ADDED") == [DEMO]
@@ -84,7 +70,7 @@ def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
 
 
 def test_what_a_child_says_of_itself_wakes_its_instance_after_those_with_more_to_do() -> None:
-    world = World()
+    world = Watched()
     demo = instance("demo")
     world.see(demo, "ADDED")
     before = {**child("demo", owner=demo), "status": {"replicas": 1}}
@@ -97,7 +83,7 @@ def test_what_a_child_says_of_itself_wakes_its_instance_after_those_with_more_to
 
 
 def test_a_deleted_instance_has_its_template_count_anew() -> None:
-    world = World()
+    world = Watched()
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
@@ -106,7 +92,7 @@ def test_a_deleted_instance_has_its_template_count_anew() -> None:
 
 
 def test_an_instance_that_was_replaced_unnoticed_has_its_template_count_anew() -> None:
-    world = World()
+    world = Watched()
     world.see(template("embed"))
     world.see(instance("demo", bound="t1"))
 
@@ -114,7 +100,7 @@ def test_an_instance_that_was_replaced_unnoticed_has_its_template_count_anew() -
 
 
 def test_a_status_that_was_written_without_an_answer_has_the_templates_count_anew() -> None:
-    world = World()
+    world = Watched()
     world.see(template("embed"))
     world.see(instance("demo"))
 
@@ -124,7 +110,7 @@ def test_a_status_that_was_written_without_an_answer_has_the_templates_count_ane
 
 
 def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None:
-    world = World()
+    world = Watched()
     world.see(instance("demo"))
 
     assert world.see(template("embed")) == [EMBED, DEMO]
@@ -133,7 +119,7 @@ def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None
 
 
 def test_a_templates_own_status_wakes_no_instance() -> None:
-    world = World()
+    world = Watched()
     world.see(instance("demo"))
     world.see(template("embed"))
 
@@ -141,7 +127,7 @@ def test_a_templates_own_status_wakes_no_instance() -> None:
 
 
 def test_a_template_of_the_cluster_wakes_instances_everywhere() -> None:
-    world = World()
+    world = Watched()
     world.see(instance("demo"))
     world.see(instance("demo", namespace="other", uid="i2"))
 
@@ -153,7 +139,7 @@ def test_a_template_of_the_cluster_wakes_instances_everywhere() -> None:
 
 
 def test_a_template_that_was_made_anew_unseen_wakes_its_instances() -> None:
-    world = World()
+    world = Watched()
     world.see(template("embed", uid="t1"))
     world.see(instance("demo"))
     world.see(instance("bound", uid="i2", template_id="t1", bound="t1"))
@@ -169,7 +155,7 @@ def test_a_template_that_was_made_anew_unseen_wakes_its_instances() -> None:
 
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED", "DELETED"])
 def test_a_child_wakes_its_instance(event: str) -> None:
-    world = World()
+    world = Watched()
     demo = instance("demo")
     if event == "DELETED":
         world.see(child("demo-a", owner=demo))
@@ -178,22 +164,22 @@ def test_a_child_wakes_its_instance(event: str) -> None:
 
 
 def test_an_orphan_wakes_the_instance_of_its_label() -> None:
-    assert World().see(child("demo-a", label="demo")) == [DEMO]
+    assert Watched().see(child("demo-a", label="demo")) == [DEMO]
 
 
 def test_a_child_wakes_its_instance_when_somebody_removes_what_tells_whose_it_is() -> None:
-    world = World()
+    world = Watched()
     world.see(child("demo", owner=instance("demo"), label="demo"))
 
     assert world.see(child("demo")) == [DEMO]
 
 
 def test_a_child_of_nobody_wakes_nobody() -> None:
-    assert World().see(child("stray")) == []
+    assert Watched().see(child("stray")) == []
 
 
 def test_a_late_event_wakes_nobody() -> None:
-    world = World()
+    world = Watched()
     older, newer = instance("demo"), instance("demo")
     world.see(newer)
 
@@ -201,7 +187,7 @@ def test_a_late_event_wakes_nobody() -> None:
 
 
 def test_cached_objects_have_their_kind() -> None:
-    world = World()
+    world = Watched()
     world.see(instance("demo"))
 
     cached = world.state.instances.get("team", "demo")
@@ -211,7 +197,7 @@ def test_cached_objects_have_their_kind() -> None:
 
 
 def test_looking_at_everything() -> None:
-    world = World()
+    world = Watched()
     world.see(instance("demo"))
     world.see(template("embed"))
     world.see(template("embed", namespace="", uid="t2"))
@@ -219,22 +205,22 @@ def test_looking_at_everything() -> None:
 
     world.triggers.enqueue_all()
 
-    assert set(world.told()) == {EMBED, "ClusterModelTemplate//embed", DEMO}
+    assert set(world.added()) == {EMBED, "ClusterModelTemplate//embed", DEMO}
 
 
 def test_what_instances_that_are_gone_have_left_is_looked_at_with_the_rest() -> None:
-    world = World()
+    world = Watched()
     world.see(child("demo", owner=instance("demo")))
     world.see(child("free", label="free"))
-    world.told()
+    world.added()
 
     world.triggers.enqueue_all()
 
-    assert set(world.told()) == {DEMO, "ModelInstance/team/free"}
+    assert set(world.added()) == {DEMO, "ModelInstance/team/free"}
 
 
 def test_excluded_namespaces_are_left_alone() -> None:
-    world = World("kube-*", "other")
+    world = Watched("kube-*", "other")
 
     assert world.see(instance("demo", namespace="kube-system")) == []
     assert world.see(instance("demo", namespace="other", uid="i2")) == []
@@ -243,32 +229,32 @@ def test_excluded_namespaces_are_left_alone() -> None:
 
 
 def test_what_is_cluster_scoped_is_in_no_excluded_namespace() -> None:
-    assert World("*").see(template("embed", namespace="")) == ["ClusterModelTemplate//embed"]
+    assert Watched("*").see(template("embed", namespace="")) == ["ClusterModelTemplate//embed"]
 
 
 def test_an_operator_for_some_namespaces_leaves_the_others_alone() -> None:
-    world = World(namespaces=("team",))
+    world = Watched(namespaces=("team",))
 
     assert world.see(instance("demo", namespace="other", uid="i2")) == []
     assert world.see(instance("demo")) == [DEMO]
 
 
 def test_an_operator_for_some_namespaces_says_nothing_about_templates_of_the_cluster() -> None:
-    world = World(namespaces=("team",))
+    world = Watched(namespaces=("team",))
     world.see(instance("demo", bound="t2"))
 
     # It cannot count all of their instances; its own it looks at.
     assert world.see(template("embed", namespace="", uid="t2")) == [DEMO]
     world.triggers.update_template_counts("t2")
-    assert world.told() == []
+    assert world.added() == []
     world.triggers.enqueue_all()
-    assert world.told() == [DEMO]
+    assert world.added() == [DEMO]
 
 
 def test_recounting_an_unknown_template() -> None:
-    world = World()
+    world = Watched()
 
     world.triggers.update_template_counts("t9")
     world.triggers.update_template_counts(None)
 
-    assert world.told() == []
+    assert world.added() == []
