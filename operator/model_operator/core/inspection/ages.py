@@ -51,8 +51,8 @@ def age(since: str | None, now: datetime.datetime) -> str:
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as ``90s``, ``5m`` or ``1h30m``; ``0`` needs no unit.
 
-    durationpy, which the package kubernetes brings along, accepts what kubectl refuses: ``-5s``, ``5d``, ``1mm``
-    as a month, and ``1h,,30m``.
+    durationpy, a dependency of the package kubernetes, accepts what kubectl refuses: ``-5s``, ``5d``,
+    ``1mm`` for a month, and ``1h,,30m``.
 
     Raises
     ------
