@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from model_operator.settings import LeaderElection, LogFormat, LogLevel, OperatorSettings
+from tests.cluster.processes import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,22 @@ def test_values_of_the_gpu_label_are_json(monkeypatch: pytest.MonkeyPatch) -> No
     assert OperatorSettings().rendering.gpu_node_values == {"nvidia-tesla-t4": "T4"}
 
 
+def test_accelerators_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting of docs/settings.md."""
+    document = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    given = yaml.safe_load(document.split("```yaml\n")[-1].split("```")[0])
+    for name, value in {**given, "MODEL_OPERATOR_RENDERING__GPU_RESOURCE": "example.com/gpu"}.items():
+        monkeypatch.setenv(name, value)
+
+    rendering = OperatorSettings().rendering
+
+    tpu = rendering.accelerators["tpu-v5e"]
+    assert (tpu.resource, len(tpu.node_labels or ()), len(tpu.tolerations)) == ("google.com/tpu", 2, 1)
+    assert rendering.accelerators["nvidia-l4"].resource is None
+    mapped = {"nvidia.com/mig-1g.5gb", "amd.com/gpu", "google.com/tpu"}
+    assert rendering.gpu_resources == {"nvidia.com/gpu", "example.com/gpu", *mapped}
+
+
 def test_tolerations_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
     given = '[{"key": "spot", "operator": "Exists"}, {"effect": "NoExecute", "tolerationSeconds": 60}]'
     monkeypatch.setenv("MODEL_OPERATOR_RENDERING__TOLERATIONS", given)
@@ -95,6 +113,10 @@ def test_tolerations_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "value"),
     [
         ("RENDERING__GPU_NODE_VALUES", "{"),
+        ("RENDERING__ACCELERATORS", '{"nvidia-l4": "L4"}'),
+        ("RENDERING__ACCELERATORS", '{"nvidia-l4": {"resources": "nvidia.com/gpu"}}'),
+        ("RENDERING__ACCELERATORS", '{"nvidia-l4": {"resource": "gpu"}}'),
+        ("RENDERING__GPU_RESOURCE", "gpu"),
         ("RENDERING__TOLERATIONS", '{"key": "spot"}'),
         ("RENDERING__TOLERATIONS", '[{"key": "spot", "effekt": "NoSchedule"}]'),
         ("RENDERING__GPU_TOLERATIONS", '[{"key": "spot", "effect": "Never"}]'),

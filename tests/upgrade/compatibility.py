@@ -6,7 +6,10 @@ from what is stored), refuse what was taken, or mean something else by a field t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,6 +42,14 @@ AS_IT_WAS = (
     "x-kubernetes-list-map-keys",
     "x-kubernetes-map-type",
 )
+
+
+INT_OR_STRING = "x-kubernetes-int-or-string"
+WEAKER: Mapping[str, str] = {
+    entry["rule"]: entry["instead_of"]
+    for entry in yaml.safe_load((Path(__file__).parent / "weaker_rules.yaml").read_text(encoding="utf-8"))
+}
+"""Reviewed rules that are weaker than the rule or keyword that they replace."""
 
 
 def incompatibilities(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -89,16 +100,26 @@ def _schema(path: str, old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _bounds(path: str, old: Schema, new: Schema) -> Iterator[str]:
+    # What is no text has no length, and that of listed texts is known.
+    lengths = [len(value) for value in old.get("enum", ()) if isinstance(value, str)]
+    listed = old.get("type") == "integer" or bool(lengths)
     for keyword in AT_MOST:
+        if keyword == "maxLength" and listed and max(lengths, default=0) <= new.get(keyword, 0):
+            continue
         if keyword in new and new[keyword] < old.get(keyword, float("inf")):
             yield f"{path}: {keyword} tightened from {old.get(keyword)} to {new[keyword]}"
     for keyword in AT_LEAST:
+        if keyword == "minLength" and lengths and min(lengths) >= new.get(keyword, 0):
+            continue
         if keyword in new and new[keyword] > old.get(keyword, float("-inf")):
             yield f"{path}: {keyword} tightened from {old.get(keyword)} to {new[keyword]}"
 
 
 def _values(path: str, old: Schema, new: Schema) -> Iterator[str]:
+    takes_text_too = old.get("type") == "integer" and new.get(INT_OR_STRING) is True
     for keyword in AS_IT_WAS:
+        if takes_text_too and keyword in ("type", INT_OR_STRING):
+            continue
         if old.get(keyword) != new.get(keyword) and not (keyword in LOOSENED_WITHOUT and keyword not in new):
             yield f"{path}: {keyword} changed from {old.get(keyword)!r} to {new.get(keyword)!r}"
     if "enum" in new and (
@@ -111,7 +132,8 @@ def _values(path: str, old: Schema, new: Schema) -> Iterator[str]:
         yield f"{path}: default changed from {old.get('default')!r} to {new.get('default')!r}"
     known = [rule["rule"] for rule in old.get(RULES, [])]
     for rule in new.get(RULES, []):
-        if rule["rule"] not in known:
+        replaced = WEAKER.get(rule["rule"])
+        if rule["rule"] not in known and not (replaced in known or replaced in old):
             yield f"{path}: a new rule {rule['rule']!r}"
 
 

@@ -61,7 +61,7 @@ class EndpointProtocol(StrEnum):
 
 
 class GpuType(StrEnum):
-    """An accelerator that a worker can request."""
+    """The accelerator types that the platform names; `gpu_type` also takes others."""
 
     NVIDIA_TESLA_T4 = "nvidia-tesla-t4"
     NVIDIA_AMPERE_A10 = "nvidia-ampere-a10"

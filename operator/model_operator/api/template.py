@@ -10,7 +10,6 @@ from pydantic import Field, StrictBool
 from model_operator.api.enums import (
     EndpointProtocol,
     EndpointType,
-    GpuType,
     ImagePullPolicy,
 )
 from model_operator.api.meta import ApiModel, Resource, name_rule
@@ -18,7 +17,9 @@ from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, Po
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.values import (
+    AcceleratorType,
     FreeObject,
+    GpuCount,
     Quantity,
     Route,
     Seconds,
@@ -145,9 +146,9 @@ class EndpointConfig(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "(has(self.gpus) && self.gpus > 0) == has(self.gpu_type)",
-            "gpus and gpu_type go together: give both, with gpus at least 1, or neither",
-            lambda config: bool(config.gpus) == (config.gpu_type is not None),
+            "!has(self.gpu_type) || (has(self.gpus) && (type(self.gpus) != int || self.gpus > 0))",
+            "gpu_type needs gpus of at least 1: give both, or only gpus, or neither",
+            lambda config: config.gpu_type is None or bool(config.gpus),
             field="gpu_type",
         ),
         Rule(
@@ -166,15 +167,20 @@ class EndpointConfig(ApiModel):
     )
 
     cpus: Quantity | None = None
-    """CPU cores of a worker: a number, or a quantity such as `500m`. Built-in default: 3."""
+    """CPU cores of a worker: a number, a quantity such as `500m`, or a reference. Built-in default: 3."""
     memory: Quantity | None = None
-    """Memory of a worker, such as `16Gi`; a number is in bytes. Built-in default: 8Gi."""
+    """Memory of a worker, such as `16Gi`; a number is in bytes. May contain references. Built-in default:
+    8Gi."""
     storage: Quantity | None = None
-    """Ephemeral storage of a worker, such as `50Gi`; a number is in bytes. Built-in default: 16Gi."""
-    gpus: Annotated[int, Field(strict=True, ge=0, le=1024)] | None = None
-    """GPUs of a worker; requires `gpu_type`. Built-in default: 0."""
-    gpu_type: GpuType | None = None
-    """Accelerator type of the node that a worker runs on; requires `gpus`."""
+    """Ephemeral storage of a worker, such as `50Gi`; a number is in bytes. May contain references. Built-in
+    default: 16Gi."""
+    gpus: GpuCount | None = None
+    """GPUs of a worker, or a reference to an integer parameter. Without `gpu_type`, any GPU of the cluster.
+    Built-in default: 0."""
+    gpu_type: AcceleratorType | None = None
+    """Accelerator type of the node that a worker runs on, such as `nvidia-tesla-t4`; requires `gpus`. The
+    operator's settings map types to node labels, resources and tolerations; the label of a type without a
+    mapping has the type as its value. A reference needs a parameter with `enum`."""
     min_workers: Workers = 1
     """Minimum number of workers. 0 turns the deployment off and requires that `max_workers` is 0."""
     max_workers: Workers | None = None

@@ -69,7 +69,13 @@ UsableModelType = Annotated[
 """A model type that a resource may have."""
 
 _QUANTITY_LENGTH = 32
+_REFERRING_LENGTH = 256
+"""Maximum length of a text with references, which are longer than the values that replace them."""
 _QUANTITY = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?", re.ASCII)
+
+
+def _refers(value: int | str) -> bool:
+    return isinstance(value, str) and "$(" in value
 
 
 def _is_positive_quantity(value: int | str) -> bool:
@@ -81,11 +87,47 @@ def _is_positive_quantity(value: int | str) -> bool:
 
 Quantity = Annotated[
     StrictInt | StrictStr,
-    IntOrString(max_length=_QUANTITY_LENGTH),
+    IntOrString(max_length=_REFERRING_LENGTH),
     Rule(
-        "type(self) == int ? self > 0 : (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",
+        "type(self) == int ? self > 0 : (self.contains('$(') || "
+        f"(size(self) <= {_QUANTITY_LENGTH} && isQuantity(self) && "
+        "quantity(self).isGreaterThan(quantity('0'))))",
         "must be a Kubernetes quantity greater than 0, such as 2, 500m or 16Gi",
-        _is_positive_quantity,
+        lambda value: _refers(value) or _is_positive_quantity(value),
     ),
 ]
-"""A Kubernetes quantity; a string or a whole number."""
+"""A Kubernetes quantity; a string, a whole number, or a text with references."""
+
+MAX_GPUS = 1024
+"""The platform's maximum number of GPUs of one worker."""
+
+GpuCount = Annotated[
+    StrictInt | StrictStr,
+    IntOrString(max_length=_REFERRING_LENGTH),
+    Rule(
+        f"type(self) == int ? (self >= 0 && self <= {MAX_GPUS}) : self.contains('$(')",
+        f"must be a whole number from 0 to {MAX_GPUS} without quotes, or a reference such as "
+        "$(parameters.GPUS)",
+        lambda value: _refers(value) or (isinstance(value, int) and 0 <= value <= MAX_GPUS),
+    ),
+]
+"""A number of GPUs, or a reference to a parameter with it."""
+
+_LABEL_VALUE = "^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+
+AcceleratorType = Annotated[
+    str,
+    Field(min_length=1, max_length=_REFERRING_LENGTH),
+    Rule(
+        f"self.contains('$(') || self.matches('{_LABEL_VALUE}')",
+        "must be the name of an accelerator type, such as nvidia-l4: at most 63 letters, digits, '-', '_' "
+        "and '.', with a letter or digit at both ends",
+        lambda value: _refers(value) or is_label_value(value),
+    ),
+]
+"""An accelerator type. It is also the default value of a node label, hence its form."""
+
+
+def is_label_value(text: str) -> bool:
+    """Whether the text is a non-empty value of a Kubernetes label."""
+    return re.fullmatch(_LABEL_VALUE, text) is not None

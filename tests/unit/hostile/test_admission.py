@@ -79,7 +79,7 @@ def test_a_template_is_denied(field: str, value: str) -> None:
     assert change is not None
     obj: dict[str, Any] = dict(change.obj)
 
-    verdict = judge_template(change, parse_template(obj))
+    verdict = judge_template(change, parse_template(obj), RenderSettings())
 
     assert not verdict.allowed
     assert any(cause.field.startswith("spec") for cause in verdict.causes)

@@ -117,6 +117,10 @@ WRONG: list[tuple[Any, str]] = [
         lambda crd: fields(crd)["list"].update({"x-kubernetes-list-type": "set"}),
         f"{FIELD}.list: x-kubernetes-list-type changed from 'atomic' to 'set'",
     ),
+    (
+        lambda crd: fields(crd).update(kind={"type": "string", "minLength": 2}),
+        f"{FIELD}.kind: minLength tightened from None to 2",
+    ),
     (lambda crd: fields(crd)["none"].pop("nullable"), f"{FIELD}.none: null is no longer taken"),
     (
         lambda crd: schema(crd)["properties"]["spec"].update(required=["text"]),
@@ -156,6 +160,10 @@ def test_what_takes_something_away_is_told_with_its_place(change: Any, told: str
         lambda crd: fields(crd)["text"].update(description="Other words."),
         lambda crd: fields(crd)["kind"]["enum"].append("C"),
         lambda crd: fields(crd)["kind"].pop("enum"),
+        lambda crd: fields(crd).update(kind={"type": "string", "minLength": 1, "maxLength": 9}),
+        lambda crd: fields(crd).update(
+            count={"x-kubernetes-int-or-string": True, "maxLength": 9, "default": 1}
+        ),
         lambda crd: fields(crd)["count"].pop("maximum"),
         lambda crd: schema(crd).pop("required"),
         lambda crd: schema(crd)["properties"]["spec"].pop("x-kubernetes-validations"),

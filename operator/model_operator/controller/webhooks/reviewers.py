@@ -237,14 +237,14 @@ class Admission:
         if change.is_exempt or not self._scope.covers(review.namespace):
             return ALLOWED
         compiled = self._compiled(change)
-        verdict = judge_template(change, compiled)
+        verdict = judge_template(change, compiled, self._rendering)
         if change.old is None or not verdict.allowed:
             return verdict
         return verdict.with_warnings(await self._impact(dict(change.old), compiled))
 
     async def _template_alone(self, _: Review, change: Change) -> Verdict:
         """Judge a template for an unauthenticated caller: without the instances that use it."""
-        return ALLOWED if change.is_exempt else judge_template(change, self._compiled(change))
+        return ALLOWED if change.is_exempt else judge_template(change, self._compiled(change), None)
 
     def _compiled(self, change: Change) -> CompiledTemplate:
         return parse_template(change.obj, self._rendering.free_metadata_domains)

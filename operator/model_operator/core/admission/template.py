@@ -17,7 +17,7 @@ from model_operator.core.values.words import plural
 _NAMED = 5
 
 
-def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
+def judge_template(change: Change, compiled: CompiledTemplate, settings: RenderSettings | None) -> Verdict:
     """Decide on a template: an invalid one is denied to every user, a risky one is allowed with warnings.
 
     Parameters
@@ -26,10 +26,12 @@ def judge_template(change: Change, compiled: CompiledTemplate) -> Verdict:
         The write.
     compiled
         The template, compiled.
+    settings
+        The cluster's conventions for rendering; None for a caller that may not learn of them.
     """
     if compiled.violations:
         return invalid(change.kind, change.name, compiled.violations)
-    return ALLOWED.with_warnings(warnings_for(change.kind, change.name, compiled.advice))
+    return ALLOWED.with_warnings(warnings_for(change.kind, change.name, compiled.advice(settings)))
 
 
 class Impact:

@@ -77,7 +77,7 @@ class Checker:
         compiled = parse_template(manifest.obj, self._settings.free_metadata_domains)
         if compiled.violations:
             return [*map(manifest.finding, compiled.violations)]
-        advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice]
+        advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice(self._settings)]
         # A cluster template is rendered in any namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
         result = dry_run_deployment(compiled, namespace, self._settings)

@@ -219,6 +219,7 @@ def _no_examples(missing: tuple[str, ...]) -> DryRunResult:
 def _judged(pod: PodProgram) -> Iterator[str]:
     """Yield the parameters that stand where the API server does not take just any text."""
     texts = [text for text in (pod.image.repository, pod.image.tag) if text is not None]
+    texts += pod.endpoint.texts.values()
     texts += [
         position.text
         for position in pod.positions

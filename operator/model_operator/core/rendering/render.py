@@ -24,8 +24,8 @@ from model_operator.core.rendering.disruption_budget import render_disruption_bu
 from model_operator.core.rendering.scaling import WorkerBounds, excess_workers, worker_bounds
 from model_operator.core.rendering.service import render_service, service_url
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.pod import MAX_VALUES, PodProgram
-from model_operator.core.templates.references import Reference, Scope
+from model_operator.core.templates.pod import MAX_VALUES, PodProgram, ValueFault
+from model_operator.core.templates.references import Scope
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
@@ -219,7 +219,7 @@ class _Job:
                 "template uses it; give shorter values"
             )
             return [Violation(self.own_parameters_loc(), message, "too_large")]
-        return [self.unusable(reference, expected) for reference, expected in self.pod.faults(self.scope)]
+        return [self.unusable(fault) for fault in self.pod.faults(self.scope)]
 
     def own_parameters_loc(self) -> Loc:
         """Return the path of the parameters: in the entry if it sets any, else in the instance."""
@@ -227,11 +227,12 @@ class _Job:
             return ("spec", "deployments", self.index, "model_creation_parameters")
         return _PARAMETERS_LOC
 
-    def unusable(self, reference: Reference, expected: str) -> Violation:
+    def unusable(self, fault: ValueFault) -> Violation:
+        reference, message = fault.reference, f"must be {fault.expected}"
         if reference.source == "parameters":
-            return Violation(self.parameter_loc((reference.name,)), f"must be {expected}", "image")
+            return Violation(self.parameter_loc((reference.name,)), message, fault.type)
         # Account ids may be any text; names, namespaces and uids are always valid in an image.
-        return Violation(("spec", reference.name), f"must be {expected}", "image")
+        return Violation(("spec", reference.name), message, fault.type)
 
     def worker_faults(self) -> list[Violation]:
         """Check the entry's worker settings together with those that it takes from the template."""

@@ -10,7 +10,9 @@ from typing import Any, Final
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
 from model_operator.core.parameters.secret_refs import open_secret_refs
+from model_operator.core.templates.accelerators import unknown_types
 from model_operator.core.templates.contracts import contracts
+from model_operator.core.templates.endpoint import compile_endpoint, endpoint_faults
 from model_operator.core.templates.guarded_fields import (
     Path,
     guarded_mounts,
@@ -22,6 +24,7 @@ from model_operator.core.templates.pod import PodProgram, compile_pod
 from model_operator.core.templates.pod_fields import place_of
 from model_operator.core.templates.pod_shape import check_pod_template
 from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.strategy import check_strategy
 from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
@@ -58,13 +61,22 @@ class CompiledTemplate:
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
 
-    @property
-    def advice(self) -> tuple[Violation, ...]:
-        """Warnings: what is valid, but may allow instances more than the template owner intends."""
+    def advice(self, settings: RenderSettings | None) -> tuple[Violation, ...]:
+        """Return warnings: what is valid, but may not be what the template owner intends.
+
+        Parameters
+        ----------
+        settings
+            The cluster's conventions; None for a caller that may not learn of them.
+        """
         if self.violations:
             return ()
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
-        return sort_violations([*secrets, *_open_image_volumes(self.resource.spec, self.parameters)])
+        found = [*secrets, *_open_image_volumes(self.resource.spec, self.parameters)]
+        if settings is not None:
+            endpoint = compile_endpoint(self.resource.spec.vendor_configuration.endpoint_config)
+            found += unknown_types(endpoint.gpu_types(self.parameters), settings)
+        return sort_violations(found)
 
     @cached_property
     def pod(self) -> PodProgram | None:
@@ -102,6 +114,8 @@ def compile_template(
     # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:
         violations += _reference_faults(spec, parameters, free_domains)
+    if not faults:
+        violations += endpoint_faults(spec.vendor_configuration.endpoint_config, parameters)
     return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
 
 

@@ -16,10 +16,8 @@ from model_operator.core.templates.probes import lay_port, lay_probes
 
 MODEL_CONTAINER = "model"
 """Name of the container that serves the model."""
-GPU_RESOURCE = "nvidia.com/gpu"
 
 _DEFAULT_RESOURCES = {"cpu": "3", "memory": "8Gi", "ephemeral-storage": "16Gi"}
-_GPU_TOLERATION = {"key": GPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}
 _SHARED_MEMORY_VOLUME = "shared-memory"
 _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 -- where POSIX shared memory is mounted, not a temporary file
 
@@ -36,8 +34,8 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     Returns
     -------
     dict
-        A PodTemplateSpec with ``metadata`` and ``spec``, a new copy. Image, labels, variables of parameters
-        and fields that depend on the settings are not in it.
+        A PodTemplateSpec with ``metadata`` and ``spec``, a new copy. Image, labels, variables of parameters,
+        accelerators and fields that depend on the settings are not in it.
     """
     bundle, endpoint = spec.vendor_configuration.bundle_config, spec.vendor_configuration.endpoint_config
     pod: dict[str, Any] = _copy(spec.pod_template or {})
@@ -49,10 +47,6 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     _lay_command(container, bundle, spec.endpoint_type)
     _lay_resources(container, endpoint)
     _lay_shared_memory(pod_spec, container)
-    if endpoint.gpus:
-        tolerations = pod_spec.setdefault("tolerations", [])
-        if _GPU_TOLERATION not in tolerations:
-            tolerations.append(dict(_GPU_TOLERATION))
     lay_port(container, spec)
     lay_probes(container, spec)
     lay_environment(container, bundle.env)
@@ -127,11 +121,6 @@ def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
         given = explicit[name]
         if given is not None or (name not in requests and name not in limits):
             requests[name] = limits[name] = default if given is None else str(given)
-    if endpoint.gpus is not None:
-        requests.pop(GPU_RESOURCE, None)
-        limits.pop(GPU_RESOURCE, None)
-    if endpoint.gpus:
-        requests[GPU_RESOURCE] = limits[GPU_RESOURCE] = str(endpoint.gpus)
 
 
 def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:

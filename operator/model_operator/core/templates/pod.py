@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.api import EndpointConfig, ModelTemplateSpec
+from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.templates.accelerators import lay_accelerator
+from model_operator.core.templates.endpoint import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
 from model_operator.core.templates.layering import layered_pod, model_container
+from model_operator.core.templates.pod_fields import FieldType
 from model_operator.core.templates.references import Reference, Scope, text_form
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.substitution import TemplatedField, compile_positions, substitute
@@ -21,6 +24,25 @@ MAX_VALUES: Final = 512 * 1024
 including its field owners; a long value in a thousand places would exhaust the operator's memory."""
 
 _BYTES_PER_ELEMENT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFault:
+    """A value that is valid for its parameter, but not in a field in which the template uses it.
+
+    Attributes
+    ----------
+    reference
+        What gave the value.
+    expected
+        What the field takes, without values.
+    type
+        Code of the violation.
+    """
+
+    reference: Reference
+    expected: str
+    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +58,7 @@ class PodProgram:
     image
         The image of the model container.
     endpoint
-        The template's resources.
+        The template's resources and accelerator.
     parameters
         The declared parameters.
     """
@@ -44,7 +66,7 @@ class PodProgram:
     pod: Mapping[str, Any]
     positions: tuple[TemplatedField, ...]
     image: BundleImage
-    endpoint: EndpointConfig
+    endpoint: EndpointProgram
     parameters: ParameterSchema
 
     def render(self, scope: Scope, labels: Mapping[str, str], settings: RenderSettings) -> dict[str, Any]:
@@ -65,7 +87,9 @@ class PodProgram:
         container["image"] = self.image.render(scope)
         lay_parameters(container, self.parameters, scope.parameters)
         pod["metadata"]["labels"] = {**pod["metadata"].get("labels", {}), **labels}
-        _lay_settings(pod["spec"], self.endpoint, settings)
+        gpus = self.endpoint.gpus(scope)
+        lay_accelerator(pod["spec"], container, gpus, self.endpoint.gpu_type(scope), settings)
+        _lay_settings(pod["spec"], settings, gpus=gpus, high_priority=self.endpoint.config.high_priority)
         return pod
 
     def size(self, scope: Scope) -> int:
@@ -79,8 +103,25 @@ class PodProgram:
         )
         return sum(weights.get(name, 0) for name in uses) + sum(weights.values())
 
-    def faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
-        """Yield the references whose values are not valid in their field, each with the expected value."""
+    def faults(self, scope: Scope) -> Iterator[ValueFault]:
+        """Yield the references whose values are not valid in their field."""
+        for reference, expected in self._image_faults(scope):
+            yield ValueFault(reference, expected, "image")
+        refused = dict(self.endpoint.faults(scope))
+        for reference, expected in [*refused.items(), *self._quantity_faults(scope, refused)]:
+            yield ValueFault(reference, expected, "resource")
+
+    def _quantity_faults(
+        self, scope: Scope, refused: Collection[Reference]
+    ) -> Iterator[tuple[Reference, str]]:
+        for position in self.positions:
+            if position.place.type is FieldType.QUANTITY and not is_quantity(position.value(scope)):
+                part = "" if position.text.sole_reference else "a part of "
+                for reference in position.text.references:
+                    if reference not in refused:
+                        yield reference, f"{part}a Kubernetes quantity, such as 2, 500m or 16Gi"
+
+    def _image_faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         yield from self.image.faults(scope, self._is_listed)
         for position in self.positions:
             if not position.place.image:
@@ -107,20 +148,19 @@ def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProg
         pod=pod,
         positions=compile_positions(pod),
         image=bundle_image(spec.vendor_configuration.bundle_config),
-        endpoint=spec.vendor_configuration.endpoint_config,
+        endpoint=compile_endpoint(spec.vendor_configuration.endpoint_config),
         parameters=parameters,
     )
 
 
-def _lay_settings(pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: RenderSettings) -> None:
-    if endpoint.gpu_type is not None and settings.gpu_node_label:
-        value = settings.gpu_node_values.get(endpoint.gpu_type, endpoint.gpu_type.value)
-        pod_spec["nodeSelector"] = {**pod_spec.get("nodeSelector", {}), settings.gpu_node_label: value}
-    if endpoint.high_priority and settings.high_priority_class:
+def _lay_settings(
+    pod_spec: dict[str, Any], settings: RenderSettings, *, gpus: int | None, high_priority: bool | None
+) -> None:
+    if high_priority and settings.high_priority_class:
         pod_spec["priorityClassName"] = settings.high_priority_class
     elif settings.default_priority_class:
         pod_spec.setdefault("priorityClassName", settings.default_priority_class)
-    tolerations = [*settings.tolerations, *(settings.gpu_tolerations if endpoint.gpus else ())]
+    tolerations = [*settings.tolerations, *(settings.gpu_tolerations if gpus else ())]
     known = pod_spec.get("tolerations", [])
     added = [each for each in (toleration.to_dict() for toleration in tolerations) if each not in known]
     if added:

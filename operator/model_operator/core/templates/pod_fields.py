@@ -25,6 +25,7 @@ class FieldType(Enum):
     INTEGER = "an integer"
     BOOLEAN = "a boolean"
     INTEGER_OR_STRING = "an integer or a string"
+    QUANTITY = "a quantity"
     OBJECT = "an object"
     LIST = "a list"
 
@@ -78,6 +79,10 @@ BOOLEANS = _names(
 INTEGERS_OR_STRINGS = frozenset({"port", "mode", "user"})
 """``port`` takes both; ``mode`` and ``user`` take one or the other, depending on the object they are in."""
 
+QUANTITIES = _names("divisor sizeLimit")
+QUANTITY_MAPS = _names("limits overhead requests")
+"""Maps of strings whose values are quantities."""
+
 STRING_LISTS = _names(
     """
     accessModes add args bindMountOptions command drop finalizers hostnames matchLabelKeys
@@ -130,9 +135,11 @@ def place_of(path: Path) -> FieldSpec:
     """Return the specification of the field at a path of a PodTemplateSpec."""
     names = tuple(part for part in path if isinstance(part, str))
     is_item = isinstance(path[-1], int)
-    if any(name in STRING_MAPS for name in names[:-1]):
+    keyed = next((name for name in names[:-1] if name in STRING_MAPS), None)
+    if keyed is not None:
         # The last name is a key that the template owner chose, even if a field has the same name.
-        return FieldSpec(FieldType.STRING, guarded=is_guarded(path))
+        type_ = FieldType.QUANTITY if keyed in QUANTITY_MAPS else FieldType.STRING
+        return FieldSpec(type_, guarded=is_guarded(path))
     return FieldSpec(
         _type(names[-1], is_item=is_item),
         kubelet=is_expanded_by_kubelet(names),
@@ -171,4 +178,6 @@ def _type(name: str, *, is_item: bool) -> FieldType:
         return FieldType.INTEGER
     if name in BOOLEANS:
         return FieldType.BOOLEAN
+    if name in QUANTITIES:
+        return FieldType.QUANTITY
     return FieldType.INTEGER_OR_STRING if name in INTEGERS_OR_STRINGS else FieldType.STRING

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -29,6 +29,36 @@ class Toleration:
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
+GPU_RESOURCE: Final = "nvidia.com/gpu"
+"""Resource that a pod with a GPU requests, unless a setting names another."""
+
+_RESOURCE_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How pods request one accelerator type; every field has a default.
+
+    Attributes
+    ----------
+    resource
+        Extended resource that a pod requests, such as ``amd.com/gpu``, ``google.com/tpu`` or
+        ``nvidia.com/mig-1g.5gb``. Default: the setting ``gpu_resource``.
+    node_labels
+        Labels of the nodes with the accelerator. Default: ``gpu_node_label`` with the value from
+        ``gpu_node_values``, or the type. An empty mapping selects no nodes.
+    tolerations
+        Tolerations of the pods, beside those of all pods with a GPU.
+    """
+
+    # A misspelled field of a setting must be an error.
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    resource: Annotated[str, Field(pattern=_RESOURCE_NAME, max_length=317)] | None = None
+    node_labels: Mapping[str, str] | None = None
+    tolerations: tuple[Toleration, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
     """The settings of rendering.
@@ -40,11 +70,17 @@ class RenderSettings:
         nodes have no such label.
     gpu_node_values
         Values of that label by ``gpu_type``, where they differ from the type.
+    gpu_resource
+        Resource that pods with a GPU request, unless their type is in ``accelerators`` with another.
+    accelerators
+        Node labels, resources and tolerations by ``gpu_type``, where they differ from those that the other
+        settings give.
     high_priority_class, default_priority_class
         PriorityClass of pods with ``high_priority: true`` in their template, and of all other pods. With
         None the pod template and the cluster decide.
     tolerations, gpu_tolerations
-        Tolerations added to all pods, and to pods with a GPU, which always tolerate ``nvidia.com/gpu``.
+        Tolerations added to all pods, and to pods with a GPU, which always tolerate the taint named like
+        their resource; those with any resource of ``nvidia.com`` tolerate ``nvidia.com/gpu``.
     run_as_non_root
         Whether pods must not run as root, unless their pod template allows it. Common images run as root.
     max_workers_per_instance
@@ -56,6 +92,8 @@ class RenderSettings:
 
     gpu_node_label: str = "k8s.amazonaws.com/accelerator"
     gpu_node_values: Mapping[str, str] = field(default_factory=dict)
+    gpu_resource: Annotated[str, Field(pattern=_RESOURCE_NAME, max_length=317)] = GPU_RESOURCE
+    accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
     high_priority_class: str | None = None
     default_priority_class: str | None = None
     tolerations: tuple[Toleration, ...] = ()
@@ -63,3 +101,9 @@ class RenderSettings:
     run_as_non_root: bool = False
     max_workers_per_instance: Annotated[int, Field(ge=1, le=5000)] = 250
     free_metadata_domains: tuple[Annotated[str, Field(pattern=_DOMAIN, max_length=253)], ...] = ()
+
+    @property
+    def gpu_resources(self) -> frozenset[str]:
+        """The resources that are accelerators."""
+        mapped = {each.resource for each in self.accelerators.values() if each.resource is not None}
+        return frozenset({GPU_RESOURCE, self.gpu_resource, *mapped})

@@ -37,9 +37,13 @@ _ACCEPTED = {
     FieldType.INTEGER: frozenset({"integer"}),
     FieldType.BOOLEAN: frozenset({"boolean"}),
     FieldType.INTEGER_OR_STRING: frozenset({"integer", "string"}),
+    FieldType.QUANTITY: frozenset({"integer", "number", "string"}),
     FieldType.OBJECT: frozenset({"object"}),
     FieldType.LIST: frozenset({"array"}),
 }
+
+_TEXTS = (FieldType.STRING, FieldType.INTEGER_OR_STRING, FieldType.QUANTITY)
+"""Types of which a reference may be a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class TemplatedField:
         return self._typed(value)
 
     def _typed(self, value: Any) -> Any:
-        if self.place.type is FieldType.STRING:
+        if self.place.type in (FieldType.STRING, FieldType.QUANTITY):
             return text_form(value, kubelet=self.place.kubelet)
         return _fresh(value, tuple(part for part in self.path if isinstance(part, str)))
 
@@ -125,7 +129,13 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def check_text(
-    text: str, loc: Loc, path: Path, parameters: ParameterSchema, *, guarded: bool | None = None
+    text: str,
+    loc: Loc,
+    path: Path,
+    parameters: ParameterSchema,
+    *,
+    guarded: bool | None = None,
+    place: FieldSpec | None = None,
 ) -> Iterable[Violation]:
     """Yield the violations of the references in a string of a template.
 
@@ -141,10 +151,12 @@ def check_text(
         The parameters that the template declares.
     guarded
         Whether the field is guarded in this template; None for the rule in general.
+    place
+        Specification of the field. Default: that of `path`.
     """
     if "$(" not in text:
         return
-    place = place_of(path)
+    place = place_of(path) if place is None else place
     if guarded is not None:
         place = replace(place, guarded=guarded)
     try:
@@ -167,7 +179,7 @@ def _fault(
     reference: Reference, read: ParsedString, place: FieldSpec, parameters: ParameterSchema
 ) -> tuple[str, str] | None:
     sole_reference = read.sole_reference is not None
-    if not sole_reference and place.type not in (FieldType.STRING, FieldType.INTEGER_OR_STRING):
+    if not sole_reference and place.type not in _TEXTS:
         return (
             f"cannot be part of a text where {place.type.value} is expected; make it the whole value",
             "reference_type",
@@ -199,6 +211,8 @@ def _fault(
 def _instance_fault(
     reference: Reference, place: FieldSpec, *, sole_reference: bool
 ) -> tuple[str, str] | None:
+    if place.type is FieldType.QUANTITY:
+        return "is no quantity, which is expected here; refer to a parameter", "reference_type"
     fault = _type_fault(frozenset({"string"}), place) if sole_reference else None
     if fault is None and place.guarded and is_chosen_by_the_author(reference):
         return CHOSEN

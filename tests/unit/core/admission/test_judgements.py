@@ -59,7 +59,7 @@ TOO_LARGE = {"integer-beyond-json", "parameters-too-deep", "parameters-too-many"
 def judge(obj: dict[str, Any], enforcement: Enforcement = Enforcement.DENY) -> Verdict:
     change = Change(stored(obj))
     if obj["kind"] != "ModelInstance":
-        return judge_template(change, parse_template(change.obj))
+        return judge_template(change, parse_template(change.obj), RenderSettings())
     return judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
 
 

@@ -16,8 +16,9 @@ from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.templates.parsing import parse_template
-from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.render_settings import Accelerator, RenderSettings
 
+SETTINGS = RenderSettings()
 LISTED = [{"name": "hugging-face", "key": "token"}]
 
 
@@ -35,12 +36,12 @@ def template(properties: Any, **spec: Any) -> dict[str, Any]:
     }
 
 
-def warnings(obj: dict[str, Any]) -> list[str]:
+def warnings(obj: dict[str, Any], settings: RenderSettings = SETTINGS) -> list[str]:
     """Give the warnings at admission, having seen that the command line has the same."""
-    verdict = judge_template(Change(obj), parse_template(obj))
+    verdict = judge_template(Change(obj), parse_template(obj), settings)
     assert verdict.allowed
     documents = list(read_documents(json.dumps(obj), "t.yaml"))
-    checker = Checker(collect(documents), RenderSettings(), KubernetesSchemas(packaged()))
+    checker = Checker(collect(documents), settings, KubernetesSchemas(packaged()))
     shown = [f"{finding.path}: {finding.message}" for finding in checker.findings()]
     assert {finding.severity for finding in checker.findings()} <= {Severity.WARNING}
     assert [f"ModelTemplate t: {text}" for text in shown] == list(verdict.warnings)
@@ -84,3 +85,45 @@ def test_a_volume_of_any_image_is_warned_of(reference: str, schema: Any, is_open
     found = warnings(template({"V": schema}, pod_template={"spec": {"volumes": [volume]}}))
 
     assert [("volumes[0].image.reference" in text) for text in found] == [True] * is_open
+
+
+@pytest.mark.parametrize(
+    ("gpu_type", "settings", "expected"),
+    [
+        ("nvidia-tesla-t4", RenderSettings(), None),
+        (
+            "nvidia-l4",
+            RenderSettings(),
+            "nvidia.com/gpu on nodes with the label k8s.amazonaws.com/accelerator=nvidia-l4",
+        ),
+        (
+            "nvidia-l4",
+            RenderSettings(gpu_node_label="", gpu_resource="amd.com/gpu"),
+            "amd.com/gpu on any node",
+        ),
+        ("nvidia-l4", RenderSettings(gpu_node_values={"nvidia-l4": "L4"}), None),
+        ("nvidia-l4", RenderSettings(accelerators={"nvidia-l4": Accelerator()}), None),
+        ("$(parameters.V)", RenderSettings(accelerators={"tpu": Accelerator()}), "the type nvidia-l4"),
+    ],
+)
+def test_a_gpu_type_that_no_setting_names_is_warned_of(
+    gpu_type: str, settings: RenderSettings, expected: str | None
+) -> None:
+    obj = template({"V": {"enum": ["tpu", "nvidia-l4", "nvidia-tesla-t4"], "default": "tpu"}})
+    obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": gpu_type}
+
+    found = warnings(obj, settings)
+
+    assert len(found) == (expected is not None)
+    for text in found:
+        assert "spec.vendor_configuration.endpoint_config.gpu_type: no setting of the operator names" in text
+        assert expected is not None
+        assert expected in text
+        assert "RENDERING__ACCELERATORS" in text
+
+
+def test_a_stranger_learns_no_settings() -> None:
+    obj = template({})
+    obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": "nvidia-l4"}
+
+    assert judge_template(Change(obj), parse_template(obj), None).warnings == ()

@@ -54,12 +54,25 @@ model_creation_parameters_schema:
     TEXT: {type: string}
     COUNT: {type: integer}
     FLAG: {type: boolean}
+    MEMORY: {type: [string, integer, number], default: 8Gi}
+    GIGABYTES: {type: string, default: "8"}
+    GPUS: {type: integer, default: 1}
+    GPU_TYPE: {enum: [nvidia-l4, NVIDIA L4], default: nvidia-l4}
+    LIMIT: {type: [string, integer], default: 0}
   required: [TEXT]
 vendor_configuration:
   bundle_config: {image: team/$(parameters.REPOSITORY), tag: $(parameters.TAG)}
+  endpoint_config:
+    memory: $(parameters.MEMORY)
+    storage: $(parameters.GIGABYTES)Gi
+    gpus: $(parameters.GPUS)
+    gpu_type: $(parameters.GPU_TYPE)
 pod_template:
   spec:
-    containers: [{name: sidecar, image: "ghcr.io/team/$(parameters.SIDECAR)@sha256:%s"}]
+    containers:
+      - name: sidecar
+        image: "ghcr.io/team/$(parameters.SIDECAR)@sha256:%s"
+        resources: {limits: {example.com/device: $(parameters.LIMIT), cpu: "$(parameters.GIGABYTES)"}}
 """.replace("%s", "0" * 64)
 )
 INSTANCE = yaml.safe_load("""

@@ -78,6 +78,8 @@ def test_the_tables_are_those_of_the_api() -> None:
     expected["INTEGERS"] -= {"generation", "deletionGracePeriodSeconds"}
     expected["OBJECT_LISTS"] -= {"ephemeralContainers"}
     expected["OBJECTS"] |= expected["STRING_MAPS"]
+    assert expected["STRING_MAPS"] >= pod_fields.QUANTITY_MAPS
+    assert expected["strings"] >= pod_fields.QUANTITIES
 
     for table in expected.keys() - {"strings"}:
         assert expected[table] == set(getattr(pod_fields, table)) - AMBIGUOUS, table
@@ -126,7 +128,9 @@ def test_the_kubelet_does_not_expand(path: Path) -> None:
         (("spec", "securityContext", "supplementalGroups", 0), FieldType.INTEGER),
         (("spec", "nodeSelector", "hostNetwork"), FieldType.STRING),
         ((*CONTAINER, "livenessProbe", "httpGet", "port"), FieldType.INTEGER_OR_STRING),
-        ((*CONTAINER, "resources", "limits", "cpu"), FieldType.STRING),
+        ((*CONTAINER, "resources", "limits", "cpu"), FieldType.QUANTITY),
+        (("spec", "volumes", 0, "emptyDir", "sizeLimit"), FieldType.QUANTITY),
+        (("metadata", "labels", "limits"), FieldType.STRING),
         (("spec", "fieldOfTomorrow"), FieldType.STRING),
     ],
 )
