@@ -156,7 +156,7 @@ def test_long_texts_are_read_in_their_length(text: bytes) -> None:
         ),
         ("a: &a [*a]\n", "document is too large or nested too deeply once its aliases are expanded"),
         ("a: &a {<<: *a}\n", "document is too large or nested too deeply once its aliases are expanded"),
-        ("[" * 101 + "]" * 101, "must have at most 100 levels of lists and objects"),
+        ("[" * 1001 + "]" * 1001, "must have at most 1000 levels of lists and objects"),
         (f"[{'1,' * (MAX_NODES + 1)}]", f"must have at most {MAX_NODES} keys and values"),
     ],
     ids=["laughs", "long laughs", "its own item", "its own merge", "depth", "nodes"],

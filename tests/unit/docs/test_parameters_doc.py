@@ -98,6 +98,10 @@ def test_the_limits_are_those_of_the_code() -> None:
         ("`pod_template`, members and items", f"{POD_TEMPLATE_LIMITS.elements}"),
         ("**of any specification**", ""),
         ("informational fields together, as JSON", f"{INFORMATIONAL_LIMITS.size // 1024} KiB"),
+        (
+            "one informational field, lists and objects within one another",
+            f"{INFORMATIONAL_LIMITS.depth}",
+        ),
         ("the rest, as JSON", f"{SPEC_LIMITS.size // 1024} KiB"),
         ("the rest, members and items", f"{SPEC_LIMITS.elements}"),
         ("the rest, lists and objects within one another", f"{SPEC_LIMITS.depth}"),

@@ -95,8 +95,8 @@ def test_informational_fields_have_a_bound_in_sum() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        (nested(INFORMATIONAL_LIMITS.depth + 1), None),
-        (nested(INFORMATIONAL_LIMITS.depth + 2), "too_deep"),
+        (nested(INFORMATIONAL_LIMITS.depth), None),
+        (nested(INFORMATIONAL_LIMITS.depth + 1), "too_deep"),
         (dict.fromkeys(map(str, range(INFORMATIONAL_LIMITS.elements)), 1), None),
         (dict.fromkeys(map(str, range(INFORMATIONAL_LIMITS.elements + 1)), 1), "too_many_elements"),
         ({"a": 10**300}, "int_out_of_range"),
@@ -115,8 +115,8 @@ def test_metadata_of_a_deployment_is_bounded(value: Any, code: str | None) -> No
 @pytest.mark.parametrize(
     ("spec", "code"),
     [
-        ({"model_creation_parameters": nested(SPEC_LIMITS.depth)}, None),
-        ({"model_creation_parameters": nested(SPEC_LIMITS.depth + 1)}, "too_deep"),
+        ({"model_creation_parameters": nested(SPEC_LIMITS.depth - 1)}, None),
+        ({"model_creation_parameters": nested(SPEC_LIMITS.depth)}, "too_deep"),
         ({"anything": ["x" * 1000] * 524}, "too_large"),
         ({"anything": ["x" * 1000] * 522}, None),
         ({"anything": [1] * (SPEC_LIMITS.elements - 1)}, None),

@@ -17,7 +17,7 @@ from model_operator.core.values.limits import Limits, check_limits
 
 CHILD_LIMITS: Final = Limits(size=2 * SPEC_LIMITS.size, elements=SPEC_LIMITS.elements, depth=40, string=2**18)
 """Of a child that an instance controls: more than the largest template and its parameters make."""
-SELECTOR_LIMITS: Final = Limits(size=4096, elements=16, depth=2, string=1024)
+SELECTOR_LIMITS: Final = Limits(size=4096, elements=16, depth=3, string=1024)
 """Of a selector that may be one of ours: it has two labels."""
 
 _METADATA: Final = (

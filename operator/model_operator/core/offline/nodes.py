@@ -9,7 +9,10 @@ from typing import Any, Final
 import yaml
 
 MAX_DEPTH: Final = 100
-"""Maximum nesting of lists and objects; a hundred thousand levels crash a recursive parser."""
+"""Maximum nesting of lists and objects that is kept. Each field bounds its own nesting, far below this, and
+so reports what is deeper as the webhooks do."""
+MAX_PARSED_DEPTH: Final = 1000
+"""Maximum nesting of a text: the parser's work grows with its square."""
 MAX_NODES: Final = 500_000
 """Maximum number of keys and values in a document as written; each takes some hundred bytes of memory."""
 
@@ -79,7 +82,7 @@ def compose(text: str, first_line: int) -> list[Node]:
     Raises
     ------
     UnreadableError
-        When it is not YAML, or nested too deeply.
+        When it is not YAML, or nested too deeply for the parser.
     """
     try:
         return list(_compose(text, first_line))
@@ -123,20 +126,24 @@ def _compose(text: str, first_line: int) -> Iterator[Node]:
         if isinstance(event, yaml.CollectionStartEvent) and not isinstance(node, Scalar):
             open_nodes.append(node)
             keys.append(None)
-            if len(open_nodes) > MAX_DEPTH:
-                message = f"must have at most {MAX_DEPTH} levels of lists and objects, got more"
-                raise UnreadableError(message, node.position)
 
 
 def _events(text: str, first_line: int) -> Iterator[yaml.Event]:
-    """Yield the events of the parser, up to `MAX_NODES` nodes."""
-    left = MAX_NODES
+    """Yield the events of the parser, up to `MAX_NODES` nodes; not those below `MAX_DEPTH` levels."""
+    left, level = MAX_NODES, 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         left -= isinstance(event, yaml.NodeEvent)
         if left < 0:
             message = f"must have at most {MAX_NODES} keys and values in a document, got more"
             raise UnreadableError(message, _position(event.start_mark, first_line))
-        yield event
+        level += isinstance(event, yaml.CollectionStartEvent)
+        if level > MAX_PARSED_DEPTH:
+            message = f"must have at most {MAX_PARSED_DEPTH} levels of lists and objects, got more"
+            raise UnreadableError(message, _position(event.start_mark, first_line))
+        is_border = isinstance(event, yaml.CollectionStartEvent | yaml.CollectionEndEvent)
+        if level <= MAX_DEPTH or (is_border and level == MAX_DEPTH + 1):
+            yield event
+        level -= isinstance(event, yaml.CollectionEndEvent)
 
 
 def _node(event: Any, anchors: dict[str, Node], first_line: int) -> Node:

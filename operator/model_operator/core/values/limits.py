@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from types import NoneType
 from typing import Any, Final
@@ -34,15 +34,23 @@ class Limits:
     elements
         Number of values inside it: members of objects and items of lists, at all levels.
     depth
-        Nesting of lists and objects, without the outermost.
+        Lists and objects within one another, empty ones included.
     string
         Bytes of one string in UTF-8.
+    counts_outermost
+        Whether the outermost list or object counts for `depth`; not where it only holds several values.
     """
 
     size: int
     elements: int
     depth: int
     string: int
+    counts_outermost: bool = True
+
+    @property
+    def deepest(self) -> int:
+        """Maximum nesting below the outermost list or object."""
+        return self.depth - self.counts_outermost
 
 
 _UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -55,8 +63,12 @@ integer beyond 64 bits to a float, so below this value an integer and a float ca
 _BYTES_PER_CHARACTER: Final = 4
 """Maximum bytes of a character in UTF-8."""
 
-VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024)
-"""Limits of parameters. A string becomes an argument or a variable; the kernel's limit of each is 128 KiB."""
+VALUE_LIMITS: Final = Limits(size=64 * 1024, elements=1000, depth=8, string=32 * 1024, counts_outermost=False)
+"""Limits of the object that holds all parameters, which is no level of a value. A string becomes an argument
+or a variable; the kernel's limit of each is 128 KiB."""
+
+ONE_VALUE_LIMITS: Final = replace(VALUE_LIMITS, counts_outermost=True)
+"""Limits of the value of one parameter."""
 
 SCHEMA_LIMITS: Final = Limits(size=16 * 1024, elements=4096, depth=24, string=16 * 1024)
 """Limits of a parameter schema as written; the dialect limits the nesting of its subschemas."""
@@ -89,7 +101,7 @@ def _fits(value: Any, limits: Limits) -> bool:
             kind = type(item)
             if kind is dict or kind is list:
                 elements += len(item)
-                if elements > limits.elements + 1 or (item and depth > limits.depth):
+                if elements > limits.elements + 1 or depth > limits.deepest:
                     return False
                 below += item.values() if kind is dict else item
             else:
@@ -138,7 +150,7 @@ class _Walk:
                     message = f"must have at most {limits.elements} elements, got more"
                     self.refuse(self.loc, message, "too_many_elements")
                     break
-                if item and depth > limits.depth:
+                if depth > limits.deepest:
                     message = f"must be nested at most {limits.depth} levels deep, got more"
                     self.refuse(loc, message, "too_deep")
                     continue

@@ -98,7 +98,7 @@ def test_aliases_and_merges_are_written_out() -> None:
         ("a: 1e999\n", ["1:4 must be a number that JSON can represent, got a larger one"]),
         ("<<: a\n", ["1:5 value of the merge key << must be an object or a list of objects, got a string"]),
         ("a: &a [*a]\n", ["1:4 document is too large or nested too deeply once its aliases are expanded"]),
-        ("[" * 200_000, ["1:101 must have at most 100 levels of lists and objects, got more"]),
+        ("[" * 200_000, ["1:1001 must have at most 1000 levels of lists and objects, got more"]),
     ],
 )
 def test_faults(text: str, told: list[str]) -> None:

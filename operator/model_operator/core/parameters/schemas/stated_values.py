@@ -10,7 +10,7 @@ from model_operator.core.parameters.schemas.defaults import with_defaults
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.schemas.evaluator import Evaluator
 from model_operator.core.parameters.schemas.vocabulary import subschemas
-from model_operator.core.values.limits import MAX_VIOLATIONS, check_limits
+from model_operator.core.values.limits import MAX_VIOLATIONS, ONE_VALUE_LIMITS, check_limits
 from model_operator.core.values.violations import Loc, Violation
 
 _LISTS: Final = frozenset({"enum", "examples"})
@@ -60,7 +60,7 @@ def _value_faults(
     several = keyword in _LISTS
     for index, value in enumerate(stated if several else [stated]):
         if isinstance(value, dict | list):
-            yield from check_limits(value, (*loc, index) if several else loc)
+            yield from check_limits(value, (*loc, index) if several else loc, ONE_VALUE_LIMITS)
     if several:
         filled, rules = [with_defaults(rules, value) for value in stated], {"items": rules}
     else:
