@@ -72,8 +72,12 @@ def test_one_webhook_judges_an_instance_whatever_the_label() -> None:
     }
     label = f"{GROUP}/admission"
     assert selectors == {
-        "/validate-modelinstance": {
-            "matchExpressions": [{"key": label, "operator": "NotIn", "values": ["deny", "warn"]}]
+        "/validate-modelinstance": {"matchExpressions": [{"key": label, "operator": "DoesNotExist"}]},
+        "/validate-modelinstance/mislabelled": {
+            "matchExpressions": [
+                {"key": label, "operator": "Exists"},
+                {"key": label, "operator": "NotIn", "values": ["deny", "warn"]},
+            ]
         },
         "/validate-modelinstance/deny": {"matchLabels": {label: "deny"}},
         "/validate-modelinstance/warn": {"matchLabels": {label: "warn"}},

@@ -23,6 +23,8 @@ from model_operator.controller.webhooks.template_reader import TemplateReader, U
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.identity import judge_creator
 from model_operator.core.admission.instance import (
+    ADMISSION_LABEL,
+    LABEL_RULE,
     Enforcement,
     enforcement_for,
     examine_alone,
@@ -186,7 +188,7 @@ class Admission:
     def reviewers(self) -> Mapping[Webhook, Reviewer]:
         """The reviewers.
 
-        Of the three for instances, the API server selects one by the namespace's label
+        Of the four for instances, the API server selects one by the namespace's label
         ``modeloperator.dev/admission``, so that the operator needs no permission to read namespaces.
         """
         template = Judges(self._template, self._template_alone)
@@ -195,6 +197,10 @@ class Admission:
             Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), alone)),
             Webhook.INSTANCE_DENY: (MODEL_INSTANCES, Judges(self._instance(Enforcement.DENY), alone)),
             Webhook.INSTANCE_WARN: (MODEL_INSTANCES, Judges(self._instance(Enforcement.WARN), alone)),
+            Webhook.INSTANCE_MISLABELLED: (
+                MODEL_INSTANCES,
+                Judges(self._instance(None, is_mislabelled=True), alone),
+            ),
             Webhook.TEMPLATE: (MODEL_TEMPLATES, template),
             Webhook.CLUSTER_TEMPLATE: (CLUSTER_MODEL_TEMPLATES, template),
             Webhook.CREATOR: (MODEL_INSTANCES, Judges(_created_by, _created_by)),
@@ -204,13 +210,13 @@ class Admission:
             for webhook, (kind, each) in judges.items()
         }
 
-    def _instance(self, label: Enforcement | None) -> Judge:
+    def _instance(self, label: Enforcement | None, *, is_mislabelled: bool = False) -> Judge:
         async def judge(review: Review, change: Change) -> Verdict:
             if change.is_exempt or not self._scope.covers(review.namespace):
                 return ALLOWED
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
             examination = examine_instance(change, self._state, self._rendering)
-            warnings: list[str] = []
+            warnings = [_mislabelled(review.namespace)] if is_mislabelled else []
             if examination.depends_on_template:
                 try:
                     templates = await self._reader.read_again(self._state, examination, _READ_SECONDS)
@@ -276,6 +282,11 @@ class Admission:
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance
+
+
+def _mislabelled(namespace: str) -> str:
+    action = "Action (cluster administrator): correct the label or remove it."
+    return f"Namespace {namespace}: label {ADMISSION_LABEL} {LABEL_RULE}. {action}"
 
 
 async def _created_by(review: Review, change: Change) -> Verdict:

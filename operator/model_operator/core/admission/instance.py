@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from model_operator.api import ModelInstance
+from model_operator.api import GROUP, ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.planning.plan import find_problem
@@ -22,6 +22,11 @@ from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 
 _NIL_UID = "00000000-0000-0000-0000-000000000000"
+
+
+ADMISSION_LABEL = f"{GROUP}/admission"
+"""Label of a namespace that decides how its instances are validated, with a value of `Enforcement`."""
+LABEL_RULE = "must be deny or warn, in lower case; any other value has no effect"
 
 
 class Enforcement(StrEnum):

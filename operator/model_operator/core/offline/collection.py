@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from model_operator.api import API_VERSION, GROUP, ModelInstance, ObjectMeta, TemplateKind
+from model_operator.core.admission.instance import ADMISSION_LABEL, LABEL_RULE, Enforcement
 from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
@@ -155,6 +156,7 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
         for root, obj in _objects(document.value, ()):
             if not _is_ours(obj):
                 collection.others += 1
+                collection.findings += _namespace_findings(document, root, obj)
                 continue
             manifest = Manifest(document, root, obj)
             violations = [*_envelope_faults(obj)]
@@ -168,6 +170,18 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
                 manifest = replace(manifest, obj=_presentable(obj))
             collection.findings += map(manifest.finding, violations)
     return collection
+
+
+def _namespace_findings(document: Document, root: Loc, obj: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is wrong with the label of a Namespace that decides how its instances are validated."""
+    metadata = obj.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    if (obj.get("apiVersion"), obj.get("kind")) != ("v1", "Namespace") or not isinstance(labels, dict):
+        return
+    if ADMISSION_LABEL in labels and labels[ADMISSION_LABEL] not in [*Enforcement]:
+        manifest = Manifest(document, root, _presentable(obj))
+        violation = Violation(("metadata", "labels", ADMISSION_LABEL), LABEL_RULE, "enum")
+        yield manifest.finding(violation, Severity.WARNING)
 
 
 def _shortened(text: str) -> str:

@@ -40,6 +40,7 @@ class Webhook(StrEnum):
     INSTANCE = "/validate-modelinstance"
     INSTANCE_DENY = "/validate-modelinstance/deny"
     INSTANCE_WARN = "/validate-modelinstance/warn"
+    INSTANCE_MISLABELLED = "/validate-modelinstance/mislabelled"
     TEMPLATE = "/validate-modeltemplate"
     CLUSTER_TEMPLATE = "/validate-clustermodeltemplate"
     CREATOR = "/mutate-modelinstance"
@@ -50,6 +51,7 @@ _BY_NAME: Final[Mapping[str, Webhook]] = MappingProxyType(
         f"modelinstances.{GROUP}": Webhook.INSTANCE,
         f"deny.modelinstances.{GROUP}": Webhook.INSTANCE_DENY,
         f"warn.modelinstances.{GROUP}": Webhook.INSTANCE_WARN,
+        f"mislabelled.modelinstances.{GROUP}": Webhook.INSTANCE_MISLABELLED,
         f"modeltemplates.{GROUP}": Webhook.TEMPLATE,
         f"clustermodeltemplates.{GROUP}": Webhook.CLUSTER_TEMPLATE,
         f"created-by.modelinstances.{GROUP}": Webhook.CREATOR,

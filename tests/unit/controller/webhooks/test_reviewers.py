@@ -81,6 +81,27 @@ async def test_path_and_user_decide_on_what_depends_on_the_template(
     assert response.get("warnings") == ([f"ModelInstance minilm: {FAULT}"] if allowed else None)
 
 
+MISLABELLED = (
+    "Namespace team-a: label modeloperator.dev/admission must be deny or warn, in lower case; any other "
+    "value has no effect. Action (cluster administrator): correct the label or remove it."
+)
+
+
+@pytest.mark.parametrize(("user", "allowed"), [("alice", False), (FLUX, True)])
+async def test_a_label_of_another_value_has_no_effect_and_is_warned_of(
+    server: FakeServer, user: str, allowed: bool
+) -> None:
+    webhooks = admission(server, *server.objects.values())
+    path = "/validate-modelinstance/mislabelled"
+
+    valid = await ask(webhooks, review(stored(instance()), user=user), path)
+    wrong = await ask(webhooks, review(stored(WRONG), user=user), path)
+
+    assert (valid["allowed"], valid["warnings"]) == (True, [MISLABELLED])
+    assert wrong["allowed"] is allowed
+    assert MISLABELLED in wrong["warnings"]
+
+
 class TestReadingAgain:
     """A denial rests on the template as it is now."""
 

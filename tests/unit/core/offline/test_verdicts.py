@@ -127,3 +127,26 @@ def test_schema_and_example_of_a_template(name: str) -> None:
     assert [finding for finding in check(TEMPLATES, text) if finding.source == "1.yaml"] == []
     example: Any = yaml.safe_load(text)
     assert Draft202012Validator(instance_schema(COMPILED[name])).is_valid(example)
+
+
+@pytest.mark.parametrize("value", ["WARN", "Deny", "off", "", 1, None, ["warn"]])
+def test_a_namespace_s_label_of_another_value_is_warned_of(value: Any) -> None:
+    labels = {"modeloperator.dev/admission": value}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "labels": labels}}
+
+    (finding,) = check(json.dumps({"apiVersion": "v1", "kind": "List", "items": [namespace]}))
+
+    assert finding.severity is Severity.WARNING
+    assert finding.message == "must be deny or warn, in lower case; any other value has no effect"
+    assert finding.path == "metadata.labels[modeloperator.dev/admission]"
+
+
+@pytest.mark.parametrize(
+    "labels", [None, {}, {"modeloperator.dev/admission": "warn"}, {"admission": "x"}, []]
+)
+def test_other_namespaces_are_not_warned_of(labels: Any) -> None:
+    metadata = {"name": "a", "labels": labels}
+
+    assert check(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})) == []
+    other = {"labels": {"modeloperator.dev/admission": "WARN"}}
+    assert check(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": other})) == []
