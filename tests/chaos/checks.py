@@ -11,8 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model_operator.api import ModelInstance, TemplateKind
+from model_operator.api import TemplateKind
 from model_operator.core.objects.drift import is_applied, with_applied_hash
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
     MANAGED_BY,
@@ -24,10 +25,11 @@ from model_operator.core.objects.ownership import (
 )
 from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.planning.replicas_handover import has_min_workers
-from model_operator.core.status.instance import Observation, instance_status
+from model_operator.core.status.assessment import Observation, assess
+from model_operator.core.status.instance import instance_status
 from model_operator.core.status.template import template_status
 from model_operator.core.status.template_rollout import count_instances
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
 from model_operator.core.values.merge_patch import merge_patch
@@ -169,8 +171,8 @@ def _of_instance(obj: Object, snapshot: Snapshot, population: Population) -> Ite
 
 def _wrong_with(obj: Object, snapshot: Snapshot, population: Population) -> Iterator[str]:
     name = _name(obj)
-    instance, _ = parse_instance(obj)
-    plan = make_plan(instance, resolve_template(instance, snapshot), RenderSettings())
+    instance = read_instance(obj)
+    plan = make_plan(instance.resource, resolve_template(instance.resource, snapshot), RenderSettings())
     own = snapshot.owned_by(obj)
     if name.name in TAKEN:
         yield from _unless_ready(obj, "False", "NameConflict")
@@ -230,7 +232,7 @@ def _not_as_asked(asked: Object, own: list[Object], population: Population) -> I
             yield f"Deployment {name} has {live[name]['spec']['replicas']} workers"
 
 
-def _untrue(obj: Object, instance: ModelInstance, plan: Plan, own: list[Object]) -> Iterator[str]:
+def _untrue(obj: Object, instance: LiveInstance, plan: Plan, own: list[Object]) -> Iterator[str]:
     """Compare the status with the live children."""
     deployments = {child["metadata"]["name"]: child for child in own if child["kind"] == "Deployment"}
     services = [child["metadata"]["name"] for child in own if child["kind"] == "Service"]
@@ -243,7 +245,7 @@ def _untrue(obj: Object, instance: ModelInstance, plan: Plan, own: list[Object])
     for key, count in counts.items():
         if current.get(key) != count:
             yield f"status.{key} is {current.get(key)}, there are {count}"
-    true = instance_status(Observation(instance, current, plan, deployments, services), NOW)
+    true = instance_status(assess(Observation(instance, plan, deployments, services)), NOW)
     if difference := merge_patch(current, true):
         yield f"its status should be different: {difference}"
 

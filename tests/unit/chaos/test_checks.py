@@ -13,10 +13,11 @@ import yaml
 from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.planning.dry_run import DryRunResult, SkipReason
 from model_operator.core.planning.plan import make_plan
-from model_operator.core.status.instance import Observation, instance_status
+from model_operator.core.status.assessment import Observation, assess
+from model_operator.core.status.instance import instance_status
 from model_operator.core.status.template import template_status
 from model_operator.core.status.template_rollout import count_instances
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.chaos.checks import Snapshot, violations
 from tests.chaos.population import FOREIGN, Name, Object, Population, instance, templates
@@ -56,12 +57,12 @@ def world(asked: Object) -> tuple[list[Object], Population]:
         and obj["metadata"].get("namespace", NAME.namespace) == NAME.namespace
     )
     live = stored(asked, "uid-instance")
-    parsed, _ = parse_instance(live)
-    plan = make_plan(parsed, parse_template(used), RenderSettings())
+    parsed = read_instance(live)
+    plan = make_plan(parsed.resource, parse_template(used), RenderSettings())
     children = [with_pod_template(child) for child in (plan.rendering.children if plan.rendering else [])]
     deployments = {child["metadata"]["name"]: child for child in children if child["kind"] == "Deployment"}
     services = [child["metadata"]["name"] for child in children if child["kind"] == "Service"]
-    live["status"] = instance_status(Observation(parsed, {}, plan, deployments, services), TIME)
+    live["status"] = instance_status(assess(Observation(parsed, plan, deployments, services)), TIME)
     live["status"] = {key: value for key, value in live["status"].items() if value is not None}
     for template in all_templates:
         counted = count_instances([live], template["metadata"]["uid"], 1)

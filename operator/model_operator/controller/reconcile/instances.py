@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,20 +15,22 @@ from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.controller.reconcile.stale_children import StaleChildCollector
 from model_operator.controller.scheduler import Scheduler
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.refusals import Failure, is_object_missing
+from model_operator.core.status.assessment import Assessment, Observation, assess
 from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
-from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.instance import instance_status
 from model_operator.core.status.template_rollout import rollout_share
-from model_operator.core.templates.parsing import parse_instance
+from model_operator.core.templates.parsing import read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.errors import NotFoundError
-from model_operator.kube.object_cache import NamespacedName, Object, key_of
+from model_operator.kube.object_cache import NamespacedName, key_of
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 
 log = structlog.get_logger(__name__)
@@ -97,20 +98,18 @@ class InstanceReconciler:
             self._deferred.discard((namespace, name))
             await self._collect_stale_children((namespace, name), None)
             return None
-        instance, violations = parse_instance(obj)
+        instance = read_instance(obj)
         failures: dict[str, Failure] = {}
         actions: list[ChildAction] = []
         contested: Mapping[str, Sequence[ContestedField]] = {}
         plan: Plan | None = None
         if instance.metadata.deletionTimestamp is None:
-            await self._collect_stale_children((namespace, name), instance)
-            template = resolve_template(instance, self._state)
-            plan = malformed(violations) if violations else make_plan(instance, template, self._settings)
-            plan = await self._pods.keep(instance, obj.get("status") or {}, plan)
+            await self._collect_stale_children((namespace, name), instance.resource)
+            plan = await self._pods.keep(instance, self._plan(instance))
             if plan.rendering is not None:
                 children = ChildSync(self._client, self._state, actions.append, self._contests)
                 try:
-                    failures = await children.sync(instance, plan.rendering)
+                    failures = await children.sync(instance.resource, plan.rendering)
                 except NamespaceTerminatingError:
                     log.info("namespace is being deleted")
                     return None
@@ -121,8 +120,14 @@ class InstanceReconciler:
                     self._scheduler.requeue_after(namespace, name, children.next_look)
         if actions and not failures and not contested and self._defers_status((namespace, name)):
             return None
-        await self._update_status(obj, instance, plan, failures, contested)
+        await self._update_status(instance, plan, failures, contested)
         return min((failure.retry_limit for failure in failures.values()), default=None)
+
+    def _plan(self, instance: LiveInstance) -> Plan:
+        if instance.violations:
+            return malformed(instance.violations)
+        template = resolve_template(instance.resource, self._state)
+        return make_plan(instance.resource, template, self._settings)
 
     async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
         delay = await self._stale_children.clear(key, instance)
@@ -140,35 +145,34 @@ class InstanceReconciler:
         self._deferred.add(key)
         return True
 
-    def _record_actions(self, instance: ModelInstance, plan: Plan, actions: Sequence[ChildAction]) -> None:
+    def _record_actions(self, instance: LiveInstance, plan: Plan, actions: Sequence[ChildAction]) -> None:
         if actions:
-            regarding = own_ref(MODEL_INSTANCES.kind, instance.metadata.model_dump())
-            self._record(child_event(regarding, action, instance, plan.template) for action in actions)
+            regarding = own_ref(MODEL_INSTANCES.kind, instance.raw["metadata"])
+            self._record(
+                child_event(regarding, action, instance.resource, plan.template) for action in actions
+            )
 
     async def _update_status(
         self,
-        obj: Object,
-        instance: ModelInstance,
+        instance: LiveInstance,
         plan: Plan | None,
         failures: Mapping[str, Failure],
         contested: Mapping[str, Sequence[ContestedField]],
     ) -> None:
         """Write the status if it changes."""
-        self._deferred.discard(key_of(obj))
-        metadata = obj["metadata"]
-        current = obj.get("status") or {}
+        key, metadata, current = key_of(instance.raw), instance.raw["metadata"], instance.status
+        self._deferred.discard(key)
         deployments, services = (
             {
-                live["metadata"]["name"]: live
-                for live in self._state.children_of_kind(kind.kind, metadata["namespace"], metadata["uid"])
+                child["metadata"]["name"]: child
+                for child in self._state.children_of_kind(kind.kind, metadata["namespace"], metadata["uid"])
             }
             for kind in (DEPLOYMENTS, SERVICES)
         )
-        observation = Observation(
-            instance, current, plan, deployments, services.keys(), failures, contested=contested
+        assessment = await self._diagnosed(
+            assess(Observation(instance, plan, deployments, services.keys(), failures, contested))
         )
-        observation = await self._with_causes(obj, observation)
-        wanted = instance_status(observation, rfc3339(self._clock()))
+        wanted = instance_status(assessment, rfc3339(self._clock()))
         patch = merge_patch(current, wanted)
         if not patch:
             return
@@ -181,11 +185,13 @@ class InstanceReconciler:
                 metadata["resourceVersion"],
             )
         except NotFoundError as error:
-            if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(obj):
+            if is_object_missing(error.status, metadata["name"]) and self._state.instances.remove(
+                instance.raw
+            ):
                 # Deleted within a gap of the watch: its children would be created and collected in a loop.
                 self._scheduler.update_template_counts(bound_template(current))
                 # No watch event reported its deletion, so its children need a reconcile, too.
-                self._scheduler.requeue_after(*key_of(obj), 0)
+                self._scheduler.requeue_after(*key, 0)
             raise
         self._state.instances.put(patched)
         self._record(instance_events(own_ref(MODEL_INSTANCES.kind, metadata), current, wanted))
@@ -193,14 +199,14 @@ class InstanceReconciler:
             for uid in {bound_template(current), bound_template(wanted)}:
                 self._scheduler.update_template_counts(uid)
 
-    async def _with_causes(self, obj: Object, observation: Observation) -> Observation:
+    async def _diagnosed(self, assessment: Assessment) -> Assessment:
         """Add why roll-outs make no progress, and requeue the instance for the next diagnosis."""
-        stuck = [observation.deployments[name] for name in needs_diagnosis(observation)]
-        reported = ready_reason(observation.current)
-        causes, delay = await self._causes.find(key_of(obj), stuck, reported)
+        instance = assessment.observation.instance
+        key, reported = key_of(instance.raw), ready_reason(instance.status)
+        causes, delay = await self._causes.find(key, assessment.undiagnosed, reported)
         if delay is not None:
-            self._scheduler.requeue_after(*key_of(obj), delay)
-        return replace(observation, causes=causes) if causes else observation
+            self._scheduler.requeue_after(*key, delay)
+        return assessment.with_causes(causes)
 
 
 def ready_reason(status: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
-from model_operator.api import ModelInstance
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.planning.plan import Plan
 from model_operator.core.rendering.render import RenderedDeployment
@@ -40,13 +40,13 @@ class PodTemplatePinner:
         """Forget a deleted instance."""
         self._kept.pop(instance, None)
 
-    async def keep(self, instance: ModelInstance, status: Mapping[str, Any], plan: Plan) -> Plan:
+    async def keep(self, instance: LiveInstance, plan: Plan) -> Plan:
         """Return the plan with the pinned pod templates.
 
         Parameters
         ----------
-        instance, status
-            The instance, and its status as the API server has it.
+        instance
+            The instance.
         plan
             Its plan.
 
@@ -63,7 +63,7 @@ class PodTemplatePinner:
         kept: dict[tuple[str, str], dict[str, Any]] = {}
         deployments = []
         for rendered in plan.rendering.deployments:
-            recorded = recorded_revision(status, instance, plan.template, rendered.name)
+            recorded = recorded_revision(instance, plan.template, rendered.name)
             found = await self._find(rendered, recorded, before)
             if found is None:
                 deployments.append(rendered)

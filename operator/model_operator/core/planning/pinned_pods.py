@@ -16,28 +16,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from model_operator.api import ModelInstance
 from model_operator.core.objects.drift import pod_revision
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.rendering.render import RenderedDeployment
 from model_operator.core.templates.compile import CompiledTemplate
 
 
-def recorded_revision(
-    status: Mapping[str, Any], instance: ModelInstance, template: CompiledTemplate, name: str
-) -> str | None:
+def recorded_revision(instance: LiveInstance, template: CompiledTemplate, name: str) -> str | None:
     """Return the revision of the pods that were applied for these generations, None where there were none.
 
     Parameters
     ----------
-    status
-        The status of the instance as the API server has it.
     instance, template
-        The instance and its template.
+        The instance, whose status records it, and its template.
     name
         The Deployment's name.
     """
-    bound, metadata = status.get("template") or {}, template.resource.metadata
+    status, metadata = instance.status, template.resource.metadata
+    bound = status.get("template") or {}
     recorded = (status.get("observedGeneration"), bound.get("uid"), bound.get("generation"))
     if recorded != (instance.metadata.generation, metadata.uid, metadata.generation):
         return None

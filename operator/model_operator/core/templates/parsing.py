@@ -20,6 +20,7 @@ from model_operator.api import (
     TemplateKind,
 )
 from model_operator.core.objects.kept_form import known_faults
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 from model_operator.core.values.model_errors import model_violations
@@ -55,6 +56,11 @@ def parse_instance(obj: Mapping[str, Any]) -> tuple[ModelInstance, tuple[Violati
         if _is_about_status(error):
             return parse_instance(_without_status(obj))
         return _empty_instance(obj), model_violations(error)
+
+
+def read_instance(obj: dict[str, Any]) -> LiveInstance:
+    """Return a ModelInstance as it is, and parsed; see `parse_instance`."""
+    return LiveInstance(obj, *parse_instance(obj))
 
 
 def parse_template(obj: Mapping[str, Any], free_domains: Collection[str] = ()) -> CompiledTemplate:

@@ -15,7 +15,7 @@ from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.planning.pinned_pods import with_pod_template
 from model_operator.core.planning.plan import Plan, make_plan
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.errors import ApiError
 from tests.unit.controller.objects import instance, template
@@ -35,19 +35,19 @@ class Pinned(World):
         self.keeper = PodTemplatePinner(self.api, self.state)
         obj = instance("demo", bound="t1")
         obj["metadata"]["generation"] = generation
-        self.instance, _ = parse_instance(obj)
         self.status: dict[str, Any] = {
             "observedGeneration": 1,
             "template": {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1},
             "deployments": [{"name": "demo", "pod_revision": revision}],
         }
+        self.instance = read_instance({**obj, "status": self.status})
         live = copy.deepcopy(RECORDED["live"])
         live |= {"apiVersion": "apps/v1", "kind": "Deployment"}
         live["metadata"] |= {"name": "demo", "namespace": "team"}
         self.live = self.api.put(live)
         if known:
             self.cache(self.live)
-        self.plan = make_plan(self.instance, parse_template(template("embed")), RenderSettings())
+        self.plan = make_plan(self.instance.resource, parse_template(template("embed")), RenderSettings())
         self.reads = 0
         self.api.before["get Deployment demo"] = self._count
 
@@ -56,7 +56,7 @@ class Pinned(World):
 
     def keep(self) -> str:
         """Return the revision of the pods that are wanted in the end."""
-        plan = asyncio.run(self.keeper.keep(self.instance, self.status, self.plan))
+        plan = asyncio.run(self.keeper.keep(self.instance, self.plan))
         assert plan.rendering is not None
         (rendered,) = plan.rendering.deployments
         return pod_revision(rendered.deployment)
@@ -122,12 +122,12 @@ def test_nothing_is_decided_while_the_deployment_cannot_be_read() -> None:
 def test_without_a_rendering_there_is_nothing_to_keep() -> None:
     world = Pinned()
     world.plan = Plan(world.plan.template, None)
-    assert asyncio.run(world.keeper.keep(world.instance, world.status, world.plan)) is world.plan
+    assert asyncio.run(world.keeper.keep(world.instance, world.plan)) is world.plan
 
 
 def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
     world = Pinned()
-    plan = asyncio.run(world.keeper.keep(world.instance, world.status, world.plan))
+    plan = asyncio.run(world.keeper.keep(world.instance, world.plan))
     assert plan.rendering is not None
     assert world.plan.rendering is not None
     (kept,), (rendered,) = plan.rendering.deployments, world.plan.rendering.deployments

@@ -12,8 +12,9 @@ from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
 from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
 from model_operator.core.planning.plan import make_plan
-from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.status.assessment import Assessment, Observation, assess
+from model_operator.core.status.instance import instance_status
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.failures.catalog import FAILURES, INSTANCE, Snapshot
 from tests.failures.record import load
@@ -45,20 +46,18 @@ def find(seen: Snapshot) -> Diagnosis | None:
     return workers.cause(events)
 
 
-def observe(name: str, seen: Snapshot) -> Observation:
+def observe(name: str, seen: Snapshot) -> Assessment:
     """Return what the operator knows of a recorded failure before it looks at pods."""
     metadata = {"namespace": name, "uid": "i1", "generation": 1}
     failure = FAILURES[name]
-    instance, _ = parse_instance(
-        {**failure.instance(), "metadata": {**metadata, "name": INSTANCE}, "status": {}}
-    )
+    instance = read_instance({**failure.instance(), "metadata": {**metadata, "name": INSTANCE}, "status": {}})
     template = parse_template({**failure.template(), "metadata": {**metadata, "name": INSTANCE, "uid": "t1"}})
-    plan = make_plan(instance, template, RenderSettings())
+    plan = make_plan(instance.resource, template, RenderSettings())
     assert plan.rendering is not None
     (rendered,) = plan.rendering.deployments
     applied = with_applied_hash(rendered.deployment)["metadata"]["annotations"][APPLIED_HASH]
     seen.deployment["metadata"]["annotations"][APPLIED_HASH] = applied
-    return Observation(instance, {}, plan, {INSTANCE: seen.deployment})
+    return assess(Observation(instance, plan, {INSTANCE: seen.deployment}))
 
 
 @every_failure
@@ -66,13 +65,11 @@ def test_what_the_instance_tells(name: str) -> None:
     seen, failure = load(name), FAILURES[name]
     observed = observe(name, seen)
     causes = {}
-    if needs_diagnosis(observed):
+    if observed.undiagnosed:
         cause = find(seen)
         causes = {INSTANCE: cause} if cause else {}
 
-    status = instance_status(
-        Observation(observed.instance, {}, observed.plan, observed.deployments, causes=causes), "now"
-    )
+    status = instance_status(observed.with_causes(causes), "now")
 
     conditions = {condition["type"]: condition for condition in status["conditions"]}
     ready = conditions["Ready"]

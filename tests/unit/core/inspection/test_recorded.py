@@ -19,7 +19,7 @@ from model_operator.cli.terminal import plain
 from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.explanation import explain
 from model_operator.core.inspection.facts import Facts
-from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
+from model_operator.core.status.instance import instance_status
 from tests.failures.catalog import FAILURES, INSTANCE
 from tests.failures.record import load
 from tests.gitops.argocd import CUSTOMIZATIONS
@@ -46,12 +46,10 @@ def failing(name: str) -> Facts:
     """Give what the cluster had of a recorded failure when the operator had told of it."""
     seen = load(name)
     observed = observe(name, seen)
-    cause = find(seen) if needs_diagnosis(observed) else None
+    cause = find(seen) if observed.undiagnosed else None
     causes = {INSTANCE: cause} if cause else {}
     created = seen.deployment["metadata"]["creationTimestamp"]
-    status = instance_status(
-        Observation(observed.instance, {}, observed.plan, observed.deployments, causes=causes), created
-    )
+    status = instance_status(observed.with_causes(causes), created)
     uid = seen.deployment["metadata"]["ownerReferences"][0]["uid"]
     metadata = {
         "name": INSTANCE,

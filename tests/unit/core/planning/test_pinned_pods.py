@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.api import ModelInstance
 from model_operator.core.objects.drift import pod_revision
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.rendering.render import RenderedDeployment, render
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template, read_instance
 from tests.unit.controller.objects import instance, template
 
 HERE = Path(__file__).parent
 RECORDED = yaml.safe_load((HERE / "applied_deployment.yaml").read_text())
 
 
-def parts(**more: Any) -> tuple[ModelInstance, CompiledTemplate]:
+def parts(status: dict[str, Any]) -> tuple[LiveInstance, CompiledTemplate]:
     obj = instance("demo", bound="t1")
-    obj["metadata"] |= {"generation": 2, **more}
-    return parse_instance(obj)[0], parse_template(template("embed", generation=3))
+    obj["metadata"] |= {"generation": 2}
+    return read_instance({**obj, "status": status}), parse_template(template("embed", generation=3))
 
 
 def status(**changes: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def status(**changes: Any) -> dict[str, Any]:
 def test_pods_are_told_of_for_these_two_generations_alone(
     told: dict[str, Any], name: str, revision: str | None
 ) -> None:
-    assert recorded_revision(told, *parts(), name) == revision
+    assert recorded_revision(*parts(told), name) == revision
 
 
 def test_what_was_applied_is_read_back_from_a_live_deployment() -> None:

@@ -17,22 +17,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from model_operator.api import Actor, ModelInstance, ModelInstanceStatus
+from model_operator.api import Actor, ModelInstanceStatus
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
-from model_operator.core.status.instance import Observation, instance_status, needs_diagnosis
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.status.assessment import Assessment, Observation, assess
+from model_operator.core.status.instance import instance_status
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.values.rfc7386 import apply_merge_patch
@@ -59,6 +61,11 @@ class Case:
     def expected(self) -> dict[str, Any]:
         return self._with_revisions(self.content["expected"])
 
+    def assess(self, current: dict[str, Any] | None = None) -> Assessment:
+        """Return the assessment, with the causes that the pods say."""
+        causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
+        return assess(self.observe(current)).with_causes(causes)
+
     def observe(self, current: dict[str, Any] | None = None) -> Observation:
         status = self.current if current is None else current
         instance, plan = self._plan(status)
@@ -66,23 +73,26 @@ class Case:
             live["metadata"]["name"]: self._live(live, plan) for live in self.content.get("deployments", [])
         }
         failures = {name: _failure(**failure) for name, failure in self.content.get("failures", {}).items()}
-        causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
         services = self.content.get("services", [])
         contested = {
             name: [ContestedField(**each) for each in fields]
             for name, fields in self.content.get("contested", {}).items()
         }
-        return Observation(instance, status, plan, deployments, services, failures, causes, contested)
+        return Observation(instance, plan, deployments, services, failures, contested)
 
-    def _plan(self, status: dict[str, Any]) -> tuple[ModelInstance, Plan | None]:
+    def _plan(self, status: dict[str, Any]) -> tuple[LiveInstance, Plan | None]:
         given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
-        instance, violations = parse_instance({**given, "status": status})
+        instance = read_instance({**given, "status": status})
         if instance.metadata.deletionTimestamp is not None:
             return instance, None
         change, template = self.content.get("template", {}), None
         if change is not None:
             template = parse_template(apply_merge_patch(DEFAULTS["template"], change))
-        plan = malformed(violations) if violations else make_plan(instance, template, RenderSettings())
+        plan = (
+            malformed(instance.violations)
+            if instance.violations
+            else make_plan(instance.resource, template, RenderSettings())
+        )
         return instance, plan
 
     def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +146,7 @@ def given_part(actual: Any, expected: Any) -> Any:
 
 @every_case
 def test_status(case: Case) -> None:
-    status = instance_status(case.observe(), NOW)
+    status = instance_status(case.assess(), NOW)
 
     conditions = {condition["type"]: condition for condition in status["conditions"]}
     assert conditions.keys() == case.expected["conditions"].keys()
@@ -145,7 +155,7 @@ def test_status(case: Case) -> None:
 
 @every_case
 def test_a_problem_has_the_parts_of_the_message(case: Case) -> None:
-    status = instance_status(case.observe(), NOW)
+    status = instance_status(case.assess(), NOW)
 
     ready = next(each for each in status["conditions"] if each["type"] == "Ready")
     problem = status["problem"]
@@ -169,16 +179,16 @@ def message_of(problem: dict[str, Any]) -> str:
 
 @every_case
 def test_what_the_api_server_stores_is_valid_and_needs_no_second_write(case: Case) -> None:
-    patch = merge_patch(case.current, instance_status(case.observe(), NOW))
+    patch = merge_patch(case.current, instance_status(case.assess(), NOW))
     stored = apply_merge_patch(case.current, patch)
 
     ModelInstanceStatus.model_validate(stored)
-    assert merge_patch(stored, instance_status(case.observe(stored), LATER)) == {}
+    assert merge_patch(stored, instance_status(case.assess(stored), LATER)) == {}
 
 
 @every_case
 def test_kstatus(case: Case) -> None:
-    status = instance_status(case.observe(), NOW)
+    status = instance_status(case.assess(), NOW)
 
     conditions = {condition["type"]: condition for condition in status["conditions"]}
     ready = conditions["Ready"]
@@ -203,7 +213,7 @@ def test_the_time_of_transition_stays_while_the_status_stays() -> None:
         ]
     }
 
-    status = instance_status(case.observe(current), NOW)
+    status = instance_status(case.assess(current), NOW)
 
     times = {condition["type"]: condition["lastTransitionTime"] for condition in status["conditions"]}
     assert times == {"Ready": BEFORE, "Available": NOW, "Reconciling": NOW}
@@ -213,7 +223,7 @@ def test_somebody_elses_condition_is_left_to_the_letter() -> None:
     case = Case(HERE / "cases" / "foreign_condition.yaml")
     foreign = case.current["conditions"][1]
 
-    assert foreign in instance_status(case.observe(), NOW)["conditions"]
+    assert foreign in instance_status(case.assess(), NOW)["conditions"]
 
 
 def test_the_list_of_deployments_stays_within_the_bound_of_the_api() -> None:
@@ -225,7 +235,7 @@ def test_the_list_of_deployments_stays_within_the_bound_of_the_api() -> None:
     }
 
     status = instance_status(
-        Observation(observed.instance, observed.current, observed.plan, {**live, **observed.deployments}),
+        assess(replace(observed, deployments={**live, **observed.deployments})),
         NOW,
     )
 
@@ -262,8 +272,9 @@ def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list
     case = Case(HERE / "cases" / f"{name}.yaml")
     under_way = [
         entry["name"]
-        for entry in instance_status(case.observe(), NOW)["deployments"]
+        for entry in instance_status(case.assess(), NOW)["deployments"]
         if entry["status"] == "UPDATE_IN_PROGRESS"
     ]
 
-    assert needs_diagnosis(case.observe()) == (under_way if stuck is None else stuck)
+    undiagnosed = [live["metadata"]["name"] for live in assess(case.observe()).undiagnosed]
+    assert undiagnosed == (under_way if stuck is None else stuck)
