@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.client import Request
-from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.values.json_values import wire_json
@@ -82,7 +81,7 @@ def children(each: Iterable[str], namespace: str, tag: str = "") -> list[Object]
         obj["metadata"] |= {"uid": f"bench-{name}", "generation": 1}
         parsed, violations = parse_instance(obj)
         assert not violations
-        rendered += [with_applied_hash(child) for child in render(compiled, parsed).children]
+        rendered += [child.applied for child in render(compiled, parsed).children]
     return rendered
 
 

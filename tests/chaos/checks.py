@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model_operator.api import TemplateKind
-from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.ownership import (
     INSTANCE_LABEL,
@@ -198,18 +197,17 @@ def _unless_ready(obj: Object, status: str, reason: str = "") -> Iterator[str]:
 def _differences(plan: Plan, own: list[Object]) -> Iterator[str]:
     """Compare the children with the rendering."""
     rendering = plan.rendering
-    wanted = {_identity(child): child for child in rendering.children} if rendering else {}
-    least = {rendered.name: rendered.workers for rendered in rendering.deployments} if rendering else {}
+    wanted = {(child.kind, child.name): child for child in rendering.children} if rendering else {}
     live = {_identity(child): child for child in own}
     for kind, child in sorted(wanted.keys() - live.keys()):
         yield f"{kind} {child} is missing"
     for kind, child in sorted(live.keys() - wanted.keys()):
         yield f"{kind} {child} is not wanted"
     for key in sorted(wanted.keys() & live.keys()):
-        if not is_applied(with_applied_hash(wanted[key]), live[key]):
+        if not wanted[key].is_applied(live[key]):
             yield f"{key[0]} {key[1]} differs from what is rendered"
-        if not has_min_workers(wanted[key], live[key], least[key[1]]):
-            yield f"{key[0]} {key[1]} has fewer workers than {least[key[1]]}"
+        if not has_min_workers(wanted[key], live[key]):
+            yield f"{key[0]} {key[1]} has fewer workers than {wanted[key].min_workers}"
 
 
 def _not_as_asked(asked: Object, own: list[Object], population: Population) -> Iterator[str]:

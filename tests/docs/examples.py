@@ -74,15 +74,10 @@ def overlaid(base: Any, part: Any) -> Any:
 def rendered(rendering: Rendering, expected: Mapping[str, Any]) -> Any:
     """Give that of what is rendered which the result of an example shows."""
     (deployment, *_) = rendering.deployments
-    objects = (
-        deployment.deployment,
-        deployment.service,
-        deployment.disruption_budget,
-        deployment.autoscaler,
-    )
-    pod = deployment.deployment["spec"]["template"]
+    objects = [child.manifest for child in deployment.children]
+    pod = deployment.deployment.manifest["spec"]["template"]
     if "kind" in expected:
-        (whole,) = [obj for obj in objects if obj is not None and obj["kind"] == expected["kind"]]
+        (whole,) = [obj for obj in objects if obj["kind"] == expected["kind"]]
     elif expected.keys() <= _POD_TEMPLATE:
         whole = pod
     else:

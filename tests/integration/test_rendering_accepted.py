@@ -276,7 +276,7 @@ def test_random_templates_and_instances(api: KubeApi, written: Object, asked: Ob
 
     assert rendering.violations == ()
     for child in rendering.children:
-        check_is_taken(api, child)
+        check_is_taken(api, child.manifest)
 
 
 @pytest.mark.usefixtures("operator")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.planning.dry_run import DryRunResult, SkipReason
 from model_operator.core.planning.plan import make_plan
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.status.assessment import Observation, assess
 from model_operator.core.status.instance import instance_status
 from model_operator.core.status.template import template_status
@@ -33,10 +33,10 @@ def stored(obj: Object, uid: str) -> Object:
     return whole
 
 
-def with_pod_template(child: Object) -> Object:
+def with_pod_template(child: DesiredChild) -> Object:
     """Give a child as it is once rolled out."""
-    live = stored(with_applied_hash(child), f"uid-{child['kind']}-{child['metadata']['name']}")
-    if child["kind"] == "Deployment":
+    live = stored(child.applied, f"uid-{child.kind}-{child.name}")
+    if child.kind == "Deployment":
         count = live["spec"].setdefault("replicas", 1)
         counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), count)
         progressing = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}

@@ -12,18 +12,13 @@ from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.replicas_handover import hand_over
 from model_operator.controller.reconcile.stale_children import exists
-from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.pruning import prunable
-from model_operator.core.planning.replicas_handover import (
-    has_min_workers,
-    leaves_replicas,
-    with_replicas,
-    without_replicas,
-)
+from model_operator.core.planning.replicas_handover import has_min_workers, with_replicas, without_replicas
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.render import RenderedDeployment, Rendering
 from model_operator.core.status.events import ChildAction, ObjectRef, Verb
 from model_operator.kube.client import ApiClient
@@ -114,47 +109,38 @@ class ChildSync:
 
     async def _bring(self, instance: ModelInstance, rendered: RenderedDeployment) -> Failure | None:
         """Apply the children of one deployment; return the most severe failure."""
-        failures = []
-        children, min_workers = rendered.children, rendered.workers
+        failures, children = [], rendered.children
         if rendered.autoscaler is None:
             stays = await self._end_autoscaling(instance, rendered)
             if stays is not None:
                 failures.append(stays)
-                # While the autoscaler exists it sets the number; at zero workers it is disabled.
-                children, min_workers = [without_replicas(child) for child in children], 1
+                # While the autoscaler exists it sets the number.
+                children = [
+                    without_replicas(child) if child is rendered.deployment else child for child in children
+                ]
         for child in children:
-            wanted = rendered.with_applied_hash if child is rendered.deployment else with_applied_hash(child)
-            failure = await self._ensure(instance, child, wanted, min_workers)
+            failure = await self._ensure(instance, child)
             if failure is not None:
                 failures.append(failure)
-                if child["kind"] in _NEEDED_TO_SERVE:
+                if child.kind in _NEEDED_TO_SERVE:
                     break
         return min(failures, key=lambda failure: PRECEDENCE.index(failure.reason), default=None)
 
-    async def _ensure(
-        self, instance: ModelInstance, child: Object, wanted: Object, min_workers: int
-    ) -> Failure | None:
-        """Apply one child as `wanted` if it differs; return the failure, if any.
-
-        A Deployment whose number of workers an autoscaler sets gets at least `min_workers`.
-        """
-        kind = CHILD_KIND[child["kind"]]
-        name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
+    async def _ensure(self, instance: ModelInstance, child: DesiredChild) -> Failure | None:
+        """Apply one child if it differs; return the failure, if any."""
+        kind, name, namespace = CHILD_KIND[child.kind], child.name, child.namespace
         attempt = f"apply {kind.kind} {name}"
         try:
             live = self._state.children[kind.kind].get(namespace, name)
             if live is None:
-                if not await self._contests.may_write(wanted, None, min_workers):
-                    self._note_contest(*self._contests.held(wanted), name)
+                if not await self._contests.may_write(child, None):
+                    self._note_contest(*self._contests.held(child), name)
                     return None
-                first = (
-                    with_applied_hash(with_replicas(child, min_workers)) if leaves_replicas(child) else wanted
-                )
-                found = await self._claim(kind, first, wanted, min_workers)
+                found = await self._claim(kind, child)
                 if isinstance(found, Failure):
                     return found
                 live = found
-            return await self._update(instance, kind, wanted, live, min_workers)
+            return await self._update(instance, kind, child, live)
         except ApiUnavailableError as error:
             log.warning("no response to write", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
@@ -168,29 +154,27 @@ class ChildSync:
             log.warning("write refused", attempt=attempt, code=error.code, reason=failure.reason.name)
             return failure
 
-    async def _claim(
-        self, kind: ResourceKind, first: Object, wanted: Object, min_workers: int
-    ) -> dict[str, Any] | Failure:
+    async def _claim(self, kind: ResourceKind, child: DesiredChild) -> dict[str, Any] | Failure:
         """Create a child that is not in the cache; return it, or the existing object of its name."""
-        metadata = wanted["metadata"]
+        first = with_replicas(child) if child.leaves_replicas else child
         try:
-            created = await self._client.apply_new(kind, first)
+            created = await self._client.apply_new(kind, first.applied)
         except ConflictError:
             try:
-                return await self._client.get(kind, metadata["namespace"], metadata["name"])
+                return await self._client.get(kind, child.namespace, child.name)
             except NotFoundError:
-                name = f"{kind.kind} {metadata['name']}"
+                name = f"{kind.kind} {child.name}"
                 return Failure(Reason.Deploying, f"{name} was deleted during the update; retrying.")
         self._state.children[kind.kind].put(created)
-        if first is wanted:
-            self._contests.was_written(wanted, None, created, min_workers)
+        if first is child:
+            self._contests.was_written(child, None, created)
         self._report_action(Verb.CREATED, kind, created)
         return created
 
     async def _update(
-        self, instance: ModelInstance, kind: ResourceKind, wanted: Object, live: Object, min_workers: int
+        self, instance: ModelInstance, kind: ResourceKind, child: DesiredChild, live: Object
     ) -> Failure | None:
-        name = wanted["metadata"]["name"]
+        name = child.name
         match _ownership(instance, live):
             case Ownership.FOREIGN:
                 return Failure(
@@ -207,22 +191,22 @@ class ChildSync:
                 return Failure(
                     Reason.Deploying, f"{kind.kind} {name} has no owner; checking before adoption."
                 )
-        is_as_wanted = is_applied(wanted, live) and has_min_workers(wanted, live, min_workers)
-        if is_as_wanted or self._contests.is_as_answered(wanted, live, min_workers):
+        is_as_desired = child.is_applied(live) and has_min_workers(child, live)
+        if is_as_desired or self._contests.is_as_answered(child, live):
             self._state.children[kind.kind].put(dict(live))
-            self._note_contest(*self._contests.contested(wanted), name)
+            self._note_contest(*self._contests.contested(child), name)
             return None
-        if not await self._contests.may_write(wanted, live, min_workers):
-            self._note_contest(*self._contests.held(wanted), name)
+        if not await self._contests.may_write(child, live):
+            self._note_contest(*self._contests.held(child), name)
             return None
         # With the uid the server rejects the write if another object has taken the name meanwhile.
-        metadata = {**wanted["metadata"], "uid": live["metadata"]["uid"]}
-        if leaves_replicas(wanted):
-            await hand_over(self._client, metadata, min_workers)
-        applied = await self._client.apply(kind, {**wanted, "metadata": metadata}, force=True)
+        metadata = {**child.applied["metadata"], "uid": live["metadata"]["uid"]}
+        if child.leaves_replicas:
+            await hand_over(self._client, metadata, child.min_workers)
+        applied = await self._client.apply(kind, {**child.applied, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
-        self._contests.was_written(wanted, live, applied, min_workers)
-        self._note_contest(*self._contests.contested(wanted), name)
+        self._contests.was_written(child, live, applied)
+        self._note_contest(*self._contests.contested(child), name)
         if applied["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]:
             self._report_action(Verb.UPDATED, kind, applied)
         return None
@@ -232,8 +216,7 @@ class ChildSync:
 
         The Deployment gets its number of workers only after that: the two would fight over it.
         """
-        metadata = rendered.deployment["metadata"]
-        live = self._state.children[AUTOSCALERS.kind].get(metadata["namespace"], metadata["name"])
+        live = self._state.children[AUTOSCALERS.kind].get(rendered.deployment.namespace, rendered.name)
         if live is None:
             return None
         stays = Failure(Reason.Deploying, f"{AUTOSCALERS.kind} {rendered.name} is still being deleted.")

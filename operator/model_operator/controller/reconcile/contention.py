@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from model_operator.core.objects.drift import APPLIED_HASH, hash_matches
 from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.core.planning.contention import (
     PEACE_SECONDS,
@@ -27,6 +26,7 @@ from model_operator.core.planning.contested_fields import (
     fingerprint,
     rewritten_fields,
 )
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError, NotFoundError
 from model_operator.kube.object_cache import NamespacedName
@@ -90,110 +90,106 @@ class Contests:
         """Forget a deleted instance."""
         self._known.pop(instance, None)
 
-    def is_as_answered(self, wanted: Object, live: Object, least: int) -> bool:
+    def is_as_answered(self, child: DesiredChild, live: Object) -> bool:
         """Return whether a child differs from the desired one exactly as in the response to the last apply.
 
         Then admission has rewritten it, and would rewrite another apply, too.
         """
-        known = self._find(wanted)
-        if known is None or not known.answered or known.contention.wanted != _hash(wanted):
+        known = self._find(child)
+        if known is None or not known.answered or known.contention.wanted != child.applied_hash:
             return False
         # Applied again after a while: the policy may have been removed.
-        return not is_peaceful(known.contention, self._clock()) and known.answered == fingerprint(
-            wanted, live, least
-        )
+        return not is_peaceful(known.contention, self._clock()) and known.answered == fingerprint(child, live)
 
-    async def may_write(self, wanted: Object, live: Object | None, least: int) -> bool:
+    async def may_write(self, child: DesiredChild, live: Object | None) -> bool:
         """Return whether a child that differs from its desired state may be written now.
 
         Parameters
         ----------
-        wanted
-            The child as it will be applied.
+        child
+            The desired child.
         live
             The live child; None where there is none.
-        least
-            Minimum number of workers of a Deployment whose ``replicas`` an autoscaler sets.
         """
-        known = self._find(wanted)
+        known = self._find(child)
         if known is None:
             return True
         now = self._clock()
-        if known.contention.wanted == _hash(wanted) and known.contention.corrections > 0:
-            await self._identify(known, wanted, live, least)
-        if wait_before(known.contention, _hash(wanted), now) <= 0:
+        if known.contention.wanted == child.applied_hash and known.contention.corrections > 0:
+            await self._identify(known, child, live)
+        if wait_before(known.contention, child.applied_hash, now) <= 0:
             return True
         known.contention = held(known.contention)
         return False
 
-    def was_written(self, wanted: Object, live: Object | None, answer: Object, least: int) -> None:
+    def was_written(self, child: DesiredChild, live: Object | None, answer: Object) -> None:
         """Remember that a child was written.
 
         Parameters
         ----------
-        wanted, live, least
+        child, live
             As for :meth:`may_write`.
         answer
             The child as the API server answered.
         """
-        now, known = self._clock(), self._find(wanted)
-        is_drift = live is not None and hash_matches(wanted, live)
-        contention = written(known.contention if known else None, _hash(wanted), now, is_drift=is_drift)
-        answered = fingerprint(wanted, answer, least)
+        now, known = self._clock(), self._find(child)
+        is_drift = live is not None and child.hash_matches(live)
+        contention = written(known.contention if known else None, child.applied_hash, now, is_drift=is_drift)
+        answered = fingerprint(child, answer)
         if known is None or contention.corrections == 0:
             known = _Known(contention, answered)
         else:
             known.contention, known.answered = contention, answered
-        known.rewritten = rewritten_fields(_key(wanted).kind, wanted, answer, least) if answered else ()
-        instance = _instance(wanted)
-        self._known.setdefault(instance, {})[_key(wanted)] = known
+        known.rewritten = rewritten_fields(child, answer) if answered else ()
+        instance = _instance(child)
+        self._known.setdefault(instance, {})[_key(child)] = known
         self._known.move_to_end(instance)
         self._forget_the_peaceful(now)
 
-    def contested(self, wanted: Object) -> tuple[tuple[ContestedField, ...], float | None]:
+    def contested(self, child: DesiredChild) -> tuple[tuple[ContestedField, ...], float | None]:
         """Return the fields of a child that are contested, and the seconds until the next check.
 
         Parameters
         ----------
-        wanted
-            The child as it will be applied.
+        child
+            The desired child.
 
         Returns
         -------
         tuple
             No fields, and None, for a child that is not contested.
         """
-        known = self._find(wanted)
+        known = self._find(child)
         if known is None:
             return (), None
-        now, digest = self._clock(), _hash(wanted)
+        now, digest = self._clock(), child.applied_hash
         if known.rewritten and known.contention.wanted == digest:
             # Until it is tried again.
             return known.rewritten, max(0.0, known.contention.written_at + PEACE_SECONDS - now)
         remaining = contested_for(known.contention, digest, now)
         return (known.fields, remaining) if remaining > 0 else ((), None)
 
-    def held(self, wanted: Object) -> tuple[tuple[ContestedField, ...], float]:
+    def held(self, child: DesiredChild) -> tuple[tuple[ContestedField, ...], float]:
         """Return the contested fields of a child that has to wait, and the seconds until it is written."""
-        known = self._known[_instance(wanted)][_key(wanted)]
-        return known.fields, wait_before(known.contention, _hash(wanted), self._clock())
+        known = self._known[_instance(child)][_key(child)]
+        return known.fields, wait_before(known.contention, child.applied_hash, self._clock())
 
-    async def _identify(self, known: _Known, wanted: Object, live: Object | None, least: int) -> None:
+    async def _identify(self, known: _Known, child: DesiredChild, live: Object | None) -> None:
         """Find out which fields have drifted, and who wrote them, unless that is known of this very drift."""
-        drift = fingerprint(wanted, live, least) if live is not None else "absent"
+        drift = fingerprint(child, live) if live is not None else "absent"
         now = self._clock()
         if known.fields and (drift == known.read_of or now - known.read_at < _READ_PAUSE_SECONDS):
             return
-        key = _key(wanted)
+        key = _key(child)
         if live is not None:
             try:
-                live = await self._client.get(CHILD_KIND[key.kind], wanted["metadata"]["namespace"], key.name)
+                live = await self._client.get(CHILD_KIND[key.kind], child.namespace, key.name)
             except NotFoundError:
                 live = None
             except ApiError as error:
                 # The fields are known without reading it; the managers follow with the next check.
                 log.info("writers of a child cannot be read", child=key.name, code=error.code)
-        fields = contested_fields(key.kind, wanted, live, least)
+        fields = contested_fields(child, live)
         # Corrected meanwhile: what was found before still is what happened.
         known.fields = fields or known.fields
         known.read_of, known.read_at = drift, now
@@ -206,8 +202,8 @@ class Contests:
                 managers=sorted({each.manager for each in fields}),
             )
 
-    def _find(self, wanted: Object) -> _Known | None:
-        return self._known.get(_instance(wanted), {}).get(_key(wanted))
+    def _find(self, child: DesiredChild) -> _Known | None:
+        return self._known.get(_instance(child), {}).get(_key(child))
 
     def _forget_the_peaceful(self, now: float) -> None:
         while self._known:
@@ -217,14 +213,9 @@ class Contests:
             del self._known[instance]
 
 
-def _instance(wanted: Object) -> NamespacedName:
-    metadata = wanted["metadata"]
-    return metadata["namespace"], metadata["labels"][INSTANCE_LABEL]
+def _instance(child: DesiredChild) -> NamespacedName:
+    return child.namespace, child.labels[INSTANCE_LABEL]
 
 
-def _key(wanted: Object) -> _ChildKey:
-    return _ChildKey(wanted["kind"], wanted["metadata"]["name"])
-
-
-def _hash(wanted: Object) -> str:
-    return str(wanted["metadata"]["annotations"][APPLIED_HASH])
+def _key(child: DesiredChild) -> _ChildKey:
+    return _ChildKey(child.kind, child.name)

@@ -84,9 +84,9 @@ class PodTemplatePinner:
         before: Mapping[tuple[str, str], dict[str, Any]],
     ) -> tuple[tuple[str, str], dict[str, Any]] | None:
         """Return the pinned pod template with the uid of its Deployment and its revision; None for none."""
-        if recorded is None or recorded == rendered.revision:
+        if recorded is None or recorded == rendered.deployment.pod_revision:
             return None
-        namespace = rendered.deployment["metadata"]["namespace"]
+        namespace = rendered.deployment.namespace
         known = self._state.children[DEPLOYMENTS.kind].get(namespace, rendered.name)
         if known is None:
             return None

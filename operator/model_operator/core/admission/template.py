@@ -101,6 +101,6 @@ def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:
     """Return whether a Deployment with workers gets another pod template."""
     reported = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
     return plan.rendering is not None and any(
-        reported.get(rendered.name) not in (None, rendered.revision)
+        reported.get(rendered.name) not in (None, rendered.deployment.pod_revision)
         for rendered in plan.rendering.deployments
     )

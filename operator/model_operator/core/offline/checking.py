@@ -8,7 +8,6 @@ from typing import Any
 from model_operator.api import TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Examination, examine_instance
-from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
@@ -112,9 +111,9 @@ class Checker:
         known = self._refused.get(_identity(template), set())
         found = []
         for child in rendering.children:
-            for fault in self._schemas.violations(with_applied_hash(child)):
+            for fault in self._schemas.violations(child.applied):
                 if fault not in known:
-                    message = f"results in a {child['kind']} that Kubernetes rejects: {fault}"
+                    message = f"results in a {child.kind} that Kubernetes rejects: {fault}"
                     loc: Loc = ("spec", "model_creation_parameters")
                     found.append(manifest.finding(Violation(loc, message, f"kubernetes_{fault.type}")))
         return found

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
+from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.offline.collection import Collection, Manifest
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
@@ -113,9 +114,9 @@ def _children(
     return [_as_applied(child, is_live=uid is not None) for child in plan.rendering.children], None
 
 
-def _as_applied(child: Mapping[str, Any], *, is_live: bool) -> dict[str, Any]:
+def _as_applied(child: DesiredChild, *, is_live: bool) -> dict[str, Any]:
     """Return a child as it is applied; without owner and applied hash if the instance is not live."""
-    applied = with_applied_hash(child)
+    applied = child.applied
     if is_live:
         return applied
     metadata = {key: value for key, value in applied["metadata"].items() if key != "ownerReferences"}

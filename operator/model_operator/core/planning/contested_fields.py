@@ -11,6 +11,7 @@ from typing import Any
 from model_operator.core.objects.drift import ATOMIC_MAPS, LIST_KEYS, QUANTITY_MAPS, is_subset, item_key
 from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.planning.replicas_handover import REPLICAS_MANAGER, has_min_workers
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.values.json_values import stable_json
 
 MAX_FIELDS = 16
@@ -103,42 +104,38 @@ def differences(wanted: Any, live: Any, field: str = "", path: tuple[Step, ...] 
     yield Difference(path, live)
 
 
-def fingerprint(wanted: Object, live: Object, least: int) -> str:
+def fingerprint(desired: DesiredChild, live: Object) -> str:
     """Return a hash that identifies a drift; empty when there is none.
 
     Parameters
     ----------
-    wanted, live
-        As for :func:`differences`.
-    least
-        Minimum number of workers of a Deployment whose ``replicas`` an autoscaler sets.
+    desired
+        The desired child.
+    live
+        The child as the API server has it.
     """
-    found = [[each.field, each.live] for each in _all_differences(wanted, live, least)]
+    found = [[each.field, each.live] for each in _all_differences(desired, live)]
     return hashlib.sha256(stable_json(found)).hexdigest()[:32] if found else ""
 
 
-def contested_fields(
-    kind: str, wanted: Object, live: Object | None, least: int
-) -> tuple[ContestedField, ...]:
+def contested_fields(desired: DesiredChild, live: Object | None) -> tuple[ContestedField, ...]:
     """Return the fields of a child that are not as wanted, sorted, at most :data:`MAX_FIELDS`.
 
     Parameters
     ----------
-    kind
-        Kind of the child.
-    wanted, least
-        As for :func:`fingerprint`.
+    desired
+        The desired child.
     live
         The child as the API server has it, with ``managedFields``; None when it was deleted.
     """
     if live is None:
-        return (ContestedField(kind, "", ""),)
-    found = _all_differences(wanted, live, least)
-    fields = {ContestedField(kind, each.field, writer_of(live, each.path)) for each in found}
+        return (ContestedField(desired.kind, "", ""),)
+    found = _all_differences(desired, live)
+    fields = {ContestedField(desired.kind, each.field, writer_of(live, each.path)) for each in found}
     return tuple(sorted(fields)[:MAX_FIELDS])
 
 
-def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> tuple[ContestedField, ...]:
+def rewritten_fields(desired: DesiredChild, answer: Object) -> tuple[ContestedField, ...]:
     """Return the fields of an applied child that admission has rewritten and should not.
 
     A policy may change metadata and pods: images from a mirror, sidecars, default resources. Any other field,
@@ -147,24 +144,24 @@ def rewritten_fields(kind: str, wanted: Object, answer: Object, least: int) -> t
 
     Parameters
     ----------
-    kind, wanted, least
-        As for :func:`contested_fields`.
+    desired
+        The desired child.
     answer
         What the API server answered to the apply.
     """
     pods: tuple[Step, ...] = ("spec", "template")
     fields = {
-        ContestedField(kind, each.field, "")
-        for each in _all_differences(wanted, answer, least)
-        if each.path[0] != "metadata" and not (kind == "Deployment" and each.path[:2] == pods)
+        ContestedField(desired.kind, each.field, "")
+        for each in _all_differences(desired, answer)
+        if each.path[0] != "metadata" and not (desired.kind == "Deployment" and each.path[:2] == pods)
     }
     return tuple(sorted(fields)[:MAX_FIELDS])
 
 
-def _all_differences(wanted: Object, live: Object, least: int) -> list[Difference]:
+def _all_differences(desired: DesiredChild, live: Object) -> list[Difference]:
     """Return the differences, and ``replicas`` where an autoscaler's Deployment has too few workers."""
-    found = list(differences(wanted, live))
-    if not has_min_workers(wanted, live, least):
+    found = list(differences(desired.applied, live))
+    if not has_min_workers(desired, live):
         found.append(Difference(("spec", "replicas"), live["spec"].get("replicas")))
     return found
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from model_operator.api import ModelInstance, ModelInstanceSpec, ObjectMeta, TemplateKind
 from model_operator.api.values import MAX_WORKERS
-from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.reasons.refusals import is_malformed, is_quota
 from model_operator.core.rendering.render import render
@@ -123,10 +122,10 @@ def dry_run_deployment(
     if rendering.violations:
         named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
         return _no_examples(tuple(sorted(named)))
-    deployment = with_applied_hash(rendering.deployments[0].deployment)
+    deployment = rendering.deployments[0].deployment.applied
     # The owner does not exist.
-    del deployment["metadata"]["ownerReferences"]
-    return deployment
+    metadata = {key: value for key, value in deployment["metadata"].items() if key != "ownerReferences"}
+    return {**deployment, "metadata": metadata}
 
 
 def dry_run_pod(deployment: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,5 +61,7 @@ def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | Non
 
 def with_pod_template(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> RenderedDeployment:
     """Return a rendered deployment with another pod template."""
-    spec = {**rendered.deployment["spec"], "template": dict(pods)}
-    return replace(rendered, deployment={**rendered.deployment, "spec": spec})
+    deployment = rendered.deployment
+    spec = {**deployment.manifest["spec"], "template": dict(pods)}
+    manifest = {**deployment.manifest, "spec": spec}
+    return replace(rendered, deployment=replace(deployment, manifest=manifest))

@@ -8,9 +8,11 @@ the scale subresource, takes the field over from that one by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from model_operator.core.objects.ownership import MANAGER
+from model_operator.core.rendering.desired_child import DesiredChild
 
 REPLICAS_MANAGER = f"{MANAGER}-replicas"
 """Field manager that holds the number until the autoscaler first changes it."""
@@ -18,37 +20,34 @@ REPLICAS_MANAGER = f"{MANAGER}-replicas"
 Object = Mapping[str, Any]
 
 
-def with_replicas(deployment: Object, count: int) -> dict[str, Any]:
-    """Return a rendered Deployment with that number of workers."""
-    return {**deployment, "spec": {**deployment["spec"], "replicas": count}}
+def with_replicas(deployment: DesiredChild) -> DesiredChild:
+    """Return a desired Deployment that sets its minimum number of workers itself, as on its creation."""
+    spec = {**deployment.manifest["spec"], "replicas": deployment.min_workers}
+    return replace(deployment, manifest={**deployment.manifest, "spec": spec})
 
 
-def without_replicas(deployment: Object) -> dict[str, Any]:
-    """Return a rendered Deployment without ``replicas``, which the autoscaler sets."""
-    spec = {key: value for key, value in deployment["spec"].items() if key != "replicas"}
-    return {**deployment, "spec": spec}
+def without_replicas(deployment: DesiredChild) -> DesiredChild:
+    """Return a desired Deployment without ``replicas``, while an autoscaler that is not desired still exists.
+
+    At zero workers that autoscaler is disabled, so the minimum is one worker.
+    """
+    spec = {key: value for key, value in deployment.manifest["spec"].items() if key != "replicas"}
+    return DesiredChild({**deployment.manifest, "spec": spec}, min_workers=1)
 
 
-def leaves_replicas(child: Object) -> bool:
-    """Return whether a rendered child is a Deployment without ``replicas``, which the autoscaler sets."""
-    return bool(child["kind"] == "Deployment" and "replicas" not in child["spec"])
-
-
-def has_min_workers(wanted: Object, live: Object, min_workers: int) -> bool:
+def has_min_workers(desired: DesiredChild, live: Object) -> bool:
     """Return whether a live child has at least its number of workers without load.
 
     An autoscaler ensures that itself, but not from zero, where it is disabled.
 
     Parameters
     ----------
-    wanted
-        The rendered child; only one that `leaves_replicas` can have too few, for others that is drift.
+    desired
+        The desired child; only one that `leaves_replicas` can have too few, for others that is drift.
     live
         The child as the API server has it.
-    min_workers
-        Workers without load.
     """
-    return not leaves_replicas(wanted) or bool(live["spec"].get("replicas", 1) >= min_workers)
+    return not desired.leaves_replicas or bool(live["spec"].get("replicas", 1) >= desired.min_workers)
 
 
 def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from model_operator.api import (
@@ -13,13 +12,13 @@ from model_operator.api import (
     InstanceDeployment,
     ModelInstance,
 )
-from model_operator.core.objects.drift import applicable_deployment
 from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
 from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.rendering.autoscaler import render_autoscaler
 from model_operator.core.rendering.deployment import render_deployment
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.disruption_budget import render_disruption_budget
 from model_operator.core.rendering.scaling import WorkerBounds, excess_workers, worker_bounds
 from model_operator.core.rendering.service import render_service, service_url
@@ -35,7 +34,7 @@ COMPONENT = "model-server"
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RenderedDeployment:
     """The children of one deployment entry.
 
@@ -48,8 +47,8 @@ class RenderedDeployment:
     workers
         Number of workers; with an autoscaler, the minimum.
     deployment, service, disruption_budget, autoscaler
-        The manifests for server-side apply. A model that pulls its work has no Service, and one with at most
-        one worker no PodDisruptionBudget. With an autoscaler, the Deployment has no ``spec.replicas``.
+        The children. A model that pulls its work has no Service, and one with at most one worker no
+        PodDisruptionBudget. With an autoscaler, the Deployment has no ``spec.replicas``.
     url
         URL of the Service inside the cluster; None without a Service.
     """
@@ -57,29 +56,14 @@ class RenderedDeployment:
     entry: str | None
     name: str
     workers: int
-    deployment: dict[str, Any]
-    service: dict[str, Any] | None
-    disruption_budget: dict[str, Any] | None
-    autoscaler: dict[str, Any] | None
+    deployment: DesiredChild
+    service: DesiredChild | None
+    disruption_budget: DesiredChild | None
+    autoscaler: DesiredChild | None
     url: str | None
 
-    @cached_property
-    def _hashed(self) -> tuple[dict[str, Any], str]:
-        # Hashing is a large part of a reconcile, and its results are used several times.
-        return applicable_deployment(self.deployment)
-
     @property
-    def with_applied_hash(self) -> dict[str, Any]:
-        """The Deployment with its applied hash; read-only."""
-        return self._hashed[0]
-
-    @property
-    def revision(self) -> str:
-        """Hash of the Deployment's pod template."""
-        return self._hashed[1]
-
-    @property
-    def children(self) -> list[dict[str, Any]]:
+    def children(self) -> list[DesiredChild]:
         """The children in the order in which they are applied.
 
         The Service is first: if its name is taken, no worker starts. The autoscaler is last: its Deployment
@@ -106,7 +90,7 @@ class Rendering:
     violations: tuple[Violation, ...]
 
     @property
-    def children(self) -> list[dict[str, Any]]:
+    def children(self) -> list[DesiredChild]:
         """The children of all deployments."""
         return [child for rendered in self.deployments for child in rendered.children]
 
@@ -293,10 +277,10 @@ class _Job:
             entry=entry,
             name=name,
             workers=workers.min_workers,
-            deployment=deployment,
-            service=service,
-            disruption_budget=budget,
-            autoscaler=autoscaler,
+            deployment=DesiredChild(deployment, workers.min_workers),
+            service=DesiredChild(service) if service else None,
+            disruption_budget=DesiredChild(budget) if budget else None,
+            autoscaler=DesiredChild(autoscaler) if autoscaler else None,
             url=service_url(name, _namespace(self.instance)) if service else None,
         )
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.cause import Diagnosis
-from model_operator.core.objects.drift import hash_matches
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.planning.contested_fields import MAX_FIELDS, ContestedField
@@ -241,7 +240,7 @@ def _assess_desired(rendered: RenderedDeployment, observation: Observation) -> D
     live = observation.deployments.get(name)
     rollout = _rollout(live, observation)
     contested: Sequence[ContestedField] = _contested(name, observation)
-    is_applied = live is not None and hash_matches(rendered.with_applied_hash, live)
+    is_applied = live is not None and rendered.deployment.hash_matches(live)
     return DeploymentAssessment(
         name=name,
         verdict=_desired_verdict(rendered, observation, rollout, contested, is_applied=is_applied),
@@ -291,7 +290,7 @@ def _applied_revision(
     plan = observation.plan
     if rendered.name not in observation.deployments or plan is None or plan.template is None:
         return None
-    revision = rendered.revision
+    revision = rendered.deployment.pod_revision
     recorded = recorded_revision(observation.instance, plan.template, rendered.name)
     return revision if is_applied or recorded == revision else None
 
@@ -331,7 +330,10 @@ def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:
     """Return whether this pod revision was reported as rolled out, so that scaling does not change Ready."""
     known = observation.instance.status.get("deployments") or []
     before: Mapping[str, Any] = next((entry for entry in known if entry.get("name") == rendered.name), {})
-    return before.get("status") == DeploymentState.READY and before.get("pod_revision") == rendered.revision
+    return (
+        before.get("status") == DeploymentState.READY
+        and before.get("pod_revision") == rendered.deployment.pod_revision
+    )
 
 
 def _contested_detail(name: str, fields: Sequence[ContestedField]) -> str:

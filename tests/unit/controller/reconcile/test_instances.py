@@ -12,9 +12,11 @@ from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.objects.drift import applicable_deployment, with_applied_hash
 from model_operator.core.objects.rollout import Rollout, assess_rollout
 from model_operator.core.planning import pruning
 from model_operator.core.reasons.reasons import Reason
+from model_operator.core.rendering import desired_child
 from model_operator.core.status import assessment
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
@@ -106,3 +108,27 @@ def test_each_deployment_is_assessed_once_also_when_it_is_diagnosed(monkeypatch:
     stored = world.api.find("ModelInstance", "demo")
     assert stored is not None
     assert [each["problem"]["reason"] for each in stored["status"]["deployments"]] == ["CrashLooping"] * 2
+
+
+def test_each_child_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.reconcile()
+    world.deployments(UNFINISHED)
+    hashed: list[str] = []
+
+    def note(manifest: Mapping[str, Any]) -> None:
+        hashed.append(f"{manifest['kind']}/{manifest['metadata']['name']}")
+
+    def counted(manifest: Mapping[str, Any]) -> dict[str, Any]:
+        note(manifest)
+        return with_applied_hash(manifest)
+
+    def counted_deployment(manifest: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+        note(manifest)
+        return applicable_deployment(manifest)
+
+    monkeypatch.setattr(desired_child, "with_applied_hash", counted)
+    monkeypatch.setattr(desired_child, "applicable_deployment", counted_deployment)
+    world.reconcile()
+
+    assert sorted(hashed) == ["Deployment/demo-a", "Deployment/demo-b", "Service/demo-a", "Service/demo-b"]

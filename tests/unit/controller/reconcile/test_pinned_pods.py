@@ -59,12 +59,12 @@ class Pinned(World):
         plan = asyncio.run(self.keeper.keep(self.instance, self.plan))
         assert plan.rendering is not None
         (rendered,) = plan.rendering.deployments
-        return pod_revision(rendered.deployment)
+        return rendered.deployment.pod_revision
 
     @property
     def rendered(self) -> str:
         assert self.plan.rendering is not None
-        return pod_revision(self.plan.rendering.deployments[0].deployment)
+        return self.plan.rendering.deployments[0].deployment.pod_revision
 
 
 def test_applied_pods_are_read_once_and_kept() -> None:
@@ -132,7 +132,7 @@ def test_everything_but_the_pods_is_as_it_is_rendered() -> None:
     assert world.plan.rendering is not None
     (kept,), (rendered,) = plan.rendering.deployments, world.plan.rendering.deployments
     assert replace(kept, deployment=rendered.deployment) == rendered
-    assert with_pod_template(kept, rendered.deployment["spec"]["template"]) == rendered
+    assert with_pod_template(kept, rendered.deployment.manifest["spec"]["template"]) == rendered
 
 
 def test_kept_pods_are_forgotten_with_their_instance_and_when_they_are_wanted_no_longer() -> None:

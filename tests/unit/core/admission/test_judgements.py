@@ -15,7 +15,6 @@ from model_operator.core.admission.instance import (
     judge_instance,
 )
 from model_operator.core.admission.template import Impact, judge_template
-from model_operator.core.objects.drift import pod_revision
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
@@ -253,6 +252,6 @@ class TestImpact:
             obj = stored(model(name=f"demo-{number}"))
             (rendered,) = render(parse_template(old), parse_instance(obj)[0], SETTINGS).deployments
             entry = {"name": rendered.name, "status": "READY", "replicas": replicas}
-            entry["pod_revision"] = pod_revision(rendered.deployment)
+            entry["pod_revision"] = rendered.deployment.pod_revision
             impact.add(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
         assert impact.warnings(complete=True) == said

@@ -10,7 +10,7 @@ import yaml
 
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
-from model_operator.core.objects.drift import APPLIED_HASH, with_applied_hash
+from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.status.assessment import Assessment, Observation, assess
 from model_operator.core.status.instance import instance_status
@@ -55,7 +55,7 @@ def observe(name: str, seen: Snapshot) -> Assessment:
     plan = make_plan(instance.resource, template, RenderSettings())
     assert plan.rendering is not None
     (rendered,) = plan.rendering.deployments
-    applied = with_applied_hash(rendered.deployment)["metadata"]["annotations"][APPLIED_HASH]
+    applied = rendered.deployment.applied_hash
     seen.deployment["metadata"]["annotations"][APPLIED_HASH] = applied
     return assess(Observation(instance, plan, {INSTANCE: seen.deployment}))
 

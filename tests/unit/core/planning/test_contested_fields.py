@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.objects.drift import is_subset, with_applied_hash
+from model_operator.core.objects.drift import is_subset
 from model_operator.core.planning.contested_fields import (
     MAX_FIELDS,
     ContestedField,
@@ -19,6 +20,7 @@ from model_operator.core.planning.contested_fields import (
     differences,
     fingerprint,
 )
+from model_operator.core.rendering.desired_child import DesiredChild
 
 IMAGE = 'spec.template.spec.containers[name="model"].image'
 
@@ -39,7 +41,7 @@ def deployment(**container: Any) -> dict[str, Any]:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """Return the Deployment as it was applied, with one field changed, or removed by None."""
-    live = copy.deepcopy(with_applied_hash(deployment()))
+    live = copy.deepcopy(DesiredChild(deployment()).applied)
     *steps, last = path.split("/")
     part: Any = live
     for step in steps:
@@ -73,7 +75,7 @@ CONTAINER = "spec/template/spec/containers/0"
     ],
 )
 def test_path(path: str, value: Any, field: str) -> None:
-    found = [each.field for each in differences(with_applied_hash(deployment()), changed(path, value))]
+    found = [each.field for each in differences(DesiredChild(deployment()).applied, changed(path, value))]
 
     assert found[0] == field
 
@@ -82,13 +84,13 @@ def test_what_others_add_is_no_drift() -> None:
     live = changed(f"{CONTAINER}/terminationMessagePath", "/dev/log")
     live["metadata"]["labels"]["theirs"] = "1"
 
-    assert list(differences(with_applied_hash(deployment()), live)) == []
-    assert fingerprint(with_applied_hash(deployment()), live, 1) == ""
+    assert list(differences(DesiredChild(deployment()).applied, live)) == []
+    assert fingerprint(DesiredChild(deployment()), live) == ""
 
 
 def test_fingerprint_tells_values_apart() -> None:
-    wanted = with_applied_hash(deployment())
-    prints = [fingerprint(wanted, changed("spec/replicas", count), 1) for count in (3, 4, 3)]
+    wanted = DesiredChild(deployment())
+    prints = [fingerprint(wanted, changed("spec/replicas", count)) for count in (3, 4, 3)]
 
     assert prints[0] == prints[2] != prints[1]
 
@@ -97,14 +99,12 @@ def test_too_few_workers_are_drift_where_somebody_else_chooses_their_number() ->
     rendered = deployment()
     del rendered["spec"]["replicas"]
     live = changed("spec/replicas", 0)
-    wanted = with_applied_hash(rendered)
-    live["metadata"]["annotations"] = wanted["metadata"]["annotations"]
+    wanted = DesiredChild(rendered)
+    live["metadata"]["annotations"] = wanted.applied["metadata"]["annotations"]
 
-    assert contested_fields("Deployment", wanted, live, 1) == (
-        ContestedField("Deployment", "spec.replicas", ""),
-    )
-    assert fingerprint(wanted, live, 1) != ""
-    assert contested_fields("Deployment", wanted, live, 0) == ()
+    assert contested_fields(wanted, live) == (ContestedField("Deployment", "spec.replicas", ""),)
+    assert fingerprint(wanted, live) != ""
+    assert contested_fields(replace(wanted, min_workers=0), live) == ()
 
 
 def entry(manager: str, fields: Any, **more: str) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_writer(path: str, value: Any, entries: list[Any], writer: str) -> None:
     live = changed(path, value)
     live["metadata"]["managedFields"] = entries
 
-    fields = contested_fields("Deployment", with_applied_hash(deployment()), live, 1)
+    fields = contested_fields(DesiredChild(deployment()), live)
 
     assert [each.manager for each in fields] == [writer]
 
@@ -163,23 +163,21 @@ def test_port_of_a_service_is_found_by_its_whole_key() -> None:
         "metadata": {"name": "demo"},
         "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8000}]},
     }
-    wanted = with_applied_hash(service)
-    live = copy.deepcopy(wanted)
+    wanted = DesiredChild(service)
+    live = copy.deepcopy(wanted.applied)
     live["spec"]["ports"][0] |= {"protocol": "TCP", "targetPort": 9000}
     fields: dict[str, Any] = {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:targetPort": {}}}}}
     live["metadata"]["managedFields"] = [entry("mesh", fields)]
 
-    assert contested_fields("Service", wanted, live, 1) == (
-        ContestedField("Service", "spec.ports[0].targetPort", "mesh"),
-    )
+    assert contested_fields(wanted, live) == (ContestedField("Service", "spec.ports[0].targetPort", "mesh"),)
 
 
 def test_what_is_gone_is_contested_as_a_whole_and_fields_are_bounded() -> None:
     many = [{"name": f"V{number:02}", "value": "1"} for number in range(40)]
-    wanted = with_applied_hash(deployment(env=many))
+    wanted = DesiredChild(deployment(env=many))
 
-    assert contested_fields("Service", wanted, None, 1) == (ContestedField("Service", "", ""),)
-    fields = contested_fields("Deployment", wanted, with_applied_hash(deployment(env=[])), 1)
+    assert contested_fields(wanted, None) == (ContestedField("Deployment", "", ""),)
+    fields = contested_fields(wanted, DesiredChild(deployment(env=[])).applied)
     assert len(fields) == MAX_FIELDS
     assert list(fields) == sorted(fields)
 

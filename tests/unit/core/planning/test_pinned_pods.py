@@ -102,5 +102,7 @@ def test_only_the_pod_template_of_a_rendering_is_replaced() -> None:
     kept = with_pod_template(rendered, {"spec": {"containers": []}})
 
     assert isinstance(kept, RenderedDeployment)
-    assert kept.deployment["spec"] == rendered.deployment["spec"] | {"template": {"spec": {"containers": []}}}
+    assert kept.deployment.manifest["spec"] == rendered.deployment.manifest["spec"] | {
+        "template": {"spec": {"containers": []}}
+    }
     assert (kept.name, kept.service, kept.url) == (rendered.name, rendered.service, rendered.url)

@@ -39,7 +39,7 @@ def test_what_is_to_exist(case: dict[str, Any]) -> None:
     found = plan(case["spec"], case.get("template", {}))
 
     assert found.rendering is not None
-    children = [f"{child['kind']}/{child['metadata']['name']}" for child in found.rendering.children]
+    children = [f"{child.kind}/{child.name}" for child in found.rendering.children]
     assert children == case["exists"]
     assert found.problem is None
     assert found.violations == ()

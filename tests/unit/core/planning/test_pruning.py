@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.objects.drift import with_applied_hash
 from model_operator.core.planning.pruning import prunable
+from model_operator.core.rendering.desired_child import DesiredChild
 
 CASES = yaml.safe_load((Path(__file__).parent / "prunings.yaml").read_text())
 STATUSES = {
@@ -25,7 +25,11 @@ STATUSES = {
 
 
 def rendered(*, kind: str, name: str, revision: str = "wanted") -> dict[str, Any]:
-    return {"kind": kind, "metadata": {"name": name}, "spec": {"revision": revision}}
+    return {"kind": kind, "metadata": {"name": name}, "spec": {"template": {"revision": revision}}}
+
+
+def desired(**parts: str) -> DesiredChild:
+    return DesiredChild(rendered(**parts))
 
 
 def live(
@@ -37,7 +41,7 @@ def live(
     applied: str = "wanted",
     deleting: bool = False,
 ) -> dict[str, Any]:
-    child = with_applied_hash(rendered(kind=kind, name=name, revision=applied))
+    child = desired(kind=kind, name=name, revision=applied).applied
     child["metadata"] |= {"creationTimestamp": created, "generation": 1}
     if deleting:
         child["metadata"]["deletionTimestamp"] = "2026-01-01T10:00:00Z"
@@ -46,7 +50,7 @@ def live(
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"].replace(" ", "_")) for case in CASES])
 def test_prunable(case: dict[str, Any]) -> None:
-    wanted = [rendered(**child) for child in case["wanted"]]
+    wanted = [desired(**child) for child in case["wanted"]]
 
     pruned = prunable(wanted, (live(**child) for child in case["live"]), case.get("failed", ()))
 
@@ -55,8 +59,9 @@ def test_prunable(case: dict[str, Any]) -> None:
 
 def test_a_replacement_in_another_namespace_replaces_nothing() -> None:
     """A stranger's Deployment of the replacement's name must not have what serves deleted early."""
-    wanted = rendered(kind="Deployment", name="b")
-    wanted["metadata"]["namespace"] = "team"
+    manifest = rendered(kind="Deployment", name="b")
+    manifest["metadata"]["namespace"] = "team"
+    wanted = DesiredChild(manifest)
     old, forged = live(kind="Deployment", name="a"), live(kind="Deployment", name="b")
     old["metadata"]["namespace"], forged["metadata"]["namespace"] = "team", "other"
 

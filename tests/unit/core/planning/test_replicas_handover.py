@@ -9,12 +9,13 @@ import pytest
 from model_operator.core.planning.replicas_handover import (
     handover,
     has_min_workers,
-    leaves_replicas,
     with_replicas,
     without_replicas,
 )
+from model_operator.core.rendering.desired_child import DesiredChild
 
-RENDERED: dict[str, Any] = {"kind": "Deployment", "metadata": {"name": "demo"}, "spec": {"paused": False}}
+MANIFEST: dict[str, Any] = {"kind": "Deployment", "metadata": {"name": "demo"}, "spec": {"paused": False}}
+RENDERED = DesiredChild(MANIFEST, min_workers=2)
 
 
 def owner(manager: str, operation: str = "Apply", field: str = "f:replicas") -> dict[str, Any]:
@@ -85,12 +86,12 @@ def test_no_owners_are_known(metadata: dict[str, Any]) -> None:
 
 
 def test_the_number_is_put_in_and_left_out_without_touching_what_was_rendered() -> None:
-    fixed = with_replicas(RENDERED, 3)
+    fixed = with_replicas(RENDERED)
 
-    assert fixed["spec"] == {"paused": False, "replicas": 3}
-    assert without_replicas(fixed) == RENDERED
-    assert RENDERED["spec"] == {"paused": False}
-    assert fixed["spec"]["replicas"] == 3
+    assert fixed.manifest["spec"] == {"paused": False, "replicas": 2}
+    assert without_replicas(fixed) == DesiredChild(MANIFEST, min_workers=1)
+    assert MANIFEST["spec"] == {"paused": False}
+    assert fixed.manifest["spec"]["replicas"] == 2
 
 
 @pytest.mark.parametrize(
@@ -98,12 +99,12 @@ def test_the_number_is_put_in_and_left_out_without_touching_what_was_rendered() 
     [
         (RENDERED, 2, True),
         (RENDERED, 1, False),
-        (with_replicas(RENDERED, 1), 1, True),
-        ({"kind": "Service", "spec": {}}, 1, True),
+        (with_replicas(RENDERED), 1, True),
+        (DesiredChild({"kind": "Service", "spec": {}}, min_workers=2), 1, True),
     ],
 )
 def test_only_a_number_that_is_left_to_somebody_can_be_too_low(
-    wanted: dict[str, Any], replicas: int, expected: bool
+    wanted: DesiredChild, replicas: int, expected: bool
 ) -> None:
-    assert has_min_workers(wanted, live(replicas), 2) is expected
-    assert leaves_replicas(wanted) == (wanted is RENDERED)
+    assert has_min_workers(wanted, live(replicas)) is expected
+    assert wanted.leaves_replicas == (wanted is RENDERED)

@@ -53,7 +53,7 @@ def images(compiled: CompiledTemplate, value: str) -> list[str] | list[tuple[Any
     if rendering.violations:
         assert {violation.type for violation in rendering.violations} == {"image"}
         return [violation.loc for violation in rendering.violations]
-    containers = rendering.deployments[0].deployment["spec"]["template"]["spec"]["containers"]
+    containers = rendering.deployments[0].deployment.manifest["spec"]["template"]["spec"]["containers"]
     return [container["image"] for container in containers]
 
 
@@ -151,7 +151,7 @@ def test_what_the_template_lists_may_be_any_image(value: str) -> None:
         }
     )
     (deployment,) = render(compiled, instance).deployments
-    containers = deployment.deployment["spec"]["template"]["spec"]["containers"]
+    containers = deployment.deployment.manifest["spec"]["template"]["spec"]["containers"]
     assert containers[1]["image"] == value
 
 

@@ -262,7 +262,7 @@ def test_what_a_stranger_chooses_gets_into_free_fields_only(chosen: tuple[Leaf, 
         rendering = render(compiled, instance)
         if rendering.violations:
             return
-        pods.append(rendering.deployments[0].deployment["spec"]["template"])
+        pods.append(rendering.deployments[0].deployment.manifest["spec"]["template"])
 
     # Our own labels name the instance; the environment has the parameters.
     for pod in pods:

@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from model_operator.core.objects.drift import pod_revision
 from model_operator.core.rendering.render import Rendering, render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
@@ -30,7 +29,7 @@ If it is meant, write the hashes anew with UPDATE_GOLDEN=1, and say in the commi
 
 
 def hashes(rendering: Rendering) -> dict[str, str]:
-    return {rendered.name: pod_revision(rendered.deployment) for rendered in rendering.deployments}
+    return {rendered.name: rendered.deployment.pod_revision for rendered in rendering.deployments}
 
 
 def golden() -> dict[str, dict[str, str]]:

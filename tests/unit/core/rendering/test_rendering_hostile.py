@@ -39,7 +39,7 @@ def test_instance_is_rendered_in_bounds(
 
     assert {violation.type for violation in rendering.violations} == codes
     for child in rendering.children:
-        assert len(json.dumps(child)) < 1024 * 1024
+        assert len(json.dumps(child.manifest)) < 1024 * 1024
 
 
 def test_what_is_too_large_is_told_where_it_is_given() -> None:

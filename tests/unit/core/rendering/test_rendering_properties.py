@@ -69,7 +69,7 @@ def instance(parameters: Any = None) -> ModelInstance:
 
 
 def pod_of(rendering: Rendering) -> Any:
-    return rendering.deployments[0].deployment["spec"]["template"]
+    return rendering.deployments[0].deployment.manifest["spec"]["template"]
 
 
 def model_of(rendering: Rendering) -> Any:
@@ -235,7 +235,7 @@ def test_the_same_input_gives_the_same_output(pod_template: Any, value: Any) -> 
             model_creation_parameters_schema={"properties": {"V": {}}},
         )
         rendering = render(compile_template(source), instance({"V": value}))
-        return json.dumps(rendering.children), rendering
+        return json.dumps([child.manifest for child in rendering.children]), rendering
 
     (first, rendering), (second, _) = rendered(), rendered()
     assert first == second
@@ -265,7 +265,7 @@ def test_no_garbage_raises(spec: Any, metadata: Any, schema: Any, text: str, par
         assert (each.pod is None) == bool(each.violations)
         if each.pod is not None:
             given_parameters = parameters if isinstance(parameters, Mapping) else {"V": parameters}
-            json.dumps(render(each, instance(given_parameters)).children)
+            json.dumps([child.manifest for child in render(each, instance(given_parameters)).children])
 
 
 CONTAINER_GARBAGE = st.dictionaries(
@@ -288,7 +288,7 @@ def test_no_garbage_in_a_container_raises(container: Any) -> None:
     compiled = compile_template(template({}, pod_template=pod_template))
 
     if not compiled.violations:
-        json.dumps(render(compiled, instance()).children)
+        json.dumps([child.manifest for child in render(compiled, instance()).children])
 
 
 def test_what_nests_too_deep_is_refused() -> None:

@@ -45,7 +45,7 @@ def observe(**statuses: dict[str, object]) -> Observation:
     plan = make_plan(live.resource, parse_template(known), RenderSettings())
     assert plan.rendering is not None
     deployments = {
-        rendered.name: {**rendered.with_applied_hash, "status": statuses[rendered.entry]}
+        rendered.name: {**rendered.deployment.applied, "status": statuses[rendered.entry]}
         for rendered in plan.rendering.deployments
         if rendered.entry in statuses
     }
@@ -113,6 +113,6 @@ def test_the_pod_revision_is_recorded_once_the_live_deployment_was_applied(statu
     observation = observe(a=status)
     assert observation.plan is not None
     assert observation.plan.rendering is not None
-    revision = observation.plan.rendering.deployments[0].revision
+    revision = observation.plan.rendering.deployments[0].deployment.pod_revision
 
     assert [each.pod_revision for each in assess(observation).deployments] == [revision, None]

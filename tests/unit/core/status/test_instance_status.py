@@ -26,7 +26,6 @@ import yaml
 
 from model_operator.api import Actor, ModelInstanceStatus
 from model_operator.core.diagnosis.cause import Diagnosis
-from model_operator.core.objects.drift import pod_revision, with_applied_hash
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
@@ -98,7 +97,7 @@ class Case:
     def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
         _, plan = self._plan({})
         rendered = plan.rendering.deployments if plan and plan.rendering else ()
-        current = {one.name: pod_revision(one.deployment) for one in rendered}
+        current = {one.name: one.deployment.pod_revision for one in rendered}
         entries = [
             {**entry, "pod_revision": current[entry["name"]]}
             if entry.get("pod_revision") == "current"
@@ -109,7 +108,7 @@ class Case:
 
     def _live(self, given: dict[str, Any], plan: Plan | None) -> dict[str, Any]:
         rendered = plan.rendering.deployments if plan and plan.rendering else ()
-        applied = {one.name: with_applied_hash(one.deployment) for one in rendered}
+        applied = {one.name: one.deployment.applied for one in rendered}
         status = given["status"]
         given = {**given, "status": DEFAULTS[status] if isinstance(status, str) else status}
         live: dict[str, Any] = apply_merge_patch(applied.get(given["metadata"]["name"], {}), given)

@@ -330,7 +330,7 @@ def test_a_listed_value_gets_in(path: list[str], written: Any, rendered: Any) ->
     rendering = render(compiled(nested(path, written), LISTED), INSTANCE)
 
     assert rendering.violations == ()
-    pod_spec = rendering.deployments[0].deployment["spec"]["template"]["spec"]
+    pod_spec = rendering.deployments[0].deployment.manifest["spec"]["template"]["spec"]
     assert at(path, pod_spec) == rendered
 
 
