@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 POLL_SECONDS = 0.1
+MAX_PATIENCE = 4.0
+
+
+def patience() -> float:
+    """Return by how much deadlines are longer now than on an idle machine: from 1 to `MAX_PATIENCE`.
+
+    It is the number of processes that wait for each processor, by the load average of a minute.
+    """
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), MAX_PATIENCE)
 
 
 def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str = "") -> T:
@@ -22,7 +32,7 @@ def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str
         Gives a true value when done. An `AssertionError` or a `LookupError` in it counts as "not yet",
         so it may use `assert`, and look for what is not there yet.
     deadline
-        In seconds.
+        In seconds on an idle machine; see `patience`.
     message
         What was expected, for the failure.
 
@@ -32,7 +42,7 @@ def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str
         When `deadline` has passed; with `message` and the last value, or from the last failed assertion.
     """
     __tracebackhide__ = True
-    end = time.monotonic() + deadline
+    begin = time.monotonic()
     while True:
         try:
             value = check()
@@ -42,6 +52,6 @@ def wait_for(check: Callable[[], T | None], deadline: float = 30.0, message: str
             if value:
                 return value
             seen = f"the last value: {value!r}"
-        if time.monotonic() > end:
+        if time.monotonic() > begin + deadline * patience():
             raise AssertionError(f"not within {deadline:g} s: {message or check.__name__}; {seen}")
         time.sleep(POLL_SECONDS)

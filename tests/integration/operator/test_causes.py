@@ -87,9 +87,10 @@ def test_past_the_deadline_the_cause_stays_and_a_human_must_act(api: KubeApi) ->
     assert ready(obj)["reason"] == "CrashLooping"
     assert "No progress within startup_timeout_seconds" in ready(obj)["message"]
     reasons = [ready(each).get("reason") for each in api.versions("ModelInstance", "minilm", start)]
-    known = [reason for reason in dict.fromkeys(reasons) if reason]
-    assert known == ["Deploying", "CrashLooping"], "no reason comes and goes"
-    assert reasons[reasons.index("CrashLooping") :].count("Deploying") == 0
+    first = reasons.index("CrashLooping")
+    # On a busy machine the deadline may pass before the container has crashed.
+    assert set(reasons[:first]) <= {None, "Deploying", "ProgressDeadlineExceeded"}, reasons
+    assert set(reasons[first:]) == {"CrashLooping"}, "no reason comes and goes"
     api.patch("ModelTemplate", "encoder", {"spec": {"pod_template": None}})
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.cluster import waiting
 from tests.cluster.audit import audit_events
 from tests.cluster.cluster import existing_cluster
 from tests.cluster.kube_api import KubeApiError, Resource, parse
@@ -60,6 +62,23 @@ def test_wait_for_gives_the_first_true_value() -> None:
 def test_wait_for_says_what_it_expected_and_what_there_was() -> None:
     with pytest.raises(AssertionError, match=r"not within 0 s: a pod; the last value: \[\]"):
         wait_for(list, 0, "a pod")
+
+
+@pytest.mark.parametrize(("load", "seconds"), [(0.5, 10), (2, 10), (5, 25), (99, 40)])
+def test_a_busy_machine_gets_more_time(monkeypatch: pytest.MonkeyPatch, load: float, seconds: float) -> None:
+    now = 0.0
+
+    def sleep(duration: float) -> None:
+        nonlocal now
+        now += duration
+
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    machine = SimpleNamespace(getloadavg=lambda: (load, 0, 0), cpu_count=lambda: 2)
+    monkeypatch.setattr(waiting, "os", machine)
+
+    with pytest.raises(AssertionError, match="not within 10 s"):
+        wait_for(list, 10, "a pod")
+    assert now == pytest.approx(seconds, abs=0.2)
 
 
 def test_wait_for_takes_a_failed_assertion_for_not_yet() -> None:
