@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.core.diagnosis.cause import Diagnosis
@@ -24,6 +23,7 @@ from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_scheduler import FakeScheduler
 from tests.unit.controller.objects import instance, template
+from tests.unit.controller.world import World
 from tests.unit.core.values.rfc7386 import apply_merge_patch
 
 UNFINISHED = {
@@ -59,15 +59,16 @@ class Diagnostics:
         return dict.fromkeys(names, Diagnosis(Reason.CrashLooping, "container model keeps crashing.")), None
 
 
-class World:
+class TwoDeployments(World):
     """The instance `demo` with two Deployments."""
 
     def __init__(self) -> None:
-        self.api, self.state, self.diagnostics = Server(), ClusterState(), Diagnostics()
-        self.state.templates["ModelTemplate"].put(self.api.put(template("embed")))  # type: ignore[index]
+        super().__init__(Server())
+        self.diagnostics = Diagnostics()
+        self.put(template("embed"))
         obj = instance("demo", bound="t1")
         obj["spec"]["deployments"] = [{"name": "a"}, {"name": "b"}]
-        self.state.instances.put(self.api.put(obj))
+        self.put(obj)
         self.reconciler = InstanceReconciler(
             self.api,
             self.state,
@@ -85,11 +86,11 @@ class World:
         for name in ("demo-a", "demo-b"):
             live = self.api.find("Deployment", name)
             assert live is not None
-            self.state.children["Deployment"].put(self.api.put({**live, "status": dict(status)}))
+            self.put({**live, "status": dict(status)})
 
 
 def test_each_deployment_is_assessed_once_also_when_it_is_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = TwoDeployments()
     world.reconcile()
     world.deployments(UNFINISHED)
     assessed: list[str] = []
@@ -111,7 +112,7 @@ def test_each_deployment_is_assessed_once_also_when_it_is_diagnosed(monkeypatch:
 
 
 def test_each_child_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World()
+    world = TwoDeployments()
     world.reconcile()
     world.deployments(UNFINISHED)
     hashed: list[str] = []

@@ -16,6 +16,7 @@ from model_operator.core.parameters.schema import ParameterSchema, parse_paramet
 from model_operator.core.parameters.schemas import evaluator as evaluator_module
 from model_operator.core.parameters.schemas import patterns
 from model_operator.core.parameters.schemas.budget import Budget
+from model_operator.core.parameters.schemas.evaluator import Evaluator
 from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.values.violations import InvalidObjectError
 from tests.examples.hostile_parameters import REFUSED_SCHEMAS, STRINGS, VALUES, one, tree
@@ -83,6 +84,15 @@ def test_a_check_that_fails_is_a_violation(error: type[Exception], monkeypatch: 
             "type": "not_checkable",
         }
     ]
+
+
+@pytest.mark.parametrize("reference", ["https://schemas.test/a", "file:///etc/passwd", "#/properties/a"])
+def test_no_reference_is_resolved(reference: str) -> None:
+    with pytest.raises(InvalidObjectError, match="write the schema out"):
+        parse_parameter_schema(one({"$ref": reference}), ())
+
+    # Nor would an evaluation: there is no check of this keyword.
+    assert list(Evaluator(one({"$ref": reference})).violations({"a": 1}, ())) == []
 
 
 def test_the_schema_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
