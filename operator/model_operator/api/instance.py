@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from model_operator.api.enums import ModelVendor, TemplateKind, UiModelSectionType
 from model_operator.api.meta import ApiModel, Resource, name_rule
@@ -50,7 +50,7 @@ class BaseModelMetadata(ApiModel):
 
 
 class DeploymentVendorConfiguration(ApiModel):
-    """Worker settings of one deployment; override those of the template."""
+    """Worker settings of one deployment, or of all of an instance; override those of the template."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -97,7 +97,7 @@ class InstanceDeployment(ApiModel):
     model_creation_parameters: FreeObject | None = None
     """Parameters of this deployment; each key overrides that of the instance."""
     vendor_configuration: DeploymentVendorConfiguration | None = None
-    """Worker settings of this deployment; override those of the template."""
+    """Worker settings of this deployment; override those of the instance and of the template."""
     deployment_metadata: Annotated[FreeObject | None, INFORMATIONAL] = None
     """Free-form metadata of the deployment; informational."""
 
@@ -190,12 +190,20 @@ class ModelInstanceSpec(ApiModel):
     account_id: Word | None = None
     """Account that owns the model. Immutable: it cannot be changed, added or removed. Default: the namespace,
     reported in `status.account_id`."""
+    vendor_configuration: DeploymentVendorConfiguration | None = None
+    """Worker settings of the model; override those of the template. With `deployments`, they apply to each
+    entry that does not set them. They change no names: without `deployments`, Deployment, Service and URL
+    keep the name of the instance."""
     deployments: Deployments | None = None
     """Deployments of the model. Without this field there is one, named after the instance. With `[]` the
-    model is not deployed."""
+    model is not deployed. Adding or removing this field renames Deployments, Services and URLs."""
     replicas: Workers | None = None
     """Fixed number of workers; overrides `min_workers` and `max_workers` and turns autoscaling off.
     `kubectl scale` sets it. Cannot be combined with `deployments`."""
+    suspend: StrictBool | None = None
+    """Whether the model is suspended: no deployment has workers, whatever the other fields say. Deployments,
+    Services and URLs stay; autoscalers and disruption budgets are deleted. Without it, or with `false`, the
+    workers return."""
 
 
 class ModelInstance(Resource):

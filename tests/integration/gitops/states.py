@@ -173,6 +173,7 @@ STATES = [
     State(Reason.Deploying, lambda api: _apply(api, _never_ready(1800), instance())),
     State(Reason.RolledOut, lambda api: _apply(api, template(), instance())),
     State(Reason.ScaledToZero, lambda api: _apply(api, template(), instance(replicas=0))),
+    State(Reason.Suspended, lambda api: _apply(api, template(), instance(suspend=True))),
     State(Reason.NotDeployed, lambda api: _apply(api, template(), instance(deployments=[]))),
     State(Reason.ExternallyHosted, lambda api: _apply(api, _EXTERNAL)),
     State(TemplateReason.TemplateValid, lambda api: _apply(api, template()), "ModelTemplate", "encoder"),

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from model_operator.api import GROUP, ModelInstance
 from model_operator.core.admission.change import Change
+from model_operator.core.admission.renaming import renaming_warnings
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
@@ -126,7 +127,8 @@ def judge_instance(examination: Examination, change: Change, enforcement: Enforc
 
     An instance that is invalid by itself is denied to every user. One that does not fit its template is
     denied or allowed with warnings. A missing or invalid template is no fault of the instance: it is allowed
-    with a warning, since it will be deployed without another write.
+    with a warning, since it will be deployed without another write. A change that removes Deployments is
+    allowed with a warning that names them.
 
     Parameters
     ----------
@@ -137,6 +139,13 @@ def judge_instance(examination: Examination, change: Change, enforcement: Enforc
     enforcement
         How strictly instances of this user and namespace are validated.
     """
+    verdict = _judged(examination, change, enforcement)
+    return (
+        verdict.with_warnings(renaming_warnings(change, examination.instance)) if verdict.allowed else verdict
+    )
+
+
+def _judged(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
     kind, name, problem = change.kind, change.name, examination.problem
     faults = examination.violations or examination.own
     if examination.own or (faults and enforcement is Enforcement.DENY):

@@ -205,6 +205,12 @@ class Reason(Enum):
         "",
         ready=True,
     )
+    Suspended = ReasonInfo(
+        "spec.suspend is true: no deployment has workers, and their objects stay.",
+        None,
+        "",
+        ready=True,
+    )
     NotDeployed = ReasonInfo(
         "spec.deployments is an empty list: the model has no Deployments.",
         None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from model_operator.api import (
     API_VERSION,
+    DeploymentVendorConfiguration,
     EndpointConfig,
     InstanceDeployment,
     ModelInstance,
@@ -20,7 +21,13 @@ from model_operator.core.rendering.autoscaler import render_autoscaler
 from model_operator.core.rendering.deployment import render_deployment
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.disruption_budget import render_disruption_budget
-from model_operator.core.rendering.scaling import WorkerBounds, excess_workers, worker_bounds
+from model_operator.core.rendering.scaling import (
+    NO_WORKERS,
+    WorkerBounds,
+    excess_workers,
+    overrides,
+    worker_bounds,
+)
 from model_operator.core.rendering.service import render_service, service_url
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import MAX_VALUES, PodProgram, ValueFault
@@ -141,6 +148,20 @@ def rendering_faults(
     return _faults(_jobs(compiled, instance), instance, settings)
 
 
+def deployment_names(instance: ModelInstance) -> list[str]:
+    """Return the names of the Deployments that an instance specifies, in the order of ``spec.deployments``.
+
+    Parameters
+    ----------
+    instance
+        The instance. One without ``model_template_id`` has none.
+    """
+    if instance.spec.model_template_id is None:
+        return []
+    entries = instance.spec.deployments
+    return [_name(instance, entry) for entry in ([None] if entries is None else entries)]
+
+
 def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
     if compiled.pod is None:
         raise InvalidObjectError(compiled.violations)
@@ -219,27 +240,42 @@ class _Job:
         return Violation(("spec", reference.name), message, fault.type)
 
     def worker_faults(self) -> list[Violation]:
-        """Check the entry's worker settings together with those that it takes from the template."""
-        own = self.entry.vendor_configuration if self.entry else None
-        if own is None:
-            return []
-        loc: Loc = ("spec", "deployments", self.index or 0, "vendor_configuration")
-        workers = worker_bounds(self.endpoint, own)
+        """Check the worker settings of entry and instance together with those of the template."""
+        given = overrides(self.instance.spec, self.entry)
+        workers = worker_bounds(self.endpoint, given)
         if workers.min_workers > workers.max_workers:
-            wrong = "max_workers" if own.max_workers is not None else "min_workers"
-            message = "min_workers must be at most max_workers, and one of them is the template's; set both"
-            return [Violation((*loc, wrong), message, "workers")]
-        if workers.min_workers == 0 and workers.max_workers:
+            loc = self.setting_loc("max_workers", "min_workers")
+            message = (
+                "min_workers must be at most max_workers, and one of them comes from the template or the "
+                "instance; set both"
+            )
+        elif workers.min_workers == 0 and workers.max_workers:
+            loc = self.setting_loc("min_workers", "max_workers")
             message = (
                 "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker; give both"
             )
-            return [Violation((*loc, "min_workers"), message, "workers")]
-        return []
+        else:
+            return []
+        return [Violation(loc, message, "workers")] if loc else []
+
+    def setting_loc(self, *names: str) -> Loc | None:
+        """Return the path of the first of these that the entry sets, else that the instance sets."""
+        shared, own = overrides(self.instance.spec, self.entry)
+        levels: tuple[tuple[DeploymentVendorConfiguration | None, Loc], ...] = (
+            (own, ("spec", "deployments", self.index or 0, "vendor_configuration")),
+            (shared, ("spec", "vendor_configuration")),
+        )
+        for settings, loc in levels:
+            for name in names:
+                if settings is not None and getattr(settings, name) is not None:
+                    return (*loc, name)
+        return None
 
     @property
     def workers(self) -> WorkerBounds:
-        own = self.entry.vendor_configuration if self.entry else None
-        return worker_bounds(self.endpoint, own, self.instance.spec.replicas)
+        """The bounds, whether or not the instance is suspended."""
+        given = overrides(self.instance.spec, self.entry)
+        return worker_bounds(self.endpoint, given, self.instance.spec.replicas)
 
     @property
     def endpoint(self) -> EndpointConfig:
@@ -247,11 +283,10 @@ class _Job:
 
     def render(self, settings: RenderSettings) -> RenderedDeployment:
         metadata = self.instance.metadata
-        entry = self.entry.name if self.entry else None
-        name = metadata.name if entry is None else f"{metadata.name}-{entry}"
+        name = _name(self.instance, self.entry)
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
-        workers = self.workers
+        workers = NO_WORKERS if self.instance.spec.suspend else self.workers
         deployment = render_deployment(
             metadata=_child_metadata(self.instance, name, labels),
             selector=selector,
@@ -274,7 +309,7 @@ class _Job:
                 scaling_metric=self.endpoint.scaling_metric,
             )
         return RenderedDeployment(
-            entry=entry,
+            entry=self.entry.name if self.entry else None,
             name=name,
             workers=workers.min_workers,
             deployment=DesiredChild(deployment, workers.min_workers),
@@ -283,6 +318,10 @@ class _Job:
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,
             url=service_url(name, _namespace(self.instance)) if service else None,
         )
+
+
+def _name(instance: ModelInstance, entry: InstanceDeployment | None) -> str:
+    return instance.metadata.name if entry is None else f"{instance.metadata.name}-{entry.name}"
 
 
 def _child_metadata(instance: ModelInstance, name: str, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model_operator.api import DeploymentVendorConfiguration, EndpointConfig, ModelInstanceSpec
+from model_operator.api import (
+    DeploymentVendorConfiguration,
+    EndpointConfig,
+    InstanceDeployment,
+    ModelInstanceSpec,
+)
 from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import plural
 
@@ -31,25 +37,44 @@ class WorkerBounds:
         return self.max_workers > self.min_workers
 
 
-def worker_bounds(
-    endpoint: EndpointConfig, own: DeploymentVendorConfiguration | None, pinned: int | None = None
-) -> WorkerBounds:
+NO_WORKERS = WorkerBounds(0, 0, 1)
+"""The bounds of a suspended deployment."""
+
+Overrides = Sequence[DeploymentVendorConfiguration | None]
+"""The worker settings of an instance and of one entry of its ``deployments``; later ones override earlier."""
+
+
+def overrides(spec: ModelInstanceSpec, entry: InstanceDeployment | None) -> Overrides:
+    """Return what overrides the worker settings of the template, for one deployment.
+
+    Parameters
+    ----------
+    spec
+        ``spec`` of the instance.
+    entry
+        The entry of ``spec.deployments``; None for the implied entry.
+    """
+    return (spec.vendor_configuration, entry.vendor_configuration if entry else None)
+
+
+def worker_bounds(endpoint: EndpointConfig, given: Overrides, pinned: int | None = None) -> WorkerBounds:
     """Return the bounds for one deployment.
 
     Parameters
     ----------
     endpoint
         The template's settings. The default of ``max_workers`` is ``min_workers``.
-    own
-        The entry's settings, which override those of the template.
+    given
+        The settings that override those of the template.
     pinned
         ``spec.replicas`` of the instance, which fixes the number.
     """
     min_workers, max_workers, per_worker = endpoint.min_workers, endpoint.max_workers, endpoint.per_worker
-    if own is not None:
-        min_workers = min_workers if own.min_workers is None else own.min_workers
-        max_workers = max_workers if own.max_workers is None else own.max_workers
-        per_worker = per_worker if own.per_worker is None else own.per_worker
+    for own in given:
+        if own is not None:
+            min_workers = min_workers if own.min_workers is None else own.min_workers
+            max_workers = max_workers if own.max_workers is None else own.max_workers
+            per_worker = per_worker if own.per_worker is None else own.per_worker
     if pinned is not None:
         min_workers = max_workers = pinned
     return WorkerBounds(min_workers, min_workers if max_workers is None else max_workers, per_worker)
@@ -57,14 +82,19 @@ def worker_bounds(
 
 def stated_workers(spec: ModelInstanceSpec) -> int:
     """Return the maximum number of workers that an instance itself requests, without its template."""
-    if spec.deployments is None:
-        return spec.replicas or 0
-    total = 0
-    for entry in spec.deployments:
-        own = entry.vendor_configuration
+    if spec.replicas is not None:
+        return spec.replicas
+    entries = [None] if spec.deployments is None else spec.deployments
+    return sum(_stated(overrides(spec, entry)) for entry in entries)
+
+
+def _stated(given: Overrides) -> int:
+    least = most = None
+    for own in given:
         if own is not None:
-            total += (own.min_workers or 0) if own.max_workers is None else own.max_workers
-    return total
+            least = least if own.min_workers is None else own.min_workers
+            most = most if own.max_workers is None else own.max_workers
+    return (least or 0) if most is None else most
 
 
 def excess_workers(spec: ModelInstanceSpec, total: int, bound: int) -> tuple[Violation, ...]:
@@ -86,8 +116,12 @@ def excess_workers(spec: ModelInstanceSpec, total: int, bound: int) -> tuple[Vio
     """
     if total <= bound:
         return ()
-    loc: Loc = ("spec", "replicas" if spec.deployments is None else "deployments")
-    lower = "set fewer replicas" if spec.deployments is None else "lower max_workers or min_workers of some"
+    loc: Loc = ("spec", "replicas")
+    lower = "set fewer replicas"
+    if spec.deployments is not None:
+        loc, lower = ("spec", "deployments"), "lower max_workers or min_workers of some"
+    elif spec.replicas is None and spec.vendor_configuration is not None:
+        loc, lower = ("spec", "vendor_configuration"), "lower max_workers or min_workers"
     message = (
         f"must have at most {plural(bound, 'worker')} in total over all deployments, each at its maximum, "
         f"got {total}; {lower}, or ask the operator administrator to raise the setting "

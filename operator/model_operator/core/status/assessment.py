@@ -25,6 +25,7 @@ from model_operator.core.status.redaction import Redactor
 from model_operator.core.values.words import plural
 
 _SHOWN = 3
+_SUSPENDED = "spec.suspend is true; the model has no workers."
 _LATE = "No progress within startup_timeout_seconds."
 _NAMELESS = "an admission webhook or a manager that managedFields does not name"
 
@@ -318,12 +319,21 @@ def _desired_verdict(
     if is_applied and (
         rollout.state is RolloutState.COMPLETE or (rollout.holds and _was_ready(rendered, observation))
     ):
+        if observation.instance.spec.suspend:
+            return _suspended_verdict(what, rollout)
         if rollout.wanted == 0:
             return Verdict(Reason.ScaledToZero, "Scaled to zero workers.", DeploymentState.READY)
         return Verdict(Reason.RolledOut, "", DeploymentState.READY)
     if rollout.state is RolloutState.PENDING or not is_applied:
         return Verdict(Reason.Deploying, f"{what} is about to be rolled out.", DeploymentState.UPDATE_PENDING)
     return _unfinished(rendered.name, rollout, None)
+
+
+def _suspended_verdict(what: str, rollout: Rollout) -> Verdict:
+    if rollout.replicas:
+        detail = f"{what}: {plural(rollout.replicas, 'worker')} still to be stopped."
+        return Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_PENDING)
+    return Verdict(Reason.Suspended, _SUSPENDED, DeploymentState.READY)
 
 
 def _was_ready(rendered: RenderedDeployment, observation: Observation) -> bool:

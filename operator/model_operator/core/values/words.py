@@ -47,6 +47,12 @@ def alternatives(texts: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def listed(texts: Sequence[str]) -> str:
+    """Join texts (at least one) with commas and a last ``and``."""
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def shown(value: Any) -> str:
     """Return a value of the *template* as JSON, shortened for a message."""
     return shorten(json.dumps(value, ensure_ascii=False, sort_keys=True))

@@ -63,10 +63,10 @@ class Autoscaled(World):
         self.want(endpoint, replicas)
         self.restart()
 
-    def want(self, endpoint: dict[str, Any], replicas: int | None = None) -> None:
+    def want(self, endpoint: dict[str, Any], replicas: int | None = None, **more: Any) -> None:
         given = template("embed")
         given["spec"]["vendor_configuration"]["endpoint_config"] = endpoint
-        spec = {**self.instance["spec"], "replicas": replicas}
+        spec = {**self.instance["spec"], "replicas": replicas, **more}
         self.rendering = render(parse_template(given), parse_instance({**self.instance, "spec": spec})[0])
 
     def restart(self) -> None:

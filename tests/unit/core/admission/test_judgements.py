@@ -158,6 +158,75 @@ def test_name_and_id_that_the_server_has_yet_to_choose_fit_into_an_image() -> No
     assert examination.violations == ()
 
 
+PLAIN: dict[str, Any] = {}
+TWO = {"deployments": [{"name": "a"}, {"name": "b"}]}
+KEEP = (
+    " Action (user): none if this is intended; else leave deployments as it was, and set workers in "
+    "spec.vendor_configuration, which changes no names."
+)
+GONE = "Deployment, Service and URL"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            PLAIN,
+            TWO,
+            f"spec.deployments: {GONE} demo will be deleted once demo-a and demo-b can replace them.",
+        ),
+        (
+            TWO,
+            PLAIN,
+            f"spec.deployments: {GONE} demo-a and demo-b will be deleted once demo can replace them.",
+        ),
+        (TWO, {"deployments": [{"name": "a"}, {"name": "c"}]}, "demo-b will be deleted once demo-c can"),
+        (PLAIN, {"deployments": []}, f"spec.deployments: {GONE} demo will be deleted."),
+        (TWO, {"deployments": [{"name": "b"}]}, f"spec.deployments: {GONE} demo-a will be deleted."),
+        (
+            PLAIN,
+            {"model_template_id": None, "model_vendor": "OPENAI", "model_type": "EMBEDDING"},
+            f"spec.model_template_id: {GONE} demo will be deleted.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("enforcement", Enforcement)
+def test_names_that_a_change_removes_are_a_warning(
+    old: dict[str, Any], new: dict[str, Any], expected: str, enforcement: Enforcement
+) -> None:
+    change = Change(stored(model(**new)), stored(model(**old)))
+
+    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
+
+    assert verdict.allowed
+    (warning,) = verdict.warnings
+    assert warning.startswith("ModelInstance demo: spec.")
+    assert expected in warning
+    assert warning.endswith(KEEP) == ("can replace them" in warning)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (PLAIN, {"vendor_configuration": {"min_workers": 2, "max_workers": 6}}),
+        (PLAIN, {"suspend": True}),
+        (PLAIN, {"replicas": 3}),
+        (TWO, {"deployments": [{"name": "b"}, {"name": "c"}, {"name": "a"}]}),
+        ({"deployments": []}, PLAIN),
+        ({"deployments": "of an older version"}, PLAIN),
+        (None, TWO),
+    ],
+)
+def test_a_change_that_keeps_its_names_has_no_warning(
+    old: dict[str, Any] | None, new: dict[str, Any]
+) -> None:
+    change = Change(stored(model(**new)), None if old is None else stored(model(**old)))
+
+    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, Enforcement.DENY)
+
+    assert (verdict.allowed, verdict.warnings) == (True, ())
+
+
 @pytest.mark.parametrize(
     ("old", "new", "exempt"),
     [

@@ -35,6 +35,7 @@ def test_precedence() -> None:
         "Deploying",
         "RolledOut",
         "ScaledToZero",
+        "Suspended",
         "NotDeployed",
         "ExternallyHosted",
     ]

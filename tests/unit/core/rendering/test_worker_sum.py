@@ -84,6 +84,9 @@ def found(spec: dict[str, Any], endpoint: dict[str, int], bound: int = 250) -> t
         (entries({"min_workers": 1, "max_workers": 250}, {"min_workers": 1}), {}, 251),
         (entries({"max_workers": 200}, {}), {"max_workers": 51}, 251),
         (entries(*[{"max_workers": 250}] * 20), {}, 5000),
+        ({"vendor_configuration": {"max_workers": 126}, **entries({}, {})}, {}, 252),
+        ({"vendor_configuration": {"max_workers": 126}, **entries({"max_workers": 125}, {})}, {}, 251),
+        ({"suspend": True, **entries({"max_workers": 125}, {"max_workers": 126})}, {}, 251),
     ],
 )
 def test_more_than_the_bound_is_refused(spec: dict[str, Any], endpoint: dict[str, int], total: int) -> None:
@@ -119,6 +122,10 @@ def test_the_setting_counts() -> None:
 
     (violation,) = found({}, {"max_workers": 6}, bound=5)
     assert violation.type == "too_many_workers"
+
+    (violation,) = found({"vendor_configuration": {"max_workers": 6}}, {}, bound=5)
+    assert violation.loc == ("spec", "vendor_configuration")
+    assert "lower max_workers or min_workers" in violation.msg
 
     assert found({"replicas": 5}, {"max_workers": 6}, bound=5) == ()
     assert found(entries(*[{"max_workers": 250}] * 20), {}, bound=5000) == ()
