@@ -96,7 +96,7 @@ ENVIRONMENT = st.lists(
     max_size=3,
     unique_by=lambda variable: variable["name"],
 )
-HTTP_GET = {"httpGet": {"port": "http", "path": "/$(parameters.TEXT)"}}
+HTTP_GET = {"httpGet": {"port": 8080, "path": "/$(parameters.TEXT)"}}
 SECURITY = st.fixed_dictionaries(
     {},
     optional={
@@ -121,7 +121,13 @@ MODEL_CONTAINER = st.fixed_dictionaries(
         "volumeMounts": st.just(
             [{"name": "data", "mountPath": "/data", "subPathExpr": "a$(parameters.COUNT)"}]
         ),
-        "ports": st.sampled_from([[{"name": "metrics", "containerPort": 9090}], [{"containerPort": 5005}]]),
+        "ports": st.sampled_from(
+            [
+                [{"name": "metrics", "containerPort": 9090}],
+                [{"containerPort": 5005}],
+                [{"name": "http", "containerPort": 8080}, {"containerPort": 9090}],
+            ]
+        ),
     },
 )
 SIDECARS = st.lists(

@@ -123,7 +123,7 @@ class BundleConfig(ApiModel):
     streaming_command: Arguments | None = None
     """Command that replaces `command` when `endpoint_type` is STREAMING. Default: `command`."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
-    """HTTP port of the container; the container port is named `http`. Built-in default: 5005."""
+    """HTTP port of the container. Default: the port of the container `model` in `pod_template`, else 5005."""
     readiness_initial_delay_seconds: Seconds | None = None
     """Delay from the start of the container to its first readiness probe, in seconds. Built-in default: 0."""
     healthcheck_route: Route | None = None

@@ -65,6 +65,14 @@ TEMPLATES: dict[str, tuple[dict[str, Any], str]] = {
         "spec.vendor_configuration.bundle_config.args[0]",
     ),
     "malformed pod template": ({"pod_template": {"spec": {"containers": "none"}}}, "spec.pod_template"),
+    "volume that is not there": (
+        {
+            "pod_template": {
+                "spec": {"containers": [{"name": "model", "volumeMounts": [{"name": "nowhere"}]}]}
+            }
+        },
+        "spec.pod_template.spec.containers[0].volumeMounts[0].name",
+    ),
 }
 
 
@@ -106,7 +114,7 @@ def test_model_type_that_differs_from_the_template_s(api: KubeApi) -> None:
 def test_rendered_object_that_the_api_server_refuses(api: KubeApi) -> None:
     broken = template()
     broken["spec"]["pod_template"] = {
-        "spec": {"containers": [{"name": "model", "volumeMounts": [{"name": "nowhere", "mountPath": "/x"}]}]}
+        "spec": {"containers": [{"name": "model", "volumeMounts": [{"name": "shared-memory"}]}]}
     }
     api.apply(broken)
     api.apply(instance())

@@ -41,10 +41,15 @@ def model(**fields: Any) -> Object:
 
 # What is rendered, and what the server says to it.
 REFUSED_EVERYWHERE: dict[str, tuple[Object, str, str]] = {
-    "volume that is not there": (
-        model(volumeMounts=[{"name": "nowhere", "mountPath": "/x"}]),
+    "two mounts at one path": (
+        model(
+            volumeMounts=[{"name": "shared-memory", "mountPath": path} for path in ("/dev/shm", "/dev/shm")]
+        ),
         "Deployment",
-        'spec.template.spec.containers[0].volumeMounts[0].name: Not found: "nowhere"',
+        (
+            "spec.template.spec.containers[0].volumeMounts[1].mountPath: "
+            'Invalid value: "/dev/shm": must be unique'
+        ),
     ),
     "wrong type": (
         {"terminationGracePeriodSeconds": "soon"},

@@ -304,7 +304,7 @@ def test_what_kubernetes_refuses_of_one_instance_is_its_own() -> None:
 
     assert result.stdout == (
         "<stdin>:19:3: spec.model_creation_parameters: results in a Deployment that Kubernetes rejects: "
-        "spec.template.spec.containers[0].ports[1].containerPort: must be a 32-bit integer, "
+        "spec.template.spec.containers[0].ports[0].containerPort: must be a 32-bit integer, "
         "got a larger one\n"
     )
 

@@ -20,6 +20,7 @@ from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.rendering.render import RenderedDeployment
+from model_operator.core.rendering.service import with_target
 from model_operator.core.templates.compile import CompiledTemplate
 
 
@@ -60,8 +61,12 @@ def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | Non
 
 
 def with_pod_template(rendered: RenderedDeployment, pods: Mapping[str, Any]) -> RenderedDeployment:
-    """Return a rendered deployment with another pod template."""
-    deployment = rendered.deployment
+    """Return a rendered deployment with another pod template, and its Service for the ports of that."""
+    deployment, service = rendered.deployment, rendered.service
+    if service is not None and rendered.port_name is not None:
+        old = deployment.manifest["spec"]["template"]
+        target = with_target(service.manifest, rendered.port_name, old, pods)
+        service = replace(service, manifest=target)
     spec = {**deployment.manifest["spec"], "template": dict(pods)}
     manifest = {**deployment.manifest, "spec": spec}
-    return replace(rendered, deployment=replace(deployment, manifest=manifest))
+    return replace(rendered, deployment=replace(deployment, manifest=manifest), service=service)

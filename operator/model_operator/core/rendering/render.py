@@ -58,6 +58,8 @@ class RenderedDeployment:
         PodDisruptionBudget. With an autoscaler, the Deployment has no ``spec.replicas``.
     url
         URL of the Service inside the cluster; None without a Service.
+    port_name
+        Name of the served port in the pods; None if the model serves none.
     """
 
     entry: str | None
@@ -68,6 +70,7 @@ class RenderedDeployment:
     disruption_budget: DesiredChild | None
     autoscaler: DesiredChild | None
     url: str | None
+    port_name: str | None = None
 
     @property
     def children(self) -> list[DesiredChild]:
@@ -287,17 +290,23 @@ class _Job:
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
         workers = NO_WORKERS if self.instance.spec.suspend else self.workers
+        pod, port_name = self.pod.render(self.scope, labels, settings), self.pod.port_name
         deployment = render_deployment(
             metadata=_child_metadata(self.instance, name, labels),
             selector=selector,
-            pod=self.pod.render(self.scope, labels, settings),
+            pod=pod,
             replicas=None if workers.is_autoscaled else workers.min_workers,
             endpoint=self.endpoint,
             strategy=self.spec.strategy,
         )
         service = budget = autoscaler = None
-        if self.spec.endpoint_type.serves_http:
-            service = render_service(metadata=_child_metadata(self.instance, name, labels), selector=selector)
+        if self.spec.endpoint_type.serves_http and port_name is not None:
+            service = render_service(
+                metadata=_child_metadata(self.instance, name, labels),
+                selector=selector,
+                pod=pod,
+                port_name=port_name,
+            )
         if workers.max_workers > 1:
             budget = render_disruption_budget(
                 metadata=_child_metadata(self.instance, name, labels), selector=selector
@@ -317,6 +326,7 @@ class _Job:
             disruption_budget=DesiredChild(budget) if budget else None,
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,
             url=service_url(name, _namespace(self.instance)) if service else None,
+            port_name=port_name,
         )
 
 

@@ -21,6 +21,7 @@ from model_operator.core.templates.guarded_fields import (
 )
 from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.templates.pod import PodProgram, compile_pod
+from model_operator.core.templates.pod_checks import pod_faults
 from model_operator.core.templates.pod_fields import place_of
 from model_operator.core.templates.pod_shape import check_pod_template
 from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
@@ -114,6 +115,7 @@ def compile_template(
     # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:
         violations += _reference_faults(spec, parameters, free_domains)
+        violations += pod_faults(spec, parameters)
     if not faults:
         violations += endpoint_faults(spec.vendor_configuration.endpoint_config, parameters)
     return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))

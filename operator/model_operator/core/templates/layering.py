@@ -12,7 +12,8 @@ from typing import Any
 
 from model_operator.api import BundleConfig, EndpointConfig, EndpointType, ModelTemplateSpec
 from model_operator.core.templates.environment import lay_environment
-from model_operator.core.templates.probes import lay_port, lay_probes
+from model_operator.core.templates.ports import lay_port, served_port
+from model_operator.core.templates.probes import lay_probes
 
 MODEL_CONTAINER = "model"
 """Name of the container that serves the model."""
@@ -28,8 +29,8 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     Parameters
     ----------
     spec
-        ``spec`` of a template whose ``pod_template`` has passed
-        `core.templates.pod_shape.check_pod_template`.
+        ``spec`` of a template that has passed `core.templates.pod_shape.check_pod_template` and
+        `core.templates.pod_checks.pod_faults`.
 
     Returns
     -------
@@ -47,8 +48,9 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     _lay_command(container, bundle, spec.endpoint_type)
     _lay_resources(container, endpoint)
     _lay_shared_memory(pod_spec, container)
-    lay_port(container, spec)
-    lay_probes(container, spec)
+    served = served_port(container, spec)
+    lay_port(container, served)
+    lay_probes(container, spec, served)
     lay_environment(container, bundle.env)
     return pod
 
@@ -57,6 +59,12 @@ def model_container(pod: Mapping[str, Any]) -> dict[str, Any]:
     """Return the container that serves the model, from a pod template that `layered_pod` returned."""
     containers: list[dict[str, Any]] = pod["spec"]["containers"]
     return next(container for container in containers if container["name"] == MODEL_CONTAINER)
+
+
+def stated_model(spec: ModelTemplateSpec) -> Mapping[str, Any]:
+    """Return the container that serves the model as ``pod_template`` states it; empty if it does not."""
+    containers = ((spec.pod_template or {}).get("spec") or {}).get("containers") or ()
+    return next((each for each in containers if each.get("name") == MODEL_CONTAINER), {})
 
 
 def _model_container(pod_spec: dict[str, Any]) -> dict[str, Any]:

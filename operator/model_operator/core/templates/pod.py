@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
@@ -12,8 +13,10 @@ from model_operator.core.templates.accelerators import lay_accelerator
 from model_operator.core.templates.endpoint import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
-from model_operator.core.templates.layering import layered_pod, model_container
+from model_operator.core.templates.inner_references import inner_faults, is_name
+from model_operator.core.templates.layering import layered_pod, model_container, stated_model
 from model_operator.core.templates.pod_fields import FieldType
+from model_operator.core.templates.ports import served_port
 from model_operator.core.templates.references import Reference, Scope, text_form
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.substitution import TemplatedField, compile_positions, substitute
@@ -45,7 +48,7 @@ class ValueFault:
     type: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PodProgram:
     """The common pod template of all models of a template, with the positions of its references.
 
@@ -61,6 +64,8 @@ class PodProgram:
         The template's resources and accelerator.
     parameters
         The declared parameters.
+    port_name
+        Name of the served port; None if the model serves none.
     """
 
     pod: Mapping[str, Any]
@@ -68,6 +73,7 @@ class PodProgram:
     image: BundleImage
     endpoint: EndpointProgram
     parameters: ParameterSchema
+    port_name: str | None
 
     def render(self, scope: Scope, labels: Mapping[str, str], settings: RenderSettings) -> dict[str, Any]:
         """Return the pod template of one deployment, a new object.
@@ -110,6 +116,8 @@ class PodProgram:
         refused = dict(self.endpoint.faults(scope))
         for reference, expected in [*refused.items(), *self._quantity_faults(scope, refused)]:
             yield ValueFault(reference, expected, "resource")
+        if self._named:
+            yield from self._name_faults(scope)
 
     def _quantity_faults(
         self, scope: Scope, refused: Collection[Reference]
@@ -137,6 +145,22 @@ class PodProgram:
                 for reference in position.text.references:
                     yield reference, "a part of an image's name, such as ghcr.io/team/server:1.2"
 
+    @cached_property
+    def _named(self) -> tuple[TemplatedField, ...]:
+        """The fields with references that hold a name or a port to which other fields of the pod refer."""
+        return tuple(position for position in self.positions if is_name(position.path))
+
+    def _name_faults(self, scope: Scope) -> Iterator[ValueFault]:
+        """Yield the references by which names inside the pod do not resolve, or are given twice."""
+        pod: dict[str, Any] = _copy(self.pod)
+        substitute(pod, self.positions, scope)
+        for fault in inner_faults(pod):
+            at_fault = [position for position in self._named if position.path == fault.path]
+            # What the fault refers to, or what it repeats, may be what the reference gave.
+            for position in at_fault or self._named[:1]:
+                for reference in position.text.references:
+                    yield ValueFault(reference, fault.expected, fault.type)
+
     def _is_listed(self, reference: Reference) -> bool:
         return reference.source == "parameters" and self.parameters.has_enum(reference.name)
 
@@ -144,12 +168,14 @@ class PodProgram:
 def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProgram:
     """Compile the pod template of a template without violations."""
     pod = layered_pod(spec)
+    served = served_port(stated_model(spec), spec)
     return PodProgram(
         pod=pod,
         positions=compile_positions(pod),
         image=bundle_image(spec.vendor_configuration.bundle_config),
         endpoint=compile_endpoint(spec.vendor_configuration.endpoint_config),
         parameters=parameters,
+        port_name=None if served is None else served.name,
     )
 
 

@@ -65,9 +65,18 @@ class _Shape:
         self.items(capabilities, "add", (*loc, "securityContext", "capabilities"))
         for key in ("readinessProbe", "startupProbe"):
             self.mapping(container, key, loc)
-        for key in ("ports", "volumeMounts"):
-            for index, item in enumerate(self.items(container, key, loc)):
-                self.is_a(item, Mapping, (*loc, key, index))
+        for index, item in enumerate(self.items(container, "volumeMounts", loc)):
+            self.is_a(item, Mapping, (*loc, "volumeMounts", index))
+        for index, item in enumerate(self.items(container, "ports", loc)):
+            if self.is_a(item, Mapping, (*loc, "ports", index)):
+                self.port(item, (*loc, "ports", index))
+
+    def port(self, port: Mapping[str, Any], loc: Loc) -> None:
+        name, number = port.get("name"), port.get("containerPort")
+        if name is not None:
+            self.is_a(name, str, (*loc, "name"))
+        if number is not None and not (isinstance(number, str) and "$(" in number):
+            self.is_a(number, int, (*loc, "containerPort"))
 
     def mapping(self, parent: Mapping[str, Any], key: str, loc: Loc) -> Mapping[str, Any]:
         """Return the object at a key; an empty object if there is none or its type is wrong."""
@@ -110,7 +119,7 @@ class _Shape:
 
     def is_a(self, value: Any, expected: type, loc: Loc) -> bool:
         """Whether a value has the type of its field; if not, a violation is added."""
-        if isinstance(value, expected):
+        if isinstance(value, expected) and (expected is not int or not isinstance(value, bool)):
             return True
         wanted, code = _EXPECTED[expected]
         message = f"must be {wanted}, got {noun(value)}"
@@ -124,4 +133,5 @@ _EXPECTED: Final[Mapping[type, tuple[str, str]]] = {
     Mapping: ("an object", "dict_type"),
     list: ("a list", "list_type"),
     str: ("a string", "string_type"),
+    int: ("an integer", "int_type"),
 }

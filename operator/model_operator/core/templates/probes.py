@@ -1,57 +1,45 @@
-"""The probes of the model container, and the port that they use."""
+"""The probes of the model container."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from model_operator.api import ModelTemplateSpec
+from model_operator.core.templates.ports import ServedPort, wants_http
 
-DEFAULT_PORT = 5005
 DEFAULT_HEALTHCHECK_ROUTE = "/readyz"
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 1800
-PORT_NAME = "http"
-"""Name of the container port; the Service and the probes refer to it by name, so its number can change."""
 
 _PERIOD_SECONDS = 5
 _TIMEOUT_SECONDS = 5
 _HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
 
 
-def lay_port(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
-    """Add the port named ``http``: the explicit ``port``, else that of the pod template, else the default.
-
-    A model that pulls its work gets a port only if ``port`` or ``healthcheck_route`` is explicit.
-    """
-    bundle = spec.vendor_configuration.bundle_config
-    ports: list[dict[str, Any]] = container.get("ports") or []
-    if bundle.port is None and (
-        not _wants_http(spec) or any(port.get("name") == PORT_NAME for port in ports)
-    ):
-        return
-    number = DEFAULT_PORT if bundle.port is None else bundle.port
-    wanted = {"name": PORT_NAME, "containerPort": number, "protocol": "TCP"}
-    replaced = [index for index, port in enumerate(ports) if _is_same_port(port, number)]
-    kept = [port for port in ports if not _is_same_port(port, number)]
-    kept.insert(replaced[0] if replaced else 0, wanted)
-    container["ports"] = kept
-
-
-def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
+def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec, served: ServedPort | None) -> None:
     """Add the readiness and the startup probe of the model container.
 
     An explicit ``healthcheck_route`` replaces the probes of the pod template. Otherwise those are kept, with
     explicit values of delay and timeout. The startup probe has the handler of the readiness probe and allows
     ``startup_timeout_seconds``. A model that pulls its work has probes only if the template defines them.
+
+    Parameters
+    ----------
+    container
+        A container; its probes are replaced.
+    spec
+        ``spec`` of its template.
+    served
+        The served port, with which the default probes are made; None if the model serves none.
     """
     bundle = spec.vendor_configuration.bundle_config
     endpoint = spec.vendor_configuration.endpoint_config
     explicit = bundle.healthcheck_route is not None
     readiness = None if explicit else container.get("readinessProbe")
     startup = None if explicit else container.get("startupProbe")
-    if readiness is None and _wants_http(spec):
+    if readiness is None and served is not None and wants_http(spec):
         route = DEFAULT_HEALTHCHECK_ROUTE if bundle.healthcheck_route is None else bundle.healthcheck_route
         readiness = {
-            "httpGet": {"path": route, "port": PORT_NAME},
+            "httpGet": {"path": route, "port": served.name},
             "periodSeconds": _PERIOD_SECONDS,
             "timeoutSeconds": _TIMEOUT_SECONDS,
         }
@@ -67,17 +55,6 @@ def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec) -> None:
             startup = _with_timeout(startup, endpoint.startup_timeout_seconds)
     if startup is not None:
         container["startupProbe"] = startup
-
-
-def _wants_http(spec: ModelTemplateSpec) -> bool:
-    route = spec.vendor_configuration.bundle_config.healthcheck_route
-    return spec.endpoint_type.serves_http or route is not None
-
-
-def _is_same_port(port: dict[str, Any], number: int) -> bool:
-    # Number and protocol are the key of a port in server-side apply, so they must be unique.
-    same_number = port.get("containerPort") == number and (port.get("protocol") or "TCP") == "TCP"
-    return port.get("name") == PORT_NAME or same_number
 
 
 def _with_delay(probe: dict[str, Any], seconds: int | None) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from model_operator.core.values.json_values import JSON_TYPES, json_type
@@ -18,6 +19,8 @@ _NOUNS: Final = {
     "null": "null",
 }
 _SHOWN_CHARACTERS: Final = 200
+_MAX_COMPARED: Final = 64
+"""Length and number of names up to which names are compared; comparing takes quadratic time."""
 
 
 def noun(value: Any) -> str:
@@ -51,6 +54,35 @@ def listed(texts: Sequence[str]) -> str:
     """Join texts (at least one) with commas and a last ``and``."""
     *first, last = texts
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def nearest(given: str, known: Iterable[str]) -> str | None:
+    """Return the most similar known name; None if none is similar, or the names are too long."""
+    if len(given) > _MAX_COMPARED:
+        return None
+    names = {_plain(name): name for name in sorted(known)[:_MAX_COMPARED] if len(name) <= _MAX_COMPARED}
+    near = difflib.get_close_matches(_plain(given), names, n=1, cutoff=0.6)
+    return names[near[0]] if near else None
+
+
+def did_you_mean(given: str, known: Iterable[str], form: str = "{}") -> str:
+    """Return ``; did you mean NAME?`` with the most similar known name; empty if none is similar.
+
+    Parameters
+    ----------
+    given
+        The wrong name, written by the template owner.
+    known
+        The names that exist.
+    form
+        How a name is written, such as ``$(parameters.{})``.
+    """
+    name = nearest(given, known)
+    return "" if name is None else f"; did you mean {form.format(name)}?"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def shown(value: Any) -> str:

@@ -168,9 +168,12 @@ def named(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(items, max_size=3, unique_by=lambda item: item["name"])
 
 
+VOLUMES = ["v-cache", "v-data"]
 CONTAINER_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "env": named(value=PLAIN, valueFrom=VALUES),
-    "volumeMounts": named(mountPath=PLAIN),
+    "volumeMounts": st.lists(
+        st.fixed_dictionaries({"name": st.sampled_from(VOLUMES)}, optional={"mountPath": PLAIN}), max_size=2
+    ),
     "securityContext": st.dictionaries(NAMES, VALUES, max_size=2),
     "readinessProbe": st.fixed_dictionaries(
         {}, optional={"httpGet": VALUES, "periodSeconds": st.integers(1, 9)}
@@ -179,15 +182,24 @@ CONTAINER_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "args": st.lists(PLAIN, max_size=3),
     "resources": st.fixed_dictionaries({"limits": st.dictionaries(NAMES, PLAIN, max_size=2)}),
 }
+CONTAINERS = named(**CONTAINER_FIELDS).map(
+    lambda drawn: [{**each, "image": "ghcr.io/team/other:1"} for each in drawn]
+)
 POD_TEMPLATES = st.fixed_dictionaries(
     {},
     optional={
         "metadata": st.fixed_dictionaries({}, optional={"labels": st.dictionaries(NAMES, PLAIN, max_size=3)}),
         "spec": st.fixed_dictionaries(
-            {"containers": named(**CONTAINER_FIELDS)},
+            {
+                "containers": CONTAINERS,
+                "volumes": named(emptyDir=VALUES).map(
+                    lambda drawn: [*({"name": name} for name in VOLUMES), *drawn]
+                ),
+            },
             optional={
-                "volumes": named(emptyDir=VALUES),
-                "initContainers": named(**CONTAINER_FIELDS),
+                "initContainers": CONTAINERS.map(
+                    lambda drawn: [{**each, "name": f"init-{each['name']}"} for each in drawn]
+                ),
                 "nodeSelector": st.dictionaries(NAMES, PLAIN, max_size=2),
                 "tolerations": st.lists(st.dictionaries(NAMES, PLAIN, max_size=2), max_size=2),
                 "imagePullSecrets": named(),
@@ -216,6 +228,7 @@ def test_a_pod_template_without_references_passes_unchanged(pod_template: Any, r
     containers = pod_template.get("spec", {}).get("containers", [])
     if rename and containers:
         containers[0]["name"] = "model"
+        del containers[0]["image"]
     given_template = copy.deepcopy(pod_template)
 
     compiled = compile_template(template({}, pod_template=pod_template))
