@@ -17,8 +17,8 @@ from kubernetes.client import Configuration
 
 from model_operator.controller.reconcile.diagnosis import GRACE_SECONDS, PodDiagnostics
 from model_operator.core.diagnosis.deployment_pods import REVISION
-from model_operator.core.diagnosis.pod import judge_pod
 from model_operator.core.diagnosis.pod_events import EVENT_REQUESTS, EVENTS_PER_PAGE, kept_event, moment
+from model_operator.core.diagnosis.pod_readiness import diagnose_pod
 from model_operator.core.values.json_values import json_size
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
@@ -173,8 +173,8 @@ def test_property_of_any_event(events: list[dict[str, Any]], state: dict[str, An
     kept = [kept_event(event) for event in events]
 
     assert all(json_size(each) <= 16_384 for each in kept)
-    judge_pod(pod("p1", state), kept)
-    judge_pod(pod("p1", state), events)
+    diagnose_pod(pod("p1", state), kept)
+    diagnose_pod(pod("p1", state), events)
 
 
 def test_a_time_that_no_calendar_has_is_no_error() -> None:

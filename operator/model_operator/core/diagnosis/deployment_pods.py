@@ -11,14 +11,14 @@ from typing import Any
 from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import Diagnosis, failure
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
-from model_operator.core.diagnosis.pod import (
+from model_operator.core.diagnosis.pod_events import Event, moment
+from model_operator.core.diagnosis.pod_readiness import (
     condition,
     crashed_without_readiness_probe,
+    diagnose_pod,
     has_ended,
     is_ready,
-    judge_pod,
 )
-from model_operator.core.diagnosis.pod_events import Event, moment
 from model_operator.core.objects.ownership import OwnerKey, controller_key, key_of_owner
 from model_operator.core.reasons.reasons import Advice, Reason
 
@@ -64,7 +64,7 @@ class DeploymentPods:
     @property
     def unclear(self) -> list[str]:
         """The uids of the pods whose status does not show the cause; their Events may."""
-        return [_uid(pod) for pod in self.waiting if not judge_pod(pod, None).is_certain]
+        return [_uid(pod) for pod in self.waiting if not diagnose_pod(pod, None).is_certain]
 
     def cause(self, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
         """Return why the workers are not ready, as one cause; None when nothing is known to be wrong.
@@ -105,7 +105,7 @@ class DeploymentPods:
         events
             The events of pods by uid, as far as they were read.
         """
-        cause = judge_pod(pod, events.get(_uid(pod))).cause
+        cause = diagnose_pod(pod, events.get(_uid(pod))).cause
         if cause is None or cause.reason is not Reason.Unschedulable:
             return cause
         for device in sorted(_devices(pod)):

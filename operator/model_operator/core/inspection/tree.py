@@ -10,7 +10,7 @@ from typing import Any
 
 from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.deployment_pods import DeploymentPods, group_pods
-from model_operator.core.diagnosis.pod import has_ended, is_ready
+from model_operator.core.diagnosis.pod_readiness import has_ended, is_ready
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import (
     Facts,

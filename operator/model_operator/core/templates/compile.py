@@ -12,7 +12,7 @@ from model_operator.core.parameters.schema import ParameterSchema, parse_paramet
 from model_operator.core.parameters.secret_refs import open_secret_refs
 from model_operator.core.templates.accelerators import unknown_types
 from model_operator.core.templates.contracts import contracts
-from model_operator.core.templates.endpoint import compile_endpoint, endpoint_faults
+from model_operator.core.templates.endpoint_references import compile_endpoint, endpoint_faults
 from model_operator.core.templates.guarded_fields import (
     Path,
     guarded_mounts,

@@ -10,7 +10,7 @@ from typing import Any, Final
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.accelerators import lay_accelerator
-from model_operator.core.templates.endpoint import EndpointProgram, compile_endpoint, is_quantity
+from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
 from model_operator.core.templates.inner_references import inner_faults, is_name

@@ -44,7 +44,7 @@ def condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     return next((each for each in conditions if each.get("type") == kind), {})
 
 
-def judge_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding:
+def diagnose_pod(pod: Mapping[str, Any], events: Sequence[Event] | None) -> Finding:
     """Return why a pod is not ready, or does not stay ready.
 
     Parameters
