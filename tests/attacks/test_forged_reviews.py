@@ -21,7 +21,7 @@ from model_operator.controller.serving.admission_gate import AdmissionGate, Revi
 from model_operator.controller.serving.connection_slots import Slots
 from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
-from model_operator.core.webhooks.callers import Gate, Webhook
+from model_operator.core.webhooks.callers import CallerPolicy, Webhook
 from tests.attacks.strangers import Stranger
 from tests.cluster.scrape import series
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
@@ -50,7 +50,7 @@ class Port(logging.Handler):
 
     folder: Any
     api: FakeServer = field(default_factory=FakeServer)
-    gate: Gate = field(default_factory=lambda: Gate((TOKEN,)))
+    gate: CallerPolicy = field(default_factory=lambda: CallerPolicy((TOKEN,)))
     errors: list[str] = field(default_factory=list)
     number: int = 0
 
@@ -169,7 +169,7 @@ def may_be_read(asked: dict[str, Any]) -> re.Pattern[str]:
 def test_any_review_is_answered_or_malformed(
     port: Port, is_authenticated: bool, asked: dict[str, Any], webhook: Webhook
 ) -> None:
-    port.gate = Gate((TOKEN,) if is_authenticated else None)
+    port.gate = CallerPolicy((TOKEN,) if is_authenticated else None)
     port.api.asked.clear()
     stranger = Stranger(port.number, port.folder / "ca.crt")
 

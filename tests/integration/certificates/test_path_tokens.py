@@ -52,7 +52,7 @@ def token(setting: Setting) -> str:
 
 def accepts(certificate: ServingCertificate, token: str) -> bool:
     """Tell whether a replica takes who shows a token for an API server."""
-    call = certificate.gate.admit(path_of(Webhook.INSTANCE, token))
+    call = certificate.caller_policy.admit(path_of(Webhook.INSTANCE, token))
     return call is not None and call.caller is Caller.AUTHENTICATED
 
 
@@ -213,7 +213,7 @@ async def test_the_api_server_is_let_in_all_the_time_and_no_token_is_logged(
 
     def allows(path: str) -> bool | None:
         """Mutating lets everything in, validating refuses everything; other paths do not exist."""
-        call = certificate.gate.admit(path)
+        call = certificate.caller_policy.admit(path)
         return None if call is None else call.webhook is Webhook.CREATOR
 
     with structlog.testing.capture_logs() as logs:

@@ -6,7 +6,7 @@ Both classes are used alike::
     await certificate.ensure()  # or StartupError with one line that says what is missing
     site = aiohttp.web.TCPSite(runner, ssl_context=certificate.ssl_context)
     ...
-    certificate.gate.admit(path)  # for each request: who calls, and what
+    certificate.caller_policy.admit(path)  # for each request: who calls, and what
     await certificate.run()  # renews and repairs for ever; new connections get the new certificate
 
 Private keys and tokens are never logged and never written to disk.
@@ -29,7 +29,7 @@ from cryptography import x509
 
 from model_operator.controller.webhooks.issuing import issue
 from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
-from model_operator.core.webhooks.callers import Gate, is_token
+from model_operator.core.webhooks.callers import CallerPolicy, is_token
 from model_operator.core.webhooks.certificate import (
     SERVING_ENTRY,
     SERVING_KEY_ENTRY,
@@ -140,9 +140,9 @@ class WebhookCertificate(ABC):
                 logged = ""
 
     @property
-    def gate(self) -> Gate:
+    def caller_policy(self) -> CallerPolicy:
         """The credentials that callers must present now."""
-        return Gate(self._tokens(), self._client_ca is not None)
+        return CallerPolicy(self._tokens(), self._client_ca is not None)
 
     @abstractmethod
     def _tokens(self) -> tuple[str, ...] | None:

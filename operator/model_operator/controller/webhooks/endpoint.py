@@ -100,12 +100,14 @@ class WebhookEndpoint:
 
         def serve() -> AbstractAsyncContextManager[None]:
             context, middlewares = certificate.ssl_context, [self._metrics.webhook_middleware]
-            return serve_webhooks(reviews, lambda: certificate.gate, bound, context, gate, slots, middlewares)
+            return serve_webhooks(
+                reviews, lambda: certificate.caller_policy, bound, context, gate, slots, middlewares
+            )
 
         async with in_thread("webhooks", serve):
             self.is_serving = True
             log.info("webhooks are served", port=self._settings.port)
-            if not certificate.gate.is_authenticating:
+            if not certificate.caller_policy.is_authenticating:
                 log.warning(
                     "callers of the webhooks are not authenticated, so instances are not validated against "
                     "their templates; set MODEL_OPERATOR_ADMISSION__TOKEN_FILE or __CLIENT_CA_FILE"

@@ -17,7 +17,7 @@ from model_operator.controller.serving.admission_gate import AdmissionGate, Over
 from model_operator.controller.serving.connection_slots import Bounds, Slots
 from model_operator.controller.serving.inbound import Inbound, app_runner
 from model_operator.controller.webhooks.review import MalformedReviewError
-from model_operator.core.webhooks.callers import Caller, Gate, Webhook
+from model_operator.core.webhooks.callers import Caller, CallerPolicy, Webhook
 
 JudgeReview = Callable[[bytes, Caller], Awaitable[bytes]]
 """From the body of a review and its caller to the body of the response; raises
@@ -56,7 +56,7 @@ def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bound
 @asynccontextmanager
 async def serve_webhooks(
     reviewers: Mapping[Webhook, JudgeReview],
-    callers: Callable[[], Gate],
+    callers: Callable[[], CallerPolicy],
     bound: socket.socket,
     ssl_context: ssl.SSLContext,
     gate: AdmissionGate,
@@ -108,7 +108,7 @@ async def serve_webhooks(
 
 def _handler(
     reviewers: Mapping[Webhook, JudgeReview],
-    callers: Callable[[], Gate],
+    callers: Callable[[], CallerPolicy],
     gate: AdmissionGate,
     inbound: Inbound,
 ) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -97,7 +97,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class CallerPolicy:
     """The authentication that callers must pass.
 
     Attributes
@@ -114,7 +114,7 @@ class Gate:
     def __repr__(self) -> str:
         """Return a text without the tokens, for logs."""
         count = None if self.tokens is None else len(self.tokens)
-        return f"Gate(tokens={count}, verifies_certificates={self.verifies_certificates})"
+        return f"CallerPolicy(tokens={count}, verifies_certificates={self.verifies_certificates})"
 
     @property
     def is_authenticating(self) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from model_operator.controller.webhooks.certificate import FileCertificate
-from model_operator.core.webhooks.callers import Gate
+from model_operator.core.webhooks.callers import CallerPolicy
 from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate, write_client
 
@@ -75,7 +75,7 @@ async def test_only_who_has_a_certificate_of_the_authority_is_served(
         assert await answered(url, folder, ours, version)
         assert not await answered(url, folder, strangers, version)
         assert not await answered(url, folder, None, version)
-    assert certificate.gate == Gate(None, verifies_certificates=True)
+    assert certificate.caller_policy == CallerPolicy(None, verifies_certificates=True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -145,7 +145,7 @@ async def test_unusable_tokens_end_the_start(tmp_path: Path, content: str | None
     if content is not None:
         tokens.write_text(content)
     certificate = FileCertificate(tmp_path, token_file=tokens)
-    assert certificate.gate == Gate(()), "nobody is let in before they are read"
+    assert certificate.caller_policy == CallerPolicy(()), "nobody is let in before they are read"
     with pytest.raises(StartupError) as refusal:
         await certificate.ensure()
     assert str(refusal.value) == message.format(tokens)
@@ -155,13 +155,13 @@ async def test_tokens_are_read_again(tmp_path: Path) -> None:
     write_certificate(tmp_path)
     certificate = FileCertificate(tmp_path, token_file=tmp_path / "token", period=0.01)
     await certificate.ensure()
-    assert certificate.gate == Gate((TOKEN,))
+    assert certificate.caller_policy == CallerPolicy((TOKEN,))
     other = TOKEN[::-1]
     (tmp_path / "token").write_text(f"{other}\n{TOKEN}\n")
     await certificate.ensure()
-    assert certificate.gate == Gate((other, TOKEN))
+    assert certificate.caller_policy == CallerPolicy((other, TOKEN))
     (tmp_path / "token").write_text("x")
     running = asyncio.create_task(certificate.run())
     await asyncio.sleep(0.05)
-    assert certificate.gate == Gate((other, TOKEN)), "what is served stays"
+    assert certificate.caller_policy == CallerPolicy((other, TOKEN)), "what is served stays"
     running.cancel()

@@ -20,7 +20,7 @@ from model_operator.controller.serving.connection_slots import Closing, Slots
 from model_operator.controller.serving.sockets import bind
 from model_operator.controller.webhooks import server as subject
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
-from model_operator.core.webhooks.callers import Gate
+from model_operator.core.webhooks.callers import CallerPolicy
 from model_operator.kube.errors import StartupError
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.examples.objects import instance, template
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 REVIEW = json.dumps(review(stored(instance(model_creation_parameters={"MODEL_NAME": 7})))).encode()
 JSON = {"Content-Type": "application/json"}
 PATH = f"/{TOKEN}/validate-modelinstance"
-GATE = Gate(tokens=(TOKEN,))
+GATE = CallerPolicy(tokens=(TOKEN,))
 HEAD = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
 
@@ -71,7 +71,7 @@ async def serving(
     folder: Path,
     bounds: ReviewBounds | None = None,
     closed: Counter[Closing] | None = None,
-    callers: Gate = GATE,
+    callers: CallerPolicy = GATE,
     **changed: float,
 ) -> AsyncIterator[Caller]:
     authority = write_certificate(folder)
@@ -130,7 +130,7 @@ async def test_every_other_path_is_not_found_alike(tmp_path: Path, path: str, me
 
 
 async def test_no_token_is_right_before_there_is_one(tmp_path: Path) -> None:
-    async with serving(tmp_path, callers=Gate(tokens=())) as caller:
+    async with serving(tmp_path, callers=CallerPolicy(tokens=())) as caller:
         for path in ("//validate-modelinstance", "/validate-modelinstance", PATH):
             assert (await caller.post(path, REVIEW))[0] == 404
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model_operator.core.webhooks.callers import (
     Call,
     Caller,
-    Gate,
+    CallerPolicy,
     Webhook,
     is_token,
     path_of,
@@ -27,38 +27,46 @@ STRANGER, SERVER = Caller.STRANGER, Caller.AUTHENTICATED
 @pytest.mark.parametrize(
     ("gate", "path", "call"),
     [
-        (Gate((TOKEN,)), f"/{TOKEN}/validate-modelinstance", Call(Webhook.INSTANCE, SERVER)),
-        (Gate((TOKEN,)), f"/{TOKEN}/validate-modelinstance/deny", Call(Webhook.INSTANCE_DENY, SERVER)),
-        (Gate((TOKEN, OLDER)), f"/{OLDER}/mutate-modelinstance", Call(Webhook.CREATOR, SERVER)),
-        (Gate((TOKEN,), verifies_certificates=True), "/validate-modelinstance", None),
-        (Gate((TOKEN,)), "/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/{OLDER}/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/{TOKEN}", None),
-        (Gate((TOKEN,)), f"/{TOKEN}/", None),
-        (Gate((TOKEN,)), f"/{TOKEN}/{TOKEN}/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/{TOKEN}/validate-modelinstance/", None),
-        (Gate((TOKEN,)), f"/{TOKEN[:-1]}/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/{TOKEN}0/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/{TOKEN.upper()}/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"x{TOKEN}/validate-modelinstance", None),
-        (Gate((TOKEN,)), f"/%611{TOKEN[2:]}/validate-modelinstance", None),
-        (Gate((TOKEN,)), "/\udcff/validate-modelinstance", None),
-        (Gate(()), "//validate-modelinstance", None),
-        (Gate(()), "/validate-modelinstance", None),
-        (Gate(()), "", None),
-        (Gate(None), "/validate-modelinstance", Call(Webhook.INSTANCE, STRANGER)),
-        (Gate(None), f"/{TOKEN}/validate-modelinstance", None),
-        (Gate(None), "/", None),
-        (Gate(None, verifies_certificates=True), "/validate-modeltemplate", Call(Webhook.TEMPLATE, SERVER)),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}/validate-modelinstance", Call(Webhook.INSTANCE, SERVER)),
+        (
+            CallerPolicy((TOKEN,)),
+            f"/{TOKEN}/validate-modelinstance/deny",
+            Call(Webhook.INSTANCE_DENY, SERVER),
+        ),
+        (CallerPolicy((TOKEN, OLDER)), f"/{OLDER}/mutate-modelinstance", Call(Webhook.CREATOR, SERVER)),
+        (CallerPolicy((TOKEN,), verifies_certificates=True), "/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), "/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/{OLDER}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}/", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}/{TOKEN}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}/validate-modelinstance/", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN[:-1]}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN}0/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/{TOKEN.upper()}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"x{TOKEN}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), f"/%611{TOKEN[2:]}/validate-modelinstance", None),
+        (CallerPolicy((TOKEN,)), "/\udcff/validate-modelinstance", None),
+        (CallerPolicy(()), "//validate-modelinstance", None),
+        (CallerPolicy(()), "/validate-modelinstance", None),
+        (CallerPolicy(()), "", None),
+        (CallerPolicy(None), "/validate-modelinstance", Call(Webhook.INSTANCE, STRANGER)),
+        (CallerPolicy(None), f"/{TOKEN}/validate-modelinstance", None),
+        (CallerPolicy(None), "/", None),
+        (
+            CallerPolicy(None, verifies_certificates=True),
+            "/validate-modeltemplate",
+            Call(Webhook.TEMPLATE, SERVER),
+        ),
     ],
 )
-def test_admission(gate: Gate, path: str, call: Call | None) -> None:
+def test_admission(gate: CallerPolicy, path: str, call: Call | None) -> None:
     assert gate.admit(path) == call
 
 
 @given(st.text() | st.sampled_from(["/", "//", f"/{TOKEN}"]), st.sampled_from(["", "/", *Webhook]))
 def test_nobody_is_let_in_without_a_token(segment: str, rest: str) -> None:
-    gate = Gate((TOKEN, OLDER))
+    gate = CallerPolicy((TOKEN, OLDER))
     call = gate.admit(f"{segment}{rest}")
     assert (call is not None) == (segment in (f"/{TOKEN}", f"/{OLDER}") and rest in set(Webhook))
 
@@ -73,7 +81,7 @@ def test_every_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(hmac, "compare_digest", compare)
     for given_token in (TOKEN, OLDER, "x"):
         compared.clear()
-        Gate((TOKEN, OLDER)).admit(f"/{given_token}/validate-modelinstance")
+        CallerPolicy((TOKEN, OLDER)).admit(f"/{given_token}/validate-modelinstance")
         assert compared == [(given_token.encode(), token.encode()) for token in (TOKEN, OLDER)]
 
 
@@ -100,4 +108,4 @@ def test_entries_of_others_are_not_ours(name: str) -> None:
 
 
 def test_nothing_of_a_token_is_shown() -> None:
-    assert TOKEN not in repr(Gate((TOKEN,)))
+    assert TOKEN not in repr(CallerPolicy((TOKEN,)))
