@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -88,7 +89,9 @@ class OwnerReference(ApiModel):
 class ObjectMeta(ApiModel):
     """The part of Kubernetes' ObjectMeta that the operator reads.
 
-    A missing string is empty: a manifest that was never sent to a cluster has no uid.
+    A missing string is empty: a manifest that was never sent to a cluster has no uid. A null is a missing
+    field, as for Kubernetes' own types: API servers such as 1.30's send a webhook ``creationTimestamp: null``
+    in the new object of a replace.
     """
 
     name: str = ""
@@ -115,6 +118,13 @@ class ObjectMeta(ApiModel):
     """Finalizers that must be removed before the server removes the object."""
     ownerReferences: list[OwnerReference] = Field(default_factory=list)
     """Owners; the garbage collector deletes the object with the last of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: each for name, each in value.items() if each is not None}
 
 
 class Resource(ApiModel):

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, ModelVendor, Resource
+from model_operator.api import (
+    ClusterModelTemplate,
+    ModelInstance,
+    ModelTemplate,
+    ModelVendor,
+    ObjectMeta,
+    Resource,
+)
 from model_operator.api.crd import open_api_schema
 from tests.examples.crds.cases import Case, load, overlay, schemas
 
@@ -80,6 +87,20 @@ def test_name_may_be_left_to_the_server() -> None:
     given = {"metadata": {"generateName": "Any-"}, "spec": {"model_template_id": "t"}}
 
     assert ModelInstance.model_validate(given).metadata.name == ""
+
+
+def test_nulls_of_metadata_are_missing_fields() -> None:
+    metadata = {
+        "name": "a",
+        "creationTimestamp": None,
+        "uid": None,
+        "annotations": None,
+        "ownerReferences": None,
+    }
+
+    parsed = ModelInstance.model_validate({"metadata": metadata, "spec": {"model_template_id": "t"}})
+
+    assert parsed.metadata == ObjectMeta(name="a")
 
 
 def test_parameters_stay_as_given() -> None:
