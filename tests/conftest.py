@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from hack.build.toolset import VERSION_VARIABLE
 from tests.cluster.shared_run import SharedRun
-from tests.marks import marks
+from tests.marks import is_older, marks
 
 TESTS = Path(__file__).parent
 RUN = pytest.StashKey[SharedRun]()
@@ -39,6 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(TESTS):
             for mark in marks(item.path.relative_to(TESTS)):
                 item.add_marker(mark)
+        needed = item.get_closest_marker("kubernetes")
+        if needed is not None and is_older(os.environ.get(VERSION_VARIABLE), needed.args[0]):
+            item.add_marker(pytest.mark.skip(f"needs Kubernetes {needed.args[0]} or newer"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -21,3 +21,12 @@ def marks(path: PurePath) -> list[str]:
         The file, relative to ``tests/``.
     """
     return [mark for mark, places in MARKS.items() if any(path.is_relative_to(place) for place in places)]
+
+
+def is_older(version: str | None, needed: str) -> bool:
+    """Return whether a version of Kubernetes is older than the needed one; None is the newest."""
+    return version is not None and _parts(version) < _parts(needed)
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]

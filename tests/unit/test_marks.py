@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.marks import MARKS, marks
+from tests.marks import MARKS, is_older, marks
 
 TESTS = Path(__file__).parents[1]
 WITHOUT = {"unit"}
@@ -47,3 +47,10 @@ def test_this_run_has_the_markers(request: pytest.FixtureRequest) -> None:
         != set(marks(item.path.relative_to(TESTS)))
     ]
     assert wrong == []
+
+
+def test_the_newest_version_is_older_than_none() -> None:
+    assert not is_older(None, "1.36")
+    assert is_older("1.30.14", "1.36")
+    assert is_older("1.9.9", "1.10")
+    assert not is_older("1.36.3", "1.36")

@@ -175,6 +175,7 @@ class TestWithoutTheOperator:
         api.wait_until_gone("ModelInstance", "kept")
 
 
+@pytest.mark.kubernetes("1.36")
 class TestByTheApiServerAlone:
     """The overlay for Kubernetes 1.36: a policy writes, and no operator is needed."""
 
