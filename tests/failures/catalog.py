@@ -33,11 +33,14 @@ class Snapshot:
         Its pods.
     events
         The events of its namespace, ``v1``.
+    claims
+        The PersistentVolumeClaims of its namespace.
     """
 
     deployment: Object
     pods: list[Object]
     events: list[Object]
+    claims: list[Object] = field(default_factory=list)
 
     def container_statuses(self) -> list[Object]:
         """Give the statuses of all containers of all pods, of init containers too."""
@@ -151,6 +154,22 @@ SECRET = {
     "kind": "Secret",
     "metadata": {"name": "credentials"},
     "stringData": {"other": "key"},
+}
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "weights"},
+    "spec": {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "no-such-class",
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
+LIMIT_RANGE = {
+    "apiVersion": "v1",
+    "kind": "LimitRange",
+    "metadata": {"name": "small"},
+    "spec": {"limits": [{"type": "Container", "max": {"memory": "16Mi"}}]},
 }
 QUOTA = {
     "apiVersion": "v1",
@@ -292,6 +311,41 @@ FAILURES = {
         "PodsRejected",
         lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
         pod={"priorityClassName": "no-such-class"},
+    ),
+    "limit-range": Failure(
+        "PodsRejected",
+        lambda seen: seen.condition("ReplicaFailure").get("status") == "True",
+        objects=(LIMIT_RANGE,),
+    ),
+    "claim-unbound": Failure(
+        "VolumeNotReady",
+        lambda seen: seen.has_event("FailedScheduling") and seen.has_event("ProvisioningFailed"),
+        objects=(CLAIM,),
+        pod=volume(persistentVolumeClaim={"claimName": "weights"}),
+        container=MOUNTED,
+    ),
+    "claim-template-missing": Failure(
+        "ResourceClaimNotReady",
+        lambda seen: seen.has_event("FailedResourceClaimCreation"),
+        pod={"resourceClaims": [{"name": "device", "resourceClaimTemplateName": "no-such-template"}]},
+        container={"resources": {"claims": [{"name": "device"}]}},
+    ),
+    "image-volume-missing": Failure(
+        "ImagePullFailed",
+        lambda seen: seen.waits("ImagePullBackOff"),
+        pod=volume(image={"reference": f"{REGISTRY}/no-such-weights:1"}),
+        container=MOUNTED,
+    ),
+    "health-route-missing": Failure(
+        "ProbeFailing",
+        lambda seen: seen.has_event("Unhealthy"),
+        bundle=shell("mkdir /www && httpd -f -p 5005 -h /www"),
+    ),
+    "server-on-another-port": Failure(
+        "ProbeFailing",
+        lambda seen: seen.has_event("Unhealthy"),
+        bundle={**shell("mkdir /www && httpd -f -p 8000 -h /www"), "port": 5005},
+        container={"ports": [{"containerPort": 8000}]},
     ),
     "storage-exceeded": Failure(
         "CrashLooping",

@@ -28,7 +28,9 @@ def wait_until_complete(failure: Failure, api: KubeApi, deadline: float) -> Snap
         deployment = api.find("Deployment", INSTANCE)
         if deployment is None or "observedGeneration" not in deployment.get("status", {}):
             return None
-        seen = Snapshot(deployment, api.list("Pod", labels=OWN_PODS), _events(api))
+        seen = Snapshot(
+            deployment, api.list("Pod", labels=OWN_PODS), _events(api), api.list("PersistentVolumeClaim")
+        )
         return seen if failure.complete(seen) else None
 
     return wait_for(complete, deadline, f"{api.namespace} shows the failure in full")

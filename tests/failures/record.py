@@ -43,6 +43,7 @@ def record(name: str, api: KubeApi) -> None:
         "deployment": _stored(seen.deployment),
         "pods": [_stored(pod) for pod in seen.pods],
         "events": [_stored(event) for event in seen.events],
+        "claims": [_stored(claim) for claim in seen.claims],
     }
     RECORDED.mkdir(exist_ok=True)
     (RECORDED / f"{name}.yaml").write_text(yaml.safe_dump(parts, sort_keys=False, width=110))

@@ -114,7 +114,7 @@ class DeploymentStatusEntry(ApiModel):
     message: str | None = None
     """What is wrong, who must act, and how. For people; programs read `problem`."""
     problem: Problem | None = None
-    """Why the deployment is not ready; absent when it is."""
+    """Why the deployment, or one of its workers, is not ready; absent when all are."""
     contested: Annotated[list[ContestedFieldEntry], Field(max_length=16), ATOMIC] | None = None
     """The fields of the deployment's children that another field manager keeps changing; absent if none."""
 

@@ -108,6 +108,7 @@ AUTOSCALERS = ResourceKind(
 )
 REPLICA_SETS = ResourceKind("apps", "v1", "replicasets", "ReplicaSet")
 PODS = ResourceKind("", "v1", "pods", "Pod")
+CLAIMS = ResourceKind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 POD_EVENTS = ResourceKind("", "v1", "events", "Event")
 NAMESPACES = ResourceKind("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
@@ -137,6 +138,7 @@ KINDS = (
     *CHILD_KINDS,
     REPLICA_SETS,
     PODS,
+    CLAIMS,
     POD_EVENTS,
     NAMESPACES,
     SECRETS,

@@ -17,6 +17,7 @@ from kubernetes.client import Configuration
 
 from model_operator.controller.reconcile.diagnosis import GRACE_SECONDS, PodDiagnostics
 from model_operator.core.diagnosis.deployment_pods import REVISION
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import EVENT_REQUESTS, EVENTS_PER_PAGE, kept_event, moment
 from model_operator.core.diagnosis.pod_readiness import diagnose_pod
 from model_operator.core.values.json_values import json_size
@@ -154,9 +155,23 @@ EVENTS = st.fixed_dictionaries(
     {"metadata": st.fixed_dictionaries({}, optional={"creationTimestamp": TIMES})},
     optional={
         "reason": st.sampled_from(
-            ["Failed", "Killing", "Unhealthy", "FailedMount", "FailedCreatePodSandBox", ""]
+            [
+                "Failed",
+                "Killing",
+                "Unhealthy",
+                "FailedMount",
+                "FailedAttachVolume",
+                "FailedCreatePodSandBox",
+                "FailedResourceClaimCreation",
+                "FailedScheduling",
+                "",
+            ]
         ),
-        "message": st.one_of(st.text(), st.just("Readiness probe failed: " * 100_000)),
+        "message": st.one_of(
+            st.text(),
+            st.just("Readiness probe failed: " * 100_000),
+            st.just("Readiness probe failed: HTTP probe failed with statuscode: " + "9" * 5_000),
+        ),
         "involvedObject": st.one_of(
             st.none(),
             st.fixed_dictionaries({}, optional={"fieldPath": st.just("spec.containers{model}")}),
@@ -173,8 +188,12 @@ def test_property_of_any_event(events: list[dict[str, Any]], state: dict[str, An
     kept = [kept_event(event) for event in events]
 
     assert all(json_size(each) <= 16_384 for each in kept)
-    diagnose_pod(pod("p1", state), kept)
-    diagnose_pod(pod("p1", state), events)
+    now = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
+    for read in (kept, events):
+        diagnose_pod(pod("p1", state), Evidence(now, {"p1": read}))
+        waiting = pod("p1", {})
+        waiting |= {"status": {}, "spec": {"containers": []}}
+        diagnose_pod(waiting, Evidence(now, {"p1": read}))
 
 
 def test_a_time_that_no_calendar_has_is_no_error() -> None:

@@ -35,7 +35,7 @@ OTHERS = {
     "core/planning/dry_run.py": "the API server's refusals",
     "core/diagnosis/kubelet_messages.py": "kubelet and scheduler",
     "core/diagnosis/container.py": "kubelet Events",
-    "core/diagnosis/pod_readiness.py": "kubelet and scheduler",
+    "core/diagnosis/foreign_messages.py": "kubelet, scheduler, controllers and admission",
     "core/reasons/refusals.py": "the API server's refusals",
     "core/objects/rollout.py": "the ReplicaSet controller's refusals",
 }

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, Unpack
 
 from model_operator.api import TemplateKind
@@ -16,6 +17,7 @@ from model_operator.core.diagnosis.pod_events import (
     EVENT_REQUESTS,
     EVENTS_PER_PAGE,
     Event,
+    events_of_claim,
     events_of_pod,
     kept_event,
 )
@@ -30,6 +32,7 @@ from model_operator.kube.errors import (
     NotFoundError,
 )
 from model_operator.kube.resources import (
+    CLAIMS,
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
     MODEL_INSTANCES,
@@ -164,24 +167,29 @@ class Cluster:
         return await self.completed(Facts(instance, deployments, sets, pods))
 
     async def completed(self, facts: Facts) -> Facts:
-        """Add the template, and the Events of pods whose status does not show why they are not ready."""
-        unclear = [
-            uid
-            for deployment in facts.own_deployments()
-            for uid in group_pods(deployment, facts.replica_sets, facts.pods).unclear
+        """Add the template, and what shows why pods are not ready where their status does not."""
+        workers = [
+            group_pods(deployment, facts.replica_sets, facts.pods) for deployment in facts.own_deployments()
         ]
         events: dict[str, list[Event]] = {}
-        for uid in unclear[:_EVENTS_OF]:
-            found = await self.all(
-                POD_EVENTS,
-                self.namespace,
-                fields=events_of_pod(uid),
-                page=EVENTS_PER_PAGE,
-                requests=EVENT_REQUESTS,
-            )
-            events[uid] = [kept_event(each) for each in found]
+        for uid in [uid for each in workers for uid in each.unclear][:_EVENTS_OF]:
+            events[uid] = await self._events(events_of_pod(uid))
+        claims: dict[str, Object] = {}
+        claim_events: dict[str, list[Event]] = {}
+        for name in [name for each in workers for name in each.claims][:_EVENTS_OF]:
+            # Without the permission to list claims, the scheduler's message remains.
+            with suppress(QueryError):
+                for claim in await self.all(CLAIMS, self.namespace, fields=f"metadata.name={name}"):
+                    claims[name] = claim
+                    claim_events[name] = await self._events(events_of_claim(name))
         template = await self.template_of(facts.instance)
-        return Facts(facts.instance, facts.deployments, facts.replica_sets, facts.pods, events, template)
+        return replace(facts, events=events, claims=claims, claim_events=claim_events, template=template)
+
+    async def _events(self, fields: str) -> list[Event]:
+        found = await self.all(
+            POD_EVENTS, self.namespace, fields=fields, page=EVENTS_PER_PAGE, requests=EVENT_REQUESTS
+        )
+        return [kept_event(each) for each in found]
 
 
 def no_template(reference: TemplateReference, readable: Sequence[Object]) -> str:

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Unpack
 
 import structlog
 
 from model_operator.core.diagnosis.cause import Diagnosis
-from model_operator.core.diagnosis.deployment_pods import deployment_key, group_pods, replica_set_key
+from model_operator.core.diagnosis.deployment_pods import (
+    DeploymentPods,
+    deployment_key,
+    group_pods,
+    replica_set_key,
+)
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import (
     EVENT_REQUESTS,
     EVENTS_PER_PAGE,
+    Event,
+    events_of_claim,
     events_of_pod,
     kept_event,
 )
 from model_operator.core.objects.ownership import controller_key
 from model_operator.core.reasons.reasons import POD_REASONS, Reason
 from model_operator.kube.client import ApiClient, Selection
+from model_operator.kube.clock import Clock, utc_now
 from model_operator.kube.errors import ApiError, ForbiddenError
 from model_operator.kube.object_cache import NamespacedName, Object
-from model_operator.kube.resources import POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
+from model_operator.kube.resources import CLAIMS, POD_EVENTS, PODS, REPLICA_SETS, ResourceKind
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +46,10 @@ _FIRST_PAUSE_SECONDS = 2.0
 _PAUSE_GROWTH = 1.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _READ_EVENTS_OF = 5
-"""Maximum number of pods whose Events are read in one reconcile."""
-_FOUND_FROM_PODS = frozenset({reason.name for reason in POD_REASONS} | {Reason.ProgressDeadlineExceeded.name})
+"""Maximum number of pods, and of claims, whose Events are read in one reconcile."""
+_FOUND_FROM_PODS = frozenset(
+    each.name for each in (*POD_REASONS, Reason.ProgressDeadlineExceeded, Reason.PodsRejected)
+)
 
 
 @dataclass(slots=True)
@@ -60,11 +72,16 @@ class PodDiagnostics:
         Requests.
     clock
         Seconds from any start, never going back.
+    now
+        The time of day, for how long a pod has been in a state.
     """
 
-    def __init__(self, client: ApiClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: ApiClient, clock: Callable[[], float] = time.monotonic, now: Clock = utc_now
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._now = now
         self._watches: dict[NamespacedName, dict[str, _Watch]] = {}
         self._denied: set[ResourceKind] = set()
 
@@ -154,21 +171,33 @@ class PodDiagnostics:
         own = {replica_set_key(each) for each in sets}
         pods = await self._list(PODS, namespace, lambda pod: controller_key(pod) in own, labels=labels)
         workers = group_pods(live, sets, pods)
-        events = {}
-        try:
+        return workers.cause(await self._evidence(workers, namespace))
+
+    async def _evidence(self, workers: DeploymentPods, namespace: str) -> Evidence:
+        """Read what the pods alone do not show, as far as it is permitted."""
+        events: dict[str, list[Event]] = {}
+        claims: dict[str, Mapping[str, Any]] = {}
+        claim_events: dict[str, list[Event]] = {}
+        # Without a permission, the cause in the status of the pods is reported anyway.
+        with suppress(ForbiddenError):
             for uid in workers.unclear[:_READ_EVENTS_OF]:
-                events[uid] = await self._list(
-                    POD_EVENTS,
-                    namespace,
-                    keep=kept_event,
-                    fields=events_of_pod(uid),
-                    page=EVENTS_PER_PAGE,
-                    requests=EVENT_REQUESTS,
-                )
-        except ForbiddenError:
-            # The cause in the status of the pods is reported anyway.
-            pass
-        return workers.cause(events)
+                events[uid] = await self._events(namespace, events_of_pod(uid))
+        with suppress(ForbiddenError):
+            for name in workers.claims[:_READ_EVENTS_OF]:
+                for claim in await self._list(CLAIMS, namespace, fields=f"metadata.name={name}"):
+                    claims[name] = claim
+                    claim_events[name] = await self._events(namespace, events_of_claim(name))
+        return Evidence(self._now(), events, claims, claim_events)
+
+    async def _events(self, namespace: str, fields: str) -> list[Event]:
+        return await self._list(
+            POD_EVENTS,
+            namespace,
+            keep=kept_event,
+            fields=fields,
+            page=EVENTS_PER_PAGE,
+            requests=EVENT_REQUESTS,
+        )
 
     async def _list(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from model_operator.core.diagnosis.foreign_messages import MultiAttach, Shortage
 from model_operator.core.reasons.reasons import PRECEDENCE, Advice, Reason
 
 
@@ -21,14 +22,17 @@ class Diagnosis:
         A sentence that does not change while the cause is the same.
     advice
         Who must act and how, where that differs from the advice of the reason.
-    insufficient
-        The names of the resources of which, as the scheduler says, nodes have too little.
+    shortages
+        What, as the scheduler says, nodes lack: an old worker may hold it.
+    attached
+        The volume that another node has, if that is the cause.
     """
 
     reason: Reason
     detail: str
     advice: Advice | None = None
-    insufficient: frozenset[str] = frozenset()
+    shortages: frozenset[Shortage] = frozenset()
+    attached: MultiAttach | None = None
 
     @property
     def is_failure(self) -> bool:
@@ -65,6 +69,6 @@ def failure(reason: Reason, text: str, advice: Advice | None = None) -> Diagnosi
     return Diagnosis(reason, f"{text.rstrip(' .')}.", advice)
 
 
-def note(text: str) -> Diagnosis:
-    """Return a diagnosis of what is in progress."""
-    return failure(Reason.Deploying, text)
+def note(text: str, advice: Advice | None = None) -> Diagnosis:
+    """Return a diagnosis of what is in progress; with advice, if the actor should check that it is."""
+    return failure(Reason.Deploying, text, advice)

@@ -11,8 +11,17 @@ from typing import Any
 
 from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
-from model_operator.core.diagnosis.pod_events import Event, last_seen, moment, of_container, with_reason
+from model_operator.core.diagnosis.pod_events import (
+    Event,
+    last_seen,
+    moment,
+    of_container,
+    of_pull,
+    with_reason,
+)
+from model_operator.core.diagnosis.probe_failures import judge_running, killed, killing_probe, with_words
 from model_operator.core.reasons.reasons import Advice, Reason
 
 _PULL_ERRORS = frozenset(
@@ -35,11 +44,11 @@ _UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: \w+: )?')
 _PULL_STEPS = re.compile(r'^(failed to (pull and unpack image|resolve reference) "[^"]*": )+')
 _FAILED_PULL = re.compile(r'^Failed to pull image "[^"]*": ')
-_KILLED_BY_PROBE = re.compile(r"failed (startup|liveness) probe")
-_PROBE_WORDS = re.compile(r"^(\(combined from similar events\): )?(\w+) probe (failed|errored)[^:]*(: )?")
-_SIGNALLED = frozenset({137, 143})
-"""Exit codes of a process that was terminated by a signal, as the kubelet does it."""
 _FIX_COMMAND = Advice(Actor.TEMPLATE_OWNER, "fix the command or the image.")
+_FIX_IMAGE_VOLUME = Advice(
+    Actor.TEMPLATE_OWNER,
+    "fix image.reference of the volume in pod_template, or image_pull_secrets; retried automatically.",
+)
 _LONG = datetime.timedelta(minutes=10)
 """After this time without a crash the kubelet resets its back-off, too."""
 
@@ -114,19 +123,20 @@ def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
             yield Container(pod, role, each, statuses.get(each["name"], {}))
 
 
-def judge_container(container: Container, events: Sequence[Event] | None) -> Finding:
+def judge_container(container: Container, evidence: Evidence) -> Finding:
     """Return why a container of a pod that is not ready is not ready.
 
     Parameters
     ----------
     container
         The container.
-    events
-        The events of its pod; None when they were not read.
+    evidence
+        What was read beside its pod.
     """
+    events = evidence.events_of(container.pod)
     own = None if events is None else of_container(events, container.name)
     if container.waiting in _PULL_ERRORS:
-        return _unpulled(container, own)
+        return _unpulled(container, events)
     if container.waiting in _CONFIGURATION_ERRORS:
         said = container.words(container.state["waiting"].get("message") or container.waiting)
         return Finding(failure(Reason.ContainerConfigError, f"{container} cannot be created: {said}"))
@@ -144,24 +154,46 @@ def judge_container(container: Container, events: Sequence[Event] | None) -> Fin
         is_open = own is None and bool(container.status.get("started"))
         return found._replace(is_certain=found.is_certain and not is_open)
     if "running" in container.state:
-        return _unready(container, own)
+        if container.role is Role.INIT:
+            return Finding(note(f"{container} is running"))
+        return judge_running(container, own, evidence)
     if container.waiting == "ContainerCreating":
         return Finding(note(f"{container} is being created, which includes pulling its image"))
     return NOTHING
 
 
-def _unpulled(container: Container, events: list[Event] | None) -> Finding:
+def _unpulled(container: Container, events: Sequence[Event] | None) -> Finding:
     said = container.words(container.state["waiting"].get("message") or "")
-    cause = _BACK_OFF.sub("", said)
+    named, cause = said, _BACK_OFF.sub("", said)
     is_known = bool(cause) and cause != container.waiting
     # The back-off message of older kubelets does not have the error; an Event does.
     if not is_known and events is not None:
-        failed = [event.get("message") or "" for event in with_reason(events, "Failed")]
+        pulled = with_reason(of_pull(events, container.name), "Failed")
+        failed = [event.get("message") or "" for event in pulled]
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
+        named = f"{said} {pulls[-1] if pulls else ''}"
     cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
-    text = _with_words(f'image "{image}" of {container} cannot be pulled', cause)
+    # The kubelet reports an image volume as if it were the image of the container that mounts it.
+    volumes = [] if f'"{image}"' in named else _image_volumes(container)
+    for volume, reference in volumes:
+        if reference in named:
+            text = f'image "{reference}" of volume "{volume}" cannot be pulled'
+            return Finding(
+                failure(Reason.ImagePullFailed, with_words(text, cause), _FIX_IMAGE_VOLUME), is_known
+            )
+    text = with_words(f'image "{image}" of {container} cannot be pulled', cause)
     return Finding(failure(Reason.ImagePullFailed, text), is_known)
+
+
+def _image_volumes(container: Container) -> list[tuple[str, str]]:
+    """Return the names and image references of the image volumes that a container mounts."""
+    mounted = {mount.get("name") for mount in container.spec.get("volumeMounts") or []}
+    return [
+        (str(volume["name"]), str(volume["image"]["reference"]))
+        for volume in container.pod["spec"].get("volumes") or []
+        if volume["name"] in mounted and (volume.get("image") or {}).get("reference")
+    ]
 
 
 def _last_end(container: Container) -> Mapping[str, Any] | None:
@@ -184,15 +216,13 @@ def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] |
         said = container.words(end.get("message") or "")
         # The steps of the runtime before the error are always the same.
         said = said[said.find("exec: ") :] if "exec: " in said else said
-        text = _with_words(f"{container} cannot be started (exit code {code})", said)
+        text = with_words(f"{container} cannot be started (exit code {code})", said)
         return Finding(failure(Reason.CrashLooping, text, _FIX_COMMAND))
     is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
     if is_probed and events is not None:
-        probe = _killing_probe(end, events)
+        probe = killing_probe(end, events)
         if probe:
-            failed = _probe_words(container, events, probe)
-            text = _with_words(f"{container} keeps being restarted because its {probe} probe fails", failed)
-            return Finding(failure(Reason.ProbeFailing, text))
+            return killed(container, probe, events)
     is_success = code == 0 and container.role is not Role.INIT
     how = (
         "keeps exiting (exit code 0), but must keep running"
@@ -202,55 +232,9 @@ def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] |
     return Finding(failure(Reason.CrashLooping, f"{container} {how}"), not is_probed)
 
 
-def _killing_probe(end: Mapping[str, Any], events: list[Event]) -> str | None:
-    """Return the probe because of which the kubelet killed the container; None when it exited by itself."""
-    for event in reversed(with_reason(events, "Killing")):
-        probe = _KILLED_BY_PROBE.search(event.get("message") or "")
-        if probe is None:
-            continue
-        started = end.get("startedAt")
-        # The kubelet limits its events, so the last one may be about an earlier kill by the same probe.
-        if end.get("exitCode") in _SIGNALLED or not started or last_seen(event) >= moment(started):
-            return probe[1]
-    return None
-
-
 def _has_run_long(container: Container, events: Sequence[Event] | None) -> bool:
     """Return whether a container has run for long since its last crash, by the newest Event of its pod."""
     since = (container.state.get("running") or {}).get("startedAt")
     if since is None or not container.status.get("started") or not events:
         return False
     return max(map(last_seen, events)) - moment(since) >= _LONG
-
-
-def _unready(container: Container, events: list[Event] | None) -> Finding:
-    """Judge a container that runs and is not ready."""
-    if container.role is Role.INIT:
-        return Finding(note(f"{container} is running"))
-    if container.spec.get("startupProbe") and not container.status.get("started"):
-        # While a model loads, this probe is expected to fail.
-        failed = _probe_words(container, events or [], "startup")
-        text = _with_words(f"{container} runs but has not passed its startup probe yet", failed)
-        return Finding(note(text), events is not None)
-    if not container.spec.get("readinessProbe"):
-        return NOTHING
-    failed = _probe_words(container, events or [], "readiness")
-    if failed is None:
-        return Finding(note(f"{container} runs but is not ready yet"), events is not None)
-    text = _with_words(f"{container} runs but fails its readiness probe", failed)
-    return Finding(failure(Reason.ProbeFailing, text))
-
-
-def _probe_words(container: Container, events: list[Event], probe: str) -> str | None:
-    """Return the last output of a probe, None when it has not failed."""
-    for event in reversed(with_reason(events, "Unhealthy")):
-        message = event.get("message") or ""
-        match = _PROBE_WORDS.match(message)
-        if match and match[2].lower() == probe:
-            return container.words(message[match.end() :])
-    return None
-
-
-def _with_words(text: str, said: str | None) -> str:
-    """Return a text followed by the kubelet's message, if there is any."""
-    return f"{text}: {said}" if said else text

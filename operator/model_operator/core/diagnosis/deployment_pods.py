@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import Diagnosis, failure
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
-from model_operator.core.diagnosis.pod_events import Event, moment
+from model_operator.core.diagnosis.old_workers import (
+    deadlocked,
+    held_by_old,
+    quota_held,
+    shared_with_siblings,
+)
+from model_operator.core.diagnosis.pod_events import moment
 from model_operator.core.diagnosis.pod_readiness import (
     condition,
     crashed_without_readiness_probe,
     diagnose_pod,
     has_ended,
     is_ready,
+    waits_for_node,
 )
+from model_operator.core.diagnosis.rejected_pods import explain_rejection
+from model_operator.core.diagnosis.volumes import claim_names
 from model_operator.core.objects.ownership import OwnerKey, controller_key, key_of_owner
+from model_operator.core.objects.rollout import RolloutState, assess_rollout
 from model_operator.core.reasons.reasons import Advice, Reason
 
 REVISION = "deployment.kubernetes.io/revision"
 """Annotation with which the Deployment controller marks the ReplicaSet of the current revision."""
 _REPLACED_WITHIN = datetime.timedelta(minutes=1)
 _REFUSED_BY_NODE = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "PodFeatureGateNotSupported"})
-_LET_GO_FIRST = Advice(
-    Actor.TEMPLATE_OWNER,
-    "set strategy in the template to Recreate, or to maxSurge 0 with maxUnavailable 1, or add a node.",
-)
 _USE_LESS = Advice(
     Actor.TEMPLATE_OWNER, "increase endpoint_config.storage or endpoint_config.memory, or reduce usage."
 )
+
+_NOTHING_READ = Evidence(datetime.datetime.fromtimestamp(0, datetime.UTC))
 
 Object = Mapping[str, Any]
 
@@ -48,37 +57,51 @@ class DeploymentPods:
     waiting
         Those of the current revision that are not ready, the oldest first.
     ready
-        Number of those of the current revision that are.
+        Those of the current revision that are.
     ended
         Those of the current revision that have ended, and been replaced.
     old
         Those of earlier revisions that hold resources. They are never the cause.
+    rejected
+        Why the API server rejects further pods, as the Deployment has it; empty when it does not.
+    surges
+        Whether an old worker terminates only after a new one is available.
     """
 
     wanted: int
     waiting: tuple[Object, ...]
-    ready: int
+    ready: tuple[Object, ...]
     ended: tuple[Object, ...]
     old: tuple[Object, ...]
+    rejected: str = ""
+    surges: bool = True
 
     @property
     def unclear(self) -> list[str]:
         """The uids of the pods whose status does not show the cause; their Events may."""
-        return [_uid(pod) for pod in self.waiting if not diagnose_pod(pod, None).is_certain]
+        return [_uid(pod) for pod in self.waiting if not diagnose_pod(pod, _NOTHING_READ).is_certain]
 
-    def cause(self, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
+    @property
+    def claims(self) -> list[str]:
+        """The names of the PersistentVolumeClaims of pods without a node: one may not be bound."""
+        waiting = filter(waits_for_node, self.waiting)
+        return list(dict.fromkeys(name for pod in waiting for name in claim_names(pod)))
+
+    def cause(self, evidence: Evidence) -> Diagnosis | None:
         """Return why the workers are not ready, as one cause; None when nothing is known to be wrong.
 
         Parameters
         ----------
-        events
-            The events of pods by uid, as far as they were read.
+        evidence
+            What was read beside the pods.
 
         Notes
         -----
         Of several causes this is the first in precedence, with the detail that most workers share.
         """
-        causes = [cause for pod in self.waiting if (cause := self.cause_of(pod, events)) is not None]
+        if self.rejected:
+            return self._cause_of_rejection()
+        causes = [cause for pod in self.waiting if (cause := self.cause_of(pod, evidence)) is not None]
         if not any(cause.is_failure for cause in causes):
             ended = self._cause_of_end()
             causes = causes if ended is None else [ended]
@@ -88,37 +111,37 @@ class DeploymentPods:
         alike = [cause for cause in causes if cause.reason is worst]
         counts = Counter(alike)
         cause = min(counts, key=lambda each: (-counts[each], each.detail))
-        total = max(self.wanted, self.ready + len(self.waiting))
+        total = max(self.wanted, len(self.ready) + len(self.waiting))
         if total <= 1:
             return cause
-        unread = [uid for uid in self.unclear if uid not in events]
+        unread = [uid for uid in self.unclear if uid not in evidence.events]
         number = f"at least {len(alike)}" if unread else f"{len(alike)}"
         return replace(cause, detail=f"{number} of {total} workers: {cause.detail}")
 
-    def cause_of(self, pod: Object, events: Mapping[str, Sequence[Event]]) -> Diagnosis | None:
+    def cause_of(self, pod: Object, evidence: Evidence) -> Diagnosis | None:
         """Return why one of the waiting pods is not ready; None when nothing is known to be wrong.
 
         Parameters
         ----------
         pod
             One of `waiting`.
-        events
-            The events of pods by uid, as far as they were read.
+        evidence
+            What was read beside the pods.
         """
-        cause = diagnose_pod(pod, events.get(_uid(pod))).cause
-        if cause is None or cause.reason is not Reason.Unschedulable:
-            return cause
-        for device in sorted(_devices(pod)):
-            holders = [each for each in self.old if device in _devices(each)]
-            if device not in cause.insufficient or not holders:
-                continue
-            if all(each["metadata"].get("deletionTimestamp") for each in holders):
-                return replace(
-                    cause, detail=f"{cause.detail} An old worker that is terminating still holds {device}."
-                )
-            held = f"An old worker holds {device} and terminates only after a new one is available."
-            return replace(cause, detail=f"{cause.detail} {held}", advice=_LET_GO_FIRST)
-        return cause
+        cause = diagnose_pod(pod, evidence).cause
+        if cause is None:
+            return None
+        siblings = [each for each in (*self.ready, *self.waiting) if each is not pod]
+        cause = shared_with_siblings(cause, pod, siblings)
+        # Otherwise old workers terminate by themselves, or have made room already.
+        held = self.old if self.surges else [each for each in self.old if _is_terminating(each)]
+        return held_by_old(cause, pod, held)
+
+    def _cause_of_rejection(self) -> Diagnosis | None:
+        cause = explain_rejection(self.rejected)
+        old = [each for each in self.old if not _is_terminating(each)]
+        held = quota_held(cause.quota, old) if self.surges else None
+        return cause.diagnosis if held is None else deadlocked(cause.diagnosis, old, held)
 
     def _cause_of_end(self) -> Diagnosis | None:
         """Return why workers have terminated for good, if the waiting ones have just replaced them."""
@@ -186,15 +209,26 @@ def group_pods(deployment: Object, replica_sets: Iterable[Object], pods: Iterabl
         waiting += crashed
         ready = [pod for pod in ready if pod not in crashed]
     wanted = deployment["spec"].get("replicas", 1)
-    return DeploymentPods(wanted, tuple(waiting), len(ready), tuple(reversed(ended)), tuple(old))
+    rollout = assess_rollout(deployment)
+    return DeploymentPods(
+        wanted,
+        tuple(waiting),
+        tuple(ready),
+        tuple(reversed(ended)),
+        tuple(old),
+        rollout.message if rollout.state is RolloutState.REJECTED else "",
+        _surges(deployment),
+    )
 
 
-def _devices(pod: Object) -> set[str]:
-    """Return the extended resources that a pod requests, such as accelerators."""
-    requests: set[str] = set()
-    for container in pod["spec"].get("containers") or []:
-        requests |= ((container.get("resources") or {}).get("requests") or {}).keys()
-    return {name for name in requests if "/" in name}
+def _surges(deployment: Object) -> bool:
+    strategy = deployment["spec"].get("strategy") or {}
+    surge = (strategy.get("rollingUpdate") or {}).get("maxSurge", 1)
+    return strategy.get("type") != "Recreate" and str(surge) not in ("0", "0%")
+
+
+def _is_terminating(pod: Object) -> bool:
+    return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def _end(pod: Object) -> datetime.datetime | None:

@@ -25,7 +25,6 @@ _CHANGING = re.compile(
     re.VERBOSE,
 )
 _CLIENT_PORT = re.compile(r"\b(read|write) (tcp|udp) \S+->")
-_INSUFFICIENT = re.compile(r"^Insufficient (\S+)$")
 _SPACES = re.compile(r"\s+")
 
 
@@ -54,11 +53,5 @@ def normalized_message(text: str, pod: Mapping[str, Any]) -> str:
 
 
 def without_changing(text: str) -> str:
-    """Return a text with ``…`` in place of each uid, id and time, as `settled` has it."""
+    """Return a text with ``…`` in place of each uid, id and time, as `normalized_message` does."""
     return _CHANGING.sub("…", text)
-
-
-def insufficient_resource(part: str) -> str | None:
-    """Return the resource of which a node has too little, from a part of a scheduler's message, if any."""
-    found = _INSUFFICIENT.match(part)
-    return found[1] if found else None

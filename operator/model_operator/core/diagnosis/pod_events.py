@@ -28,6 +28,11 @@ def events_of_pod(uid: str) -> str:
     return f"involvedObject.kind=Pod,involvedObject.uid={uid}"
 
 
+def events_of_claim(name: str) -> str:
+    """Return the field selector of the events about the PersistentVolumeClaim of that name."""
+    return f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"
+
+
 def kept_event(event: Event) -> Event:
     """Return what a diagnosis reads of an event, in bounds: any user of the namespace may have written it."""
     involved, series = event.get("involvedObject") or {}, event.get("series") or {}
@@ -78,6 +83,15 @@ def of_container(events: Iterable[Event], name: str) -> list[Event]:
         for event in events
     )
     return [event for path, event in paths if path and path[1] == name]
+
+
+def of_pull(events: Iterable[Event], name: str) -> list[Event]:
+    """Return the events about the container of that name, or about an image volume, which name none."""
+    paths = (
+        (_CONTAINER.search((event.get("involvedObject") or {}).get("fieldPath") or ""), event)
+        for event in events
+    )
+    return [event for path, event in paths if path is None or path[1] == name]
 
 
 def with_reason(events: Iterable[Event], *reasons: str) -> list[Event]:

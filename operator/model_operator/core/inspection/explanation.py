@@ -7,6 +7,7 @@ reasons.
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
 from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict
-from model_operator.core.reasons.reasons import Advice, Reason
+from model_operator.core.reasons.reasons import AUTOSCALING, READY_TEXT, Advice, Reason
 from model_operator.core.values.violations import format_loc
 
 _PENDING = Advice(
@@ -61,9 +62,8 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     ready = condition_of(facts.instance, "Ready")
     reason = ready.get("reason", "")
     if view.state is WaitState.READY:
-        since = age(ready.get("lastTransitionTime"), now)
-        what = (("What", (ready["message"],)),)
-        return Explanation(f"{name} has been Ready for {since}: {reason}", True, what)
+        title = f"{name} has been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
+        return _healthy(facts, title, now)
     title = f"{name} has not been Ready for {age(ready.get('lastTransitionTime'), now)}: {reason}"
     problem = facts.status.get("problem") or {}
     detail = problem.get("detail") or ready.get("message", "")
@@ -75,13 +75,51 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
     parts = [
         ("What", (detail,)),
         ("Meaning", _meaning(reason) if view.state is not WaitState.TERMINATING else ()),
-        ("Where", tuple(dict.fromkeys(_places(facts, reason)))),
-        ("Who", (actor,) if actor else ()),
+        ("Where", tuple(dict.fromkeys(_places(facts, reason, now)))),
+        ("Who", _who(facts, actor)),
         ("Next", (next_step,) if next_step else ()),
         ("State", _state(facts.instance) if view.state is not WaitState.TERMINATING else ()),
         ("Serves", _serves(facts.instance)),
+        ("Scaling", _scaling(facts.instance)),
     ]
     return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
+
+
+def _healthy(facts: Facts, title: str, now: datetime.datetime) -> Explanation:
+    """Explain an instance that is Ready; some of its workers may fail all the same."""
+    ready = condition_of(facts.instance, "Ready")
+    entries = [entry for entry in facts.status.get("deployments") or () if entry.get("problem")]
+    parts: list[tuple[str, tuple[str, ...]]] = [("What", (ready["message"],))]
+    if entries:
+        problem = entries[0]["problem"]
+        places = tuple(dict.fromkeys(_places(facts, problem["reason"], now)))
+        parts += [
+            ("But", tuple(f"Deployment {each['name']}: {each['problem']['detail']}" for each in entries)),
+            ("Where", places),
+            ("Who", _who(facts, problem.get("actor"))),
+            ("Next", tuple(filter(None, (problem.get("next_step"),)))),
+        ]
+        parts[0] = ("What", (READY_TEXT,))
+    parts.append(("Scaling", _scaling(facts.instance)))
+    return Explanation(title, True, tuple((word, lines) for word, lines in parts if lines))
+
+
+def _scaling(instance: Object) -> tuple[str, ...]:
+    """Return why the autoscalers cannot measure the load, if they cannot."""
+    condition = condition_of(instance, AUTOSCALING)
+    return (condition["message"],) if condition.get("status") == "False" else ()
+
+
+def _who(facts: Facts, actor: str | None) -> tuple[str, ...]:
+    """Return who must act, in words: whose object it is."""
+    if not actor:
+        return ()
+    template = facts.status.get("template") or {}
+    whose = {
+        Actor.USER: "applies this instance",
+        Actor.TEMPLATE_OWNER: f"may change {template['kind']} {template['name']}" if template else "",
+    }.get(Actor(actor), "")
+    return (f"{actor} ({whose})" if whose else actor,)
 
 
 def _pending(name: str, view: WaitVerdict) -> Explanation:
@@ -107,8 +145,11 @@ def _serves(instance: Object) -> tuple[str, ...]:
     return (f"{'yes' if available['status'] == 'True' else 'no'}: {available['message']}",)
 
 
-def _places(facts: Facts, reason: str) -> Iterator[str]:
-    """Yield where the problem is: fields, finalizers, the template, Deployments, pods."""
+def _places(facts: Facts, reason: str, now: datetime.datetime) -> Iterator[str]:
+    """Yield where the problem is: fields, finalizers, the template, Deployments, pods.
+
+    What the problem of the instance says already is not repeated.
+    """
     violations = facts.status.get("validation_errors") or ()
     # A single one is the detail of the problem.
     for each in violations if len(violations) > 1 else ():
@@ -121,24 +162,29 @@ def _places(facts: Facts, reason: str) -> Iterator[str]:
         template = f"{facts.template['kind']} {name_of(facts.template)}"
         yield f"{template}: {ready['reason']}: {ready['message']}"
     live = {name_of(each): each for each in facts.own_deployments()}
-    for entry in facts.status.get("deployments") or ():
-        if entry["status"] == DeploymentState.READY:
+    entries = facts.status.get("deployments") or ()
+    for entry in entries:
+        if entry["status"] == DeploymentState.READY and not entry.get("problem"):
             continue
-        pods = list(_pods(facts, live[entry["name"]])) if entry["name"] in live else []
+        pods = list(_pods(facts, live[entry["name"]], reason, now)) if entry["name"] in live else []
         yield from pods
         problem = entry.get("problem") or {}
         # The problem of the instance has the details of those with its reason.
         own = f": {problem['detail']}" if problem and problem["reason"] != reason else ""
-        if own or not pods:
+        if own or (not pods and len(entries) > 1):
             yield f"Deployment {entry['name']} ({entry['status']}){own}"
 
 
-def _pods(facts: Facts, deployment: Object) -> Iterator[str]:
-    workers = group_pods(deployment, facts.replica_sets, facts.pods)
-    causes = [(pod, workers.cause_of(pod, facts.events)) for pod in workers.waiting]
+def _pods(facts: Facts, deployment: Object, reason: str, now: datetime.datetime) -> Iterator[str]:
+    workers, evidence = group_pods(deployment, facts.replica_sets, facts.pods), facts.evidence(now)
+    causes = [(pod, workers.cause_of(pod, evidence)) for pod in workers.waiting]
     failing = [(pod, cause) for pod, cause in causes if cause is not None and cause.is_failure]
+    counts = Counter(cause for _, cause in failing if cause.reason.name == reason)
+    # The one that the problem of the instance has: see `DeploymentPods.cause`.
+    reported = min(counts, key=lambda each: (-counts[each], each.detail), default=None)
     for pod, cause in failing[:_PODS_SHOWN]:
-        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)}: {cause.detail}"
+        own = "" if cause == reported else f": {cause.detail}"
+        yield f"Pod {name_of(pod)} of Deployment {name_of(deployment)}{own}"
     if len(failing) > _PODS_SHOWN:
         yield f"and {len(failing) - _PODS_SHOWN} more pods of Deployment {name_of(deployment)}"
     if not failing and workers.ended:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from model_operator.core.diagnosis.deployment_pods import REVISION, deployment_key, replica_set_key
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import Event
 from model_operator.core.objects.ownership import controller_key, instance_key
 
@@ -25,6 +27,8 @@ class Facts:
         The objects with its label, with any owner. ReplicaSets need only their metadata.
     events
         Events (``v1``) by the pod's uid, for pods whose status does not show why they are not ready.
+    claims, claim_events
+        PersistentVolumeClaims by name, and their Events, for pods without a node.
     template
         The template with the name and kind of the bound one; None if it does not exist or cannot be read.
     """
@@ -34,12 +38,18 @@ class Facts:
     replica_sets: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    claims: Mapping[str, Object] = field(default_factory=dict)
+    claim_events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
     template: Object | None = None
 
     @property
     def status(self) -> Object:
         """The instance's status."""
         return self.instance.get("status") or {}
+
+    def evidence(self, now: datetime.datetime) -> Evidence:
+        """Return what was read beside the pods."""
+        return Evidence(now, self.events, self.claims, self.claim_events)
 
     def own_deployments(self) -> list[Object]:
         """Return the Deployments that the instance controls, in the order of its status, then by name."""

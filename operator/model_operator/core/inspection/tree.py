@@ -10,6 +10,7 @@ from typing import Any
 
 from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.deployment_pods import DeploymentPods, group_pods
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_readiness import has_ended, is_ready
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import (
@@ -21,7 +22,7 @@ from model_operator.core.inspection.facts import (
 )
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.objects.rollout import assess_rollout
-from model_operator.core.reasons.reasons import Advice, Reason
+from model_operator.core.reasons.reasons import AUTOSCALING, Advice, Reason
 
 COLUMNS = ("NAME", "STATUS", "READY", "AGE", "DETAIL")
 _BRANCHES = (("├─ ", "│  "), ("└─ ", "   "))
@@ -87,10 +88,10 @@ def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
 
 
 def closing_lines(facts: Facts) -> list[str]:
-    """Return the lines below a tree: why an instance is not Ready and who must act; none when it is."""
+    """Return the lines below a tree: what is wrong and who must act; none when nothing is."""
     view = wait_verdict(facts.instance, facts.template)
     if view.state is WaitState.READY:
-        return []
+        return _failing_workers(facts)
     ready = condition_of(facts.instance, "Ready")
     if view.state is WaitState.PENDING or not ready:
         return [view.message]
@@ -98,6 +99,14 @@ def closing_lines(facts: Facts) -> list[str]:
     advice = Advice(problem.get("actor"), problem.get("next_step") or "")
     hint = advice.action or advice.next_step
     return [f"{ready['reason']}: {problem['detail']}", *([hint] if hint else [])]
+
+
+def _failing_workers(facts: Facts) -> list[str]:
+    """Return what is wrong although the instance is Ready: of workers, and of autoscalers."""
+    entries = facts.status.get("deployments") or ()
+    scaling = condition_of(facts.instance, AUTOSCALING)
+    lines = [each["message"] for each in entries if each.get("problem") and each.get("message")]
+    return lines + ([scaling["message"]] if scaling.get("status") == "False" else [])
 
 
 def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.datetime) -> Line:
@@ -161,7 +170,9 @@ def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iter
     workers = group_pods(deployment, facts.replica_sets, facts.pods)
     waiting = {each["metadata"]["uid"] for each in workers.waiting}
     for pod, is_present in facts.pods_of(deployment):
-        status, detail, tone = _pod_state(pod, facts, workers if pod["metadata"]["uid"] in waiting else None)
+        status, detail, tone = _pod_state(
+            pod, facts.evidence(now), workers if pod["metadata"]["uid"] in waiting else None
+        )
         notes = [detail] if detail else []
         if not is_present:
             notes.append("old revision")
@@ -177,7 +188,7 @@ def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iter
         )
 
 
-def _pod_state(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tuple[str, str, Tone]:
+def _pod_state(pod: Object, evidence: Evidence, workers: DeploymentPods | None) -> tuple[str, str, Tone]:
     """Return a pod's state in one word, its cause, and its meaning."""
     if pod["metadata"].get("deletionTimestamp"):
         return "Terminating", "", Tone.BUSY
@@ -186,7 +197,7 @@ def _pod_state(pod: Object, facts: Facts, workers: DeploymentPods | None) -> tup
         return status.get("reason") or status["phase"], status.get("message") or "", Tone.PLAIN
     if workers is None:
         return ("Ready", "", Tone.GOOD) if is_ready(pod) else ("NotReady", "", Tone.BUSY)
-    cause = workers.cause_of(pod, facts.events)
+    cause = workers.cause_of(pod, evidence)
     if cause is None:
         return "Starting", "", Tone.BUSY
     detail = cause.detail

@@ -158,8 +158,14 @@ class Reason(Enum):
         "create the named object, or fix the volumes in pod_template; retried automatically.",
         stalls_late=True,
     )
+    ResourceClaimNotReady = ReasonInfo(
+        "A ResourceClaim of a worker, such as one for an accelerator, cannot be created or prepared.",
+        Actor.TEMPLATE_OWNER,
+        "create the named object, or fix resourceClaims in pod_template; retried automatically.",
+        stalls_late=True,
+    )
     Unschedulable = ReasonInfo(
-        "No node can run a worker, or the accelerator is still held by an old worker.",
+        "No node can run a worker, or an old worker still holds what a new one needs.",
         Actor.CLUSTER,
         "add or free a suitable node, or reduce the requests of the template; retried automatically.",
         stalls_late=True,
@@ -177,7 +183,7 @@ class Reason(Enum):
         stalls_late=True,
     )
     ProbeFailing = ReasonInfo(
-        "A container runs but fails its readiness probe, or keeps being restarted by another probe.",
+        "A container runs but fails a probe, or keeps being restarted because of one.",
         Actor.TEMPLATE_OWNER,
         "check the container's logs, then fix healthcheck_route, port or the probes of pod_template.",
         stalls_late=True,
@@ -235,6 +241,10 @@ class Reason(Enum):
         return self.value.stalled
 
 
+AUTOSCALING = "Autoscaling"
+"""Type of the condition that says whether autoscalers can measure the load."""
+READY_TEXT = "Every deployment runs the current spec and template."
+"""The message of Ready with `Reason.RolledOut`, when no worker has a problem."""
 PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
 """All reasons, the one to report first when several hold first."""
 
@@ -244,6 +254,7 @@ POD_REASONS = frozenset(
         Reason.ImagePullFailed,
         Reason.ContainerConfigError,
         Reason.VolumeNotReady,
+        Reason.ResourceClaimNotReady,
         Reason.Unschedulable,
         Reason.OOMKilled,
         Reason.CrashLooping,

@@ -13,6 +13,7 @@ from typing import Any
 
 from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.diagnosis.rejected_pods import explain_rejection
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.planning.contested_fields import MAX_FIELDS, ContestedField
@@ -98,7 +99,7 @@ class Verdict:
     @property
     def message(self) -> str:
         """The detail with its subject, and the action."""
-        return self._advice.sentence(self.full_detail)
+        return self.own_advice.sentence(self.full_detail)
 
     @property
     def full_detail(self) -> str:
@@ -108,7 +109,7 @@ class Verdict:
     @property
     def problem(self) -> dict[str, str | None]:
         """The fields of which the message is made, as ``api.Problem``."""
-        advice = self._advice
+        advice = self.own_advice
         return {
             "reason": self.reason.name,
             "detail": self.detail,
@@ -117,7 +118,8 @@ class Verdict:
         }
 
     @property
-    def _advice(self) -> Advice:
+    def own_advice(self) -> Advice:
+        """Who must act and how."""
         return self.advice or self.reason.value.advice
 
 
@@ -141,6 +143,8 @@ class DeploymentAssessment:
         The revision of the desired pods if the live Deployment has them, whatever else is refused.
     contested
         The fields of its children that another manager keeps changing, redacted.
+    trouble
+        What is wrong with some of its workers although it is rolled out.
     """
 
     name: str
@@ -150,14 +154,20 @@ class DeploymentAssessment:
     affects_ready: bool
     pod_revision: str | None = None
     contested: Sequence[ContestedField] = ()
+    trouble: Verdict | None = None
 
     @property
     def needs_diagnosis(self) -> bool:
-        """Whether only its pods can explain why it makes no progress."""
-        verdict = self.verdict
-        return self.is_desired and (
+        """Whether only its pods can explain why it makes no progress, or why workers are not available."""
+        verdict, rollout = self.verdict, self.rollout
+        if not self.is_desired or rollout is None:
+            return False
+        return (
             verdict.state is DeploymentState.UPDATE_IN_PROGRESS
             or verdict.reason is Reason.ProgressDeadlineExceeded
+            # Old workers may hold the quota.
+            or (verdict.reason is Reason.PodsRejected and rollout.replicas > rollout.updated)
+            or (verdict.state is DeploymentState.READY and rollout.available < rollout.wanted)
         )
 
 
@@ -205,6 +215,8 @@ class Assessment:
         if cause is None or each.rollout is None or not each.needs_diagnosis:
             return each
         cause = replace(cause, detail=self.observation.redactor.redact(cause.detail))
+        if each.verdict.state is DeploymentState.READY:
+            return replace(each, trouble=_trouble(each.name, cause))
         return replace(each, verdict=_unfinished(each.name, each.rollout, cause))
 
 
@@ -359,14 +371,24 @@ def _contested_detail(name: str, fields: Sequence[ContestedField]) -> str:
     return " ".join(parts) + more
 
 
+def _trouble(name: str, cause: Diagnosis) -> Verdict | None:
+    """Return what is wrong with workers of a Deployment that is rolled out; None for progress."""
+    if not cause.is_failure:
+        return None
+    return Verdict(
+        cause.reason, cause.detail, DeploymentState.READY, advice=cause.advice, subject=f"Deployment {name}"
+    )
+
+
 def _unfinished(name: str, rollout: Rollout, cause: Diagnosis | None) -> Verdict:
     """Return the verdict on a roll-out that is in progress, or stuck."""
     what = f"Deployment {name}"
     late = f" {_LATE}" if rollout.is_overdue else ""
     failed = DeploymentState.UPDATE_FAILED
     if rollout.state is RolloutState.REJECTED:
-        detail = f"pods are rejected: {rollout.message}.{late}"
-        return Verdict(Reason.PodsRejected, detail, failed, rollout.is_overdue, subject=what)
+        if cause is None or cause.reason is not Reason.PodsRejected:
+            cause = explain_rejection(rollout.message).diagnosis
+        return Verdict(cause.reason, f"{cause.detail}{late}", failed, rollout.is_overdue, cause.advice, what)
     if cause is not None and cause.is_failure:
         # A node or a volume may just be on its way.
         waits = cause.reason in (Reason.Unschedulable, Reason.VolumeNotReady) and not rollout.is_overdue
@@ -374,14 +396,15 @@ def _unfinished(name: str, rollout: Rollout, cause: Diagnosis | None) -> Verdict
         detail = f"{cause.detail}{late}"
         return Verdict(cause.reason, detail, state, rollout.is_overdue, cause.advice, what)
     note = f" {cause.detail[0].upper()}{cause.detail[1:]}" if cause is not None else ""
+    advice = cause.advice if cause is not None else None
     if rollout.state is RolloutState.DEADLINE_EXCEEDED:
         detail = f"{rollout.message}{note}"
-        return Verdict(Reason.ProgressDeadlineExceeded, detail, failed, subject=what)
+        return Verdict(Reason.ProgressDeadlineExceeded, detail, failed, advice=advice, subject=what)
     updated = f"{rollout.updated} of {plural(rollout.wanted, 'worker')} updated"
     old = rollout.replicas - rollout.updated
     rest = f"; {plural(old, 'old worker')} still terminating" if old > 0 else ""
     detail = f"{updated}, {rollout.available} available{rest}.{note}"
-    return Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS, subject=what)
+    return Verdict(Reason.Deploying, detail, DeploymentState.UPDATE_IN_PROGRESS, advice=advice, subject=what)
 
 
 def _undesired_verdict(name: str, observation: Observation) -> Verdict:
@@ -395,6 +418,6 @@ def _undesired_verdict(name: str, observation: Observation) -> Verdict:
     if is_terminating or plan is None or plan.rendering is not None:
         return Verdict(Reason.Terminating, "Waiting to be deleted.", DeploymentState.DELETE_IN_PROGRESS)
     reason = plan.problem.reason if plan.problem else Reason.Deploying
-    failed = reason.stalled or reason is Reason.TemplateInvalid
-    state = DeploymentState.UPDATE_FAILED if failed else DeploymentState.UPDATE_PENDING
-    return Verdict(reason, "Left unchanged; see the Ready condition.", state)
+    why = f": {plan.problem.detail}" if plan.problem else "."
+    # Nothing was tried, so nothing has failed.
+    return Verdict(reason, f"Left unchanged{why}", DeploymentState.UPDATE_PENDING)

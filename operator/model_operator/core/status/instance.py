@@ -12,12 +12,13 @@ from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.core.objects.rollout import Rollout
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.planning.plan import Plan
-from model_operator.core.reasons.reasons import PRECEDENCE, Reason
+from model_operator.core.reasons.reasons import PRECEDENCE, READY_TEXT, Reason
 from model_operator.core.rendering.service import service_url
 from model_operator.core.status.assessment import Assessment, DeploymentAssessment, Observation, Verdict
 from model_operator.core.status.created_by import created_by
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.values.limits import MAX_VIOLATIONS
+from model_operator.core.values.words import plural
 
 _SHOWN = 3
 _MAX_ENTRIES = 64
@@ -88,8 +89,9 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     # Only for a live Service of ours: a foreign one may have the name.
     if each.name in observation.services:
         entry["url"] = service_url(each.name, observation.instance.metadata.namespace)
-    if verdict.detail and verdict.state is not DeploymentState.READY:
-        entry |= {"message": verdict.message, "problem": verdict.problem}
+    shown = each.trouble if verdict.state is DeploymentState.READY else verdict
+    if shown is not None and shown.detail:
+        entry |= {"message": shown.message, "problem": shown.problem}
     if each.is_desired:
         entry["pod_revision"] = each.pod_revision
     if each.contested:
@@ -106,7 +108,7 @@ def _overall(assessment: Assessment) -> Verdict:
     if plan is None:
         return Verdict(Reason.Terminating, "The instance is being deleted.", ready)
     if plan.problem is not None:
-        return Verdict(plan.problem.reason, plan.problem.detail, ready)
+        return Verdict(plan.problem.reason, plan.problem.detail + _unscaled(observation), ready)
     if not verdicts and observation.instance.spec.model_template_id is None:
         vendor = observation.instance.spec.model_vendor
         return Verdict(
@@ -116,13 +118,28 @@ def _overall(assessment: Assessment) -> Verdict:
         return Verdict(Reason.NotDeployed, "spec.deployments is empty; the model has no Deployments.", ready)
     worst = min(verdicts, key=lambda verdict: PRECEDENCE.index(verdict.reason)).reason
     if worst is Reason.RolledOut:
-        return Verdict(worst, "Every deployment runs the current spec and template.", ready)
+        troubles = [each.trouble for each in assessment.deployments if each.trouble is not None]
+        if not troubles:
+            return Verdict(worst, READY_TEXT, ready)
+        shown = " ".join(each.full_detail for each in troubles[:_SHOWN])
+        return Verdict(worst, f"{READY_TEXT} {shown}", ready, advice=troubles[0].own_advice)
     alike = [verdict for verdict in verdicts if verdict.reason is worst]
     details = list(dict.fromkeys(verdict.full_detail for verdict in alike))
     more = f" And {len(details) - _SHOWN} more." if len(details) > _SHOWN else ""
     # One deployment that needs a human keeps the whole from ever being Ready without.
     stalled = any(verdict.stalled for verdict in verdicts)
     return Verdict(worst, " ".join(details[:_SHOWN]) + more, ready, stalled, alike[0].advice)
+
+
+def _unscaled(observation: Observation) -> str:
+    """Return that a wanted number of workers has no effect while nothing of the instance may change."""
+    wanted = observation.instance.spec.replicas
+    workers = sum(live["spec"].get("replicas", 1) for live in observation.deployments.values())
+    if wanted is None or not observation.deployments or workers == wanted:
+        return ""
+    return (
+        f" Until that is resolved, spec.replicas has no effect: the model keeps {plural(workers, 'worker')}."
+    )
 
 
 def _available(verdict: Verdict, rollouts: Sequence[Rollout]) -> Condition:

@@ -37,6 +37,7 @@ class Cluster:
         self.now = 100.0
         self.generation = 1
         self.ready = 0
+        self.homeless = False
         self.model: dict[str, Any] = CREATING
         self.refusals: dict[str, tuple[int, dict[str, Any]]] = {}
         self.asked: list[tuple[float, str, str]] = []
@@ -93,7 +94,17 @@ class Cluster:
             "message": 'MountVolume.SetUp failed for volume "w" : secret "s" not found',
             "lastTimestamp": "2026-01-01T08:00:00Z",
         }
-        return {"ReplicaSet": [sets], "Pod": [pod], "Event": [mount]}
+        if self.homeless:
+            pod["spec"] = {"volumes": [{"name": "w", "persistentVolumeClaim": {"claimName": "weights"}}]}
+            said = {"reason": "Unschedulable", "message": "pod has unbound immediate PersistentVolumeClaims"}
+            pod["status"] = {"conditions": [{"type": "PodScheduled", "status": "False", **said}]}
+            mount = {
+                "reason": "FailedBinding",
+                "message": "no class",
+                "lastTimestamp": "2026-01-01T08:00:00Z",
+            }
+        claim = {"metadata": {"name": "weights"}, "spec": {}, "status": {"phase": "Pending"}}
+        return {"ReplicaSet": [sets], "Pod": [pod], "Event": [mount], "PersistentVolumeClaim": [claim]}
 
     def find(self, told: str = "Deploying", *, uid: str = "d") -> tuple[str | None, float | None]:
         """Look at the instance; return the reason and the seconds until the next look."""
@@ -242,6 +253,36 @@ def test_events_are_read_only_where_the_status_does_not_tell() -> None:
     cluster.now += 10
     assert cluster.find()[0] == "ImagePullFailed"
     assert [kind for _, kind, _ in cluster.asked] == ["ReplicaSet", "Pod"]
+
+
+def test_claims_are_read_of_pods_without_a_node() -> None:
+    cluster = Cluster()
+    cluster.homeless = True
+    cluster.find()
+    cluster.now += GRACE_SECONDS + 1
+
+    causes, _ = asyncio.run(cluster.finder.find(DEMO, [cluster.deployment()], "Deploying"))
+
+    assert causes["demo"].detail.startswith('PersistentVolumeClaim "weights" (no StorageClass) is not bound')
+    fields = [field for _, kind, field in cluster.asked if kind in ("PersistentVolumeClaim", "Event")]
+    assert fields == [
+        "metadata.name=weights",
+        "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=weights",
+    ]
+
+
+def test_without_the_right_to_claims_the_scheduler_s_message_is_told() -> None:
+    cluster = Cluster()
+    cluster.homeless = True
+    cluster.refusals["PersistentVolumeClaim"] = (403, {"message": "no"})
+    cluster.find()
+    cluster.now += GRACE_SECONDS + 1
+
+    causes, _ = asyncio.run(cluster.finder.find(DEMO, [cluster.deployment()], "Deploying"))
+
+    assert causes["demo"].detail == (
+        "a volume is not available: pod has unbound immediate PersistentVolumeClaims."
+    )
 
 
 def test_without_the_right_to_pods_it_is_said_once_and_nothing_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import REVISION, DeploymentPods, group_pods
+from model_operator.core.diagnosis.evidence import Evidence
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text())
 every_case = pytest.mark.parametrize(
@@ -21,12 +23,22 @@ CONTAINER = {
     "image": "ghcr.io/example/model:1",
     "resources": {"limits": {"memory": "1Gi"}},
     "readinessProbe": PROBE,
-    "startupProbe": PROBE,
+    # As it is rendered for half an hour.
+    "startupProbe": {**PROBE, "periodSeconds": 5, "failureThreshold": 360},
 }
 
 
-def deployment(replicas: int) -> dict[str, Any]:
-    return {"metadata": {"uid": "d", "annotations": {REVISION: "2"}}, "spec": {"replicas": replicas}}
+def deployment(replicas: int, case: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a Deployment; ``strategy`` and ``rejected`` of a case concern it."""
+    case = case or {}
+    made: dict[str, Any] = {
+        "metadata": {"uid": "d", "annotations": {REVISION: "2"}},
+        "spec": {"replicas": replicas, "strategy": case.get("strategy", {"type": "RollingUpdate"})},
+    }
+    if "rejected" in case:
+        condition = {"type": "ReplicaFailure", "status": "True", "message": case["rejected"]}
+        made["status"] = {"observedGeneration": 1, "conditions": [condition]}
+    return made
 
 
 def replica_set(uid: str, revision: str) -> dict[str, Any]:
@@ -50,7 +62,10 @@ def pod(number: int, given: dict[str, Any]) -> dict[str, Any]:
     }
     if given.get("ending"):
         metadata["deletionTimestamp"] = "2026-01-01T09:00:00Z"
-    spec = {"nodeName": "n", "containers": [CONTAINER], **given.get("spec", {})}
+    metadata |= given.get("metadata", {})
+    container = {**CONTAINER, **given.get("container", {})}
+    node = {} if given.get("homeless") else {"nodeName": "n"}
+    spec = {**node, "containers": [container], **given.get("spec", {})}
     return {"metadata": metadata, "spec": spec, "status": {**_status(given), **given.get("status", {})}}
 
 
@@ -92,15 +107,28 @@ def events(given: dict[str, Any]) -> list[dict[str, Any]]:
 def look(case: dict[str, Any], pods: list[dict[str, Any]]) -> Diagnosis | None:
     """Look at pods as the operator does."""
     made = [pod(number, given) for number, given in enumerate(pods)]
-    workers = group_pods(deployment(case.get("replicas", 1)), SETS, made)
+    workers = group_pods(deployment(case.get("replicas", 1), case), SETS, made)
     read = workers.unclear[: len(workers.unclear) - case.get("unread", 0)]
-    return workers.cause({uid: events(pods[int(uid[1:])]) for uid in read})
+    claims = {name: claim for name, claim in case.get("claims", {}).items() if name in workers.claims}
+    return workers.cause(
+        Evidence(
+            moment_of(case),
+            {uid: events(pods[int(uid[1:])]) for uid in read},
+            claims,
+            {name: case.get("claim_events", {}).get(name, []) for name in claims},
+        )
+    )
+
+
+def moment_of(case: dict[str, Any]) -> datetime.datetime:
+    """Return the time at which a case is looked at."""
+    return datetime.datetime.fromisoformat(case.get("now", "2026-01-01T09:01:00Z"))
 
 
 def told(cause: Diagnosis | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    advice = {"actor": str(cause.advice.actor)} if cause.advice else {}
+    advice = {"actor": str(cause.advice.actor), "step": cause.advice.next_step} if cause.advice else {}
     return {"reason": cause.reason.name, "detail": cause.detail, **advice}
 
 
@@ -127,16 +155,19 @@ def test_the_same_is_told_in_whatever_order_pods_are_listed(case: dict[str, Any]
     given = {f"p{number}": events(each) for number, each in enumerate(case["pods"])}
 
     def listed(pods: list[dict[str, Any]]) -> DeploymentPods:
-        return group_pods(deployment(case.get("replicas", 1)), SETS, pods)
+        return group_pods(deployment(case.get("replicas", 1), case), SETS, pods)
 
-    assert listed(made).cause(given) == listed(made[::-1]).cause(given)
+    evidence = Evidence(moment_of(case), given)
+    assert listed(made).cause(evidence) == listed(made[::-1]).cause(evidence)
 
 
 def test_without_a_replica_set_of_the_current_revision_nobody_is_blamed() -> None:
     (crash,) = [case for case in CASES if case["name"] == "a server that ends without an error"]
     made = [pod(0, crash["pods"][0])]
 
-    assert group_pods(deployment(1), [replica_set("new", "1")], made).cause({}) is None
+    assert (
+        group_pods(deployment(1), [replica_set("new", "1")], made).cause(Evidence(moment_of(crash))) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +191,7 @@ def test_who_is_not_of_our_replica_set_is_no_worker(changes: dict[str, Any]) -> 
 
     workers = group_pods(deployment(1), SETS, [stray])
 
-    assert (workers.waiting, workers.old, workers.ended, workers.ready) == ((), (), (), 0)
+    assert (workers.waiting, workers.old, workers.ended, workers.ready) == ((), (), (), ())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.deployment_pods import REVISION, group_pods
+from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.status.assessment import Assessment, Observation, assess
@@ -43,7 +45,24 @@ def find(seen: Snapshot) -> Diagnosis | None:
         uid: [event for event in seen.events if event["involvedObject"]["uid"] == uid]
         for uid in workers.unclear
     }
-    return workers.cause(events)
+    return workers.cause(Evidence(moment_of(seen), events, *claims_of(seen)))
+
+
+def claims_of(seen: Snapshot) -> tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]:
+    """Return the recorded claims by name, and their events."""
+    claims = {claim["metadata"]["name"]: claim for claim in seen.claims}
+    events = {
+        name: [event for event in seen.events if event["involvedObject"]["uid"] == claim["metadata"]["uid"]]
+        for name, claim in claims.items()
+    }
+    return claims, events
+
+
+def moment_of(seen: Snapshot) -> datetime.datetime:
+    """Return a time after all that was recorded, when what passes by itself in a minute has not passed."""
+    times = [each["metadata"]["creationTimestamp"] for each in (*seen.pods, *seen.events, seen.deployment)]
+    newest = max(datetime.datetime.fromisoformat(time) for time in times)
+    return newest + datetime.timedelta(seconds=90)
 
 
 def observe(name: str, seen: Snapshot) -> Assessment:

@@ -23,7 +23,7 @@ from model_operator.core.status.instance import instance_status
 from tests.failures.catalog import FAILURES, INSTANCE
 from tests.failures.record import load
 from tests.gitops.argocd import CUSTOMIZATIONS
-from tests.unit.core.diagnosis.test_recorded_failures import find, observe, replica_sets
+from tests.unit.core.diagnosis.test_recorded_failures import claims_of, find, observe, replica_sets
 
 if TYPE_CHECKING:
     from tests.failures.catalog import Snapshot
@@ -59,7 +59,9 @@ def failing(name: str) -> Facts:
         "creationTimestamp": created,
     }
     instance = {**FAILURES[name].instance(), "metadata": metadata, "status": status}
-    return Facts(instance, [seen.deployment], replica_sets(seen), seen.pods, events_of(seen))
+    return Facts(
+        instance, [seen.deployment], replica_sets(seen), seen.pods, events_of(seen), *claims_of(seen)
+    )
 
 
 def events_of(seen: Snapshot) -> dict[str, list[dict[str, Any]]]:

@@ -27,6 +27,7 @@ def test_precedence() -> None:
         "ImagePullFailed",
         "ContainerConfigError",
         "VolumeNotReady",
+        "ResourceClaimNotReady",
         "Unschedulable",
         "OOMKilled",
         "CrashLooping",
