@@ -26,7 +26,7 @@ from model_operator.core.templates.pod_fields import place_of
 from model_operator.core.templates.pod_shape import check_pod_template
 from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.strategy import check_strategy
+from model_operator.core.templates.strategy import check_strategy, contended
 from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
@@ -73,7 +73,12 @@ class CompiledTemplate:
         if self.violations:
             return ()
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
-        found = [*secrets, *_open_image_volumes(self.resource.spec, self.parameters)]
+        spec = self.resource.spec
+        found = [
+            *secrets,
+            *_open_image_volumes(spec, self.parameters),
+            *contended(spec.strategy, spec.pod_template or {}),
+        ]
         if settings is not None:
             endpoint = compile_endpoint(self.resource.spec.vendor_configuration.endpoint_config)
             found += unknown_types(endpoint.gpu_types(self.parameters), settings)

@@ -7,6 +7,11 @@ from typing import Any
 
 from model_operator.core.values.violations import Loc, Violation
 
+_POD_LOC: Loc = ("spec", "pod_template", "spec")
+_DEADLOCK = (
+    "an old worker may hold what the new one of a roll-out waits for; set spec.strategy to {type: Recreate}, "
+    "or to maxSurge 0"
+)
 _MAX_UNAVAILABLE_LOC: Loc = ("spec", "strategy", "rollingUpdate", "maxUnavailable")
 
 
@@ -16,6 +21,37 @@ def check_strategy(strategy: Mapping[str, Any] | None) -> Iterator[Violation]:
     if all(_is_zero(pace.get(key)) for key in ("maxSurge", "maxUnavailable")):
         message = "cannot be 0 while maxSurge is 0: no worker could be replaced"
         yield Violation(_MAX_UNAVAILABLE_LOC, message, "strategy")
+
+
+def contended(strategy: Mapping[str, Any] | None, pod_template: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield warnings about what an old worker may hold while a new one waits for it.
+
+    Parameters
+    ----------
+    strategy
+        The template's ``strategy``.
+    pod_template
+        Its ``pod_template``, checked.
+    """
+    pace = strategy_with_defaults(strategy)
+    if pace["type"] == "Recreate" or _is_zero(pace["rollingUpdate"]["maxSurge"]):
+        return
+    spec = pod_template.get("spec") or {}
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        claim = volume.get("persistentVolumeClaim")
+        if isinstance(claim, Mapping) and not claim.get("readOnly"):
+            loc: Loc = (*_POD_LOC, "volumes", index, "persistentVolumeClaim")
+            yield Violation(loc, f"if the claim is ReadWriteOnce, {_DEADLOCK}", "contended")
+    if spec.get("hostNetwork") is True:
+        yield Violation(
+            (*_POD_LOC, "hostNetwork"), f"as it takes ports of the node, {_DEADLOCK}", "contended"
+        )
+    for key in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            for number, port in enumerate(container.get("ports") or ()):
+                if port.get("hostPort"):
+                    loc = (*_POD_LOC, key, index, "ports", number, "hostPort")
+                    yield Violation(loc, f"as it is a port of the node, {_DEADLOCK}", "contended")
 
 
 def strategy_with_defaults(strategy: Mapping[str, Any] | None) -> dict[str, Any]:
