@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from model_operator.api import GROUP
 from model_operator.cli.terminal import fail
 from model_operator.core.offline.documents import Document, read_documents
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
+from model_operator.core.offline.recognition import OUR_KINDS, mentions_us
+from model_operator.core.values.words import alternatives, listed, plural
 
 STDIN = "-"
 MAX_FILE_MIB = 16
@@ -24,25 +27,60 @@ _CHUNK_BYTES = 1024 * 1024
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
 
-def read_inputs(paths: Iterable[str]) -> tuple[list[Document], int]:
-    """Return the documents of all files, and the number of files.
+@dataclass
+class Inputs:
+    """What was read.
 
-    In a directory and below it, YAML and JSON files that mention our API group are read, except in hidden
-    directories; this leaves out charts and values of other programs. Symbolic links to directories are not
-    followed, and only regular files are read. An unreadable file, or one larger than `MAX_FILE_MIB`, ends the
-    program.
+    Attributes
+    ----------
+    paths
+        The files and directories as given.
+    documents
+        The documents of all files.
+    files
+        Number of files that were read.
+    omitted
+        Number of YAML and JSON files of directories that hold nothing of ours, so that they were not read.
+    empty
+        Directories, as given, of which no file was read.
+    """
+
+    paths: tuple[str, ...] = ()
+    documents: list[Document] = field(default_factory=list)
+    files: int = 0
+    omitted: int = 0
+    empty: list[str] = field(default_factory=list)
+
+    def nothing_found(self) -> str:
+        """Return the message for inputs without an object of our kinds."""
+        places = listed(["standard input" if path == STDIN else path for path in self.paths])
+        if self.files:
+            reason = f"{plural(self.files, 'file')} read"
+        elif self.omitted:
+            reason = f"0 of {self.omitted} YAML or JSON files mention {GROUP}"
+        else:
+            reason = f"no file ends in {alternatives(sorted(_SUFFIXES))}"
+        return f"{places}: no {OUR_KINDS} found ({reason}); check the paths, or use --allow-empty"
+
+
+def read_inputs(paths: Iterable[str]) -> Inputs:
+    """Read the documents of all files.
+
+    In a directory and below it, YAML and JSON files that mention our API group or kinds are read, except in
+    hidden directories; this leaves out charts and values of other programs. Symbolic links to directories are
+    not followed, and only regular files are read. An unreadable file, or one larger than `MAX_FILE_MIB`, ends
+    the program.
 
     Parameters
     ----------
     paths
         Files, directories, and ``-`` for standard input.
     """
-    documents: list[Document] = []
-    count = 0
-    for name, text in _texts(paths):
-        count += 1
-        documents += read_documents(text, name)
-    return documents, count
+    inputs = Inputs(tuple(paths))
+    for name, text in _texts(inputs):
+        inputs.files += 1
+        inputs.documents += read_documents(text, name)
+    return inputs
 
 
 def kubernetes_schemas() -> KubernetesSchemas:
@@ -51,9 +89,9 @@ def kubernetes_schemas() -> KubernetesSchemas:
     return KubernetesSchemas(json.loads(gzip.decompress(held)))
 
 
-def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _texts(inputs: Inputs) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
-    for given in paths:
+    for given in inputs.paths:
         if given == STDIN:
             content = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
             yield "<stdin>", _decoded(content, "standard input")
@@ -62,12 +100,19 @@ def _texts(paths: Iterable[str]) -> Iterator[tuple[str, str]]:
         if "\0" in given:
             fail(f"{given}: must be a file name, got one with a NUL character")
         if os.path.isdir(given):  # noqa: PTH112
+            is_empty = True
             for inner in _files_below(Path(given)):
                 text = _read(str(inner))
                 target = os.path.realpath(inner)
-                if GROUP in text and target not in seen:
+                if not mentions_us(text):
+                    inputs.omitted += 1
+                    continue
+                is_empty = False
+                if target not in seen:
                     seen.add(target)
                     yield str(inner), text
+            if is_empty:
+                inputs.empty.append(given)
         elif (target := os.path.realpath(given)) not in seen:
             seen.add(target)
             yield given, _read(given)

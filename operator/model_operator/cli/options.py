@@ -22,6 +22,9 @@ NamespaceOfContext = Annotated[
         autocompletion=namespace_names,
     ),
 ]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Succeed also if the files hold no template and no instance.")
+]
 AllNamespaces = Annotated[bool, typer.Option("--all-namespaces", "-A", help="List all namespaces.")]
 InstanceName = Annotated[
     str, typer.Argument(metavar="INSTANCE", help="Name of the instance.", autocompletion=instance_names)
@@ -43,6 +46,7 @@ TemplateName = Annotated[
 __all__ = [
     "DEFAULT_NAMESPACE",
     "AllNamespaces",
+    "AllowEmpty",
     "Context",
     "InstanceName",
     "Kubeconfig",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.options import DEFAULT_NAMESPACE, Context, Kubeconfig
+from model_operator.cli.options import DEFAULT_NAMESPACE, AllowEmpty, Context, Kubeconfig
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.core.offline.checking import Checker
@@ -23,6 +23,7 @@ from model_operator.kube.errors import ApiError, StartupError
 from model_operator.settings import OperatorSettings
 
 CLUSTER = "cluster"
+_NO_INSTANCE = "nothing to render: the files hold no ModelInstance; add one, or use --allow-empty"
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -51,12 +52,13 @@ def render(
             "--diff cluster, otherwise default.",
         ),
     ] = None,
+    allow_empty: AllowEmpty = False,
 ) -> None:
     """Print the Deployments, Services and other objects that the operator would apply for instances.
 
     The same files give the same output, byte for byte. The settings MODEL_OPERATOR_RENDERING__... apply as in
     the operator. Exit status: 0 on success, or with --diff 1 if there are differences; 2 if an instance
-    cannot be rendered, and then nothing is printed.
+    cannot be rendered or there is none, and then nothing is printed.
 
     \b
     Examples:
@@ -66,8 +68,8 @@ def render(
       model-operator render -f models/ --diff cluster --context production
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     settings = read_settings(UNUSABLE, kubeconfig=kubeconfig, context=context)
-    documents, _ = read_inputs(filename)
-    collection = collect(documents, namespace or _default_namespace(settings, diff))
+    inputs = read_inputs(filename)
+    collection = collect(inputs.documents, namespace or _default_namespace(settings, diff))
     snapshot = _snapshot(settings, collection) if diff == CLUSTER else Snapshot()
     templates = FileTemplates(
         snapshot.templates_over([each.obj for each in collection.templates]),
@@ -76,6 +78,10 @@ def render(
     findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
     if has_errors(findings):
         _refuse(findings)
+    if not collection.instances and not allow_empty:
+        for finding in findings:
+            note(printable(str(finding)))
+        fail(inputs.nothing_found() if collection.is_empty else _NO_INSTANCE)
     children, problems = rendered_children(collection, templates, settings.rendering, snapshot.instances)
     if problems:
         _refuse(problems)
@@ -122,9 +128,8 @@ def _snapshot(settings: OperatorSettings, collection: Collection) -> Snapshot:
 
 def _earlier(path: str) -> list[Mapping[str, Any]]:
     """Return the objects of an earlier output."""
-    documents, _ = read_inputs([path])
     objects = []
-    for document in documents:
+    for document in read_inputs([path]).documents:
         for fault in document.faults:
             fail(f"{document.source}:{fault.position.line}:{fault.position.column}: {fault.message}")
         value = document.value

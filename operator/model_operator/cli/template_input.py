@@ -25,11 +25,10 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
     name
         Its name, if there are several.
     """
-    documents, _ = read_inputs([path])
-    collection = collect(documents)
+    collection = collect(read_inputs([path]).documents)
     found = [each for each in collection.templates if name in (None, each.identity[2])]
     if len(found) != 1:
-        if has_errors(collection.findings):
+        if has_errors(collection.findings) or (collection.findings and not collection.templates):
             fail(_some(collection.findings, "; "))
         names = _some([f"{each.kind} {each.identity[2]}" for each in found or collection.templates], ", ")
         wanted = "one template" if name is None else f"one template named {name}"

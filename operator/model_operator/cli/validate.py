@@ -8,12 +8,14 @@ import typer
 
 from model_operator import __version__
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.options import DEFAULT_NAMESPACE, Namespace
+from model_operator.cli.options import DEFAULT_NAMESPACE, AllowEmpty, Namespace
 from model_operator.cli.settings import read_settings
-from model_operator.cli.terminal import UNUSABLE, Painted, note, write
+from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
-from model_operator.core.offline.findings import Severity
+from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.nodes import Position
+from model_operator.core.offline.recognition import OUR_KINDS
 from model_operator.core.offline.reports import Report, ReportFormat, written
 from model_operator.core.values.printable import printable
 
@@ -30,11 +32,12 @@ def validate(
     ] = ReportFormat.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
     namespace: Namespace = DEFAULT_NAMESPACE,
+    allow_empty: AllowEmpty = False,
 ) -> None:
     """Check templates and instances as the API server, the webhooks and the operator would.
 
     Templates and instances may be in any of the files, in any order. Exit status: 0 if there are no errors, 1
-    if there are errors, 2 if the check cannot run.
+    if there are errors, 2 if the check cannot run or there is nothing to check.
 
     \b
     Examples:
@@ -45,11 +48,14 @@ def validate(
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
     settings = read_settings(UNUSABLE)
     schemas = kubernetes_schemas()
-    documents, count = read_inputs(paths)
-    collection = collect(documents, namespace)
+    inputs = read_inputs(paths)
+    collection = collect(inputs.documents, namespace)
+    is_unchecked = collection.is_empty and not allow_empty
+    found_in_objects = Checker(collection, settings.rendering, schemas).findings()
+    empty = [] if is_unchecked or allow_empty else [*map(_empty_directory, inputs.empty)]
     report = Report(
-        findings=Checker(collection, settings.rendering, schemas).findings(),
-        files=count,
+        findings=sorted([*found_in_objects, *empty], key=lambda found: (found.source, found.position)),
+        files=inputs.files,
         objects=len(collection.manifests) + collection.unusable,
         others=collection.others,
         version=__version__,
@@ -63,5 +69,12 @@ def validate(
         note(report.summary)
     else:
         write(text, commands=output is ReportFormat.GITHUB)
+    if is_unchecked:
+        fail(inputs.nothing_found())
     refused = report.count(Severity.ERROR) or (strict and report.count(Severity.WARNING))
     raise typer.Exit(1 if refused else 0)
+
+
+def _empty_directory(path: str) -> Finding:
+    message = f"this directory has no {OUR_KINDS}; was it moved?"
+    return Finding(path, Position(1, 1), "", message, "empty", Severity.WARNING)

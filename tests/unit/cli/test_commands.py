@@ -209,7 +209,10 @@ def test_what_cannot_be_rendered(change: tuple[str, str], message: str) -> None:
         ),
         (("explain", "empty.yaml"), "empty.yaml: expected one template, got none"),
         (("explain", "broken.yaml"), "broken.yaml:3:13: kind: must be one of"),
-        (("render", "-f", "empty.yaml", "--diff", "list.yaml"), "list.yaml:1: must be an object with kind"),
+        (
+            ("render", "-f", "empty.yaml", "--allow-empty", "--diff", "list.yaml"),
+            "list.yaml:1: must be an object with kind",
+        ),
         (
             ("render", "-f", "empty.yaml", "--diff", "cluster", "--kubeconfig", "no"),
             "no kubeconfig: no does not exist",

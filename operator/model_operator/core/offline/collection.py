@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from model_operator.api import API_VERSION, GROUP, ModelInstance, ObjectMeta, TemplateKind
+from model_operator.api import ModelInstance, ObjectMeta, TemplateKind
 from model_operator.core.admission.instance import ADMISSION_LABEL, LABEL_RULE, Enforcement
 from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
+from model_operator.core.offline.recognition import is_ours, mistaken_group, type_faults
 from model_operator.core.offline.stored_form import RESOURCES, stored_form
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
@@ -23,7 +23,8 @@ from model_operator.core.values.violations import Loc, Violation, format_loc
 from model_operator.core.values.words import noun
 
 DEFAULT_NAMESPACE: Final = "default"
-_MAX_COMPARED: Final = 64
+_YAML: Final = "yaml"
+"""Code of a fault of a document, of which nothing else can be said."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,22 @@ class Collection:
     others
         Number of objects of other kinds, which are not checked.
     unusable
-        Number of objects of our API group that are not complete enough.
+        Number of objects of our API group that are not complete enough, `unrecognised` ones included.
+    unrecognised
+        Number of objects whose group, version or kind is not ours, but probably was meant to be.
     """
 
     manifests: list[Manifest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     others: int = 0
     unusable: int = 0
+    unrecognised: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing of ours: every document was read, and none has an object of our kinds."""
+        has_ours = self.manifests or self.unusable > self.unrecognised
+        return not has_ours and not any(found.code == _YAML for found in self.findings)
 
     def of_kind(self, *kinds: str) -> list[Manifest]:
         """Return the objects of some kinds, by namespace and name."""
@@ -154,12 +164,13 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
     for document in documents:
         collection.findings += [_fault(document, fault.position, fault.message) for fault in document.faults]
         for root, obj in _objects(document.value, ()):
-            if not _is_ours(obj):
-                collection.others += 1
-                collection.findings += _namespace_findings(document, root, obj)
+            if not is_ours(obj):
+                collection.findings += _foreign(document, root, obj, collection)
                 continue
             manifest = Manifest(document, root, obj)
-            violations = [*_envelope_faults(obj)]
+            type_violations = [*type_faults(obj)]
+            collection.unrecognised += bool(type_violations)
+            violations = [*type_violations, *_metadata_faults(obj)]
             if not violations:
                 stored, violations = stored_form(obj)
                 manifest = replace(manifest, obj=_in_namespace(stored, namespace))
@@ -170,6 +181,21 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
                 manifest = replace(manifest, obj=_presentable(obj))
             collection.findings += map(manifest.finding, violations)
     return collection
+
+
+def _foreign(document: Document, root: Loc, obj: dict[str, Any], collection: Collection) -> Iterator[Finding]:
+    """Count an object of another group, and yield what is wrong with it if it concerns us."""
+    mistaken = mistaken_group(obj)
+    if mistaken is None:
+        collection.others += 1
+        yield from _namespace_findings(document, root, obj)
+        return
+    violation, severity = mistaken
+    is_error = severity is Severity.ERROR
+    collection.unusable += is_error
+    collection.unrecognised += is_error
+    collection.others += not is_error
+    yield Manifest(document, root, _presentable(obj)).finding(violation, severity)
 
 
 def _namespace_findings(document: Document, root: Loc, obj: Mapping[str, Any]) -> Iterator[Finding]:
@@ -201,19 +227,9 @@ def _objects(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
         yield root, value
 
 
-def _is_ours(obj: Mapping[str, Any]) -> bool:
-    return str(obj.get("apiVersion", "")).partition("/")[0] == GROUP
-
-
-def _envelope_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield faults that make any further check impossible: no known kind, no name."""
-    version, kind, metadata = obj["apiVersion"], obj.get("kind"), obj.get("metadata")
-    if version != API_VERSION:
-        yield Violation(("apiVersion",), f"must be {API_VERSION}, got another version of {GROUP}", "enum")
-    if not isinstance(kind, str) or kind not in RESOURCES:
-        near = difflib.get_close_matches(str(kind)[:_MAX_COMPARED], RESOURCES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        yield Violation(("kind",), f"must be one of {', '.join(RESOURCES)}, got another kind{hint}", "enum")
+def _metadata_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield faults of the metadata that make any further check impossible, such as no name."""
+    metadata = obj.get("metadata")
     if not isinstance(metadata, dict):
         got = "required field is missing" if metadata is None else f"must be an object, got {noun(metadata)}"
         yield Violation(("metadata",), got, "missing" if metadata is None else "dict_type")
@@ -256,4 +272,4 @@ def _repetition(manifest: Manifest, first: dict[tuple[str, str, str], Manifest])
 
 
 def _fault(document: Document, position: Position, message: str) -> Finding:
-    return Finding(document.source, position, "", message, "yaml")
+    return Finding(document.source, position, "", message, _YAML)
