@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.waiting import wait_for
 from tests.fixtures.people import ALICE, MALLORY, Writer, created_by, idle_model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for

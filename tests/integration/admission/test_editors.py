@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from model_operator.core.status.created_by import CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_USER
 from tests.cluster.cluster import MANIFESTS
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import instance

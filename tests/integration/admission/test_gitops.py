@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_operator.core.status.created_by import CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_USER
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import (
     environment,

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from model_operator.api import GROUP, TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.objects.kept_form import (
+    CREATED_BY_TYPE,
+    CREATED_BY_USER,
     FAULTS,
     INFORMATIONAL_LIMITS,
+    MAX_ANNOTATION,
     SPEC_LIMITS,
     kept_form,
     known_faults,
@@ -82,6 +85,22 @@ def test_metadata_is_kept_as_far_as_it_is_read() -> None:
         "managedFields": [{}],
     }
     assert kept_form(obj)["metadata"] == {**instance({})["metadata"], "annotations": own}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kept"),
+    [
+        ({f"{GROUP}/anything": "x" * 200_000, f"{GROUP}/created-by-user-id-2": "x"}, {}),
+        ({CREATED_BY_USER: "x" * MAX_ANNOTATION}, {CREATED_BY_USER: "x" * MAX_ANNOTATION}),
+        ({CREATED_BY_USER: "x" * (MAX_ANNOTATION + 1), CREATED_BY_TYPE: "user"}, {CREATED_BY_TYPE: "user"}),
+        ({CREATED_BY_USER: ["x"], CREATED_BY_TYPE: {}}, {}),
+    ],
+)
+def test_annotations_of_our_own_domain_take_no_memory_either(annotations: Any, kept: Any) -> None:
+    obj = instance({})
+    obj["metadata"]["annotations"] = annotations
+
+    assert kept_form(obj)["metadata"]["annotations"] == kept
 
 
 def test_informational_fields_have_a_bound_in_sum() -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from model_operator.api import GROUP, VERSION
 from model_operator.controller.webhooks.certificate import CONFIGURATION_NAME, SECRET_NAME, SERVICE_NAME
-from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from model_operator.core.webhooks.callers import Webhook, webhook_named
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
 from tests.cluster.cluster import MANIFESTS, OPERATOR_NAMESPACE

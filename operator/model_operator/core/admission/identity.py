@@ -8,7 +8,7 @@ from typing import Any
 from model_operator.api import IdentifierType
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict
-from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 _KEYS = (CREATED_BY_USER, CREATED_BY_TYPE)

@@ -3,7 +3,7 @@
 A user who may write an object chooses its content, and the API server accepts 1.5 MiB, nested 10,000 levels
 deep. So a specification has bounds as a whole, beside those of its single fields. They hold at
 admission; what comes past that is reported in the object's status, and is not kept. Neither is what the
-operator never reads: informational fields, labels, finalizers, other programs' annotations.
+operator never reads: informational fields, labels, finalizers, annotations other than the creator's.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ _METADATA: Final = (
     "creationTimestamp",
     "deletionTimestamp",
 )
-_OWN: Final = f"{GROUP}/"
+CREATED_BY_USER: Final = f"{GROUP}/created-by-user-id"
+CREATED_BY_TYPE: Final = f"{GROUP}/created-by-identity-type"
+_READ_ANNOTATIONS: Final = (CREATED_BY_USER, CREATED_BY_TYPE)
+MAX_ANNOTATION: Final = 1024
+"""Maximum length of an annotation that is kept, in characters; no name of a user is longer in practice."""
 _SPECS: Final = {
     ModelInstance.__name__: ModelInstanceSpec,
     ModelTemplate.__name__: ModelTemplateSpec,
@@ -193,8 +197,13 @@ def _kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: metadata[name] for name in _METADATA if name in metadata}
     annotations = metadata.get("annotations")
     if isinstance(annotations, Mapping):
-        kept["annotations"] = {key: value for key, value in annotations.items() if key.startswith(_OWN)}
+        known = {key: annotations[key] for key in _READ_ANNOTATIONS if key in annotations}
+        kept["annotations"] = {key: value for key, value in known.items() if _is_short(value)}
     return kept
+
+
+def _is_short(annotation: Any) -> bool:
+    return isinstance(annotation, str) and len(annotation) <= MAX_ANNOTATION
 
 
 def _is_sound(status: Any) -> bool:

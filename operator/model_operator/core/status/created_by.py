@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model_operator.api import GROUP, IdentifierType
+from model_operator.api import IdentifierType
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 
-CREATED_BY_USER = f"{GROUP}/created-by-user-id"
-CREATED_BY_TYPE = f"{GROUP}/created-by-identity-type"
 _USER_FIELD, _TYPE_FIELD = "created_by_user_id", "created_by_identity_type"
 _TYPES = frozenset(kind.value for kind in IdentifierType)
 

@@ -66,9 +66,7 @@ _FREE: Final = _paths(
     spec.resourceClaims.resourceClaimTemplateName
     spec.resources.claims.name
     spec.resources.claims.request
-    spec.resources.limits
     spec.resources.limits.*
-    spec.resources.requests
     spec.resources.requests.*
     spec.setHostnameAsFQDN
     spec.terminationGracePeriodSeconds
@@ -125,9 +123,7 @@ _FREE_IN_CONTAINERS: Final = _paths(
     probe.timeoutSeconds
     resources.claims.name
     resources.claims.request
-    resources.limits
     resources.limits.*
-    resources.requests
     resources.requests.*
     volumeMounts.subPath
     volumeMounts.subPathExpr

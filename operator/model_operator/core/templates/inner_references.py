@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from model_operator.core.templates.guarded_fields import PROBES, Path
-from model_operator.core.values.words import did_you_mean
+from model_operator.core.values.words import did_you_mean, shorten
 
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
 """Prefix of annotations whose keys end with the name of a container."""
@@ -87,7 +87,7 @@ def _all_faults(pod: Mapping[str, Any]) -> Iterator[InnerFault]:
     claims = _Names("claim", "spec.resourceClaims", _items(spec, "resourceClaims"))
     yield from _repeated_containers(containers)
     for path, container in containers:
-        where = f'the ports of container "{container.get("name")}"'
+        where = f'the ports of container "{shorten(str(container.get("name")))}"'
         ports = _Names("port", where, _items(container, "ports"))
         for inner, port in _port_references(container):
             yield from ports.check((*path, *inner), port)

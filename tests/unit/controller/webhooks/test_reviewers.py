@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_operator.controller.webhooks import reviewers as subject
 from model_operator.controller.webhooks.review import MalformedReviewError
-from model_operator.core.status.created_by import CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_USER
 from model_operator.core.webhooks.callers import Caller, Webhook
 from tests.examples.objects import instance, template
 from tests.examples.reviews import UNAVAILABLE, FakeServer, admission, ask, review, stored

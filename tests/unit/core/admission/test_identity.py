@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.identity import creator, judge_creator
-from model_operator.core.status.created_by import CREATED_BY_TYPE, CREATED_BY_USER
+from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.unit.core.admission.json_patch import patched
 
 EXAMPLES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("identities.yaml").read_text())
