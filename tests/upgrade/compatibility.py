@@ -132,6 +132,12 @@ def _values(path: str, old: Schema, new: Schema) -> Iterator[str]:
         yield f"{path}: default changed from {old.get('default')!r} to {new.get('default')!r}"
     known = [rule["rule"] for rule in old.get(RULES, [])]
     for rule in new.get(RULES, []):
+        is_about_new = any(
+            rule["rule"].startswith(f"!has(self.{name}) || ") and name not in old.get("properties", {})
+            for name in new.get("properties", {})
+        )
+        if is_about_new:
+            continue
         replaced = WEAKER.get(rule["rule"])
         if rule["rule"] not in known and not (replaced in known or replaced in old):
             yield f"{path}: a new rule {rule['rule']!r}"

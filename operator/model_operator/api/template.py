@@ -46,9 +46,9 @@ class BundleConfig(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.tag) != has(self.digest)",
-            "give exactly one of tag and digest",
-            lambda bundle: (bundle.tag is None) != (bundle.digest is None),
+            "has(self.tag) || has(self.digest)",
+            "give tag, digest or both; with both, the digest decides which image runs",
+            lambda bundle: bundle.tag is not None or bundle.digest is not None,
             field="tag",
         ),
     )
@@ -74,8 +74,8 @@ class BundleConfig(ApiModel):
             lambda image: _matches_or_refers(_IMAGE, image),
         ),
     ]
-    """Repository of the image in the registry. The container runs `registry/image:tag` or
-    `registry/image@digest`."""
+    """Repository of the image in the registry. The container runs `registry/image:tag`,
+    `registry/image@digest` or `registry/image:tag@digest`."""
     tag: (
         Annotated[
             str,
@@ -88,7 +88,7 @@ class BundleConfig(ApiModel):
         ]
         | None
     ) = None
-    """Tag of the image. Set exactly one of `tag` and `digest`."""
+    """Tag of the image. Set `tag`, `digest` or both."""
     digest: (
         Annotated[
             str,
@@ -101,7 +101,8 @@ class BundleConfig(ApiModel):
         ]
         | None
     ) = None
-    """Digest of the image: `sha256:` and 64 hexadecimal digits. Set exactly one of `tag` and `digest`."""
+    """Digest of the image: `sha256:` and 64 hexadecimal digits. It decides which image runs; a `tag` beside
+    it is for people."""
     command: Arguments | None = None
     """Command of the container, one string for each argument; it does not run in a shell. Default: the
     entrypoint of the image."""

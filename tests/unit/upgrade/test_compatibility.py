@@ -130,6 +130,12 @@ WRONG: list[tuple[Any, str]] = [
         lambda crd: schema(crd)["properties"]["spec"]["x-kubernetes-validations"].append({"rule": "false"}),
         f"{FIELD}: a new rule 'false'",
     ),
+    (
+        lambda crd: schema(crd)["properties"]["spec"]["x-kubernetes-validations"].append(
+            {"rule": "!has(self.kind) || self.text != ''"}
+        ),
+        f"{FIELD}: a new rule \"!has(self.kind) || self.text != ''\"",
+    ),
     (lambda crd: crd["spec"].update(scope="Cluster"), "scope: expected 'Namespaced', got 'Cluster'"),
     (lambda crd: crd["spec"]["names"].update(kind="Other"), "names.kind: expected 'Thing', got 'Other'"),
     (lambda crd: crd["spec"]["names"].update(shortNames=[]), "names.shortNames: expected ['th'], got []"),
@@ -155,6 +161,12 @@ def test_what_takes_something_away_is_told_with_its_place(change: Any, told: str
     "change",
     [
         lambda crd: fields(crd).update(more={"type": "string", "minLength": 3, "default": "abc"}),
+        lambda crd: (
+            fields(crd).update(more={"type": "string"}),
+            schema(crd)["properties"]["spec"]["x-kubernetes-validations"].append(
+                {"rule": "!has(self.more) || self.text != ''"}
+            ),
+        ),
         lambda crd: fields(crd)["text"].update(maxLength=11, minLength=0),
         lambda crd: fields(crd)["text"].pop("pattern"),
         lambda crd: fields(crd)["text"].update(description="Other words."),

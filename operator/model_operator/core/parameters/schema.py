@@ -17,7 +17,7 @@ from model_operator.core.parameters.schemas.possible_types import (
     possible_types,
 )
 from model_operator.core.parameters.schemas.stated_values import stated_value_faults
-from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
+from model_operator.core.parameters.schemas.vocabulary import ENV, SECRET_REF
 from model_operator.core.parameters.secret_refs import secret_ref_faults, with_secret_shape
 from model_operator.core.values.json_values import canonical_copy
 from model_operator.core.values.limits import SCHEMA_LIMITS, check_limits
@@ -95,6 +95,11 @@ class ParameterSchema:
         """Whether the parameter's value is ``{name, key}`` of a Secret (``x-secret-ref: true``)."""
         schema = self.properties.get(name)
         return isinstance(schema, Mapping) and SECRET_REF in schema
+
+    def is_variable(self, name: str) -> bool:
+        """Whether the parameter is an environment variable of the container (not with ``x-env: false``)."""
+        schema = self.properties.get(name)
+        return self.declares(name) and not (isinstance(schema, Mapping) and schema.get(ENV) is False)
 
 
 def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> ParameterSchema:

@@ -225,4 +225,9 @@ def _judged(pod: PodProgram) -> Iterator[str]:
         if not position.place.kubelet or position.path[-1] == "subPathExpr"
     ]
     for text in texts:
-        yield from (reference.name for reference in text.references if reference.source == "parameters")
+        # No Secret is read before the pod runs.
+        yield from (
+            reference.name
+            for reference in text.references
+            if reference.source == "parameters" and reference.member is None
+        )

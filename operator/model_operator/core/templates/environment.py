@@ -32,7 +32,7 @@ def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
 
 
 def lay_parameters(container: dict[str, Any], schema: ParameterSchema, values: Mapping[str, Any]) -> None:
-    """Merge a variable for each declared parameter that has a value into a container.
+    """Merge a variable for each parameter that is one and has a value into a container.
 
     A null parameter removes the variable, also that of the bundle, which is its default.
 
@@ -45,7 +45,7 @@ def lay_parameters(container: dict[str, Any], schema: ParameterSchema, values: M
     values
         Valid parameters.
     """
-    given = sorted(name for name in values if schema.declares(name))
+    given = sorted(name for name in values if schema.is_variable(name))
     variables = {name: _parameter(name, values[name], schema) for name in given}
     _merge(container, variables, first=True)
 

@@ -105,16 +105,16 @@ def _has_path(before: list[str | Reference]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BundleImage:
-    """``registry/image:tag`` or ``registry/image@digest`` of a bundle.
+    """``registry/image:tag``, ``registry/image@digest`` or ``registry/image:tag@digest`` of a bundle.
 
     Attributes
     ----------
     registry
         Host and path, without references.
     repository, tag
-        May contain references. The tag is None if there is a digest.
+        May contain references. The tag is None if there is only a digest.
     digest
-        ``sha256:…``, or None.
+        ``sha256:…``, or None if there is only a tag.
     """
 
     registry: str
@@ -125,9 +125,8 @@ class BundleImage:
     def render(self, scope: Scope) -> str:
         """Return the container's ``image``."""
         name = f"{self.registry}/{self.repository.render(scope, kubelet=False)}"
-        if self.tag is None:
-            return f"{name}@{self.digest}"
-        return f"{name}:{self.tag.render(scope, kubelet=False)}"
+        tag = "" if self.tag is None else f":{self.tag.render(scope, kubelet=False)}"
+        return f"{name}{tag}" if self.digest is None else f"{name}{tag}@{self.digest}"
 
     def literal(self) -> str | None:
         """Return the image if it is the same for all models; None if it depends on the instance."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final, Literal
 
 from model_operator.core.templates.guarded_fields import (
     CONTAINER_LISTS,
@@ -47,6 +48,8 @@ class FieldSpec:
         Whether the field is a whole image reference.
     is_item
         Whether the field is an item of a list, in which a list can be expanded.
+    secret
+        The part of a reference to a Secret that the field takes; None if it takes none.
     """
 
     type: FieldType
@@ -54,6 +57,7 @@ class FieldSpec:
     guarded: bool = False
     image: bool = False
     is_item: bool = False
+    secret: Literal["name", "key"] | None = None
 
 
 def _names(text: str) -> frozenset[str]:
@@ -131,6 +135,18 @@ _IMAGES = frozenset({("spec", container, "image") for container in CONTAINER_LIS
 _VOLUME_IMAGE = ("spec", "volumes", "image", "reference")
 
 
+_SECRETS: Final[dict[tuple[str, ...], Literal["name", "key"]]] = {
+    ("spec", "volumes", "secret", "secretName"): "name",
+    ("spec", "volumes", "secret", "items", "key"): "key",
+    ("spec", "volumes", "projected", "sources", "secret", "name"): "name",
+    ("spec", "volumes", "projected", "sources", "secret", "items", "key"): "key",
+}
+_SECRETS_IN_CONTAINERS: Final[dict[tuple[str, ...], Literal["name", "key"]]] = {
+    ("env", "valueFrom", "secretKeyRef", "name"): "name",
+    ("env", "valueFrom", "secretKeyRef", "key"): "key",
+}
+
+
 def place_of(path: Path) -> FieldSpec:
     """Return the specification of the field at a path of a PodTemplateSpec."""
     names = tuple(part for part in path if isinstance(part, str))
@@ -146,7 +162,13 @@ def place_of(path: Path) -> FieldSpec:
         guarded=is_guarded(path),
         image=names in _IMAGES or names == _VOLUME_IMAGE,
         is_item=is_item,
+        secret=_secret_part(names),
     )
+
+
+def _secret_part(names: tuple[str, ...]) -> Literal["name", "key"] | None:
+    inside = _in_container(names)
+    return _SECRETS.get(names) if inside is None else _SECRETS_IN_CONTAINERS.get(inside)
 
 
 def is_expanded_by_kubelet(names: tuple[str, ...]) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
 """The fields that ``$(instance.…)`` can name."""
 
-_PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\])?", re.ASCII)
+_PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\]|\.name|\.key)?", re.ASCII)
 _OURS = ("parameters.", "instance.")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _HIDDEN = re.compile(r"\$\((?:parameters|instance)\.")
@@ -39,14 +39,19 @@ class Reference:
         Name of the parameter, or one of `INSTANCE_FIELDS`.
     expands
         Whether the form is ``$(parameters.NAME[*])``, which expands to the items of a list.
+    member
+        ``name`` or ``key`` in the forms ``$(parameters.NAME.name)`` and ``$(parameters.NAME.key)``, the parts
+        of a reference to a Secret; None otherwise.
     """
 
     source: Literal["parameters", "instance"]
     name: str
     expands: bool = False
+    member: Literal["name", "key"] | None = None
 
     def __str__(self) -> str:
-        return f"$({self.source}.{self.name}{'[*]' if self.expands else ''})"
+        suffix = "[*]" if self.expands else f".{self.member}" if self.member else ""
+        return f"$({self.source}.{self.name}{suffix})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ class Scope:
     def value(self, reference: Reference) -> Any:
         """Return the value of the reference; None if there is none."""
         source = self.parameters if reference.source == "parameters" else self.instance
-        return source.get(reference.name)
+        value: Any = source.get(reference.name)
+        return value if reference.member is None or value is None else value[reference.member]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,11 @@ def _reference(name: str) -> Reference | None:
         return None
     parameter = _PARAMETER.fullmatch(name)
     if parameter:
+        match parameter[2]:
+            case ".name":
+                return Reference("parameters", parameter[1], member="name")
+            case ".key":
+                return Reference("parameters", parameter[1], member="key")
         return Reference("parameters", parameter[1], expands=parameter[2] is not None)
     source, _, field = name.partition(".")
     if source == "instance" and field in INSTANCE_FIELDS:

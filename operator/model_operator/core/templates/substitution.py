@@ -190,11 +190,8 @@ def _fault(
     if not parameters.declares(name):
         message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
         return message, "undeclared_parameter"
-    if parameters.is_secret_ref(name):
-        message = (
-            f"refers to a secret, which cannot be put into a field; the container has it as variable {name}"
-        )
-        return message, "secret_in_text"
+    if reference.member is not None or parameters.is_secret_ref(name):
+        return _secret_fault(reference, place, parameters, sole_reference=sole_reference)
     if reference.expands:
         return _expansion_fault(reference, place, parameters, sole_reference=sole_reference)
     if not parameters.always_has_value(name):
@@ -217,6 +214,38 @@ def _instance_fault(
     if fault is None and place.guarded and is_chosen_by_the_author(reference):
         return CHOSEN
     return fault
+
+
+def _secret_fault(
+    reference: Reference, place: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
+) -> tuple[str, str] | None:
+    """Return the fault of a reference to a secret, or to the name or the key of one.
+
+    These fields are guarded otherwise. Here the template lets the instance choose the Secret anyway, as with
+    the variable, and gets the same warning if it does not list the allowed ones.
+    """
+    if reference.member is None:
+        return _secret_in_text(reference.name, parameters), "secret_in_text"
+    if not parameters.is_secret_ref(reference.name):
+        message = f"needs a parameter with x-secret-ref; refer to the value by $(parameters.{reference.name})"
+        return message, "reference_type"
+    if place.secret != reference.member or not sole_reference:
+        where = {
+            "name": "secretName of a volume, name of a projected Secret or of a secretKeyRef",
+            "key": "key of an item of a Secret in volumes, or of a secretKeyRef",
+        }[reference.member]
+        return f"can only be the whole value of {where}", "secret_in_text"
+    if not parameters.always_has_value(reference.name):
+        return "needs a parameter that always has a value; make it required or give it a default", "no_value"
+    return None
+
+
+def _secret_in_text(name: str, parameters: ParameterSchema) -> str:
+    variable = f"the container has it as variable {name}, and " if parameters.is_variable(name) else ""
+    return (
+        f"refers to a secret, which cannot be put into a field; {variable}a volume can name it by "
+        f"$(parameters.{name}.name) and $(parameters.{name}.key)"
+    )
 
 
 def _expansion_fault(

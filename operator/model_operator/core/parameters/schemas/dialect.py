@@ -15,6 +15,7 @@ from model_operator.core.parameters.schemas.patterns import PatternError, compil
 from model_operator.core.parameters.schemas.possible_types import possible_item_types
 from model_operator.core.parameters.schemas.vocabulary import (
     DRAFT,
+    ENV,
     EXTENSION_PREFIX,
     SECRET_REF,
     SHAPES,
@@ -73,7 +74,7 @@ def check_dialect(schema: Mapping[str, Any], loc: Loc) -> tuple[Violation, ...]:
     tuple of Violation
         ``keyword_forbidden``, ``keyword_unknown``, ``keyword_value``, ``schema_too_deep``, ``too_long``,
         ``parameter_name``, ``pattern_syntax``, ``unique_items``, ``unused_default``, ``undeclared``,
-        ``no_value``, ``secret_ref``.
+        ``no_value``, ``secret_ref``, ``unused_env``.
     """
     checker = _Checker()
     with suppress(_EnoughError):
@@ -148,6 +149,8 @@ class _Checker:
             self.refuse(loc, "has no effect here; give the parameter a default", "unused_default")
         elif keyword == SECRET_REF and place != "parameter":
             self.refuse(loc, "only a parameter as a whole can be a secret reference", "secret_ref")
+        elif keyword == ENV and place != "parameter":
+            self.refuse(loc, "has no effect here; only a parameter as a whole is a variable", "unused_env")
 
     def schemas(self, keyword: str, value: Any, loc: Loc, *, depth: int) -> None:
         if not isinstance(value, list) or not value:

@@ -22,6 +22,9 @@ SUBSCHEMA_MAP: Final = frozenset({"properties", "dependentSchemas"})
 SECRET_REF: Final = "x-secret-ref"  # noqa: S105 - a keyword
 """Marks a parameter whose value refers to a key of a Secret."""
 
+ENV: Final = "x-env"
+"""With ``false``, marks a parameter that is no environment variable."""
+
 EXTENSION_PREFIX: Final = "x-"
 """Prefix of custom keywords; they are annotations, kept but not checked."""
 
@@ -89,7 +92,7 @@ _LIST: Final = _of_type("array", "a list")
 
 SHAPES: Final[Mapping[str, Shape]] = {
     **dict.fromkeys(("title", "description", "$comment", "pattern"), _STRING),
-    **dict.fromkeys(("deprecated", "readOnly", "writeOnly", "uniqueItems", SECRET_REF), _BOOLEAN),
+    **dict.fromkeys(("deprecated", "readOnly", "writeOnly", "uniqueItems", SECRET_REF, ENV), _BOOLEAN),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _number),
     **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _count),
     **dict.fromkeys(("minProperties", "maxProperties", "minContains", "maxContains"), _count),
