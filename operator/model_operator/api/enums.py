@@ -112,6 +112,29 @@ class ImagePullPolicy(StrEnum):
     NEVER = "Never"
 
 
+class ServiceType(StrEnum):
+    """The types of Service that lead to pods; the values are Kubernetes' own."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class SessionAffinity(StrEnum):
+    """How a Service assigns clients to pods; the values are Kubernetes' own."""
+
+    NONE = "None"
+    CLIENT_IP = "ClientIP"
+
+
+class ServiceScheme(StrEnum):
+    """The scheme of a model's URL."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    GRPC = "grpc"
+
+
 class ConditionStatus(StrEnum):
     """Whether a condition holds; the values are Kubernetes' own."""
 

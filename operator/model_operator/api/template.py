@@ -15,6 +15,7 @@ from model_operator.api.enums import (
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, PodTemplate
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
+from model_operator.api.service import ChildMetadata, ServiceConfig
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.values import (
     AcceleratorType,
@@ -230,6 +231,15 @@ class TemplateVendorConfiguration(ApiModel):
 class ModelTemplateSpec(ApiModel):
     """Common configuration of all models of this template, and the parameters that each model may set."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.service) || !has(self.endpoint_type) || self.endpoint_type in ['SYNC', 'STREAMING']",
+            "ASYNC and BATCH have no Service; remove service, or use SYNC or STREAMING",
+            lambda spec: spec.service is None or spec.endpoint_type.serves_http,
+            field="service",
+        ),
+    )
+
     name: Annotated[Word | None, INFORMATIONAL] = None
     """Human-readable name; informational."""
     account_id: Annotated[Word | None, INFORMATIONAL] = None
@@ -258,6 +268,12 @@ class ModelTemplateSpec(ApiModel):
     strategy: DeploymentStrategy | None = None
     """Kubernetes DeploymentStrategy. Built-in default: RollingUpdate with maxSurge 1 and maxUnavailable 0.
     Use Recreate if a new worker needs the GPU of an old one."""
+    service: ServiceConfig | None = None
+    """The Service of each deployment: its type, ports, metadata and scheme. Built-in default: a ClusterIP
+    Service with port 80."""
+    metadata: ChildMetadata | None = None
+    """Labels and annotations of the Deployment and the other objects of a model; those of the pods are in
+    `pod_template`. Values may contain references."""
 
 
 _NAME_RULE = name_rule(

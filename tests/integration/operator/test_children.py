@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,58 @@ def test_change_of_the_template_s_port_keeps_service_and_pods_in_step(api: KubeA
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
 
 
+def test_service_follows_the_template_and_keeps_what_the_cluster_assigns(api: KubeApi) -> None:
+    deploy(api)
+    template_spec = {
+        "service": {"type": "NodePort", "annotations": {"example.com/exposed": "yes"}},
+        "metadata": {"labels": {"cost-center": "42"}, "annotations": {"reloader.stakater.com/auto": "true"}},
+    }
+    api.patch("ModelTemplate", "encoder", {"spec": template_spec})
+    wait_for(lambda: api.get("Service", "minilm")["spec"]["type"] == "NodePort")
+    assert api.get("Service", "minilm")["spec"]["ports"][0]["nodePort"]
+    wait_for(lambda: api.get("Deployment", "minilm")["metadata"]["labels"].get("cost-center") == "42")
+
+    # What a person assigns stays; what the template states comes back.
+    chosen = [{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31234}]
+    api.patch("Service", "minilm", chosen, patch_type="json")
+    api.patch("Service", "minilm", {"spec": {"externalTrafficPolicy": "Local"}})
+    api.patch("Service", "minilm", {"metadata": {"annotations": {"example.com/exposed": None}}})
+    api.patch("Deployment", "minilm", {"metadata": {"annotations": {"reloader.stakater.com/auto": None}}})
+    wait_for(lambda: "example.com/exposed" in api.get("Service", "minilm")["metadata"]["annotations"])
+    wait_for(
+        lambda: "reloader.stakater.com/auto" in api.get("Deployment", "minilm")["metadata"]["annotations"]
+    )
+    service = api.get("Service", "minilm")
+    assert service["spec"]["ports"][0]["nodePort"] == 31234
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    writes = service["metadata"]["resourceVersion"]
+
+    api.patch("ModelTemplate", "encoder", {"spec": {"metadata": {"labels": {"cost-center": "43"}}}})
+    wait_for(lambda: api.get("Service", "minilm")["metadata"]["labels"]["cost-center"] == "43")
+    assert int(api.get("Service", "minilm")["metadata"]["resourceVersion"]) > int(writes)
+    assert api.get("Service", "minilm")["spec"]["ports"][0]["nodePort"] == 31234
+
+    api.patch("ModelTemplate", "encoder", {"spec": {"service": None, "metadata": None}})
+    wait_for(lambda: api.get("Service", "minilm")["spec"]["type"] == "ClusterIP")
+    assert "nodePort" not in api.get("Service", "minilm")["spec"]["ports"][0]
+    wait_for(lambda: "cost-center" not in api.get("Deployment", "minilm")["metadata"]["labels"])
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
+
+
+def test_headless_service_replaces_the_other_one_and_back(api: KubeApi) -> None:
+    deploy(api)
+    changes: tuple[dict[str, object] | None, ...] = ({"headless": True, "scheme": "grpc"}, None)
+    for service in changes:
+        old = api.get("Service", "minilm")["metadata"]["uid"]
+        api.patch("ModelTemplate", "encoder", {"spec": {"service": service}})
+        live = wait_for(functools.partial(_another_service, api, old))
+        assert (live["spec"]["clusterIP"] == "None") is (service is not None)
+        host = f"minilm.{api.namespace}.svc"
+        url = f"grpc://{host}:5005" if service else f"http://{host}"
+        wait_for(functools.partial(_has_url, api, url))
+        api.wait_for_condition("ModelInstance", "minilm", "Ready")
+
+
 def test_change_from_sync_to_async_removes_the_service_after_the_roll_out(api: KubeApi) -> None:
     deploy(api)
     api.patch("ModelTemplate", "encoder", {"spec": {"endpoint_type": "ASYNC"}})
@@ -188,6 +241,15 @@ def test_scale_subresource_pins_the_number_of_workers(api: KubeApi) -> None:
     assert api.get("Deployment", "minilm")["spec"]["replicas"] == 3
     api.patch("ModelInstance", "minilm", {"spec": {"replicas": 0}}, subresource="scale")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="ScaledToZero")
+
+
+def _another_service(api: KubeApi, uid: str) -> Object | None:
+    service = api.find("Service", "minilm")
+    return service if service and service["metadata"]["uid"] != uid else None
+
+
+def _has_url(api: KubeApi, url: str) -> bool:
+    return bool(api.get("ModelInstance", "minilm")["status"].get("url") == url)
 
 
 def _without_managed_fields(obj: Object) -> Object:

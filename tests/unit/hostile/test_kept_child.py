@@ -95,6 +95,21 @@ def test_what_an_instance_controls_is_kept_but_for_what_others_note_there() -> N
     assert kept["metadata"] == child(OURS, annotations=ours)["metadata"]
 
 
+def test_annotations_that_we_applied_are_kept() -> None:
+    def fields(*keys: str) -> dict[str, Any]:
+        return {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in keys}}}
+
+    managers = [
+        {"manager": MANAGER, "operation": "Apply", "fieldsV1": fields("example.com/ours")},
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": fields("example.com/theirs")},
+        {"manager": MANAGER, "operation": "Apply", "subresource": "status"},
+    ]
+    annotations = {"example.com/ours": "a", "example.com/theirs": "b"}
+    kept = kept_child(child(OURS, annotations=annotations, managedFields=managers))
+    assert kept["metadata"]["annotations"] == {"example.com/ours": "a"}
+    assert kept_child(kept) == kept
+
+
 @pytest.mark.parametrize("owner", [OURS, None, STRANGERS["another kind"]])
 @pytest.mark.parametrize("variables", [1, 50_000])
 def test_keeping_twice_changes_nothing(owner: dict[str, Any] | None, variables: int) -> None:

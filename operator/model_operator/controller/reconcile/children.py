@@ -15,6 +15,7 @@ from model_operator.controller.reconcile.stale_children import exists
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.pruning import prunable
+from model_operator.core.planning.replacement import must_be_replaced
 from model_operator.core.planning.replicas_handover import has_min_workers, with_replicas, without_replicas
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
@@ -191,6 +192,9 @@ class ChildSync:
                 return Failure(
                     Reason.Deploying, f"{kind.kind} {name} has no owner; checking before adoption."
                 )
+        if must_be_replaced(child.manifest, live):
+            replaced = Failure(Reason.Deploying, f"{kind.kind} {name} is being replaced.")
+            return await self._delete(live, while_held=replaced) or replaced
         is_as_desired = child.is_applied(live) and has_min_workers(child, live)
         if is_as_desired or self._contests.is_as_answered(child, live):
             self._state.children[kind.kind].put(dict(live))

@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from model_operator.api import GROUP
 from model_operator.core.objects.kept_form import SPEC_LIMITS
-from model_operator.core.objects.ownership import INSTANCE_LABEL, MANAGED_BY, controller_of, is_instance
+from model_operator.core.objects.ownership import (
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGER,
+    controller_of,
+    is_instance,
+)
 from model_operator.core.values.limits import Limits, check_limits
 
 CHILD_LIMITS: Final = Limits(size=2 * SPEC_LIMITS.size, elements=SPEC_LIMITS.elements, depth=40, string=2**18)
@@ -74,16 +80,30 @@ def _has_others(metadata: Mapping[str, Any]) -> bool:
 
 
 def _own_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata without what others keep there for themselves."""
+    """Return metadata without the annotations of others.
+
+    Metadata without ``managedFields`` is what this function returned.
+    """
     kept = {name: value for name, value in metadata.items() if name != "managedFields"}
     annotations = metadata.get("annotations")
-    if annotations:
+    if annotations and "managedFields" in metadata:
+        ours = _applied_annotations(metadata)
         kept["annotations"] = {
             key: value
             for key, value in annotations.items()
-            if key.startswith(f"{GROUP}/") or key == _REVISION
+            if key.startswith(f"{GROUP}/") or key == _REVISION or f"f:{key}" in ours
         }
     return kept
+
+
+def _applied_annotations(metadata: Mapping[str, Any]) -> set[str]:
+    """Return the annotations that the operator applied, as ``fieldsV1`` names them."""
+    names = set[str]()
+    for entry in metadata.get("managedFields") or ():
+        if entry.get("manager") == MANAGER:
+            fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+            names |= (fields.get("f:annotations") or {}).keys()
+    return names
 
 
 def _outline(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def dry_run_deployment(
     """
     if template.pod is None:
         raise ValueError("expected a template without violations")
-    example = example_parameters(template.parameters, frozenset(_judged(template.pod)))
+    example = example_parameters(template.parameters, frozenset(_judged(template, template.pod)))
     if example.values is None:
         return _no_examples(example.missing)
     instance = ModelInstance(
@@ -215,10 +215,10 @@ def _no_examples(missing: tuple[str, ...]) -> DryRunResult:
     return DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=detail)
 
 
-def _judged(pod: PodProgram) -> Iterator[str]:
+def _judged(template: CompiledTemplate, pod: PodProgram) -> Iterator[str]:
     """Yield the parameters that stand where the API server does not take just any text."""
     texts = [text for text in (pod.image.repository, pod.image.tag) if text is not None]
-    texts += pod.endpoint.texts.values()
+    texts += [*pod.endpoint.texts.values(), *template.metadata.texts]
     texts += [
         position.text
         for position in pod.positions

@@ -13,6 +13,7 @@ from model_operator.api import (
     InstanceDeployment,
     ModelInstance,
 )
+from model_operator.api.service import ServiceConfig
 from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
 from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT
 from model_operator.core.parameters.schemas.evaluation import Evaluation
@@ -30,9 +31,10 @@ from model_operator.core.rendering.scaling import (
 )
 from model_operator.core.rendering.service import render_service, service_url
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.pod import MAX_VALUES, PodProgram, ValueFault
+from model_operator.core.templates.pod import MAX_VALUES, PodProgram
 from model_operator.core.templates.references import Scope
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.value_faults import ValueFault
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -199,6 +201,7 @@ class _Job:
         self.instance = instance
         self.spec = compiled.resource.spec
         self.pod = pod
+        self.child_metadata = compiled.metadata
         self.index = index
         self.entry = entry
         own = (entry.model_creation_parameters if entry else None) or {}
@@ -221,13 +224,14 @@ class _Job:
 
     def value_faults(self) -> list[Violation]:
         """Check valid values in the fields in which the template uses them."""
-        if self.pod.size(self.scope) > MAX_VALUES:
+        if self.pod.size(self.scope, self.child_metadata.texts) > MAX_VALUES:
             message = (
                 f"must add at most {MAX_VALUES // 1024} KiB to the pod, each value counted wherever the "
                 "template uses it; give shorter values"
             )
             return [Violation(self.own_parameters_loc(), message, "too_large")]
-        return [self.unusable(fault) for fault in self.pod.faults(self.scope)]
+        faults = (*self.pod.faults(self.scope), *self.child_metadata.faults(self.scope))
+        return [self.unusable(fault) for fault in faults]
 
     def own_parameters_loc(self) -> Loc:
         """Return the path of the parameters: in the entry if it sets any, else in the instance."""
@@ -284,15 +288,23 @@ class _Job:
     def endpoint(self) -> EndpointConfig:
         return self.spec.vendor_configuration.endpoint_config
 
+    @property
+    def service(self) -> ServiceConfig:
+        return self.spec.service or ServiceConfig()
+
+    def _own_metadata(self, *, service: bool = False) -> Mapping[str, Mapping[str, str]]:
+        return self.child_metadata.render(self.scope, service=service)
+
     def render(self, settings: RenderSettings) -> RenderedDeployment:
         metadata = self.instance.metadata
         name = _name(self.instance, self.entry)
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
         workers = NO_WORKERS if self.instance.spec.suspend else self.workers
+        own = self._own_metadata()
         pod, port_name = self.pod.render(self.scope, labels, settings), self.pod.port_name
         deployment = render_deployment(
-            metadata=_child_metadata(self.instance, name, labels),
+            metadata=_child_metadata(self.instance, name, labels, own),
             selector=selector,
             pod=pod,
             replicas=None if workers.is_autoscaled else workers.min_workers,
@@ -302,18 +314,19 @@ class _Job:
         service = budget = autoscaler = None
         if self.spec.endpoint_type.serves_http and port_name is not None:
             service = render_service(
-                metadata=_child_metadata(self.instance, name, labels),
+                metadata=_child_metadata(self.instance, name, labels, self._own_metadata(service=True)),
                 selector=selector,
                 pod=pod,
                 port_name=port_name,
+                config=self.service,
             )
         if workers.max_workers > 1:
             budget = render_disruption_budget(
-                metadata=_child_metadata(self.instance, name, labels), selector=selector
+                metadata=_child_metadata(self.instance, name, labels, own), selector=selector
             )
         if workers.is_autoscaled:
             autoscaler = render_autoscaler(
-                metadata=_child_metadata(self.instance, name, labels),
+                metadata=_child_metadata(self.instance, name, labels, own),
                 workers=workers,
                 scaling_metric=self.endpoint.scaling_metric,
             )
@@ -325,7 +338,7 @@ class _Job:
             service=DesiredChild(service) if service else None,
             disruption_budget=DesiredChild(budget) if budget else None,
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,
-            url=service_url(name, _namespace(self.instance)) if service else None,
+            url=service_url(service, pod, self.service.scheme) if service else None,
             port_name=port_name,
         )
 
@@ -334,8 +347,17 @@ def _name(instance: ModelInstance, entry: InstanceDeployment | None) -> str:
     return instance.metadata.name if entry is None else f"{instance.metadata.name}-{entry.name}"
 
 
-def _child_metadata(instance: ModelInstance, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"name": name, "namespace": _namespace(instance), "labels": dict(labels)}
+def _child_metadata(
+    instance: ModelInstance, name: str, labels: Mapping[str, str], own: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """Return the metadata of a child, the template's `own` labels and annotations below the operator's."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": _namespace(instance),
+        "labels": {**own["labels"], **labels},
+    }
+    if own["annotations"]:
+        metadata["annotations"] = dict(own["annotations"])
     if instance.metadata.uid:
         owner = {
             "apiVersion": API_VERSION,

@@ -13,7 +13,7 @@ from model_operator.core.objects.rollout import Rollout
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, READY_TEXT, Reason
-from model_operator.core.rendering.service import service_url
+from model_operator.core.rendering.service import url_of
 from model_operator.core.status.assessment import Assessment, DeploymentAssessment, Observation, Verdict
 from model_operator.core.status.created_by import created_by
 from model_operator.core.templates.contracts import contracts
@@ -88,7 +88,7 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     }
     # Only for a live Service of ours: a foreign one may have the name.
     if each.name in observation.services:
-        entry["url"] = service_url(each.name, observation.instance.metadata.namespace)
+        entry["url"] = _url(observation, each.name)
     shown = each.trouble if verdict.state is DeploymentState.READY else verdict
     if shown is not None and shown.detail:
         entry |= {"message": shown.message, "problem": shown.problem}
@@ -97,6 +97,18 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     if each.contested:
         entry["contested"] = [asdict(field) for field in each.contested]
     return entry
+
+
+def _url(observation: Observation, name: str) -> str:
+    """Return the URL of a live Service: as it is wanted, else as it was last reported."""
+    rendering = observation.plan.rendering if observation.plan else None
+    wanted = [(each.name, each.url) for each in (rendering.deployments if rendering else ())]
+    known = [
+        (entry.get("name"), entry.get("url"))
+        for entry in observation.instance.status.get("deployments") or ()
+    ]
+    found = next((url for each, url in (*wanted, *known) if each == name and url), None)
+    return found or url_of(name, observation.instance.metadata.namespace)
 
 
 def _overall(assessment: Assessment) -> Verdict:

@@ -11,6 +11,11 @@ from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplat
 from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
 from model_operator.core.parameters.secret_refs import open_secret_refs
 from model_operator.core.templates.accelerators import unknown_types
+from model_operator.core.templates.child_metadata import (
+    ChildMetadataProgram,
+    compile_metadata,
+    metadata_sources,
+)
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.templates.endpoint_references import compile_endpoint, endpoint_faults
 from model_operator.core.templates.guarded_fields import (
@@ -26,6 +31,7 @@ from model_operator.core.templates.pod_fields import place_of
 from model_operator.core.templates.pod_shape import check_pod_template
 from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.service_ports import service_faults
 from model_operator.core.templates.strategy import check_strategy, contended
 from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
@@ -90,6 +96,11 @@ class CompiledTemplate:
         return None if self.violations else compile_pod(self.resource.spec, self.parameters)
 
     @cached_property
+    def metadata(self) -> ChildMetadataProgram:
+        """Labels and annotations of the children, compiled on first use; of a template without violations."""
+        return compile_metadata(self.resource.spec)
+
+    @cached_property
     def contracts(self) -> Mapping[str, Any]:
         """Request and response schemas as in ``status`` of an instance; read-only."""
         return contracts(self.resource.spec.model_type, self.request_parameters)
@@ -121,6 +132,8 @@ def compile_template(
     if not faults and not shape_faults:
         violations += _reference_faults(spec, parameters, free_domains)
         violations += pod_faults(spec, parameters)
+    if not shape_faults:
+        violations += service_faults(spec)
     if not faults:
         violations += endpoint_faults(spec.vendor_configuration.endpoint_config, parameters)
     return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
@@ -217,6 +230,8 @@ def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:
     for index, secret in enumerate(bundle.image_pull_secrets):
         loc: Loc = (*_BUNDLE_LOC, "image_pull_secrets", index, "name")
         yield secret.name, loc, ("spec", "imagePullSecrets", index, "name")
+    for value, loc, path in metadata_sources(spec):
+        yield value, loc, path
     for name, value in bundle.env.items():
         yield value, (*_BUNDLE_LOC, "env", name), (*_CONTAINER, "env", 0, "value")
     yield spec.pod_template, _POD_TEMPLATE_LOC, ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.accelerators import lay_accelerator
+from model_operator.core.templates.child_metadata import label_faults
 from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
@@ -17,9 +18,10 @@ from model_operator.core.templates.inner_references import inner_faults, is_name
 from model_operator.core.templates.layering import layered_pod, model_container, stated_model
 from model_operator.core.templates.pod_fields import FieldType
 from model_operator.core.templates.ports import served_port
-from model_operator.core.templates.references import Reference, Scope, text_form
+from model_operator.core.templates.references import ParsedString, Reference, Scope, text_form
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.substitution import TemplatedField, compile_positions, substitute
+from model_operator.core.templates.value_faults import ValueFault
 from model_operator.core.values.json_values import count_elements
 
 MAX_VALUES: Final = 512 * 1024
@@ -27,25 +29,6 @@ MAX_VALUES: Final = 512 * 1024
 including its field owners; a long value in a thousand places would exhaust the operator's memory."""
 
 _BYTES_PER_ELEMENT = 32
-
-
-@dataclass(frozen=True, slots=True)
-class ValueFault:
-    """A value that is valid for its parameter, but not in a field in which the template uses it.
-
-    Attributes
-    ----------
-    reference
-        What gave the value.
-    expected
-        What the field takes, without values.
-    type
-        Code of the violation.
-    """
-
-    reference: Reference
-    expected: str
-    type: str
 
 
 @dataclass(frozen=True)
@@ -98,13 +81,21 @@ class PodProgram:
         _lay_settings(pod["spec"], settings, gpus=gpus, high_priority=self.endpoint.config.high_priority)
         return pod
 
-    def size(self, scope: Scope) -> int:
-        """Estimate the bytes that the values add to the pod template; cheap, whatever the result."""
+    def size(self, scope: Scope, others: Iterable[ParsedString] = ()) -> int:
+        """Estimate the bytes that the values add to the children; cheap, whatever the result.
+
+        Parameters
+        ----------
+        scope
+            The values.
+        others
+            Texts outside the pod template.
+        """
         weights = {name: _weight(value) for name, value in scope.parameters.items()}
         uses = (
             reference.name
-            for position in self.positions
-            for reference in position.text.references
+            for text in (*(position.text for position in self.positions), *others)
+            for reference in text.references
             if reference.source == "parameters"
         )
         return sum(weights.get(name, 0) for name in uses) + sum(weights.values())
@@ -116,6 +107,7 @@ class PodProgram:
         refused = dict(self.endpoint.faults(scope))
         for reference, expected in [*refused.items(), *self._quantity_faults(scope, refused)]:
             yield ValueFault(reference, expected, "resource")
+        yield from self._label_faults(scope)
         if self._named:
             yield from self._name_faults(scope)
 
@@ -128,6 +120,11 @@ class PodProgram:
                 for reference in position.text.references:
                     if reference not in refused:
                         yield reference, f"{part}a Kubernetes quantity, such as 2, 500m or 16Gi"
+
+    def _label_faults(self, scope: Scope) -> Iterator[ValueFault]:
+        for position in self.positions:
+            if position.path[:2] == ("metadata", "labels"):
+                yield from label_faults(position.text, scope)
 
     def _image_faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         yield from self.image.faults(scope, self._is_listed)

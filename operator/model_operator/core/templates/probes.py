@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from model_operator.api import ModelTemplateSpec
+from model_operator.api.enums import ServiceScheme
+from model_operator.api.service import ServiceConfig
 from model_operator.core.templates.ports import ServedPort, wants_http
 
 DEFAULT_HEALTHCHECK_ROUTE = "/readyz"
@@ -37,9 +39,8 @@ def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec, served: Serve
     readiness = None if explicit else container.get("readinessProbe")
     startup = None if explicit else container.get("startupProbe")
     if readiness is None and served is not None and wants_http(spec):
-        route = DEFAULT_HEALTHCHECK_ROUTE if bundle.healthcheck_route is None else bundle.healthcheck_route
         readiness = {
-            "httpGet": {"path": route, "port": served.name},
+            **_health_check(bundle.healthcheck_route, served, spec.service),
             "periodSeconds": _PERIOD_SECONDS,
             "timeoutSeconds": _TIMEOUT_SECONDS,
         }
@@ -55,6 +56,16 @@ def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec, served: Serve
             startup = _with_timeout(startup, endpoint.startup_timeout_seconds)
     if startup is not None:
         container["startupProbe"] = startup
+
+
+def _health_check(route: str | None, served: ServedPort, service: ServiceConfig | None) -> dict[str, Any]:
+    """Return the handler of the built-in probes, by the scheme of the model."""
+    scheme = None if service is None else service.scheme
+    if scheme is ServiceScheme.GRPC and route is None:
+        # The kubelet takes no name of a port here.
+        return {"grpc": {"port": served.number}}
+    get = {"path": route or DEFAULT_HEALTHCHECK_ROUTE, "port": served.name}
+    return {"httpGet": {**get, "scheme": "HTTPS"} if scheme is ServiceScheme.HTTPS else get}
 
 
 def _with_delay(probe: dict[str, Any], seconds: int | None) -> dict[str, Any]:

@@ -59,6 +59,8 @@ model_creation_parameters_schema:
     GPUS: {type: integer, default: 1}
     GPU_TYPE: {enum: [nvidia-l4, NVIDIA L4], default: nvidia-l4}
     LIMIT: {type: [string, integer], default: 0}
+    TEAM: {type: string, default: ""}
+    OWNER: {type: string, default: a}
   required: [TEXT]
 vendor_configuration:
   bundle_config: {image: team/$(parameters.REPOSITORY), tag: $(parameters.TAG)}
@@ -67,7 +69,9 @@ vendor_configuration:
     storage: $(parameters.GIGABYTES)Gi
     gpus: $(parameters.GPUS)
     gpu_type: $(parameters.GPU_TYPE)
+metadata: {labels: {team: $(parameters.TEAM)}, annotations: {team: $(parameters.TEAM)}}
 pod_template:
+  metadata: {labels: {owner: team$(parameters.OWNER)}}
   spec:
     containers:
       - name: sidecar
