@@ -21,6 +21,7 @@ def new_app(
     commands: Iterable[Callable[..., Any]],
     shown_name: str = PROGRAM,
     group: type[TyperGroup] = TyperGroup,
+    options: Callable[..., None] | None = None,
 ) -> typer.Typer:
     """Return a command line.
 
@@ -36,6 +37,8 @@ def new_app(
         The name in the examples of the commands' help.
     group
         The click group of the commands.
+    options
+        A function whose parameters are the options before the command; by default only ``--version``.
     """
     guarded = type(group.__name__, (_Guarded, group), {})
     app = typer.Typer(
@@ -52,7 +55,7 @@ def new_app(
             f"{PROGRAM} {command.__name__}", f"{shown_name} {command.__name__}"
         )
         app.command(help=text)(command)
-    app.callback(help=summary)(_options)
+    app.callback(help=summary)(options or _options)
     return app
 
 
@@ -70,10 +73,11 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _options(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
-    ] = False,
-) -> None:
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+]
+
+
+def _options(_version: Version = False) -> None:
     """Take the options before the command."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from model_operator.cli.main import app as operator_app
 from model_operator.cli.plugin.main import app
+from model_operator.cli.plugin.queries import Target
 from model_operator.cli.terminal import columns
 from model_operator.core.values.printable import printable
 
@@ -78,6 +80,37 @@ def test_commands_without_a_cluster_are_those_of_the_operator() -> None:
 )
 def test_completion(typed: Sequence[str], expected: list[str]) -> None:
     assert [line.partition("\t")[0] for line in complete(*typed)] == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "namespace", "context"),
+    [
+        (["-n", "team-a", "why", "minilm"], "team-a", None),
+        (["--namespace=team-a", "--context", "west", "why", "minilm"], "team-a", "west"),
+        (["-n", "team-a", "why", "minilm", "-n", "team-b"], "team-b", None),
+        (["why", "minilm", "--context", "west"], None, "west"),
+    ],
+)
+def test_options_of_the_cluster_before_the_command(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], namespace: str | None, context: str | None
+) -> None:
+    asked: list[Target] = []
+
+    def run(target: Target, _: object) -> None:
+        asked.append(target)
+        raise typer.Exit(7)
+
+    monkeypatch.setattr("model_operator.cli.plugin.why.run_query", run)
+
+    found = CliRunner().invoke(app, ["--kubeconfig", "some.yaml", *words])
+
+    assert found.exit_code == 7, found.output
+    assert asked == [Target(Path("some.yaml"), context, namespace)]
+
+
+def test_completion_after_options_of_the_cluster() -> None:
+    assert [line.partition("\t")[0] for line in complete("-n", "team-a", "w")] == ["why", "wait", ":4"]
+    assert complete("-n", "team-a", "validate", "") == [":0"]
 
 
 def test_descriptions_of_completion_are_in_one_line() -> None:

@@ -7,11 +7,13 @@ import shlex
 import sys
 from contextlib import redirect_stdout, suppress
 from io import StringIO
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from model_operator.cli.app import new_app
+from model_operator.cli.app import Version, new_app
+from model_operator.cli.options import Context, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.instances import instances
 from model_operator.cli.plugin.status import status
 from model_operator.cli.plugin.templates import templates
@@ -24,6 +26,8 @@ from model_operator.cli.validate import validate
 FILE = "kubectl-model"
 NAME = "kubectl model"
 _OF_FILES = frozenset({"render", "validate"})
+_OF_ALL = ("namespace", "context", "kubeconfig")
+"""Options that may also come before the command."""
 _NO_FILES, _FILES = ":4", ":0"
 """Directives of cobra, kubectl's completion library: whether to offer files without other choices."""
 
@@ -37,7 +41,25 @@ class _Context(typer.Context):
 
 
 class _Group(TyperGroup):
+    """Takes the options of the cluster also before the command, as kubectl does."""
+
     context_class = _Context
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest: list[str] = super().parse_args(ctx, args)
+        given = {name: ctx.params[name] for name in _OF_ALL if ctx.params.get(name) is not None}
+        # What comes after the command counts first.
+        ctx.default_map = dict.fromkeys(self.list_commands(ctx), given)
+        return rest
+
+
+def _options(
+    _version: Version = False,
+    namespace: NamespaceOfContext = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Take the options before the command; `_Group` hands those of the cluster on to it."""
 
 
 app = new_app(
@@ -46,6 +68,7 @@ app = new_app(
     (status, why, wait, instances, templates, render, validate),
     NAME,
     _Group,
+    _options,
 )
 
 
@@ -71,5 +94,5 @@ def complete() -> None:
     with redirect_stdout(written), suppress(SystemExit):
         app(prog_name=FILE)
     choices = [line for line in written.getvalue().splitlines() if line]
-    takes_files = not choices and bool(_OF_FILES & set(words[:1]))
+    takes_files = not choices and bool(_OF_FILES & set(words))
     write("".join(f"{line}\n" for line in [*choices, _FILES if takes_files else _NO_FILES]))

@@ -121,14 +121,14 @@ class _Wait:
         raise AssertionError("the states never end")
 
     async def _deleted(self) -> Outcome:
-        uid = None
+        # A name that never existed is a mistake in the name, as it is for kubectl.
+        uid = (await self._cluster.instance(self._name))["metadata"]["uid"]
         async with aclosing(self._states()) as states:
             async for obj in states:
                 # A recreated object of the same name is another instance.
-                if obj is None or uid not in (None, obj["metadata"]["uid"]):
+                if obj is None or uid != obj["metadata"]["uid"]:
                     write(f"{self._shown} was deleted\n")
                     return Outcome.REACHED
-                uid = obj["metadata"]["uid"]
         raise AssertionError("the states never end")
 
     async def _template_of(self, obj: Mapping[str, Any]) -> Mapping[str, Any] | None:
