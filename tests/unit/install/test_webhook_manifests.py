@@ -57,7 +57,9 @@ def test_webhook(webhook: dict[str, Any]) -> None:
     assert webhook["admissionReviewVersions"] == ["v1"]
     assert webhook["timeoutSeconds"] <= 5
     assert (rule["apiGroups"], rule["apiVersions"]) == ([GROUP], [VERSION])
-    assert rule["operations"] == ["CREATE", "UPDATE"], "a deletion is never judged"
+    # The deletion of a template warns of its instances; that of an instance is never reviewed.
+    deletes = ["DELETE"] if "templates" in webhook["name"] else []
+    assert rule["operations"] == ["CREATE", "UPDATE", *deletes]
     assert rule["scope"] == ("Namespaced" if KINDS[plural].namespaced else "Cluster")
     # Neither `path` nor `caBundle`: what is in here would be put back with each apply.
     assert webhook["clientConfig"] == {"service": {"namespace": OPERATOR_NAMESPACE, "name": SERVICE_NAME}}

@@ -15,11 +15,12 @@ from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import Verdict
 from model_operator.core.values.json_reading import read_json
 from model_operator.core.values.json_values import wire_json
-from model_operator.kube.resources import ResourceKind
+from model_operator.kube.resources import TEMPLATE_KINDS, ResourceKind
 
 _API_VERSION = "admission.k8s.io/v1"
 _KIND = "AdmissionReview"
 _CREATE = "CREATE"
+_DELETE = "DELETE"
 _JUDGED = frozenset({_CREATE, "UPDATE"})
 _UID = re.compile("[0-9A-Za-z-]{1,128}")
 _LABEL = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -49,7 +50,7 @@ class Review:
     username
         The user who writes.
     change
-        The written change; None for operations that are never reviewed, such as DELETE.
+        The change; None for operations that are never reviewed, such as the delete of an instance.
     """
 
     uid: str
@@ -117,6 +118,8 @@ def _change(request: Mapping[str, Any], kind: ResourceKind) -> Change | None:
     name = _string(request.get("name", ""), "request.name")
     if name and not _is_name(name):
         raise MalformedReviewError("request.name: expected a DNS subdomain")
+    if operation == _DELETE and kind in TEMPLATE_KINDS:
+        return _delete(request, kind, name)
     if operation not in _JUDGED:
         return None
     namespace = request.get("namespace", "")
@@ -135,6 +138,18 @@ def _change(request: Mapping[str, Any], kind: ResourceKind) -> Change | None:
     if not _UID.fullmatch(before.uid):
         raise MalformedReviewError("request.oldObject.metadata.uid: expected letters, digits and hyphens")
     return Change(obj, old)
+
+
+def _delete(request: Mapping[str, Any], kind: ResourceKind, name: str) -> Change:
+    old, metadata = _resource(
+        request.get("oldObject"), "request.oldObject", kind, request.get("namespace", "")
+    )
+    # Of a collection that is deleted, the request has no name.
+    if name and name != metadata.name:
+        raise MalformedReviewError("request.oldObject.metadata.name: expected request.name")
+    if not _UID.fullmatch(metadata.uid):
+        raise MalformedReviewError("request.oldObject.metadata.uid: expected letters, digits and hyphens")
+    return Change(old, deletes=True)
 
 
 def _check_new_name(name: str, metadata: ObjectMeta) -> None:

@@ -31,7 +31,7 @@ from model_operator.core.admission.instance import (
     examine_instance,
     judge_instance,
 )
-from model_operator.core.admission.template import Impact, judge_template
+from model_operator.core.admission.template import Impact, deletion_warnings, judge_template
 from model_operator.core.admission.verdict import ALLOWED, Verdict
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template
@@ -242,6 +242,8 @@ class Admission:
     async def _template(self, review: Review, change: Change) -> Verdict:
         if change.is_exempt or not self._scope.covers(review.namespace):
             return ALLOWED
+        if change.deletes:
+            return ALLOWED.with_warnings(await self._orphaned(dict(change.obj)))
         compiled = self._compiled(change)
         verdict = judge_template(change, compiled, self._rendering)
         if change.old is None or not verdict.allowed:
@@ -250,7 +252,9 @@ class Admission:
 
     async def _template_alone(self, _: Review, change: Change) -> Verdict:
         """Judge a template for an unauthenticated caller: without the instances that use it."""
-        return ALLOWED if change.is_exempt else judge_template(change, self._compiled(change), None)
+        if change.is_exempt or change.deletes:
+            return ALLOWED
+        return judge_template(change, self._compiled(change), None)
 
     def _compiled(self, change: Change) -> CompiledTemplate:
         return parse_template(change.obj, self._rendering.free_metadata_domains)
@@ -271,6 +275,19 @@ class Admission:
                 if loop.time() > deadline:
                     return impact.warnings(complete=False)
         return impact.warnings(complete=True)
+
+    async def _orphaned(self, template: Object) -> tuple[str, ...]:
+        """Return the warning about the instances that use a template that is deleted."""
+        users: list[ModelInstance] = []
+        deadline = asyncio.get_running_loop().time() + _IMPACT_SECONDS
+        for number, key in enumerate(dict.fromkeys(self._state.instances_of(template)), 1):
+            instance = self._user_of(template["metadata"]["uid"], *key)
+            users += [instance] if instance is not None else []
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+                if asyncio.get_running_loop().time() > deadline:
+                    return deletion_warnings(template, users, complete=False)
+        return deletion_warnings(template, users, complete=True)
 
     def _user_of(self, template_uid: str, namespace: str, name: str) -> ModelInstance | None:
         """Return the instance of that name if it uses the template and is otherwise valid."""

@@ -1,4 +1,4 @@
-"""A write request, and whether it is validated at all."""
+"""A write or delete request, and whether it is validated at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_operator.core.values.json_values import is_same_json
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A create or an update.
+    """A create, an update, or the delete of a template.
 
     Attributes
     ----------
@@ -19,10 +19,13 @@ class Change:
         The object as it would be written.
     old
         The object that it replaces; None when it is created.
+    deletes
+        Whether the object is deleted; then `obj` is the object as it is.
     """
 
     obj: Mapping[str, Any]
     old: Mapping[str, Any] | None = None
+    deletes: bool = False
 
     @property
     def is_exempt(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_operator.api import ModelInstance
@@ -95,6 +95,32 @@ class Impact:
             restarted = plural(self._restarted, "instance")
             warnings.append(f"{subject}: this change restarts the pods of {bound}{restarted}")
         return tuple(warnings)
+
+
+def deletion_warnings(
+    template: Mapping[str, Any], users: Sequence[ModelInstance], *, complete: bool
+) -> tuple[str, ...]:
+    """Return the warning about the delete of a template: how many instances use it, and up to five names.
+
+    Parameters
+    ----------
+    template
+        The template.
+    users
+        The instances that use it.
+    complete
+        Whether these are all; if not, the number is a lower bound.
+    """
+    if not users:
+        return ()
+    subject = f"{template['kind']} {template['metadata']['name']}"
+    bound = "" if complete else "at least "
+    use = "uses" if len(users) == 1 else "use"
+    names = sorted(f"{each.metadata.namespace}/{each.metadata.name}" for each in users)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    shown = f"{', '.join(names[:_NAMED])}{more}"
+    effect = "running workers stay, and no change of these instances has an effect until a template exists"
+    return (f"{subject}: {bound}{plural(len(users), 'instance')} {use} this template: {shown}; {effect}",)
 
 
 def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:
