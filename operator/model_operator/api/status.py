@@ -126,7 +126,8 @@ class ModelInstanceStatus(ApiModel):
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: this specification is fully rolled out. Available: at least one worker
-    serves, of any revision. Reconciling, Stalled: present only while true."""
+    serves, of any revision. Autoscaling: the autoscalers can measure the load; present once one has tried.
+    Reconciling, Stalled: present only while true."""
     problem: Problem | None = None
     """Why the instance is not Ready; absent when it is. For programs, which do not read messages."""
     id: str | None = None

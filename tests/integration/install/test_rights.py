@@ -193,6 +193,13 @@ def live(api: KubeApi) -> None:
     api.apply(stuck)
     api.apply(instance("stuck", model_template_id="stuck"))
     api.wait_for_condition("ModelInstance", "stuck", "Ready", "False", reason="VolumeNotReady")
+    # A pod without a node, whose claim is read.
+    claiming = template("claiming")
+    volumes = [{"name": "weights", "persistentVolumeClaim": {"claimName": "no-such-claim"}}]
+    claiming["spec"]["pod_template"] = {"spec": {"volumes": volumes}}
+    api.apply(claiming)
+    api.apply(instance("claiming", model_template_id="claiming"))
+    api.wait_for_condition("ModelInstance", "claiming", "Ready", "False", reason="VolumeNotReady")
     # A certificate that somebody breaks.
     own = api.in_namespace(OPERATOR_NAMESPACE)
     secret = own.get("Secret", "model-operator-webhook-cert")

@@ -141,7 +141,7 @@ def test_new_worker_waits_for_the_gpu_that_the_old_one_holds(
 
         message = ready(wait_for_cause(api, "Unschedulable"))["message"]
 
-        assert "An old worker holds nvidia.com/gpu and terminates only after a new one" in message
+        assert "holds nvidia.com/gpu and terminates only after a new one is available" in message
         assert "Action (template owner): set strategy in the template to Recreate" in message
         assert api.condition("ModelInstance", "minilm", "Available")["status"] == "True"
         api.patch("ModelTemplate", "encoder", {"spec": {"strategy": {"type": "Recreate"}}})

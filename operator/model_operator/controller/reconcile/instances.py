@@ -31,7 +31,7 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.errors import NotFoundError
 from model_operator.kube.object_cache import NamespacedName, key_of
-from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES
+from model_operator.kube.resources import AUTOSCALERS, DEPLOYMENTS, MODEL_INSTANCES, SERVICES
 
 log = structlog.get_logger(__name__)
 
@@ -162,15 +162,17 @@ class InstanceReconciler:
         """Write the status if it changes."""
         key, metadata, current = key_of(instance.raw), instance.raw["metadata"], instance.status
         self._deferred.discard(key)
-        deployments, services = (
+        deployments, services, autoscalers = (
             {
                 child["metadata"]["name"]: child
                 for child in self._state.children_of_kind(kind.kind, metadata["namespace"], metadata["uid"])
             }
-            for kind in (DEPLOYMENTS, SERVICES)
+            for kind in (DEPLOYMENTS, SERVICES, AUTOSCALERS)
         )
         assessment = await self._diagnosed(
-            assess(Observation(instance, plan, deployments, services.keys(), failures, contested))
+            assess(
+                Observation(instance, plan, deployments, services.keys(), failures, contested, autoscalers)
+            )
         )
         wanted = instance_status(assessment, rfc3339(self._clock()))
         patch = merge_patch(current, wanted)

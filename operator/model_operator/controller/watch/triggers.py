@@ -12,6 +12,7 @@ from model_operator.controller.cache.cluster_state import ClusterState, instance
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS
+from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.template_rollout import rollout_share
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
@@ -28,8 +29,6 @@ _COUNT_DELAY = 1.0
 """Seconds within which changes of a template's instances are combined into one write of its counts."""
 
 _LOG_SECONDS = 60.0
-_STATUS_IGNORED = (AUTOSCALERS, DISRUPTION_BUDGETS)
-"""Kinds of children whose status does not affect the instance's status."""
 
 
 class Triggers:
@@ -166,9 +165,11 @@ class Triggers:
             self._enqueue_instances(obj)
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
-        # An autoscaler writes its measurements every 15 seconds.
+        # An autoscaler writes its measurements every 15 seconds; only whether it can measure is reported.
         is_status = not deleted and old is not None and _without_status(old) == _without_status(obj)
-        if is_status and kind in _STATUS_IGNORED:
+        if is_status and kind is DISRUPTION_BUDGETS:
+            return
+        if is_status and kind is AUTOSCALERS and scaling_state(old or obj) == scaling_state(obj):
             return
         # The previous version, too: an edit may remove the label or owner that names the instance.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_MESSAGE = 32768
-OWN_TYPES = frozenset({"Ready", "Available", "RolledOut", "Reconciling", "Stalled"})
+OWN_TYPES = frozenset({"Ready", "Available", "Autoscaling", "RolledOut", "Reconciling", "Stalled"})
 """The condition types that this operator writes; those of others are kept."""
 
 

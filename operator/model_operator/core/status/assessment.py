@@ -49,6 +49,8 @@ class Observation:
         The rejected writes, by the child's name.
     contested
         The fields of a deployment's children that another manager keeps changing, by the deployment's name.
+    autoscalers
+        The live HorizontalPodAutoscalers that it controls, by name.
     """
 
     instance: LiveInstance
@@ -57,6 +59,7 @@ class Observation:
     services: Collection[str] = ()
     failures: Mapping[str, Failure] = field(default_factory=dict)
     contested: Mapping[str, Sequence[ContestedField]] = field(default_factory=dict)
+    autoscalers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def redactor(self) -> Redactor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from model_operator.api import DeploymentState
@@ -15,6 +15,7 @@ from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, READY_TEXT, Reason
 from model_operator.core.rendering.service import url_of
 from model_operator.core.status.assessment import Assessment, DeploymentAssessment, Observation, Verdict
+from model_operator.core.status.autoscaling import autoscaling
 from model_operator.core.status.created_by import created_by
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.values.limits import MAX_VIOLATIONS
@@ -52,6 +53,11 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         message=verdict.message,
     )
     conditions.insert(1, _available(verdict, rollouts))
+    scaling = autoscaling(observation.autoscalers)
+    if scaling is not None:
+        # An autoscaler may quote a parameter, as the name of its metric.
+        hide = (lambda text: text) if scaling.status else observation.redactor.redact
+        conditions.insert(2, replace(scaling, message=hide(scaling.message)))
     generation = instance.metadata.generation or 0
     return {
         "observedGeneration": generation,

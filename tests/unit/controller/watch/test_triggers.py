@@ -69,6 +69,22 @@ def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
     assert world.see(child("demo", owner=demo, kind=kind), "DELETED") == [DEMO]
 
 
+def test_an_autoscaler_that_can_no_longer_measure_wakes_its_instance() -> None:
+    world = Watched()
+    demo = instance("demo")
+    world.see(demo, "ADDED")
+    kind = "HorizontalPodAutoscaler"
+    world.see(child("demo", owner=demo, kind=kind), "ADDED")
+
+    def seen(status: str, message: str) -> list[str]:
+        active = {"type": "ScalingActive", "status": status, "reason": "ForATest", "message": message}
+        return world.see({**child("demo", owner=demo, kind=kind), "status": {"conditions": [active]}})
+
+    assert seen("False", "no metrics") == [f"{DEMO} patiently"]
+    assert seen("False", "no metrics at all") == []
+    assert seen("True", "metrics") == [f"{DEMO} patiently"]
+
+
 def test_what_a_child_says_of_itself_wakes_its_instance_after_those_with_more_to_do() -> None:
     world = Watched()
     demo = instance("demo")
