@@ -122,30 +122,48 @@ def test_worker_that_crashes_long_after_it_was_rolled_out(api: KubeApi) -> None:
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
 
 
+HELD = {
+    "gpu": ({"gpus": 1, "gpu_type": "nvidia-tesla-t4"}, {}, "nvidia.com/gpu"),
+    "cpu": ({"cpus": 5}, {}, "cpu"),
+    "port": ({"cpus": 1}, {"ports": [{"containerPort": 7000, "hostPort": 7000}]}, "the host port 7000"),
+}
+"""Of three models that share a node: their resources, their container, and what blocks a second worker."""
+
+
 @pytest.mark.usefixtures("operator", "control_plane")
-def test_new_worker_waits_for_the_gpu_that_the_old_one_holds(
+def test_new_worker_waits_for_what_the_old_one_holds(
     api: KubeApi, cluster_api: KubeApi, namespace: str
 ) -> None:
     _gpu_node(cluster_api, namespace)
     try:
-        given = template()
-        given["spec"]["vendor_configuration"]["endpoint_config"] |= {
-            "gpus": 1,
-            "gpu_type": "nvidia-tesla-t4",
-        }
-        given["spec"]["pod_template"] = {"spec": {"nodeSelector": {"kubernetes.io/hostname": namespace}}}
-        api.apply(given)
-        api.apply(instance())
-        api.wait_for_condition("ModelInstance", "minilm", "Ready")
-        edit_bundle(api, tag="v2")
+        for name, (endpoint, container, _) in HELD.items():
+            given = template(name)
+            given["spec"]["vendor_configuration"]["endpoint_config"] |= endpoint
+            given["spec"]["pod_template"] = {
+                "spec": {
+                    "nodeSelector": {"kubernetes.io/hostname": namespace},
+                    "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+                    "containers": [{"name": "model", **container}],
+                }
+            }
+            api.apply(given)
+            api.apply(instance(name, model_template_id=name))
+        for name in HELD:
+            api.wait_for_condition("ModelInstance", name, "Ready")
+        for name in HELD:
+            edit_bundle(api, name, tag="v2")
 
-        message = ready(wait_for_cause(api, "Unschedulable"))["message"]
-
-        assert "holds nvidia.com/gpu and terminates only after a new one is available" in message
-        assert "Action (template owner): set strategy in the template to Recreate" in message
-        assert api.condition("ModelInstance", "minilm", "Available")["status"] == "True"
-        api.patch("ModelTemplate", "encoder", {"spec": {"strategy": {"type": "Recreate"}}})
-        api.wait_for_condition("ModelInstance", "minilm", "Ready")
+        for name, (_, _, held) in HELD.items():
+            message = ready(wait_for_cause(api, "Unschedulable", name))["message"]
+            old = f"The old worker {name}-"
+            assert old in message
+            assert f" holds {held} and terminates only after a new one is available." in message
+            assert "Action (template owner): set strategy in the template to Recreate" in message
+            assert api.condition("ModelInstance", name, "Available")["status"] == "True"
+        for name in HELD:
+            api.patch("ModelTemplate", name, {"spec": {"strategy": {"type": "Recreate"}}})
+        for name in HELD:
+            api.wait_for_condition("ModelInstance", name, "Ready")
     finally:
         cluster_api.delete("Node", namespace)
 

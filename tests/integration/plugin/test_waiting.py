@@ -221,12 +221,18 @@ def test_wait_for_deletion(private_api: KubeApi, invite: Invite) -> None:
     assert somebody("wait", "minilm").returncode == 1
     process = somebody.start(*waiting)
     try:
+        assert process.stderr is not None
+        begun = f"waiting for ModelInstance {private_api.namespace}/minilm to be deleted\n"
+        assert process.stderr.readline() == begun
         private_api.patch("ModelInstance", "minilm", {"metadata": {"finalizers": None}})
         assert process.wait(WITHIN) == 0
     finally:
         process.kill()
         output, errors = process.communicate()
     assert (output, errors) == (f"ModelInstance {private_api.namespace}/minilm was deleted\n", "")
+    missing = somebody(*waiting)
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "there is no ModelInstance minilm in namespace" in missing.stderr
 
 
 @pytest.mark.usefixtures("operator")

@@ -123,6 +123,7 @@ class _Wait:
     async def _deleted(self) -> Outcome:
         # A name that never existed is a mistake in the name, as it is for kubectl.
         uid = (await self._cluster.instance(self._name))["metadata"]["uid"]
+        note(f"waiting for {self._shown} to be deleted")
         async with aclosing(self._states()) as states:
             async for obj in states:
                 # A recreated object of the same name is another instance.
