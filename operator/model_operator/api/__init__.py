@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from model_operator.api.enums import (
     Actor,
+    Autoscaler,
     ConditionStatus,
     DeploymentState,
     EndpointProtocol,
@@ -11,6 +12,7 @@ from model_operator.api.enums import (
     GpuType,
     IdentifierType,
     ImagePullPolicy,
+    MetricType,
     ModelType,
     ModelVendor,
     TemplateKind,
@@ -35,6 +37,7 @@ from model_operator.api.meta import (
     Resource,
 )
 from model_operator.api.pods import LocalObjectReference
+from model_operator.api.scaling import ScalingMetric
 from model_operator.api.status import (
     DeploymentStatusEntry,
     ModelInstanceStatus,
@@ -44,6 +47,7 @@ from model_operator.api.status import (
     ValidationErrorEntry,
 )
 from model_operator.api.template import (
+    ZERO_WORKERS,
     BundleConfig,
     ClusterModelTemplate,
     EndpointConfig,
@@ -56,8 +60,10 @@ __all__ = [
     "API_VERSION",
     "GROUP",
     "VERSION",
+    "ZERO_WORKERS",
     "Actor",
     "ApiModel",
+    "Autoscaler",
     "BaseModelDetails",
     "BaseModelMetadata",
     "BundleConfig",
@@ -75,6 +81,7 @@ __all__ = [
     "ImagePullPolicy",
     "InstanceDeployment",
     "LocalObjectReference",
+    "MetricType",
     "ModelInstance",
     "ModelInstanceSpec",
     "ModelInstanceStatus",
@@ -87,6 +94,7 @@ __all__ = [
     "OwnerReference",
     "Problem",
     "Resource",
+    "ScalingMetric",
     "TemplateKind",
     "TemplateRef",
     "TemplateVendorConfiguration",

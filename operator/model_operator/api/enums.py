@@ -72,6 +72,23 @@ class GpuType(StrEnum):
     NVIDIA_HOPPER_H100_3G40GB = "nvidia-hopper-h100-3g40gb"
 
 
+class Autoscaler(StrEnum):
+    """Who sets the number of workers between the bounds."""
+
+    HPA = "HPA"
+    """The HorizontalPodAutoscaler that the operator creates."""
+    EXTERNAL = "EXTERNAL"
+    """Another autoscaler, such as KEDA; the operator never sets the number."""
+
+
+class MetricType(StrEnum):
+    """Where a metric of the autoscaler comes from."""
+
+    CPU = "CPU"
+    PODS = "PODS"
+    EXTERNAL = "EXTERNAL"
+
+
 class IdentifierType(StrEnum):
     """The type of identity that created an object."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictBool
 
-from model_operator.api.enums import ModelVendor, TemplateKind, UiModelSectionType
+from model_operator.api.enums import Autoscaler, ModelVendor, TemplateKind, UiModelSectionType
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule
 from model_operator.api.status import ModelInstanceStatus
@@ -63,13 +63,6 @@ class DeploymentVendorConfiguration(ApiModel):
             ),
             field="max_workers",
         ),
-        Rule(
-            "!has(self.min_workers) || !has(self.max_workers) || self.min_workers > 0 || "
-            "self.max_workers == 0",
-            "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker",
-            lambda workers: workers.min_workers != 0 or not workers.max_workers,
-            field="min_workers",
-        ),
     )
 
     min_workers: Workers | None = None
@@ -78,6 +71,8 @@ class DeploymentVendorConfiguration(ApiModel):
     """Maximum number of workers; overrides the template's."""
     per_worker: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
     """Target load of one worker; overrides the template's."""
+    autoscaler: Autoscaler | None = None
+    """Who sets the number of workers, HPA or EXTERNAL; overrides the template's."""
 
 
 class InstanceDeployment(ApiModel):

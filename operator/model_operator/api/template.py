@@ -8,13 +8,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool
 
 from model_operator.api.enums import (
+    Autoscaler,
     EndpointProtocol,
     EndpointType,
     ImagePullPolicy,
+    MetricType,
 )
 from model_operator.api.meta import ApiModel, Resource, name_rule
 from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, PodTemplate
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
+from model_operator.api.scaling import ScalingBehavior, ScalingMetric
 from model_operator.api.service import ChildMetadata, ServiceConfig
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.values import (
@@ -28,6 +31,12 @@ from model_operator.api.values import (
     Word,
     Workers,
 )
+
+ZERO_WORKERS = (
+    "min_workers 0 needs max_workers 0, a metric of the type EXTERNAL in scaling_metrics, or autoscaler "
+    "EXTERNAL: from other metrics the autoscaler cannot start a first worker"
+)
+"""What a minimum of no workers requires."""
 
 _IMAGE = r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$"
 _TAG = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
@@ -161,10 +170,18 @@ class EndpointConfig(ApiModel):
         ),
         Rule(
             "!has(self.min_workers) || self.min_workers > 0 || "
-            "(has(self.max_workers) && self.max_workers == 0)",
-            "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker",
-            lambda config: config.min_workers > 0 or config.max_workers == 0,
+            "(has(self.autoscaler) && self.autoscaler == 'EXTERNAL') || "
+            "(has(self.max_workers) && (self.max_workers == 0 || "
+            "(has(self.scaling_metrics) && self.scaling_metrics.exists(m, m.type == 'EXTERNAL'))))",
+            f"{ZERO_WORKERS}; set max_workers, too",
+            lambda config: config.min_workers > 0 or config.can_be_zero(config.max_workers),
             field="min_workers",
+        ),
+        Rule(
+            "!has(self.scaling_metric) || !has(self.scaling_metrics)",
+            "give scaling_metrics alone: scaling_metric is its short form for one metric",
+            lambda config: config.scaling_metric is None or config.scaling_metrics is None,
+            field="scaling_metric",
         ),
     )
 
@@ -184,7 +201,9 @@ class EndpointConfig(ApiModel):
     operator's settings map types to node labels, resources and tolerations; the label of a type without a
     mapping has the type as its value. A reference needs a parameter with `enum`."""
     min_workers: Workers = 1
-    """Minimum number of workers. 0 turns the deployment off and requires that `max_workers` is 0."""
+    """Minimum number of workers. 0 turns the deployment off if `max_workers` is 0. With a greater
+    `max_workers` it requires a metric of the type EXTERNAL and Kubernetes 1.37 (or the feature gate
+    HPAScaleToZero), or `autoscaler` EXTERNAL."""
     max_workers: Workers | None = None
     """Maximum number of workers. If it exceeds `min_workers`, an autoscaler sets the number between the two.
     Built-in default: `min_workers`."""
@@ -210,7 +229,32 @@ class EndpointConfig(ApiModel):
         | None
     ) = None
     """Metric of the autoscaler: `cpu`, with a target of 80 % of the CPU request of the container `model`, or
-    the name of a Pods metric, with a target of `per_worker` for each worker. Built-in default: cpu."""
+    the name of a Pods metric, with a target of `per_worker` for each worker. Built-in default: cpu. For other
+    targets, other sources and several metrics, use `scaling_metrics`."""
+    scaling_metrics: Annotated[list[ScalingMetric], Field(min_length=1, max_length=10), ATOMIC] | None = None
+    """Metrics of the autoscaler. The one that asks for most workers decides."""
+    behavior: ScalingBehavior | None = None
+    """Kubernetes HorizontalPodAutoscalerBehavior (autoscaling/v2): how fast the autoscaler adds and removes
+    workers. Without it, values that others set on the HorizontalPodAutoscaler are kept."""
+    autoscaler: Autoscaler | None = None
+    """Who sets the number of workers. HPA: a HorizontalPodAutoscaler, if `max_workers` exceeds `min_workers`.
+    EXTERNAL: another autoscaler, such as KEDA, that targets the Deployment; the operator creates the
+    Deployment with `min_workers`, which may be 0, and then leaves the number alone. Built-in default: HPA."""
+
+    def can_be_zero(self, max_workers: int | None, autoscaler: Autoscaler | None = None) -> bool:
+        """Return whether these settings allow 0 as minimum number of workers.
+
+        Parameters
+        ----------
+        max_workers
+            The maximum number; None if it is not set.
+        autoscaler
+            Overrides the template's.
+        """
+        if (autoscaler or self.autoscaler) is Autoscaler.EXTERNAL or max_workers == 0:
+            return True
+        metrics = self.scaling_metrics or ()
+        return max_workers is not None and any(each.type is MetricType.EXTERNAL for each in metrics)
 
 
 class TemplateVendorConfiguration(ApiModel):

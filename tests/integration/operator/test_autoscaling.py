@@ -456,3 +456,90 @@ def test_orphans_are_adopted_or_end(api: KubeApi, replicas: int | None) -> None:
         wait_until_running(api, 3)
         assert counts(api, since) == [2, 4, 3]
     assert api.get(BUDGET, "minilm")["metadata"]["ownerReferences"][0]["uid"] == uid
+
+
+@pytest.mark.usefixtures("operator")
+def test_metrics_and_behavior_of_the_template_are_no_drift_and_go_with_it(api: KubeApi) -> None:
+    deploy(
+        api,
+        endpoint={
+            "scaling_metrics": [
+                {"type": "CPU", "target": 60},
+                {
+                    "type": "EXTERNAL",
+                    "name": "queue",
+                    "labels": {"queue": "$(instance.name)"},
+                    "target": "1000m",
+                },
+            ],
+            "behavior": {"scaleDown": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 600}]}},
+        },
+    )
+    spec = api.get(AUTOSCALER, "minilm")["spec"]
+    assert spec["metrics"][0]["containerResource"]["target"]["averageUtilization"] == 60
+    external = spec["metrics"][1]["external"]
+    assert external["metric"] == {"name": "queue", "selector": {"matchLabels": {"queue": "minilm"}}}
+    assert external["target"]["averageValue"] == "1"
+    assert spec["behavior"]["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 600}]
+    before = api.get(AUTOSCALER, "minilm")["metadata"]["resourceVersion"]
+    api.patch("ModelInstance", "minilm", {"metadata": {"labels": {"looked": "again"}}})
+    edit_bundle(api, tag="v2")
+    wait_for(rolled_out(api, "v2"))
+    fields = api.get(AUTOSCALER, "minilm")["metadata"]["managedFields"]
+    assert [each["manager"] for each in fields if each["operation"] == "Apply"] == [OPERATOR]
+    written = [each for each in api.versions(AUTOSCALER, "minilm", before) if each["spec"] != spec]
+    assert written == []
+
+    edit_endpoint(api, scaling_metrics=None, behavior=None)
+
+    wait_for(lambda: len(api.get(AUTOSCALER, "minilm")["spec"]["metrics"]) == 1)
+    left = api.get(AUTOSCALER, "minilm")["spec"].get("behavior", {}).get("scaleDown", {}).get("policies", [])
+    assert {"type": "Pods", "value": 1, "periodSeconds": 600} not in left
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_cluster_that_cannot_scale_from_zero_says_which_version_can(api: KubeApi) -> None:
+    queue = {"min_workers": 0, "scaling_metrics": [{"type": "EXTERNAL", "name": "queue"}]}
+    api.apply(autoscaled(**queue))
+    api.apply(instance())
+
+    obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="DeploymentRejected")
+    assert "min_workers 0 with an autoscaler needs Kubernetes 1.37" in ready(obj)["message"]
+    wait_until_running(api, 1)
+
+    edit_endpoint(api, min_workers=1)
+    api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+    assert has_autoscaler(api)
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_number_belongs_to_an_external_autoscaler(api: KubeApi) -> None:
+    """KEDA and others write the scale subresource of the Deployment, also to zero."""
+    since = deploy(api)
+    scale(api, 4)
+    edit_endpoint(api, autoscaler="EXTERNAL", min_workers=0)
+    api.wait_until_gone(AUTOSCALER, "minilm")
+    api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+    keda = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "minilm"},
+        "maxReplicas": 9,
+    }
+    name = {"name": "keda-hpa-minilm"}
+    api.create({"apiVersion": "autoscaling/v2", "kind": AUTOSCALER, "metadata": name, "spec": keda})
+
+    for number in (0, 2, 0):
+        patch = {"spec": {"replicas": number}}
+        api.patch("Deployment", "minilm", patch, subresource="scale", manager="keda-operator")
+        reason = "RolledOut" if number else "ScaledToZero"
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason=reason)
+        wait_for(lambda: api.get("Deployment", "minilm")["status"].get("readyReplicas", 0) == number)  # noqa: B023
+    edit_bundle(api, tag="v2")
+    wait_for(lambda: container(api.get("Deployment", "minilm"))["image"].endswith(":v2"))
+
+    assert owners(api) == {"keda-operator"}
+    assert counts(api, since) == [2, 4, 0, 2, 0]
+    assert api.get(AUTOSCALER, "keda-hpa-minilm")["spec"]["maxReplicas"] == 9
+    api.delete(AUTOSCALER, "keda-hpa-minilm")
+    edit_endpoint(api, autoscaler=None, min_workers=2)
+    wait_until_running(api, 2)
+    assert counts(api, since) == [2, 4, 0, 2, 0, 2]

@@ -206,7 +206,7 @@ class ChildSync:
         # With the uid the server rejects the write if another object has taken the name meanwhile.
         metadata = {**child.applied["metadata"], "uid": live["metadata"]["uid"]}
         if child.leaves_replicas:
-            await hand_over(self._client, metadata, child.min_workers)
+            await hand_over(self._client, metadata, child)
         applied = await self._client.apply(kind, {**child.applied, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
         self._contests.was_written(child, live, applied)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_operator.core.planning.replicas_handover import REPLICAS_MANAGER, handover
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ConflictError
 from model_operator.kube.resources import DEPLOYMENTS
@@ -14,7 +15,7 @@ _ATTEMPTS = 5
 """The Deployment controller writes the status often, which changes the resource version."""
 
 
-async def hand_over(client: ApiClient, metadata: Mapping[str, Any], min_workers: int) -> None:
+async def hand_over(client: ApiClient, metadata: Mapping[str, Any], desired: DesiredChild) -> None:
     """Make sure that the next apply can leave ``replicas`` out without changing it.
 
     Parameters
@@ -23,8 +24,8 @@ async def hand_over(client: ApiClient, metadata: Mapping[str, Any], min_workers:
         Requests. The Deployment is read from the API server: the cache has no field owners and may be stale.
     metadata
         Of the Deployment, with ``uid``.
-    min_workers
-        Minimum number of workers.
+    desired
+        The desired Deployment.
 
     Raises
     ------
@@ -33,7 +34,7 @@ async def hand_over(client: ApiClient, metadata: Mapping[str, Any], min_workers:
     """
     for attempt in range(1, _ATTEMPTS + 1):
         live = await client.get(DEPLOYMENTS, metadata["namespace"], metadata["name"])
-        number = handover(live, metadata["uid"], min_workers)
+        number = handover(live, metadata["uid"], desired)
         if number is None:
             return
         try:

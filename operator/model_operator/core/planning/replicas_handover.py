@@ -21,8 +21,8 @@ Object = Mapping[str, Any]
 
 
 def with_replicas(deployment: DesiredChild) -> DesiredChild:
-    """Return a desired Deployment that sets its minimum number of workers itself, as on its creation."""
-    spec = {**deployment.manifest["spec"], "replicas": deployment.min_workers}
+    """Return a desired Deployment that sets its initial number of workers itself, as on its creation."""
+    spec = {**deployment.manifest["spec"], "replicas": deployment.initial_workers}
     return replace(deployment, manifest={**deployment.manifest, "spec": spec})
 
 
@@ -38,7 +38,7 @@ def without_replicas(deployment: DesiredChild) -> DesiredChild:
 def has_min_workers(desired: DesiredChild, live: Object) -> bool:
     """Return whether a live child has at least its number of workers without load.
 
-    An autoscaler ensures that itself, but not from zero, where it is disabled.
+    An autoscaler ensures that itself, but not from zero, where it is disabled unless its minimum is zero.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def has_min_workers(desired: DesiredChild, live: Object) -> bool:
     return not desired.leaves_replicas or bool(live["spec"].get("replicas", 1) >= desired.min_workers)
 
 
-def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:
+def handover(live: Object, uid: str, desired: DesiredChild) -> dict[str, Any] | None:
     """Return the object that `REPLICAS_MANAGER` applies before ``replicas`` is left out; None if not needed.
 
     Parameters
@@ -60,18 +60,20 @@ def handover(live: Object, uid: str, min_workers: int) -> dict[str, Any] | None:
         this version: forced onto a later one, it might undo a change by the autoscaler.
     uid
         The Deployment; the server rejects the write if it was recreated.
-    min_workers
-        Workers without load. The number is never lowered here; the autoscaler does that.
+    desired
+        The desired Deployment. Its initial number counts if the number has been ours until now, else its
+        minimum. The number is never lowered here; the autoscaler does that.
     """
-    count = live["spec"].get("replicas", 1)
-    if count >= min_workers and not _is_ours(live):
+    count, is_ours = live["spec"].get("replicas", 1), _is_ours(live)
+    enough = desired.initial_workers if is_ours else desired.min_workers
+    if count >= enough and not is_ours:
         return None
     metadata = {key: live["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**metadata, "uid": uid},
-        "spec": {"replicas": max(count, min_workers)},
+        "spec": {"replicas": max(count, enough)},
     }
 
 

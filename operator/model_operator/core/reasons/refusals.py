@@ -23,6 +23,10 @@ _PASSING_CODES = frozenset(
         HTTPStatus.TOO_MANY_REQUESTS,
     }
 )
+_NO_SCALE_TO_ZERO = (
+    "min_workers 0 with an autoscaler needs Kubernetes 1.37, or the feature gate HPAScaleToZero in the API "
+    "server and the controller manager. Set min_workers to 1, or autoscaler to EXTERNAL."
+)
 _DEFAULT_RETRY_LIMIT = 300.0
 _RETRY_LIMITS = {Reason.Deploying: 15.0, Reason.OperatorForbidden: 60.0, Reason.QuotaExceeded: 60.0}
 
@@ -64,6 +68,8 @@ def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failu
     message = _PREAMBLE.sub("", " ".join(str(status.get("message", "")).split()))
     message = message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
     detail = f"Cannot {attempt}: {message}." if message else f"Cannot {attempt}: HTTP {code}."
+    if _is_zero_minimum(code, status):
+        return Failure(Reason.DeploymentRejected, f"Cannot {attempt}: {_NO_SCALE_TO_ZERO}")
     if is_quota(code, status):
         return Failure(Reason.QuotaExceeded, detail)
     if is_malformed(code, status) or is_denied(status):
@@ -75,6 +81,20 @@ def explain_refusal(code: int, status: Mapping[str, Any], attempt: str) -> Failu
     webhook = _FAILED_WEBHOOK.search(message)
     answer = webhook[0] if webhook else f"HTTP {code}" if code else "no answer"
     return Failure(Reason.Deploying, f"Cannot {attempt} at the moment ({answer}); retrying.")
+
+
+def _is_zero_minimum(code: int, status: Mapping[str, Any]) -> bool:
+    """Return whether the API server refuses an autoscaler with a minimum of zero workers.
+
+    It does without the feature gate HPAScaleToZero, which is off by default before Kubernetes 1.37. The
+    operator renders no other value that the field does not take.
+    """
+    details = status.get("details") or {}
+    return (
+        code == HTTPStatus.UNPROCESSABLE_ENTITY
+        and details.get("kind") == "HorizontalPodAutoscaler"
+        and any(cause.get("field") == "spec.minReplicas" for cause in details.get("causes") or ())
+    )
 
 
 def is_malformed(code: int, status: Mapping[str, Any]) -> bool:

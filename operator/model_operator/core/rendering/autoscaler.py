@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_operator.core.rendering.scaling import WorkerBounds
-from model_operator.core.templates.layering import MODEL_CONTAINER
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 """The kind of an autoscaler."""
-CPU_UTILIZATION = 80
-"""Target utilization of the autoscaler without another metric, as a percentage of the requested CPU."""
-
-_CPU = "cpu"
 
 
 def render_autoscaler(
-    *, metadata: Mapping[str, Any], workers: WorkerBounds, scaling_metric: str | None
+    *,
+    metadata: Mapping[str, Any],
+    workers: WorkerBounds,
+    metrics: Sequence[Mapping[str, Any]],
+    behavior: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the autoscaler. The operator does not own ``behavior``, so values of other managers are kept.
+    """Return the autoscaler.
 
     Parameters
     ----------
@@ -27,8 +26,11 @@ def render_autoscaler(
         Name, namespace, labels and owner of the autoscaler. The Deployment has the same name.
     workers
         Bounds of the number of workers, which differ.
-    scaling_metric
-        The template's metric: ``cpu``, the name of a Pods metric, or None for cpu.
+    metrics
+        The metrics, as `model_operator.core.rendering.metrics.render_metrics` returns them.
+    behavior
+        The template's ``behavior``. With None the operator does not own the field, so that values of other
+        managers are kept.
     """
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": metadata["name"]}
     return {
@@ -39,17 +41,13 @@ def render_autoscaler(
             "scaleTargetRef": target,
             "minReplicas": workers.min_workers,
             "maxReplicas": workers.max_workers,
-            "metrics": [_metric(scaling_metric, workers.per_worker)],
+            "metrics": list(metrics),
+            **({"behavior": _without_nulls(behavior)} if behavior else {}),
         },
     }
 
 
-def _metric(name: str | None, per_worker: int) -> dict[str, Any]:
-    if name is None or name == _CPU:
-        # The metric of the model container alone: for a whole pod, the autoscaler computes no utilization if
-        # one sidecar has no CPU request.
-        target = {"type": "Utilization", "averageUtilization": CPU_UTILIZATION}
-        source = {"name": _CPU, "container": MODEL_CONTAINER, "target": target}
-        return {"type": "ContainerResource", "containerResource": source}
-    target = {"type": "AverageValue", "averageValue": str(per_worker)}
-    return {"type": "Pods", "pods": {"metric": {"name": name}, "target": target}}
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

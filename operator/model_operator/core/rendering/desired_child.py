@@ -30,12 +30,16 @@ class DesiredChild:
     manifest
         The object as rendered; read-only.
     min_workers
-        Minimum number of workers (pods) of a Deployment whose ``spec.replicas`` an autoscaler sets; of no
-        meaning for other children.
+        Minimum number of workers (pods) of a Deployment whose ``spec.replicas`` an autoscaler sets; 0 leaves
+        any number to the autoscaler. Of no meaning for other children.
+    first_workers
+        Number of workers of such a Deployment when it is created, and at least this number when the operator
+        has set it until then. None is `min_workers`.
     """
 
     manifest: dict[str, Any]
     min_workers: int = 1
+    first_workers: int | None = None
 
     @property
     def kind(self) -> str:
@@ -57,6 +61,11 @@ class DesiredChild:
         """The labels."""
         labels: Mapping[str, str] = self.manifest["metadata"].get("labels") or {}
         return labels
+
+    @property
+    def initial_workers(self) -> int:
+        """The number of workers with which an autoscaler begins."""
+        return self.min_workers if self.first_workers is None else self.first_workers
 
     @property
     def leaves_replicas(self) -> bool:

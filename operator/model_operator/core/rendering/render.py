@@ -8,6 +8,8 @@ from typing import Any
 
 from model_operator.api import (
     API_VERSION,
+    ZERO_WORKERS,
+    Autoscaler,
     DeploymentVendorConfiguration,
     EndpointConfig,
     InstanceDeployment,
@@ -22,6 +24,7 @@ from model_operator.core.rendering.autoscaler import render_autoscaler
 from model_operator.core.rendering.deployment import render_deployment
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.disruption_budget import render_disruption_budget
+from model_operator.core.rendering.metrics import metric_faults, render_metrics
 from model_operator.core.rendering.scaling import (
     NO_WORKERS,
     WorkerBounds,
@@ -57,7 +60,8 @@ class RenderedDeployment:
         Number of workers; with an autoscaler, the minimum.
     deployment, service, disruption_budget, autoscaler
         The children. A model that pulls its work has no Service, and one with at most one worker no
-        PodDisruptionBudget. With an autoscaler, the Deployment has no ``spec.replicas``.
+        PodDisruptionBudget. With an autoscaler, also an external one, the Deployment has no
+        ``spec.replicas``.
     url
         URL of the Service inside the cluster; None without a Service.
     port_name
@@ -230,7 +234,11 @@ class _Job:
                 "template uses it; give shorter values"
             )
             return [Violation(self.own_parameters_loc(), message, "too_large")]
-        faults = (*self.pod.faults(self.scope), *self.child_metadata.faults(self.scope))
+        faults = (
+            *self.pod.faults(self.scope),
+            *self.child_metadata.faults(self.scope),
+            *metric_faults(self.endpoint, self.scope),
+        )
         return [self.unusable(fault) for fault in faults]
 
     def own_parameters_loc(self) -> Loc:
@@ -256,11 +264,11 @@ class _Job:
                 "min_workers must be at most max_workers, and one of them comes from the template or the "
                 "instance; set both"
             )
-        elif workers.min_workers == 0 and workers.max_workers:
-            loc = self.setting_loc("min_workers", "max_workers")
-            message = (
-                "min_workers 0 needs max_workers 0: the autoscaler cannot start a first worker; give both"
-            )
+        elif workers.min_workers == 0 and not (
+            workers.is_external or self.endpoint.can_be_zero(workers.max_workers, Autoscaler.HPA)
+        ):
+            loc = self.setting_loc("min_workers", "max_workers", "autoscaler")
+            message = f"{ZERO_WORKERS}; give both"
         else:
             return []
         return [Violation(loc, message, "workers")] if loc else []
@@ -307,7 +315,7 @@ class _Job:
             metadata=_child_metadata(self.instance, name, labels, own),
             selector=selector,
             pod=pod,
-            replicas=None if workers.is_autoscaled else workers.min_workers,
+            replicas=None if workers.is_autoscaled or workers.is_external else workers.min_workers,
             endpoint=self.endpoint,
             strategy=self.spec.strategy,
         )
@@ -320,7 +328,7 @@ class _Job:
                 port_name=port_name,
                 config=self.service,
             )
-        if workers.max_workers > 1:
+        if workers.may_be_several:
             budget = render_disruption_budget(
                 metadata=_child_metadata(self.instance, name, labels, own), selector=selector
             )
@@ -328,13 +336,14 @@ class _Job:
             autoscaler = render_autoscaler(
                 metadata=_child_metadata(self.instance, name, labels, own),
                 workers=workers,
-                scaling_metric=self.endpoint.scaling_metric,
+                metrics=render_metrics(self.endpoint, workers.per_worker, self.scope),
+                behavior=self.endpoint.behavior,
             )
         return RenderedDeployment(
             entry=self.entry.name if self.entry else None,
             name=name,
             workers=workers.min_workers,
-            deployment=DesiredChild(deployment, workers.min_workers),
+            deployment=DesiredChild(deployment, workers.least, workers.first),
             service=DesiredChild(service) if service else None,
             disruption_budget=DesiredChild(budget) if budget else None,
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_operator.api import (
+    Autoscaler,
     DeploymentVendorConfiguration,
     EndpointConfig,
     InstanceDeployment,
@@ -25,16 +26,35 @@ class WorkerBounds:
         Minimum and maximum number of workers.
     per_worker
         Target value of the autoscaler's metric for each worker.
+    is_external
+        Whether an autoscaler that is not ours sets the number of workers.
     """
 
     min_workers: int
     max_workers: int
     per_worker: int
+    is_external: bool = False
 
     @property
     def is_autoscaled(self) -> bool:
-        """Whether an autoscaler sets the number of workers."""
-        return self.max_workers > self.min_workers
+        """Whether our autoscaler sets the number of workers."""
+        return self.max_workers > self.min_workers and not self.is_external
+
+    @property
+    def may_be_several(self) -> bool:
+        """Whether there may be two workers or more; the maximum of an external autoscaler is not known."""
+        return self.max_workers > 1 or self.is_external
+
+    @property
+    def least(self) -> int:
+        """The number below which the operator raises the workers at any time; 0 for never."""
+        return 0 if self.is_external else self.min_workers
+
+    @property
+    def first(self) -> int:
+        """The number with which an autoscaler begins, when the operator has set the number until then."""
+        # Our autoscaler takes no notice of a Deployment that another manager has set to zero.
+        return max(self.min_workers, 1) if self.is_autoscaled else self.min_workers
 
 
 NO_WORKERS = WorkerBounds(0, 0, 1)
@@ -70,14 +90,17 @@ def worker_bounds(endpoint: EndpointConfig, given: Overrides, pinned: int | None
         ``spec.replicas`` of the instance, which fixes the number.
     """
     min_workers, max_workers, per_worker = endpoint.min_workers, endpoint.max_workers, endpoint.per_worker
+    autoscaler = endpoint.autoscaler
     for own in given:
         if own is not None:
             min_workers = min_workers if own.min_workers is None else own.min_workers
             max_workers = max_workers if own.max_workers is None else own.max_workers
             per_worker = per_worker if own.per_worker is None else own.per_worker
+            autoscaler = autoscaler if own.autoscaler is None else own.autoscaler
     if pinned is not None:
-        min_workers = max_workers = pinned
-    return WorkerBounds(min_workers, min_workers if max_workers is None else max_workers, per_worker)
+        return WorkerBounds(pinned, pinned, per_worker)
+    most = min_workers if max_workers is None else max_workers
+    return WorkerBounds(min_workers, most, per_worker, autoscaler is Autoscaler.EXTERNAL)
 
 
 def stated_workers(spec: ModelInstanceSpec) -> int:

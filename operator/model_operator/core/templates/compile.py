@@ -42,8 +42,12 @@ MAX_EXPRESSIONS: Final = 1000
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters_schema")
 _REQUEST_PARAMETERS_LOC: Loc = ("spec", "model_request_parameters_schema")
 _BUNDLE_LOC: Loc = ("spec", "vendor_configuration", "bundle_config")
+_ENDPOINT_LOC: Loc = ("spec", "vendor_configuration", "endpoint_config")
 _POD_TEMPLATE_LOC: Loc = ("spec", "pod_template")
 _CONTAINER: Path = ("spec", "containers", 0)
+_METRIC_LABELS: Path = ("metadata", "labels")
+"""Labels of metrics take what labels of pods do: a text, which the kubelet does not expand."""
+_METRIC_TARGET: Path = (*_CONTAINER, "resources", "limits", "cpu")
 _HEALTHCHECK: Path = (*_CONTAINER, "readinessProbe", "httpGet", "path")
 
 
@@ -234,4 +238,8 @@ def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:
         yield value, loc, path
     for name, value in bundle.env.items():
         yield value, (*_BUNDLE_LOC, "env", name), (*_CONTAINER, "env", 0, "value")
+    for index, metric in enumerate(spec.vendor_configuration.endpoint_config.scaling_metrics or ()):
+        loc = (*_ENDPOINT_LOC, "scaling_metrics", index)
+        yield metric.labels, (*loc, "labels"), _METRIC_LABELS
+        yield metric.target, (*loc, "target"), _METRIC_TARGET
     yield spec.pod_template, _POD_TEMPLATE_LOC, ()

@@ -24,6 +24,9 @@ from tests.unit.controller.world import World
 AUTOSCALER = "HorizontalPodAutoscaler"
 HELD = "force apply Deployment demo as model-operator-replicas"
 BOUNDS = {"min_workers": 2, "max_workers": 6}
+EXTERNAL = {"autoscaler": "EXTERNAL"}
+EXTERNAL_FROM_ZERO = {"autoscaler": "EXTERNAL", "min_workers": 0}
+QUEUE = {"min_workers": 0, "max_workers": 6, "scaling_metrics": [{"type": "EXTERNAL", "name": "queue"}]}
 
 
 class CrashError(Exception):
@@ -164,6 +167,17 @@ STORIES: dict[str, tuple[list[tuple[dict[str, Any], int | None, int | None]], li
     "off before it did anything": ([(BOUNDS, None, None), ({"min_workers": 2}, None, None)], [2]),
     "off and on": ([(BOUNDS, None, 5), (BOUNDS, 4, None), (BOUNDS, None, None)], [2, 5, 4]),
     "on and off": ([({}, 4, None), (BOUNDS, None, None), ({}, 4, None)], [4]),
+    "external from the beginning": ([(EXTERNAL, None, 0), (EXTERNAL, None, 3)], [1, 0, 3]),
+    "external from nothing": ([(EXTERNAL_FROM_ZERO, None, None), (EXTERNAL_FROM_ZERO, None, 4)], [0, 4]),
+    "fixed, then external": ([({}, 4, None), (EXTERNAL, None, 0)], [4, 0]),
+    "external, then fixed": ([(EXTERNAL, None, 6), (EXTERNAL, 3, None), (EXTERNAL, None, None)], [1, 6, 3]),
+    "ours, then external": ([(BOUNDS, None, 5), (EXTERNAL, None, 7)], [2, 5, 7]),
+    "external, then ours": ([(EXTERNAL, None, 5), (BOUNDS, None, None)], [1, 5]),
+    "external at zero, then ours": ([(EXTERNAL, None, 0), (BOUNDS, None, None)], [1, 0, 2]),
+    "off, then external": ([({}, 0, None), (EXTERNAL, None, None)], [0, 1]),
+    "off, then external from zero": ([({}, 0, None), (EXTERNAL_FROM_ZERO, None, 2)], [0, 2]),
+    "from zero by a queue": ([(QUEUE, None, 0), (QUEUE, None, None), (QUEUE, None, 3)], [1, 0, 3]),
+    "off, then from zero by a queue": ([({}, 0, None), (QUEUE, None, None)], [0, 1]),
     "other bounds": ([(BOUNDS, None, 5), ({"min_workers": 3, "max_workers": 4}, None, None)], [2, 5]),
 }
 
@@ -191,7 +205,7 @@ def test_an_operator_that_ends_before_any_request_changes_no_number(
         assert world.recorded.numbers == numbers, f"after an end before request {before}"
         last = world.rendering.deployments[0]
         assert (world.api.find(AUTOSCALER, "demo") is not None) == (last.autoscaler is not None)
-        assert ("model-operator" in world.owners()) == (last.autoscaler is None)
+        assert ("model-operator" in world.owners()) == ("replicas" in last.deployment.manifest["spec"])
         if not ended:
             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +57,7 @@ OTHER_FIELD = owner("model-operator", field="f:paused")
     ],
 )
 def test_handover(found: dict[str, Any], least: int, held: int | None) -> None:
-    applied = handover(found, "u1", least)
+    applied = handover(found, "u1", replace(RENDERED, min_workers=least))
 
     if held is None:
         assert applied is None
@@ -82,7 +83,7 @@ def test_no_owners_are_known(metadata: dict[str, Any]) -> None:
     del found["metadata"]["managedFields"]
     found["metadata"] |= metadata
 
-    assert handover(found, "u1", 2) is None
+    assert handover(found, "u1", RENDERED) is None
 
 
 def test_the_number_is_put_in_and_left_out_without_touching_what_was_rendered() -> None:

@@ -78,3 +78,19 @@ def test_a_transient_state_is_tried_again_soon_and_what_needs_a_human_rarely() -
 def test_namespace_terminating(code: int, details: dict[str, Any] | None, terminating: bool) -> None:
     assert is_namespace_terminating(code, {"details": details}) is terminating
     assert not is_namespace_terminating(code, {})
+
+
+def test_an_autoscaler_from_zero_on_a_cluster_without_it_is_told_by_the_field() -> None:
+    causes = [{"field": "spec.minReplicas", "message": "must be greater than or equal to 1"}]
+    status = {"message": "is invalid", "details": {"kind": "HorizontalPodAutoscaler", "causes": causes}}
+
+    failure = explain_refusal(422, status, "apply HorizontalPodAutoscaler demo")
+
+    assert failure.reason is Reason.DeploymentRejected
+    assert failure.detail == (
+        "Cannot apply HorizontalPodAutoscaler demo: min_workers 0 with an autoscaler needs Kubernetes 1.37, "
+        "or the feature gate HPAScaleToZero in the API server and the controller manager. Set min_workers to "
+        "1, or autoscaler to EXTERNAL."
+    )
+    other = {**status, "details": {"kind": "Deployment", "causes": causes}}
+    assert "1.37" not in explain_refusal(422, other, "apply Deployment demo").detail
