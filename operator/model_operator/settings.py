@@ -59,7 +59,7 @@ BATCH_APPLIERS = (
 
 _NAME_FIELDS = ("free_metadata_domains",)
 """Fields of the rendering settings that an environment variable holds as comma-separated names."""
-_JSON_FIELDS = ("gpu_node_values", "accelerators", "tolerations", "gpu_tolerations")
+_JSON_FIELDS = ("gpu_node_values", "accelerators", "tolerations", "gpu_tolerations", "env", "ca_bundle")
 """Fields of the rendering settings that an environment variable holds as JSON."""
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from model_operator.core.templates.render_settings import CaBundle
 from model_operator.settings import LeaderElection, LogFormat, LogLevel, OperatorSettings
 from tests.cluster.processes import REPOSITORY
 
@@ -98,6 +99,22 @@ def test_accelerators_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rendering.gpu_resources == {"nvidia.com/gpu", "example.com/gpu", *mapped}
 
 
+def test_variables_proxy_and_ca_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of docs/settings.md."""
+    document = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+    section = document.partition("### Variables, proxy and CA bundle")[2]
+    given = yaml.safe_load(section.split("```yaml\n")[1].split("```")[0])
+    for name, value in {**given, "MODEL_OPERATOR_RENDERING__DEFAULT_CPUS": ""}.items():
+        monkeypatch.setenv(name, value)
+
+    rendering = OperatorSettings().rendering
+
+    assert rendering.env["HF_ENDPOINT"] == "https://hub.example.com"
+    assert (rendering.http_proxy, rendering.https_proxy) == ("", "http://proxy.example.com:3128")
+    assert rendering.ca_bundle == CaBundle(config_map="corporate-ca", key="ca-bundle.crt")
+    assert (rendering.default_cpus, rendering.default_memory) == ("", "8Gi")
+
+
 def test_tolerations_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
     given = '[{"key": "spot", "operator": "Exists"}, {"effect": "NoExecute", "tolerationSeconds": 60}]'
     monkeypatch.setenv("MODEL_OPERATOR_RENDERING__TOLERATIONS", given)
@@ -120,6 +137,13 @@ def test_tolerations_are_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("RENDERING__TOLERATIONS", '{"key": "spot"}'),
         ("RENDERING__TOLERATIONS", '[{"key": "spot", "effekt": "NoSchedule"}]'),
         ("RENDERING__GPU_TOLERATIONS", '[{"key": "spot", "effect": "Never"}]'),
+        ("RENDERING__DEFAULT_MEMORY", "8 GB"),
+        ("RENDERING__ENV", '{"1ST": "a"}'),
+        ("RENDERING__ENV", '{"FIRST": 1}'),
+        ("RENDERING__CA_BUNDLE", "corporate-ca"),
+        ("RENDERING__CA_BUNDLE", "{}"),
+        ("RENDERING__CA_BUNDLE", '{"config_map": "a", "secret": "b"}'),
+        ("RENDERING__CA_BUNDLE", '{"configmap": "a"}'),
         ("WORKERS", "0"),
         ("WORKERS", "many"),
         ("LOG_LEVEL", "loud"),

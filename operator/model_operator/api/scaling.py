@@ -28,7 +28,7 @@ MetricName = Annotated[
 
 
 class ScalingMetric(ApiModel):
-    """One metric of the autoscaler. With several, the one that asks for most workers decides."""
+    """One metric of the autoscaler. With several, the one that needs the most workers decides."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

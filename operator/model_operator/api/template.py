@@ -186,13 +186,14 @@ class EndpointConfig(ApiModel):
     )
 
     cpus: Quantity | None = None
-    """CPU cores of a worker: a number, a quantity such as `500m`, or a reference. Built-in default: 3."""
+    """CPU cores of a worker: a number, a quantity such as `500m`, or a reference. The operator's settings
+    change or switch off the default. Built-in default: 3."""
     memory: Quantity | None = None
-    """Memory of a worker, such as `16Gi`; a number is in bytes. May contain references. Built-in default:
-    8Gi."""
+    """Memory of a worker, such as `16Gi`; a number is in bytes. May contain references. The operator's
+    settings change or switch off the default. Built-in default: 8Gi."""
     storage: Quantity | None = None
-    """Ephemeral storage of a worker, such as `50Gi`; a number is in bytes. May contain references. Built-in
-    default: 16Gi."""
+    """Ephemeral storage of a worker, such as `50Gi`; a number is in bytes. May contain references. The
+    operator's settings change or switch off the default. Built-in default: 16Gi."""
     gpus: GpuCount | None = None
     """GPUs of a worker, or a reference to an integer parameter. Without `gpu_type`, any GPU of the cluster.
     Built-in default: 0."""
@@ -232,7 +233,7 @@ class EndpointConfig(ApiModel):
     the name of a Pods metric, with a target of `per_worker` for each worker. Built-in default: cpu. For other
     targets, other sources and several metrics, use `scaling_metrics`."""
     scaling_metrics: Annotated[list[ScalingMetric], Field(min_length=1, max_length=10), ATOMIC] | None = None
-    """Metrics of the autoscaler. The one that asks for most workers decides."""
+    """Metrics of the autoscaler. The one that needs the most workers decides."""
     behavior: ScalingBehavior | None = None
     """Kubernetes HorizontalPodAutoscalerBehavior (autoscaling/v2): how fast the autoscaler adds and removes
     workers. Without it, values that others set on the HorizontalPodAutoscaler are kept."""

@@ -18,7 +18,6 @@ from model_operator.core.templates.probes import lay_probes
 MODEL_CONTAINER = "model"
 """Name of the container that serves the model."""
 
-_DEFAULT_RESOURCES = {"cpu": "3", "memory": "8Gi", "ephemeral-storage": "16Gi"}
 _SHARED_MEMORY_VOLUME = "shared-memory"
 _SHARED_MEMORY_PATH = "/dev/shm"  # noqa: S108 -- where POSIX shared memory is mounted, not a temporary file
 
@@ -120,15 +119,15 @@ def _lay_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type:
 def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
     """Set requests and limits to the same value, resource by resource.
 
-    A resource that only the pod template sets is unchanged.
+    A resource that only the pod template sets is unchanged. One that neither sets gets the default of the
+    operator's settings when a model is rendered.
     """
     resources = container.setdefault("resources", {})
     requests, limits = resources.setdefault("requests", {}), resources.setdefault("limits", {})
     explicit = {"cpu": endpoint.cpus, "memory": endpoint.memory, "ephemeral-storage": endpoint.storage}
-    for name, default in _DEFAULT_RESOURCES.items():
-        given = explicit[name]
-        if given is not None or (name not in requests and name not in limits):
-            requests[name] = limits[name] = default if given is None else str(given)
+    for name, given in explicit.items():
+        if given is not None:
+            requests[name] = limits[name] = str(given)
 
 
 def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.accelerators import lay_accelerator
 from model_operator.core.templates.child_metadata import label_faults
+from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
 from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
@@ -77,8 +78,10 @@ class PodProgram:
         lay_parameters(container, self.parameters, scope.parameters)
         pod["metadata"]["labels"] = {**pod["metadata"].get("labels", {}), **labels}
         gpus = self.endpoint.gpus(scope)
+        lay_default_resources(container, settings)
         lay_accelerator(pod["spec"], container, gpus, self.endpoint.gpu_type(scope), settings)
         _lay_settings(pod["spec"], settings, gpus=gpus, high_priority=self.endpoint.config.high_priority)
+        lay_shared_environment(pod["spec"], settings)
         return pod
 
     def size(self, scope: Scope, others: Iterable[ParsedString] = ()) -> int:

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
+_OBJECT_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_ENV_NAME = r"^[-._a-zA-Z][-._a-zA-Z0-9]{0,252}$"
+_QUANTITY = r"^([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE])?$|^$"
 _DOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 
@@ -27,6 +30,31 @@ class Toleration:
     def to_dict(self) -> dict[str, Any]:
         """Return the toleration in the form of a pod's manifest."""
         return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class CaBundle:
+    """Where the certificate authorities come from that containers of models trust.
+
+    Attributes
+    ----------
+    config_map, secret
+        Name of the ConfigMap or the Secret with the bundle, in the namespace of each instance; exactly one.
+    key
+        Its key, with certificates in PEM form.
+    """
+
+    # A misspelled field of a setting must be an error.
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    config_map: Annotated[str, Field(pattern=_OBJECT_NAME, max_length=253)] | None = None
+    secret: Annotated[str, Field(pattern=_OBJECT_NAME, max_length=253)] | None = None
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = "ca.crt"
+
+    def __post_init__(self) -> None:
+        """Check that exactly one object is named."""
+        if (self.config_map is None) == (self.secret is None):
+            raise ValueError("give exactly one of config_map and secret: the object that has the bundle")
 
 
 GPU_RESOURCE: Final = "nvidia.com/gpu"
@@ -85,6 +113,14 @@ class RenderSettings:
         Whether pods must not run as root, unless their pod template allows it. Common images run as root.
     max_workers_per_instance
         Maximum total of ``max_workers`` over all deployments of an instance.
+    default_cpus, default_memory, default_storage
+        Requests and limits of the container of a model whose template does not set them; empty for none.
+    env
+        Environment variables of all containers, by name.
+    http_proxy, https_proxy, no_proxy
+        Proxy of all containers; empty for none.
+    ca_bundle
+        Certificate authorities that all containers trust, in place of those of their images; None for none.
     free_metadata_domains
         Domains, with their subdomains, of labels and annotations on which no component of the cluster acts.
         In their values templates may use any parameter, also without ``enum``.
@@ -100,6 +136,14 @@ class RenderSettings:
     gpu_tolerations: tuple[Toleration, ...] = ()
     run_as_non_root: bool = False
     max_workers_per_instance: Annotated[int, Field(ge=1, le=5000)] = 250
+    default_cpus: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "3"
+    default_memory: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "8Gi"
+    default_storage: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "16Gi"
+    env: Mapping[Annotated[str, Field(pattern=_ENV_NAME)], str] = field(default_factory=dict)
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+    ca_bundle: CaBundle | None = None
     free_metadata_domains: tuple[Annotated[str, Field(pattern=_DOMAIN, max_length=253)], ...] = ()
 
     @property
