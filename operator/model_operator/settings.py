@@ -57,7 +57,7 @@ BATCH_APPLIERS = (
 )
 """Service accounts that apply whole commits, by the default names of Flux and Argo CD."""
 
-_NAME_FIELDS = ("free_metadata_domains",)
+_NAME_FIELDS = ("free_metadata_domains", "gpu_resource_patterns")
 """Fields of the rendering settings that an environment variable holds as comma-separated names."""
 _JSON_FIELDS = ("gpu_node_values", "accelerators", "tolerations", "gpu_tolerations", "env", "ca_bundle")
 """Fields of the rendering settings that an environment variable holds as JSON."""

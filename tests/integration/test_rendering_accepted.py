@@ -142,7 +142,7 @@ POD_TEMPLATES = st.fixed_dictionaries(
         "metadata": st.fixed_dictionaries(
             {},
             optional={
-                "labels": st.just({"team": "$(parameters.LABEL)", "modeloperator.dev/instance": "no"}),
+                "labels": st.just({"team": "$(parameters.LABEL)"}),
                 "annotations": st.dictionaries(NAMES, FREE_TEXT, max_size=2),
             },
         ),

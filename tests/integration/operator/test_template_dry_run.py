@@ -41,14 +41,15 @@ def model(**fields: Any) -> Object:
 
 # What is rendered, and what the server says to it.
 REFUSED_EVERYWHERE: dict[str, tuple[Object, str, str]] = {
-    "two mounts at one path": (
-        model(
-            volumeMounts=[{"name": "shared-memory", "mountPath": path} for path in ("/dev/shm", "/dev/shm")]
-        ),
+    "path outside the volume": (
+        {
+            **model(volumeMounts=[{"name": "cache", "mountPath": "/x", "subPath": "../x"}]),
+            "volumes": [{"name": "cache", "emptyDir": {}}],
+        },
         "Deployment",
         (
-            "spec.template.spec.containers[0].volumeMounts[1].mountPath: "
-            'Invalid value: "/dev/shm": must be unique'
+            "spec.template.spec.containers[0].volumeMounts.subPath: "
+            "Invalid value: \"../x\": must not contain '..'"
         ),
     ),
     "wrong type": (

@@ -29,9 +29,8 @@ def judge_template(change: Change, compiled: CompiledTemplate, settings: RenderS
     settings
         The cluster's conventions for rendering; None for a caller that may not learn of them.
     """
-    if compiled.violations:
-        return invalid(change.kind, change.name, compiled.violations)
-    return ALLOWED.with_warnings(warnings_for(change.kind, change.name, compiled.advice(settings)))
+    verdict = invalid(change.kind, change.name, compiled.violations) if compiled.violations else ALLOWED
+    return verdict.with_warnings(warnings_for(change.kind, change.name, compiled.advice(settings)))
 
 
 class Impact:

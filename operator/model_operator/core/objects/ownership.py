@@ -24,7 +24,12 @@ INSTANCE_LABEL = f"{GROUP}/instance"
 """Label on every child and pod: the instance's name; part of the selector."""
 DEPLOYMENT_LABEL = f"{GROUP}/deployment"
 """Label on every child and pod: the Deployment's name; part of the selector."""
-
+COMPONENT_LABEL = "app.kubernetes.io/component"
+"""Label on every child and pod; its value is :data:`COMPONENT`."""
+COMPONENT = "model-server"
+"""Value of the component label."""
+OWN_LABELS = (MANAGED_BY, COMPONENT_LABEL, INSTANCE_LABEL, DEPLOYMENT_LABEL)
+"""The labels that the operator sets on every child and pod."""
 
 INSTANCE_KIND = "ModelInstance"
 """Kind of the owner of all children."""

@@ -74,9 +74,9 @@ class Checker:
 
     def _template(self, manifest: Manifest) -> list[Finding]:
         compiled = parse_template(manifest.obj, self._settings.free_metadata_domains)
-        if compiled.violations:
-            return [*map(manifest.finding, compiled.violations)]
         advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice(self._settings)]
+        if compiled.violations:
+            return [*map(manifest.finding, compiled.violations), *advice]
         # A cluster template is rendered in any namespace: its schema is the same in all of them.
         namespace = manifest.identity[1] or "default"
         result = dry_run_deployment(compiled, namespace, self._settings)

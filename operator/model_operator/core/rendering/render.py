@@ -16,7 +16,14 @@ from model_operator.api import (
     ModelInstance,
 )
 from model_operator.api.service import ServiceConfig
-from model_operator.core.objects.ownership import DEPLOYMENT_LABEL, INSTANCE_LABEL, MANAGED_BY, MANAGER
+from model_operator.core.objects.ownership import (
+    COMPONENT,
+    COMPONENT_LABEL,
+    DEPLOYMENT_LABEL,
+    INSTANCE_LABEL,
+    MANAGED_BY,
+    MANAGER,
+)
 from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.validation import validate_parameters
@@ -39,9 +46,6 @@ from model_operator.core.templates.references import Scope
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.value_faults import ValueFault
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
-
-COMPONENT_LABEL = "app.kubernetes.io/component"
-COMPONENT = "model-server"
 
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.api import GpuType
+from model_operator.core.templates.guarded_fields import CONTAINER_LISTS
 from model_operator.core.templates.render_settings import GPU_RESOURCE, Accelerator, RenderSettings
+from model_operator.core.values.quantities import parse_quantity
 from model_operator.core.values.violations import Loc, Violation
 
 GPU_TYPE_LOC: Final[Loc] = ("spec", "vendor_configuration", "endpoint_config", "gpu_type")
@@ -55,6 +57,34 @@ def lay_accelerator(
     added = [toleration_of(resource), *(each.to_dict() for each in accelerator.tolerations)]
     known = pod_spec.get("tolerations", [])
     pod_spec["tolerations"] = [*known, *(each for each in added if each not in known)]
+
+
+def requested_gpus(pod_spec: Mapping[str, Any], settings: RenderSettings) -> tuple[str, ...]:
+    """Return the resources that are GPUs and that a container of a rendered pod requests, sorted by name.
+
+    Parameters
+    ----------
+    pod_spec
+        ``spec`` of a rendered pod template.
+    settings
+        The cluster's conventions.
+    """
+    found = set()
+    for key in sorted(CONTAINER_LISTS):
+        for container in pod_spec.get(key) or ():
+            resources = container.get("resources") or {}
+            for field in ("requests", "limits"):
+                quantities = resources.get(field) or {}
+                found |= {name for name, amount in quantities.items() if _is_some(amount)}
+    return tuple(sorted(name for name in found if settings.is_gpu_resource(name)))
+
+
+def _is_some(amount: Any) -> bool:
+    """Whether a quantity is more than 0; so is one that only the API server can judge."""
+    try:
+        return parse_quantity(amount) > 0
+    except (TypeError, ValueError):
+        return True
 
 
 def toleration_of(resource: str) -> dict[str, str]:

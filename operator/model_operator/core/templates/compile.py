@@ -11,6 +11,7 @@ from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplat
 from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
 from model_operator.core.parameters.secret_refs import open_secret_refs
 from model_operator.core.templates.accelerators import unknown_types
+from model_operator.core.templates.almost_references import has_reference
 from model_operator.core.templates.child_metadata import (
     ChildMetadataProgram,
     compile_metadata,
@@ -26,6 +27,7 @@ from model_operator.core.templates.guarded_fields import (
 )
 from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.templates.pod import PodProgram, compile_pod
+from model_operator.core.templates.pod_advice import pod_advice
 from model_operator.core.templates.pod_checks import pod_faults
 from model_operator.core.templates.pod_fields import place_of
 from model_operator.core.templates.pod_shape import check_pod_template
@@ -33,7 +35,7 @@ from model_operator.core.templates.references import Reference, ReferenceSyntaxE
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.service_ports import service_faults
 from model_operator.core.templates.strategy import check_strategy, contended
-from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, strings
+from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, keys, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 MAX_EXPRESSIONS: Final = 1000
@@ -65,32 +67,41 @@ class CompiledTemplate:
         Schema of the parameters that a request may set.
     violations
         Violations of the template, sorted by path; a template with violations cannot be rendered.
+    is_mergeable
+        Whether schema and pod template have the form that merging needs, even if there are other violations.
     """
 
     resource: ModelTemplate | ClusterModelTemplate
     parameters: ParameterSchema
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
+    is_mergeable: bool = False
 
     def advice(self, settings: RenderSettings | None) -> tuple[Violation, ...]:
         """Return warnings: what is valid, but may not be what the template owner intends.
+
+        A template with violations gets only those about its pods, so that both can be corrected at once.
 
         Parameters
         ----------
         settings
             The cluster's conventions; None for a caller that may not learn of them.
         """
-        if self.violations:
+        if not self.is_mergeable:
             return ()
+        pods = pod_advice(self.resource.spec, self.parameters, _sources(self.resource.spec))
+        if self.violations:
+            return sort_violations(pods)
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
         spec = self.resource.spec
         found = [
+            *pods,
             *secrets,
             *_open_image_volumes(spec, self.parameters),
             *contended(spec.strategy, spec.pod_template or {}),
         ]
         if settings is not None:
-            endpoint = compile_endpoint(self.resource.spec.vendor_configuration.endpoint_config)
+            endpoint = compile_endpoint(spec.vendor_configuration.endpoint_config)
             found += unknown_types(endpoint.gpu_types(self.parameters), settings)
         return sort_violations(found)
 
@@ -134,13 +145,19 @@ def compile_template(
     violations += _image_faults(spec)
     # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:
-        violations += _reference_faults(spec, parameters, free_domains)
-        violations += pod_faults(spec, parameters)
+        found = list(_reference_faults(spec, parameters, free_domains))
+        at_fault = {fault.loc for fault in found}
+        violations += found
+        violations += (fault for fault in pod_faults(spec, parameters) if fault.loc not in at_fault)
+        violations += _literal_faults(spec, parameters)
     if not shape_faults:
         violations += service_faults(spec)
     if not faults:
         violations += endpoint_faults(spec.vendor_configuration.endpoint_config, parameters)
-    return CompiledTemplate(resource, parameters, request_parameters, sort_violations(violations))
+    is_mergeable = not faults and not shape_faults
+    return CompiledTemplate(
+        resource, parameters, request_parameters, sort_violations(violations), is_mergeable=is_mergeable
+    )
 
 
 def _schema(raw: Mapping[str, Any] | None, loc: Loc) -> tuple[ParameterSchema, tuple[Violation, ...]]:
@@ -186,6 +203,19 @@ def _reference_faults(
                 yield from _choice_faults(text, here, parameters, registry)
             elif here[:2] == _POD_TEMPLATE_LOC and place_of(target).image and target[1] != "volumes":
                 yield from _choice_faults(text, here, parameters, "")
+
+
+def _literal_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
+    """Yield the references in texts in which none is resolved: keys of ``pod_template``, and two routes."""
+    for path, key in keys(spec.pod_template or {}):
+        if has_reference(key, parameters):
+            message = "is a key, which takes no references; write it out"
+            yield Violation((*_POD_TEMPLATE_LOC, *path, key), message, "reference")
+    bundle = spec.vendor_configuration.bundle_config
+    for name in ("predict_route", "streaming_predict_route"):
+        if has_reference(getattr(bundle, name) or "", parameters):
+            message = "takes no references: the route is the same for all models of the template"
+            yield Violation((*_BUNDLE_LOC, name), message, "reference")
 
 
 def _open_image_volumes(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:

@@ -166,5 +166,42 @@ def bundle_image(bundle: BundleConfig) -> BundleImage:
     )
 
 
+def same_repository(image: str, bundle: BundleConfig) -> bool:
+    """Whether the image of a container has the name of the bundle's, whatever its tag or digest.
+
+    Parameters
+    ----------
+    image
+        ``image`` of a container, which may contain references.
+    bundle
+        The bundle; references are compared as they are written.
+    """
+    name = image.partition("@")[0]
+    start = name.rfind("/") + 1
+    return _familiar(name[:start] + name[start:].partition(":")[0]) == _familiar(
+        f"{bundle.registry}/{bundle.image}"
+    )
+
+
+def same_image(image: str, bundle: BundleConfig) -> bool:
+    """Whether the image of a container is the bundle's.
+
+    Parameters
+    ----------
+    image, bundle
+        As for `same_repository`.
+    """
+    ending = f":{bundle.tag}" if bundle.tag else ""
+    ending += f"@{bundle.digest}" if bundle.digest else ""
+    return _familiar(image) == _familiar(f"{bundle.registry}/{bundle.image}{ending}")
+
+
+def _familiar(image: str) -> str:
+    """Return an image's name as Docker shortens it: without its hub and the folder of official images."""
+    for prefix in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
+        image = image.removeprefix(prefix)
+    return image.removeprefix("library/")
+
+
 def _matches(pattern: re.Pattern[str], text: str) -> bool:
     return len(text) <= _MAX_LENGTH and pattern.fullmatch(text) is not None

@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.templates.accelerators import lay_accelerator
+from model_operator.core.templates.accelerators import lay_accelerator, requested_gpus, toleration_of
 from model_operator.core.templates.child_metadata import label_faults
 from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
 from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
-from model_operator.core.templates.environment import lay_parameters
+from model_operator.core.templates.environment import lay_parameters, order_variables
+from model_operator.core.templates.guarded_fields import CONTAINER_LISTS
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
 from model_operator.core.templates.inner_references import inner_faults, is_name
+from model_operator.core.templates.label_fields import ANNOTATIONS_SIZE, is_annotation, is_label
 from model_operator.core.templates.layering import layered_pod, model_container, stated_model
 from model_operator.core.templates.pod_fields import FieldType
 from model_operator.core.templates.ports import served_port
@@ -80,8 +82,11 @@ class PodProgram:
         gpus = self.endpoint.gpus(scope)
         lay_default_resources(container, settings)
         lay_accelerator(pod["spec"], container, gpus, self.endpoint.gpu_type(scope), settings)
-        _lay_settings(pod["spec"], settings, gpus=gpus, high_priority=self.endpoint.config.high_priority)
+        _lay_settings(pod["spec"], settings, high_priority=self.endpoint.config.high_priority)
         lay_shared_environment(pod["spec"], settings)
+        for key in CONTAINER_LISTS:
+            for each in pod["spec"].get(key, ()):
+                order_variables(each)
         return pod
 
     def size(self, scope: Scope, others: Iterable[ParsedString] = ()) -> int:
@@ -114,6 +119,18 @@ class PodProgram:
         if self._named:
             yield from self._name_faults(scope)
 
+    def _label_faults(self, scope: Scope) -> Iterator[ValueFault]:
+        annotations = [position for position in self.positions if is_annotation(position.path)]
+        for position in self.positions:
+            if is_label(position.path):
+                yield from label_faults(position.text, scope)
+        # What the template itself states is within its own limits, and counted by the API server.
+        size = sum(len(str(position.value(scope)).encode()) for position in annotations)
+        if size > ANNOTATIONS_SIZE:
+            for reference in {each for position in annotations for each in position.text.references}:
+                message = f"shorter: the annotations of a pod have at most {ANNOTATIONS_SIZE // 1024} KiB"
+                yield ValueFault(reference, message, "too_large")
+
     def _quantity_faults(
         self, scope: Scope, refused: Collection[Reference]
     ) -> Iterator[tuple[Reference, str]]:
@@ -123,11 +140,6 @@ class PodProgram:
                 for reference in position.text.references:
                     if reference not in refused:
                         yield reference, f"{part}a Kubernetes quantity, such as 2, 500m or 16Gi"
-
-    def _label_faults(self, scope: Scope) -> Iterator[ValueFault]:
-        for position in self.positions:
-            if position.path[:2] == ("metadata", "labels"):
-                yield from label_faults(position.text, scope)
 
     def _image_faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         yield from self.image.faults(scope, self._is_listed)
@@ -179,16 +191,17 @@ def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProg
     )
 
 
-def _lay_settings(
-    pod_spec: dict[str, Any], settings: RenderSettings, *, gpus: int | None, high_priority: bool | None
-) -> None:
+def _lay_settings(pod_spec: dict[str, Any], settings: RenderSettings, *, high_priority: bool | None) -> None:
     if high_priority and settings.high_priority_class:
         pod_spec["priorityClassName"] = settings.high_priority_class
     elif settings.default_priority_class:
         pod_spec.setdefault("priorityClassName", settings.default_priority_class)
-    tolerations = [*settings.tolerations, *(settings.gpu_tolerations if gpus else ())]
+    gpus = requested_gpus(pod_spec, settings)
+    tolerations = [toleration_of(name) for name in gpus]
+    tolerations += [each.to_dict() for each in settings.tolerations]
+    tolerations += [each.to_dict() for each in settings.gpu_tolerations if gpus]
     known = pod_spec.get("tolerations", [])
-    added = [each for each in (toleration.to_dict() for toleration in tolerations) if each not in known]
+    added = [each for place, each in enumerate(tolerations) if each not in [*known, *tolerations[:place]]]
     if added:
         pod_spec["tolerations"] = [*known, *added]
     if settings.run_as_non_root:

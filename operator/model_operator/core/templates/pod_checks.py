@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
+from model_operator.core.objects.ownership import COMPONENT, COMPONENT_LABEL, MANAGED_BY, MANAGER, OWN_LABELS
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.guarded_fields import Path
+from model_operator.core.templates.images import same_image
 from model_operator.core.templates.inner_references import inner_faults
 from model_operator.core.templates.layering import MODEL_CONTAINER, layered_pod
 from model_operator.core.templates.ports import (
@@ -21,6 +23,8 @@ from model_operator.core.templates.substitution import check_text
 from model_operator.core.values.violations import Loc, Violation
 
 _LOC: Loc = ("spec", "pod_template")
+_FIXED: Final = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT}
+"""The labels of the operator that have the same value on all pods."""
 _PORT_NUMBER: Path = ("spec", "containers", 0, "ports", 0, "containerPort")
 
 
@@ -49,11 +53,41 @@ def pod_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator
         yield from _port_of_probe(model, served, loc, parameters)
         yield from _earlier_ports(containers, served)
     yield from _names(spec, is_added=place is None)
+    if place is not None and model.get("image") is not None:
+        message = (
+            "is not used: the image is registry, image and tag or digest of bundle_config; remove it here"
+        )
+        yield Violation((*loc, "image"), message, "overruled")
+    if place is None and len(containers) == 1:
+        yield from _misnamed(containers[0][1], spec)
+    yield from _own_labels(written)
 
 
 def written_containers(pod_template: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
     """Return the containers of a pod template as it is written, with their indices."""
     return list(enumerate((pod_template.get("spec") or {}).get("containers") or ()))
+
+
+def _misnamed(container: Mapping[str, Any], spec: ModelTemplateSpec) -> Iterator[Violation]:
+    """Yield the name of the only container if it is the model's: the operator would add a second one."""
+    image = container.get("image")
+    if image is None or (
+        isinstance(image, str) and same_image(image, spec.vendor_configuration.bundle_config)
+    ):
+        states = "has no image of its own" if image is None else "has the image of bundle_config"
+        message = (
+            f"must be {MODEL_CONTAINER}: the container {states}, and the operator would add a second one; "
+            f"name it {MODEL_CONTAINER}"
+        )
+        yield Violation((*_LOC, "spec", "containers", 0, "name"), message, "container_name")
+
+
+def _own_labels(written: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the labels that the operator sets to other values."""
+    for label, value in ((written.get("metadata") or {}).get("labels") or {}).items():
+        if label in OWN_LABELS and value != _FIXED.get(label):
+            message = "is not used: the operator sets this label; remove it here"
+            yield Violation((*_LOC, "metadata", "labels", label), message, "overruled")
 
 
 def _port_of_probe(

@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
 """The fields that ``$(instance.…)`` can name."""
+OURS = ("parameters.", "instance.")
+"""How the inner part of every reference begins."""
 
 _PARAMETER = re.compile(r"parameters\.([A-Za-z_][A-Za-z0-9_]{0,62})(\[\*\]|\.name|\.key)?", re.ASCII)
-_OURS = ("parameters.", "instance.")
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _HIDDEN = re.compile(r"\$\((?:parameters|instance)\.")
 
@@ -148,7 +149,7 @@ def parse_text(text: str, *, kubelet: bool) -> ParsedString:
         if dollars % 2 == 0:
             continue
         if opening > last:
-            if text.startswith(_OURS, opening + 2):
+            if text.startswith(OURS, opening + 2):
                 raise ReferenceSyntaxError(
                     "has a reference without a closing parenthesis; write $$( for a literal $("
                 )
@@ -171,7 +172,7 @@ def _joined(literal: list[str]) -> list[str]:
 
 
 def _reference(name: str) -> Reference | None:
-    if not name.startswith(_OURS):
+    if not name.startswith(OURS):
         if _HIDDEN.search(name):
             raise ReferenceSyntaxError(
                 "a reference cannot be inside another $(…); if the outer $( is literal text, write $$("

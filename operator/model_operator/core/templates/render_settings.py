@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
@@ -60,6 +61,16 @@ class CaBundle:
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 """Resource that a pod with a GPU requests, unless a setting names another."""
 
+GPU_RESOURCE_PATTERNS: Final = (
+    "nvidia.com/*",
+    "amd.com/gpu",
+    "google.com/tpu",
+    "gpu.intel.com/*",
+    "habana.ai/gaudi",
+    "aws.amazon.com/neuron*",
+)
+"""The resources of the common device plugins for accelerators."""
+
 _RESOURCE_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 
 
@@ -100,6 +111,9 @@ class RenderSettings:
         Values of that label by ``gpu_type``, where they differ from the type.
     gpu_resource
         Resource that pods with a GPU request, unless their type is in ``accelerators`` with another.
+    gpu_resource_patterns
+        Patterns (``*``, ``?``) of resources that make a pod one with a GPU if a template requests them in its
+        ``pod_template``, beside those that the other settings name.
     accelerators
         Node labels, resources and tolerations by ``gpu_type``, where they differ from those that the other
         settings give.
@@ -129,6 +143,7 @@ class RenderSettings:
     gpu_node_label: str = "k8s.amazonaws.com/accelerator"
     gpu_node_values: Mapping[str, str] = field(default_factory=dict)
     gpu_resource: Annotated[str, Field(pattern=_RESOURCE_NAME, max_length=317)] = GPU_RESOURCE
+    gpu_resource_patterns: tuple[str, ...] = GPU_RESOURCE_PATTERNS
     accelerators: Mapping[str, Accelerator] = field(default_factory=dict)
     high_priority_class: str | None = None
     default_priority_class: str | None = None
@@ -151,3 +166,9 @@ class RenderSettings:
         """The resources that are accelerators."""
         mapped = {each.resource for each in self.accelerators.values() if each.resource is not None}
         return frozenset({GPU_RESOURCE, self.gpu_resource, *mapped})
+
+    def is_gpu_resource(self, name: str) -> bool:
+        """Whether a pod that requests the resource is one with a GPU."""
+        return name in self.gpu_resources or any(
+            fnmatchcase(name, pattern) for pattern in self.gpu_resource_patterns
+        )

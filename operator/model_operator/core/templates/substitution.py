@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.templates.almost_references import almost_reference
 from model_operator.core.templates.guarded_fields import (
     Path,
     is_chosen_by_the_author,
@@ -30,7 +31,7 @@ from model_operator.core.templates.references import (
 )
 from model_operator.core.values.json_values import JSON_TYPES, MAPPINGS
 from model_operator.core.values.violations import Loc, Violation
-from model_operator.core.values.words import nouns
+from model_operator.core.values.words import did_you_mean, nouns
 
 _ACCEPTED = {
     FieldType.STRING: frozenset(JSON_TYPES) - {"null"},
@@ -128,6 +129,17 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from strings(item, (*path, index))
 
 
+def keys(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every key of an object inside a JSON value with the path of the object, in order."""
+    if isinstance(value, MAPPINGS):
+        for key, item in value.items():
+            yield path, key
+            yield from keys(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from keys(item, (*path, index))
+
+
 def check_text(
     text: str,
     loc: Loc,
@@ -154,6 +166,10 @@ def check_text(
     place
         Specification of the field. Default: that of `path`.
     """
+    almost = almost_reference(text, parameters)
+    if almost is not None:
+        yield Violation(loc, str(almost), "almost_reference")
+        return
     if "$(" not in text:
         return
     place = place_of(path) if place is None else place
@@ -189,7 +205,8 @@ def _fault(
     name = reference.name
     if not parameters.declares(name):
         message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
-        return message, "undeclared_parameter"
+        hint = did_you_mean(name, parameters.properties, "$(parameters.{})")
+        return f"{message}{hint}", "undeclared_parameter"
     if reference.member is not None or parameters.is_secret_ref(name):
         return _secret_fault(reference, place, parameters, sole_reference=sole_reference)
     if reference.expands:
