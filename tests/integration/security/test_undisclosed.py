@@ -73,11 +73,11 @@ def quoting(name: str, pod_template: Object | None = None, **bundle: Any) -> Obj
     return obj
 
 
-# Who quotes it: the API server of a label, the scheduler of a claim, a node of an image.
+# Who quotes it: the API server of a host name, the scheduler of a claim, a node of an image.
 REFUSED = {
-    "label": (
-        quoting("label", {"metadata": {"labels": {"team": "$(parameters.VALUE)"}}}),
-        f"{MARKER} no label",
+    "hostname": (
+        quoting("hostname", {"spec": {"hostname": "$(parameters.VALUE)"}}),
+        f"{MARKER} no host",
         "DeploymentRejected",
     ),
     "claim": (

@@ -103,6 +103,7 @@ BEYOND_A_SCHEMA = {
     "deployment-with-fewer-workers-than-least",
     "deployment-with-more-workers-than-most",
     "image-tag-that-is-none",
+    "label-of-pods-that-is-none",
     "label-that-is-none",
     "resources-that-are-none",
     # formats, which few validators assert
