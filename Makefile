@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+COMMITS ?= 200
 WALKS ?= 20
 
 VENV := .venv
@@ -23,7 +24,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 # The groups of `make help`; each target is in one of them.
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
-DEVELOP := format types words crds chart docs docs-site coverage walk chaos-short chaos e2e e2e-tools e2e-existing \
+DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
     test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
     bench-flood bench-memory bench-neighbour \
     record-failures record-states kubernetes-schemas lock
@@ -38,7 +39,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -82,6 +83,9 @@ test: real-node-tools ## Run all tests, including those on the control plane and
 	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are reported as skipped
 	-@$(BIN)/python -m tests.cluster image-python # the same
 	$(BIN)/pytest -n $(JOBS)
+
+commits: tools ## Apply 200 commits that change templates and instances, as Flux does (COMMITS=200)
+	MODEL_OPERATOR_COMMITS=$(COMMITS) $(BIN)/pytest -n 0 --timeout 1800 tests/integration/gitops/test_commits.py
 
 walk: tools ## Take other random walks through the lives of instances than the tests (WALKS=20)
 	MODEL_OPERATOR_WALKS=$(WALKS) $(BIN)/pytest -n 0 tests/integration/operator/test_random_walk.py

@@ -192,6 +192,9 @@ class OperatorSettings(BaseSettings):
     """Timeout of a request to the API server."""
     resync_seconds: Annotated[float, Field(ge=10)] = 600
     """Time between two comparisons of the caches with the API server."""
+    stalled_after_seconds: Annotated[float, Field(ge=0, le=3600)] = 10
+    """Time without a change of an instance and of its template after which a problem that another object may
+    resolve, such as an edit of the template, makes the instance Stalled. Until then it is Reconciling."""
     template_dry_run: TemplateDryRun = TemplateDryRun.POD
     """Dry run of templates against the API server: pod (Pod and Deployment), deployment or off."""
     leader_election: LeaderElection = LeaderElection.AUTO

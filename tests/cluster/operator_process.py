@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 START_SECONDS = 90.0
 # A node waits 30 s; the operator takes five at most, where the machine has nothing else to do.
 GRACE_SECONDS = 10.0
+STALLED_SECONDS = 0.5
+"""Grace period of the operators of tests, which need not wait for the default one."""
 
 
 class OperatorProcess:
@@ -121,6 +123,7 @@ class OperatorProcess:
             log=log,
             environment={
                 "MODEL_OPERATOR_HEALTH_HOST": "127.0.0.1",
+                "MODEL_OPERATOR_STALLED_AFTER_SECONDS": str(STALLED_SECONDS),
                 "POD_NAMESPACE": OPERATOR_NAMESPACE,
                 **(environment or {}),
             },

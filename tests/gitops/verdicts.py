@@ -37,11 +37,20 @@ def verdict(obj: Mapping[str, Any]) -> Verdict:
     return Verdict(computed, lua.health(health_script(obj["kind"]), obj)["status"])
 
 
-def with_reason(kind: str, reason: Reason | TemplateReason) -> Object:
-    """Give an object whose status carries a reason, as the operator writes it."""
+def with_reason(kind: str, reason: Reason | TemplateReason, *, in_grace: bool = False) -> Object:
+    """Return an object whose status carries a reason, as the operator writes it.
+
+    Parameters
+    ----------
+    kind, reason
+        Which object, and the reason of its Ready condition.
+    in_grace
+        Whether the grace period has not ended.
+    """
     info = reason.value
+    stalled = info.stalled and not (in_grace and info.depends_on_another)
     conditions = kstatus_conditions(
-        ready=info.ready, stalled=info.stalled, reason=reason.name, message=info.meaning
+        ready=info.ready, stalled=stalled, reason=reason.name, message=info.meaning
     )
     metadata = {"name": "demo", "generation": 2}
     if reason is Reason.Terminating:
@@ -62,20 +71,29 @@ def instance_verdicts() -> str:
     """Give the table for ModelInstances, as Markdown."""
     not_seen = with_reason("ModelInstance", Reason.RolledOut)
     not_seen["status"]["observedGeneration"] = 1
-    rows = [("any, of an earlier generation, and no status yet", not_seen)]
-    rows += [(f"`{reason.name}`", with_reason("ModelInstance", reason)) for reason in PRECEDENCE]
+    rows = [("any, of an earlier generation, and no status yet", [not_seen])]
+    rows += [(f"`{reason.name}`", _in_time("ModelInstance", reason)) for reason in PRECEDENCE]
     return _table(rows)
 
 
 def template_verdicts() -> str:
     """Give the table for both kinds of templates, as Markdown."""
     reasons: type[Enum] = TemplateReason
-    return _table([(f"`{each.name}`", with_reason("ModelTemplate", each)) for each in reasons])  # type: ignore[arg-type]
+    return _table([(f"`{each.name}`", _in_time("ModelTemplate", each)) for each in reasons])  # type: ignore[arg-type]
 
 
-def _table(rows: list[tuple[str, Object]]) -> str:
+def _in_time(kind: str, reason: Reason | TemplateReason) -> list[Object]:
+    """Return the object within the grace period and after it."""
+    return [with_reason(kind, reason, in_grace=in_grace) for in_grace in (True, False)]
+
+
+def _table(rows: list[tuple[str, list[Object]]]) -> str:
     lines = ["| reason of `Ready` | kstatus (Flux) | Argo CD |", "|---|---|---|"]
-    for name, obj in rows:
-        told = verdict(obj)
-        lines.append(f"| {name} | {told.kstatus.value} | {told.argocd} |")
+    for name, objects in rows:
+        judged = list(dict.fromkeys(verdict(obj) for obj in objects))
+        flux, argocd = (
+            ", then ".join(cells)
+            for cells in zip(*((each.kstatus.value, each.argocd) for each in judged), strict=True)
+        )
+        lines.append(f"| {name} | {flux} | {argocd} |")
     return "\n".join(lines)

@@ -115,10 +115,18 @@ def _readiness(history: History, version: Version) -> Iterator[str]:
 
 def _stalled(history: History, version: Version) -> Iterator[str]:
     problem = what_is_asked(history, version).problem
-    if version.is_true("Stalled") and problem is not Problem.WRONG_PARAMETERS and not _is_contested(version):
+    is_lasting = problem is not None or _is_contested(version) or _is_homeless(history, version)
+    if version.is_true("Stalled") and not is_lasting:
         yield "Stalled, but nothing has to be done by a human"
     if version.status.get("validation_errors") and problem is not Problem.WRONG_PARAMETERS:
         yield "validation_errors, but the parameters are right"
+
+
+def _is_homeless(history: History, version: Version) -> bool:
+    """Return whether Ready says that there is no template, and there was none at some time just before."""
+    reference = version.status.get("template") or {}
+    recent = history.recent("ModelTemplate", reference.get("name", ""), version)
+    return version.condition("Ready").get("reason") == "TemplateNotFound" and None in recent
 
 
 def _is_contested(version: Version) -> bool:

@@ -94,13 +94,15 @@ def _conditions(history: History, instance: Version, wanted: Asked) -> Iterator[
     expected = {
         "Ready": is_ready,
         "Available": any(count(each.obj, "availableReplicas") for each in deployments),
-        "Stalled": wanted.problem is Problem.WRONG_PARAMETERS,
-        "Reconciling": not is_ready and wanted.problem is not Problem.WRONG_PARAMETERS,
+        # Quiet lasts longer than the grace period.
+        "Stalled": wanted.problem is not None,
+        "Reconciling": not is_ready and wanted.problem is None,
     }
     for kind, status in expected.items():
         if instance.is_true(kind) is not status:
             yield f"{kind} is to be {status}: {instance.condition(kind)}"
-    if bool(instance.status.get("validation_errors")) is not expected["Stalled"]:
+    is_wrong = wanted.problem is Problem.WRONG_PARAMETERS
+    if bool(instance.status.get("validation_errors")) is not is_wrong:
         yield f"validation_errors are {instance.status.get('validation_errors')}"
 
 

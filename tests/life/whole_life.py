@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SERVES = {"Ready", "Available"}
 SERVES_STILL = {"Available", "Reconciling"}
+STAYS = {"Available", "Stalled"}
 
 Act = Callable[[], object]
 
@@ -30,19 +31,19 @@ def live(story: Story) -> None:
     _update_status(
         story,
         [
-            ("an instance without a template", lambda: api.apply(profile.instance()), {"Reconciling"}),
+            ("an instance without a template", lambda: api.apply(profile.instance()), {"Stalled"}),
             ("its template", template(), SERVES),
             ("a wrong image", template(missing=True), SERVES_STILL),
             ("the right image", template(), SERVES),
             ("three workers", lambda: _scale(story, 3), SERVES),
             ("one worker", lambda: _scale(story, 1), SERVES),
             ("another template", template("second"), SERVES),
-            ("no template", lambda: api.delete("ModelTemplate", TEMPLATE), SERVES_STILL),
-            ("other parameters without a template", parameters(), SERVES_STILL),
+            ("no template", lambda: api.delete("ModelTemplate", TEMPLATE), STAYS),
+            ("other parameters without a template", parameters(), STAYS),
             ("the template again", template("third"), SERVES),
-            ("wrong parameters", parameters(BATCH_SIZE="many"), {"Available", "Stalled"}),
+            ("wrong parameters", parameters(BATCH_SIZE="many"), STAYS),
             ("right parameters", parameters(BATCH_SIZE=8), SERVES),
-            ("a broken template", template("third", type_of_size="intger"), SERVES_STILL),
+            ("a broken template", template("third", type_of_size="intger"), STAYS),
             ("a template without a fault", template("fourth"), SERVES),
             ("no worker", lambda: _scale(story, 0), {"Ready"}),
             ("a worker again", lambda: _scale(story, 1), SERVES),

@@ -29,6 +29,7 @@ from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
 from model_operator.controller.reconcile.templates import TemplateReconciler
@@ -187,6 +188,7 @@ class Operator:
                 settings.rendering,
                 self._triggers,
                 self._events.record,
+                grace=GracePeriods(settings.stalled_after_seconds),
             ),
             TemplateReconciler(
                 writer,
@@ -199,6 +201,7 @@ class Operator:
                     settings.template_dry_run,
                 ),
                 self._events.record,
+                grace=GracePeriods(settings.stalled_after_seconds),
             ),
             metrics,
         )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import (
@@ -19,13 +17,14 @@ from tests.examples.objects import (
     template,
     wait_until_counted,
 )
+from tests.gitops.flux import LABELS, FluxRepository
 from tests.gitops.kstatus import KStatus, compute
 from tests.integration.gitops.states import conditions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.kube_api import KubeApi, Object, Objects
+    from tests.cluster.kube_api import KubeApi, Object
     from tests.cluster.kubectl import Kubectl
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -36,76 +35,14 @@ EXTERNAL: Object = {
     "metadata": {"name": "elsewhere"},
     "spec": {"model_vendor": "OPENAI", "model_type": "EMBEDDING"},
 }
-LABELS = {
-    "kustomize.toolkit.fluxcd.io/name": "models",
-    "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
-}
-
-
-@dataclass
-class Flux:
-    """One Kustomization with ``prune`` and ``wait``, for the namespace of `api`.
-
-    Attributes
-    ----------
-    folder
-        The path in the repository.
-    inventory
-        What the last commit held; what a later one lacks is pruned.
-    """
-
-    api: KubeApi
-    kubectl: Kubectl
-    folder: Path
-    inventory: set[tuple[str, str]] = field(default_factory=set)
-
-    def reconcile(self, *objects: Object) -> Objects:
-        """Build, try, apply and prune, as one reconciliation of a commit; give what the server answered."""
-        built = self._build(objects)
-        for obj in built:
-            self.api.apply(obj, manager="kustomize-controller", dry_run=True)
-        answers = [self.api.apply(obj, manager="kustomize-controller") for obj in built]
-        held = {(obj["kind"], obj["metadata"]["name"]) for obj in built}
-        # Flux deletes in the reverse order.
-        for kind, name in sorted(self.inventory - held, reverse=True):
-            self.api.delete(kind, name)
-        self.inventory = held
-        return answers
-
-    def wait(self) -> dict[str, str]:
-        """Wait as ``wait: true`` does, until all are current or one has failed; give the statuses by name."""
-
-        def settled() -> dict[str, str]:
-            statuses = self.statuses()
-            waits = KStatus.FAILED not in statuses.values() and set(statuses.values()) != {KStatus.CURRENT}
-            assert not waits, f"their statuses are {statuses}"
-            return statuses
-
-        return wait_for(settled, message="the health check ends")
-
-    def statuses(self) -> dict[str, str]:
-        """Give what kstatus says of everything in the inventory."""
-        return {name: compute(self.api.get(kind, name))[0] for kind, name in sorted(self.inventory)}
-
-    def _build(self, objects: tuple[Object, ...]) -> Objects:
-        names = []
-        for obj in objects:
-            names.append(f"{obj['kind']}-{obj['metadata']['name']}.yaml".lower())
-            (self.folder / names[-1]).write_text(yaml.safe_dump(obj))
-        labels = [{"pairs": LABELS, "includeSelectors": False}]
-        kustomization = {"namespace": self.api.namespace, "labels": labels, "resources": names}
-        (self.folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        built: Objects = list(yaml.safe_load_all(self.kubectl("kustomize", self.folder).stdout))
-        # Kinds that Flux does not know are in the order of the alphabet.
-        return sorted(built, key=lambda obj: (obj["kind"], obj["metadata"]["name"]))
 
 
 @pytest.fixture
-def flux(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> Flux:
-    return Flux(api, kubectl, tmp_path)
+def flux(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> FluxRepository:
+    return FluxRepository(api, kubectl=kubectl, folder=tmp_path)
 
 
-def test_life_of_a_repository(flux: Flux) -> None:
+def test_life_of_a_repository(flux: FluxRepository) -> None:
     api = flux.api
     commit = (template(), instance(), EXTERNAL)
 
@@ -138,7 +75,7 @@ def test_life_of_a_repository(flux: Flux) -> None:
         deployment["metadata"]["generation"],
     )
 
-    # A mistake fails at once instead of at the timeout, and what serves serves on.
+    # A mistake that stays fails long before the timeout, and what serves serves on.
     flux.reconcile(template(), instance(model_creation_parameters={"MODEL_NAME": 7}), EXTERNAL)
     assert flux.wait()["minilm"] == KStatus.FAILED
     assert api.get("Deployment", "minilm")["metadata"]["generation"] == after["generation"]
@@ -149,7 +86,7 @@ def test_life_of_a_repository(flux: Flux) -> None:
         api.wait_until_gone(kind, name)
 
 
-def test_commit_that_changes_both_ends_current(flux: Flux) -> None:
+def test_commit_that_changes_both_ends_current(flux: FluxRepository) -> None:
     flux.reconcile(template(), instance())
     flux.wait()
     parameters = {"MODEL_NAME": "all-MiniLM-L6-v2", "DTYPE": "float16"}
@@ -164,7 +101,7 @@ def test_commit_that_changes_both_ends_current(flux: Flux) -> None:
     assert set(flux.wait().values()) == {KStatus.CURRENT}
 
 
-def test_pruning_template_and_instance_at_once(flux: Flux) -> None:
+def test_pruning_template_and_instance_at_once(flux: FluxRepository) -> None:
     flux.reconcile(template(), instance(), EXTERNAL)
     flux.wait()
 
@@ -175,7 +112,7 @@ def test_pruning_template_and_instance_at_once(flux: Flux) -> None:
     flux.api.wait_until_gone("Deployment", "minilm")
 
 
-def test_first_word_about_an_edited_template_is_not_that_it_is_rolled_out(flux: Flux) -> None:
+def test_first_word_about_an_edited_template_is_not_that_it_is_rolled_out(flux: FluxRepository) -> None:
     flux.reconcile(held(template()), instance())
     start_pods(flux.api)
     flux.wait()

@@ -41,7 +41,7 @@ def _compare(path: Path, obj: Object) -> None:
 @pytest.mark.parametrize("state", STATES, ids=lambda state: f"{state.kind}-{state.reason.name}")
 def test_state(api: KubeApi, state: State) -> None:
     state.make(api)
-    obj = _reached(api, state.kind, state.name, state.reason.name)
+    obj = _reached(api, state.kind, state.name, state.reason.name, stalled=state.reason.value.stalled)
     try:
         _compare(state.path, obj)
         assert verdict(obj) == verdict(with_reason(state.kind, state.reason))
@@ -76,6 +76,19 @@ def test_status_of_an_earlier_generation_is_not_believed(
     _compare(recorded_path("ModelInstance", "earlier-generation"), edited)
 
 
+def test_a_problem_that_another_object_may_resolve_has_to_last(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    private_operator(environment={"MODEL_OPERATOR_STALLED_AFTER_SECONDS": "3600"})
+    private_api.apply(template())
+    private_api.apply(instance(model_creation_parameters={"MODEL_NAME": 7}))
+
+    obj = _reached(private_api, "ModelInstance", "minilm", "InvalidParameters")
+
+    assert verdict(obj) == verdict(with_reason("ModelInstance", Reason.InvalidParameters, in_grace=True))
+    _compare(recorded_path("ModelInstance", "in-grace"), obj)
+
+
 def test_operator_that_lost_a_right(
     cluster: Cluster, private_api: KubeApi, private_namespace: str, tmp_path: Path
 ) -> None:
@@ -95,13 +108,15 @@ def test_operator_that_lost_a_right(
     _compare(recorded_path("ModelInstance", "operator-forbidden"), obj)
 
 
-def _reached(api: KubeApi, kind: str, name: str, reason: str) -> Object:
-    """Wait for an object whose status, of the present generation, tells a reason."""
+def _reached(api: KubeApi, kind: str, name: str, reason: str, *, stalled: bool = False) -> Object:
+    """Wait for an object whose status, of the present generation, has a reason, and is Stalled or is not."""
 
     def reached() -> Object:
         obj = api.get(kind, name)
         assert is_current(obj)
-        assert ready(obj).get("reason") == reason, f"its conditions are {conditions(obj)}"
+        found = conditions(obj)
+        assert ready(obj).get("reason") == reason, f"its conditions are {found}"
+        assert ("Stalled" in found) is stalled, f"its conditions are {found}"
         return obj
 
     return wait_for(reached, 60, f"{kind} {name} is {reason}")

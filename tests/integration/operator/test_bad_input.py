@@ -39,7 +39,7 @@ def test_wrong_parameters_are_named_and_what_serves_stays(
     assert word in error["msg"]
     assert f"spec.model_creation_parameters.{field}: {error['msg']}" in ready(obj)["message"]
     assert api.condition("ModelInstance", "minilm", "Available")["status"] == "True"
-    assert api.condition("ModelInstance", "minilm", "Stalled")["status"] == "True"
+    api.wait_for_condition("ModelInstance", "minilm", "Stalled")
     after = api.get("Deployment", "minilm")
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
 
@@ -120,7 +120,7 @@ def test_rendered_object_that_the_api_server_refuses(api: KubeApi) -> None:
     api.apply(instance())
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="DeploymentRejected")
     assert "volumeMounts" in ready(obj)["message"]
-    assert any(condition["type"] == "Stalled" for condition in obj["status"]["conditions"])
+    api.wait_for_condition("ModelInstance", "minilm", "Stalled")
     api.delete("ModelTemplate", "encoder")
     api.apply(TEMPLATE)
     api.wait_for_condition("ModelInstance", "minilm", "Ready", deadline=60)

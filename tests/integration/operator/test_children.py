@@ -95,7 +95,7 @@ def test_user_s_own_service_stays_untouched_and_the_instance_heals_when_it_goes(
     api.apply(instance())
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="NameConflict")
     assert "Service minilm" in ready(obj)["message"]
-    assert any(condition["type"] == "Stalled" for condition in obj["status"]["conditions"])
+    api.wait_for_condition("ModelInstance", "minilm", "Stalled")
     assert _without_managed_fields(api.get("Service", "minilm")) == _without_managed_fields(before)
     api.delete("Service", "minilm")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", deadline=60)

@@ -101,7 +101,7 @@ def test_refusal_stands_on_the_template_before_there_is_an_instance(
     api.apply(with_pod(pod))
     obj = api.wait_for_condition("ModelTemplate", "encoder", "Ready", "False", reason="PodTemplateRejected")
     assert ready(obj)["message"] == refusal(kind, detail)
-    assert api.condition("ModelTemplate", "encoder", "Stalled")["reason"] == "PodTemplateRejected"
+    api.wait_for_condition("ModelTemplate", "encoder", "Stalled", reason="PodTemplateRejected")
 
     api.apply(TEMPLATE)
     obj = api.wait_for_condition("ModelTemplate", "encoder", "Ready")

@@ -22,6 +22,7 @@ from tests.examples.objects import (
     deploy,
     deploy_held,
     edit_bundle,
+    held,
     instance,
     start_pods,
     template,
@@ -128,15 +129,16 @@ def test_a_watch_draws_in_place_on_a_terminal(api: KubeApi, viewer: Person) -> N
 
 @pytest.mark.usefixtures("operator")
 def test_wait_for_what_comes(api: KubeApi, started: Start) -> None:
+    api.apply(held(template()))
     api.apply(instance())
     process = started("wait", "minilm", "--timeout", "1m")
     assert process.stderr is not None
     first = process.stderr.readline()
 
-    api.apply(template())
+    start_pods(api)
 
     assert process.wait(WITHIN) == 0
-    assert first.startswith(("TemplateNotFound: ", "The operator has not reconciled generation 1"))
+    assert first.startswith(("Deploying: ", "TemplateNotFound: ", "The operator has not reconciled"))
     assert process.stdout is not None
     assert process.stdout.read().startswith(f"ModelInstance {api.namespace}/minilm is Ready: RolledOut: ")
 
@@ -156,10 +158,11 @@ def test_wait_for_what_cannot_come(api: KubeApi, viewer: Person, started: Start)
     waiting = started("wait", "late", "--timeout", "1m")
     assert waiting.wait(WITHIN) == 2
 
-    api.apply(instance("early", model_template_id="none"))
+    api.apply(held(template("held")))
+    api.apply(instance("early", model_template_id="held"))
     waiting = started("wait", "early", "--timeout", "1m")
     assert waiting.stderr is not None
-    while "TemplateNotFound" not in waiting.stderr.readline():
+    while "Deploying" not in waiting.stderr.readline():
         assert waiting.poll() is None
     api.delete("ModelInstance", "early")
     assert waiting.wait(WITHIN) == 1

@@ -13,6 +13,7 @@ SAME_NAME = {
     "certificate": SHELL,
     "contention": SHELL,
     "events": SHELL,
+    "grace": SHELL,
     "pinned_pods": SHELL,
     "replicas_handover": SHELL,
     "instance": KIND,

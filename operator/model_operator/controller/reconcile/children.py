@@ -181,6 +181,7 @@ class ChildSync:
                 return Failure(
                     Reason.NameConflict,
                     f"{kind.kind} {name} already exists and is not owned by this instance.",
+                    obstacle=live["metadata"]["uid"],
                 )
             case Ownership.TERMINATING:
                 return Failure(

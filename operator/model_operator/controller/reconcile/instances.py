@@ -12,15 +12,18 @@ from model_operator.controller.cache.cluster_state import ClusterState, bound_te
 from model_operator.controller.reconcile.children import ChildSync, NamespaceTerminatingError
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
+from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
 from model_operator.controller.reconcile.stale_children import StaleChildCollector
 from model_operator.controller.scheduler import Scheduler
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure, is_object_missing
 from model_operator.core.status.assessment import Assessment, Observation, assess
 from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
+from model_operator.core.status.grace import instance_standing, may_stall
 from model_operator.core.status.instance import instance_status
 from model_operator.core.status.template_rollout import rollout_share
 from model_operator.core.templates.parsing import read_instance
@@ -53,6 +56,8 @@ class InstanceReconciler:
         The diagnosis of roll-outs that make no progress; a new one by default.
     clock
         Where times of transition come from.
+    grace
+        The grace periods of instances; by default of the default length.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class InstanceReconciler:
         record: Callable[[Iterable[Event]], None],
         causes: PodDiagnostics | None = None,
         clock: Clock = utc_now,
+        grace: GracePeriods | None = None,
     ) -> None:
         self._client = client
         self._state = state
@@ -76,6 +82,7 @@ class InstanceReconciler:
         self._pods = PodTemplatePinner(client, state)
         self._stale_children = StaleChildCollector(client, state)
         self._contests = Contests(client)
+        self._grace = GracePeriods() if grace is None else grace
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Look at an instance once and do all that can be done now.
@@ -95,6 +102,7 @@ class InstanceReconciler:
             self._causes.forget((namespace, name))
             self._pods.forget((namespace, name))
             self._contests.forget((namespace, name))
+            self._grace.forget((namespace, name))
             self._deferred.discard((namespace, name))
             await self._collect_stale_children((namespace, name), None)
             return None
@@ -169,12 +177,15 @@ class InstanceReconciler:
             }
             for kind in (DEPLOYMENTS, SERVICES, AUTOSCALERS)
         )
-        assessment = await self._diagnosed(
-            assess(
-                Observation(instance, plan, deployments, services.keys(), failures, contested, autoscalers)
-            )
+        grace = self._grace.remaining(key, instance_standing(instance, plan, failures.values()), current)
+        seen = Observation(
+            instance, plan, deployments, services.keys(), failures, contested, autoscalers, grace > 0
         )
-        wanted = instance_status(assessment, rfc3339(self._clock()))
+        wanted = instance_status(await self._diagnosed(assess(seen)), rfc3339(self._clock()))
+        if seen.in_grace and may_stall(wanted):
+            self._scheduler.requeue_after(*key, grace)
+        if Reason[ready_reason(wanted)].ready:
+            self._grace.forget(key)
         patch = merge_patch(current, wanted)
         if not patch:
             return

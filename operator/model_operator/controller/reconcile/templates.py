@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner
 from model_operator.core.status.events import Event, own_ref, template_events
-from model_operator.core.status.template import template_status
+from model_operator.core.status.template import template_standing, template_status
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
@@ -32,6 +33,8 @@ class TemplateReconciler:
         Called with the Events of a template.
     clock
         Where times of transition come from.
+    grace
+        The grace periods of templates; by default of the default length.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class TemplateReconciler:
         dry_runs: TemplateDryRunner,
         record: Callable[[Iterable[Event]], None],
         clock: Clock = utc_now,
+        grace: GracePeriods | None = None,
     ) -> None:
         self._client = client
         self._state = state
         self._dry_runs = dry_runs
         self._record = record
         self._clock = clock
+        self._grace = GracePeriods() if grace is None else grace
 
     async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> float | None:
         """Write a template's status if it changes.
@@ -64,6 +69,7 @@ class TemplateReconciler:
         cache = self._state.templates[kind]
         obj = cache.get(namespace, name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
+            self._grace.forget((kind, namespace, name))
             return None
         template = self._state.compiled(obj)
         result = await self._dry_runs.outcome(template)
@@ -71,13 +77,24 @@ class TemplateReconciler:
         if obj is None or self._state.compiled(obj) is not template:
             return None  # It changed meanwhile, and its watch event has requeued it.
         current = obj.get("status") or {}
+        standing = template_standing(template, result)
+        grace = self._grace.remaining((kind, namespace, name), standing, current)
         wanted = template_status(
-            template, current, self._state.count_instances(obj), rfc3339(self._clock()), result
+            template,
+            current,
+            self._state.count_instances(obj),
+            rfc3339(self._clock()),
+            result,
+            in_grace=grace > 0,
         )
+        if not standing.problem:
+            self._grace.forget((kind, namespace, name))
         patch = merge_patch(current, wanted)
         if patch:
             version = obj["metadata"]["resourceVersion"]
             patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
             cache.put(patched)
             self._record(template_events(own_ref(kind.value, obj["metadata"]), current, wanted))
-        return None if result.is_final else _TRIAL_LIMIT
+        if result.is_final:
+            return None
+        return grace if grace > 0 and standing.problem else _TRIAL_LIMIT

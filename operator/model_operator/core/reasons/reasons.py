@@ -53,6 +53,10 @@ class ReasonInfo:
         Whether it needs a human, so that the Stalled condition is present (kstatus).
     stalls_late
         Whether it does once the roll-out's deadline has passed.
+    depends_on_another
+        Whether a change of another object, such as the template, may resolve it. That change may be on its
+        way, as the second half of a commit: the object is Reconciling, without a Warning Event, until neither
+        object has changed for a grace period (:mod:`model_operator.core.status.grace`).
     """
 
     meaning: str
@@ -61,6 +65,7 @@ class ReasonInfo:
     ready: bool = False
     stalled: bool = False
     stalls_late: bool = False
+    depends_on_another: bool = False
 
     @property
     def advice(self) -> Advice:
@@ -84,23 +89,29 @@ class Reason(Enum):
         "No template has the name or id in model_template_id. Running workers are left unchanged.",
         Actor.USER,
         "create the template or fix spec.model_template_id; retried automatically.",
+        stalled=True,
+        depends_on_another=True,
     )
     TemplateInvalid = ReasonInfo(
         "The template exists but cannot be rendered. Running workers are left unchanged.",
         Actor.TEMPLATE_OWNER,
         "fix the template, its status lists the errors; retried automatically.",
+        stalled=True,
+        depends_on_another=True,
     )
     InvalidParameters = ReasonInfo(
         "The parameters violate the template's schema. Running workers are left unchanged.",
         Actor.USER,
         "fix the listed fields.",
         stalled=True,
+        depends_on_another=True,
     )
     ModelTypeMismatch = ReasonInfo(
         "spec.model_type differs from the template's. Running workers are left unchanged.",
         Actor.USER,
         "remove spec.model_type or use a template of that type.",
         stalled=True,
+        depends_on_another=True,
     )
     NameConflict = ReasonInfo(
         "An object with the name of a child already exists and is not owned by this instance; it was left "
@@ -108,12 +119,14 @@ class Reason(Enum):
         Actor.USER,
         "rename or delete that object, or recreate the instance under another name.",
         stalled=True,
+        depends_on_another=True,
     )
     DeploymentRejected = ReasonInfo(
         "The API server rejects a rendered object as invalid.",
         Actor.TEMPLATE_OWNER,
         "fix the named field in the template or in the parameters.",
         stalled=True,
+        depends_on_another=True,
     )
     OperatorForbidden = ReasonInfo(
         "The operator lacks a permission.",
@@ -270,9 +283,17 @@ def reasons_table() -> str:
     for reason in PRECEDENCE:
         info = reason.value
         actor = info.actor or ""
-        stalled = "yes" if info.stalled else "after the deadline" if info.stalls_late else ""
+        stalled = _stalled_cell(info)
         rows.append(f"| `{reason.name}` | {info.ready} | {stalled} | {info.meaning} | {actor} |")
     return "\n".join(rows)
+
+
+def _stalled_cell(info: ReasonInfo) -> str:
+    if info.stalls_late:
+        return "after the deadline"
+    if info.stalled:
+        return "after the grace period" if info.depends_on_another else "yes"
+    return ""
 
 
 def troubleshooting_table() -> str:

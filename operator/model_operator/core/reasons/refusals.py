@@ -41,10 +41,13 @@ class Failure:
         The reason to report.
     detail
         A deterministic sentence: what was attempted and what was answered.
+    obstacle
+        ``metadata.uid`` of the object that blocks the write; empty where none does.
     """
 
     reason: Reason
     detail: str
+    obstacle: str = ""
 
     @property
     def retry_limit(self) -> float:

@@ -51,6 +51,8 @@ class Observation:
         The fields of a deployment's children that another manager keeps changing, by the deployment's name.
     autoscalers
         The live HorizontalPodAutoscalers that it controls, by name.
+    in_grace
+        Whether the grace period has not ended: nothing is Stalled yet (:mod:`.grace`).
     """
 
     instance: LiveInstance
@@ -60,6 +62,7 @@ class Observation:
     failures: Mapping[str, Failure] = field(default_factory=dict)
     contested: Mapping[str, Sequence[ContestedField]] = field(default_factory=dict)
     autoscalers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    in_grace: bool = False
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -321,7 +324,7 @@ def _desired_verdict(
 ) -> Verdict:
     failure = observation.failures.get(rendered.name)
     if failure is not None:
-        transient = failure.reason is Reason.Deploying
+        transient = failure.reason is Reason.Deploying or _may_resolve(failure.reason, observation)
         state = DeploymentState.UPDATE_PENDING if transient else DeploymentState.UPDATE_FAILED
         return Verdict(failure.reason, observation.redactor.redact(failure.detail), state)
     if contested:
@@ -424,3 +427,8 @@ def _undesired_verdict(name: str, observation: Observation) -> Verdict:
     why = f": {plan.problem.detail}" if plan.problem else "."
     # Nothing was tried, so nothing has failed.
     return Verdict(reason, f"Left unchanged{why}", DeploymentState.UPDATE_PENDING)
+
+
+def _may_resolve(reason: Reason, observation: Observation) -> bool:
+    """Return whether the change of another object that resolves it may be on its way."""
+    return reason.value.depends_on_another and observation.in_grace

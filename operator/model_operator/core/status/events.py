@@ -246,9 +246,17 @@ def _ready_events(
     infos: Mapping[str, ReasonInfo],
 ) -> Iterator[Event]:
     ready = _condition(after, "Ready")
-    if ready["reason"] != _condition(before, "Ready").get("reason"):
+    if _reported(after, infos) not in ("", _reported(before, infos)):
         kind = _type_of(infos[ready["reason"]])
         yield Event(regarding, kind, ready["reason"], action, _shortened(ready["message"]))
+
+
+def _reported(status: Mapping[str, Any], infos: Mapping[str, ReasonInfo]) -> str:
+    """Return the reason of Ready; empty without one, and while the grace period holds back Stalled."""
+    reason = str(_condition(status, "Ready").get("reason", ""))
+    info = infos.get(reason)
+    is_held = info is not None and info.stalled and _condition(status, "Stalled").get("status") != "True"
+    return "" if is_held else reason
 
 
 def _type_of(info: ReasonInfo) -> EventType:

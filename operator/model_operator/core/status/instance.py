@@ -48,7 +48,7 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
     verdict = _overall(assessment)
     conditions = kstatus_conditions(
         ready=verdict.reason.ready,
-        stalled=verdict.stalled,
+        stalled=verdict.stalled and not observation.in_grace,
         reason=verdict.reason.name,
         message=verdict.message,
     )

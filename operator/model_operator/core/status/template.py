@@ -11,6 +11,7 @@ from model_operator.core.objects.conditions import kstatus_conditions, merge_con
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import ReasonInfo
+from model_operator.core.status.grace import Standing
 from model_operator.core.status.template_rollout import InstanceCounts, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
 
@@ -44,6 +45,8 @@ def template_status(
     counts: InstanceCounts,
     now: str,
     result: DryRunResult | None = None,
+    *,
+    in_grace: bool = False,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
 
@@ -59,13 +62,16 @@ def template_status(
         RFC 3339 time for conditions that change.
     result
         The result of its dry run; None when dry runs are off.
+    in_grace
+        Whether the grace period has not ended: a refusal that depends on the cluster is not Stalled yet
+        (:mod:`.grace`).
     """
     metadata = template.resource.metadata
-    reason, message = _judge(template, result or DryRunResult())
+    result = result or DryRunResult()
+    reason, message = _judge(template, result)
     info = reason.value
-    conditions = kstatus_conditions(
-        ready=info.ready, stalled=info.stalled, reason=reason.name, message=message
-    )
+    stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
+    conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
     conditions.insert(1, rolled_out(counts, metadata.generation, valid=not template.violations))
     return {
         "observedGeneration": metadata.generation,
@@ -80,6 +86,22 @@ def template_status(
     }
 
 
+def template_standing(template: CompiledTemplate, result: DryRunResult) -> Standing:
+    """Return what the status of a template is judged from.
+
+    Parameters
+    ----------
+    template
+        The compiled template.
+    result
+        The result of its dry run.
+    """
+    metadata = template.resource.metadata
+    reason, _ = _judge(template, result)
+    problem = reason.name if _depends_on_another(reason, result) else ""
+    return Standing(metadata.uid, metadata.generation, problem=problem)
+
+
 def was_accepted(template: CompiledTemplate) -> bool:
     """Return whether the status of the template says that a dry run accepted this generation.
 
@@ -90,6 +112,11 @@ def was_accepted(template: CompiledTemplate) -> bool:
     return status.observedGeneration == generation and any(
         condition.type == "Ready" and condition.reason == accepted for condition in status.conditions
     )
+
+
+def _depends_on_another(reason: TemplateReason, result: DryRunResult) -> bool:
+    """Return whether another object may resolve it: what the cluster lacks may follow in the same commit."""
+    return reason is TemplateReason.PodTemplateRejected and not result.is_final
 
 
 def _judge(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateReason, str]:

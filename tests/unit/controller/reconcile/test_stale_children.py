@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.instances import InstanceReconciler
 from model_operator.controller.reconcile.stale_children import (
     GC_GRACE_SECONDS,
@@ -219,7 +220,9 @@ async def test_an_instance_that_the_server_does_not_have_is_forgotten(
     scheduler = FakeScheduler()
     api.answer = answer
     state.instances.put(instance("demo", bound="t1"))
-    reconciler = InstanceReconciler(api, state, RenderSettings(), scheduler, lambda _: None)
+    reconciler = InstanceReconciler(
+        api, state, RenderSettings(), scheduler, lambda _: None, grace=GracePeriods(0)
+    )
     with pytest.raises(NotFoundError):
         await reconciler.reconcile("team", "demo")
 

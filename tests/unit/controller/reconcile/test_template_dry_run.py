@@ -10,9 +10,11 @@ from structlog.testing import capture_logs
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
 from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.core.planning.dry_run import DryRunResult, SkipReason
+from model_operator.core.status.events import Event
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for
@@ -189,10 +191,44 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
     runs.server.refuse = refuse
     obj = template("embed")
     runs.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
-    reconciler = TemplateReconciler(runs.client, runs.state, runs.dry_runs, lambda _: None)
+    grace = GracePeriods(0)
+    reconciler = TemplateReconciler(runs.client, runs.state, runs.dry_runs, lambda _: None, grace=grace)
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
     assert len(runs.server.written) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [((403, NO_ACCOUNT), ["Reconciling", "Stalled"]), ((422, INVALID), ["Stalled", "Stalled"])],
+)
+def test_what_the_cluster_lacks_is_stalled_when_it_has_lasted(
+    refusal: tuple[int, dict[str, Any]], expected: list[str]
+) -> None:
+    runs = DryRuns()
+    runs.server.refuse = {"Pod": refusal}
+    runs.state.templates[TemplateKind.MODEL_TEMPLATE].put(template("embed"))
+    time, events = [100.0], list[Event]()
+    reconciler = TemplateReconciler(
+        runs.client, runs.state, runs.dry_runs, events.extend, grace=GracePeriods(10, lambda: time[0])
+    )
+
+    async def reconcile() -> float | None:
+        return await reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")
+
+    first = asyncio.run(reconcile())
+    told = [each["type"] for each in runs.server.written[0]["conditions"]]
+    assert told[-1] == expected[0]
+    assert [each.type.value for each in events] == ["Warning"] * (expected[0] == "Stalled")
+    assert first == (10 if expected[0] == "Reconciling" else None)
+    time[0] += 10
+
+    asyncio.run(reconcile())
+
+    found = runs.state.templates[TemplateKind.MODEL_TEMPLATE].get("team", "embed")
+    assert found is not None
+    assert found["status"]["conditions"][-1]["type"] == expected[1]
+    assert [each.reason for each in events] == ["PodTemplateRejected"]
 
 
 def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> None:

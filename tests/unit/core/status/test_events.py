@@ -31,8 +31,10 @@ DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "team", "demo", "d1")
 
 
 def status(reason: str | None = None, message: str = "so it is", **more: Any) -> dict[str, Any]:
-    """Return the status of an instance whose Ready condition has a reason; `available` by keyword."""
+    """Return the status of an instance with a reason of Ready; `available` and `stalled` by keyword."""
     conditions = []
+    if more.pop("stalled", False):
+        conditions.append({"type": "Stalled", "status": "True", "reason": reason})
     if reason is not None:
         ready = reason in ("RolledOut", "ScaledToZero", "NotDeployed", "TemplateValid")
         conditions.append({"type": "Ready", "status": str(ready), "reason": reason, "message": message})
@@ -56,7 +58,21 @@ RECONCILED = ("Reconciling", "so it is")
         ({}, status("Deploying"), [("Normal", "Deploying", *RECONCILED)]),
         (status("Deploying"), status("RolledOut"), [("Normal", "RolledOut", *RECONCILED)]),
         (status("Deploying"), status("QuotaExceeded"), [("Warning", "QuotaExceeded", *RECONCILED)]),
-        ({}, status("TemplateNotFound"), [("Warning", "TemplateNotFound", *RECONCILED)]),
+        # Within the grace period there is nothing to report, at its end there is.
+        ({}, status("TemplateNotFound"), []),
+        (status("RolledOut"), status("InvalidParameters"), []),
+        (status("InvalidParameters"), status("Deploying"), [("Normal", "Deploying", *RECONCILED)]),
+        (
+            status("TemplateNotFound"),
+            status("TemplateNotFound", stalled=True),
+            [("Warning", "TemplateNotFound", *RECONCILED)],
+        ),
+        (
+            status("NameConflict", stalled=True),
+            status("InvalidParameters", stalled=True),
+            [("Warning", "InvalidParameters", *RECONCILED)],
+        ),
+        (status("NameConflict", stalled=True), status("NameConflict"), []),
         (status("RolledOut"), status("Terminating"), [("Normal", "Terminating", *RECONCILED)]),
         # Only the words, or something else than Ready.
         (status("Deploying", "1 of 3"), status("Deploying", "2 of 3"), []),
@@ -102,7 +118,7 @@ EDITED = ("Normal", "TemplateEdited", "Editing")
         ),
         (
             status("TemplateValid", observedGeneration=1),
-            status("TemplateInvalid", observedGeneration=2, instance_count=2),
+            status("TemplateInvalid", observedGeneration=2, instance_count=2, stalled=True),
             [("Warning", "TemplateInvalid", *VALIDATED)],
         ),
         (
@@ -111,7 +127,7 @@ EDITED = ("Normal", "TemplateEdited", "Editing")
             [(*EDITED, NOTE.format("2 instances"))],
         ),
         (
-            status("TemplateInvalid", observedGeneration=1),
+            status("TemplateInvalid", observedGeneration=1, stalled=True),
             status("TemplateValid", observedGeneration=2, instance_count=1),
             [
                 ("Normal", "TemplateValid", *VALIDATED),

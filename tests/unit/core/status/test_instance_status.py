@@ -9,6 +9,7 @@
 ``causes``       by name of the Deployment: what its pods tell {reason, detail, advice}
 ``contested``    by name of the deployment: fields that somebody else keeps changing {kind, field, manager}
 ``failures``     by name: a refusal of the API server {attempt, code, message}, or {reason, detail}
+``in_grace``     whether the grace period has not ended; it has by default
 ``expected``     conditions by type, without times, all of them; and fields of the status. Of items of lists
                  the given fields count. Null means absent.
 
@@ -77,7 +78,8 @@ class Case:
             name: [ContestedField(**each) for each in fields]
             for name, fields in self.content.get("contested", {}).items()
         }
-        return Observation(instance, plan, deployments, services, failures, contested)
+        in_grace = self.content.get("in_grace", False)
+        return Observation(instance, plan, deployments, services, failures, contested, in_grace=in_grace)
 
     def _plan(self, status: dict[str, Any]) -> tuple[LiveInstance, Plan | None]:
         given = apply_merge_patch(DEFAULTS["instance"], self.content.get("instance", {}))
