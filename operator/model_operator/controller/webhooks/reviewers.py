@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
-from model_operator.api import ModelInstance
+from model_operator.api import ModelInstance, TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.defects import DefectLog
 from model_operator.controller.metrics.instruments import Decision, Metrics
@@ -226,9 +227,18 @@ class Admission:
                 else:
                     if templates is not self._state:
                         examination = examine_instance(change, templates, self._rendering)
-            return judge_instance(examination, change, enforcement).with_warnings(warnings)
+            status = self._status_of(examination.template)
+            return judge_instance(examination, change, enforcement, status).with_warnings(warnings)
 
         return judge
+
+    def _status_of(self, template: CompiledTemplate | None) -> Mapping[str, Any] | None:
+        """Return the ``status`` of a template from the cache: the compiled one may be older than it."""
+        if template is None:
+            return None
+        resource = template.resource
+        found = self._state.templates[TemplateKind(resource.kind)].by_uid(resource.metadata.uid)
+        return found.get("status") if found else None
 
     async def _instance_alone(self, _: Review, change: Change) -> Verdict:
         """Judge an instance for an unauthenticated caller: without the template and whether it exists.

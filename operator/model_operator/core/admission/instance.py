@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from typing import Any
 
 from model_operator.api import GROUP, ModelInstance
 from model_operator.core.admission.change import Change
@@ -15,6 +16,7 @@ from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.scaling import excess_workers, stated_workers
+from model_operator.core.status.template import is_rejected
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
@@ -122,13 +124,18 @@ def examine_alone(change: Change, settings: RenderSettings) -> Examination:
     return Examination(instance, own=violations or sort_violations(_beyond_limits(instance, settings)))
 
 
-def judge_instance(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
+def judge_instance(
+    examination: Examination,
+    change: Change,
+    enforcement: Enforcement,
+    template_status: Mapping[str, Any] | None = None,
+) -> Verdict:
     """Decide on the write of an instance.
 
     An instance that is invalid by itself is denied to every user. One that does not fit its template is
-    denied or allowed with warnings. A missing or invalid template is no fault of the instance: it is allowed
-    with a warning, since it will be deployed without another write. A change that removes Deployments is
-    allowed with a warning that names them.
+    denied or allowed with warnings. A missing, invalid or rejected template is no fault of the instance: it
+    is allowed with a warning, since it will be deployed without another write. A change that removes
+    Deployments is allowed with a warning that names them.
 
     Parameters
     ----------
@@ -138,14 +145,18 @@ def judge_instance(examination: Examination, change: Change, enforcement: Enforc
         The write.
     enforcement
         How strictly instances of this user and namespace are validated.
+    template_status
+        ``status`` of the template in the examination; None without one.
     """
-    verdict = _judged(examination, change, enforcement)
+    verdict = _judged(examination, change, enforcement, template_status or {})
     return (
         verdict.with_warnings(renaming_warnings(change, examination.instance)) if verdict.allowed else verdict
     )
 
 
-def _judged(examination: Examination, change: Change, enforcement: Enforcement) -> Verdict:
+def _judged(
+    examination: Examination, change: Change, enforcement: Enforcement, template_status: Mapping[str, Any]
+) -> Verdict:
     kind, name, problem = change.kind, change.name, examination.problem
     faults = examination.violations or examination.own
     if examination.own or (faults and enforcement is Enforcement.DENY):
@@ -153,13 +164,26 @@ def _judged(examination: Examination, change: Change, enforcement: Enforcement) 
     if faults:
         return ALLOWED.with_warnings(warnings_for(kind, name, faults))
     if problem is None:
-        return ALLOWED
+        return _of_rejected(examination, f"{kind} {name}", template_status)
     detail = problem.detail.rstrip(".")
     if problem.reason is Reason.TemplateNotFound:
         detail += "; the instance will be validated and deployed when the template is created"
     elif problem.reason is Reason.TemplateInvalid:
         detail += "; the instance will be validated and deployed when the template is fixed"
     return ALLOWED.with_warnings([f"{kind} {name}: {detail}"])
+
+
+def _of_rejected(examination: Examination, subject: str, status: Mapping[str, Any]) -> Verdict:
+    """Allow the write, with a warning if the dry run of the template was rejected."""
+    template = examination.template
+    if template is None or not is_rejected(status, template.resource.metadata.generation):
+        return ALLOWED
+    resource = template.resource
+    detail = (
+        f"the API server rejects the pods of {resource.kind} {resource.metadata.name} "
+        "(PodTemplateRejected); the instance will be deployed when the template is fixed"
+    )
+    return ALLOWED.with_warnings([f"{subject}: {detail}"])
 
 
 def _beyond_limits(instance: ModelInstance, settings: RenderSettings) -> Iterator[Violation]:

@@ -114,6 +114,15 @@ def was_accepted(template: CompiledTemplate) -> bool:
     )
 
 
+def is_rejected(status: Mapping[str, Any], generation: int) -> bool:
+    """Return whether the ``status`` of a template says that a dry run of this generation was rejected."""
+    rejected = TemplateReason.PodTemplateRejected.name
+    return status.get("observedGeneration") == generation and any(
+        each.get("type") == "Ready" and each.get("reason") == rejected
+        for each in status.get("conditions") or ()
+    )
+
+
 def _depends_on_another(reason: TemplateReason, result: DryRunResult) -> bool:
     """Return whether another object may resolve it: what the cluster lacks may follow in the same commit."""
     return reason is TemplateReason.PodTemplateRejected and not result.is_final

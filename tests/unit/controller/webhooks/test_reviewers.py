@@ -61,6 +61,20 @@ async def test_valid_instance_asks_for_nothing(server: FakeServer) -> None:
     assert server.asked == []
 
 
+async def test_instance_of_a_rejected_template_gets_a_warning(server: FakeServer) -> None:
+    rejected = stored(template())
+    webhooks = admission(server, rejected)
+    assert (await ask(webhooks, review(stored(instance())))).get("warnings") is None
+    ready = {"type": "Ready", "status": "False", "reason": "PodTemplateRejected", "message": "Rejected."}
+    # The template is compiled once for each generation, before its status says anything.
+    reported = {**rejected, "status": {"observedGeneration": 1, "conditions": [ready]}}
+
+    response = await ask(admission(server, reported), review(stored(instance())))
+
+    assert response["allowed"] is True
+    assert "PodTemplateRejected" in response["warnings"][0]
+
+
 @pytest.mark.parametrize(
     ("path", "user", "allowed"),
     [

@@ -94,6 +94,25 @@ def test_batch_applier_is_told_the_same_as_warnings(case: Case) -> None:
         assert verdict.warnings == tuple(f"ModelInstance {case}: {each}" for each in violations)
 
 
+@pytest.mark.parametrize(("generation", "is_warned"), [(1, True), (0, False)])
+@pytest.mark.parametrize("enforcement", Enforcement)
+def test_an_instance_of_a_rejected_template_is_admitted_with_a_warning(
+    enforcement: Enforcement, generation: int, *, is_warned: bool
+) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "PodTemplateRejected", "message": "Rejected."}
+    status = {"observedGeneration": generation, "conditions": [ready]}
+    change = Change(stored(model()))
+
+    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement, status)
+
+    expected = (
+        "ModelInstance demo: the API server rejects the pods of ModelTemplate encoder (PodTemplateRejected); "
+        "the instance will be deployed when the template is fixed"
+    )
+    assert verdict.allowed
+    assert verdict.warnings == ((expected,) if is_warned else ())
+
+
 @pytest.mark.parametrize(
     ("user", "expected"),
     [
