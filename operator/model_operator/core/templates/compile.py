@@ -89,7 +89,9 @@ class CompiledTemplate:
         """
         if not self.is_mergeable:
             return ()
-        pods = pod_advice(self.resource.spec, self.parameters, _sources(self.resource.spec))
+        # The built-in conventions disclose nothing.
+        conventions = RenderSettings() if settings is None else settings
+        pods = pod_advice(self.resource.spec, self.parameters, _sources(self.resource.spec), conventions)
         if self.violations:
             return sort_violations(pods)
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)

@@ -9,10 +9,17 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
 from model_operator.core.templates.guarded_fields import CONTAINER_LISTS, PROBES
 from model_operator.core.templates.images import same_repository
-from model_operator.core.templates.layering import MODEL_CONTAINER, layered_pod, stated_model
+from model_operator.core.templates.layering import (
+    MODEL_CONTAINER,
+    layered_pod,
+    model_container,
+    stated_model,
+)
 from model_operator.core.templates.ports import PortConflictError, probe_ports, served_port
+from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.variables import (
     Environment,
     Source,
@@ -29,7 +36,10 @@ _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]{0,60}\s+\S", re.ASCII)
 
 
 def pod_advice(
-    spec: ModelTemplateSpec, parameters: ParameterSchema, sources: Iterable[Source]
+    spec: ModelTemplateSpec,
+    parameters: ParameterSchema,
+    sources: Iterable[Source],
+    settings: RenderSettings,
 ) -> Iterator[Violation]:
     """Yield the warnings about the pods of a template.
 
@@ -41,11 +51,15 @@ def pod_advice(
         The parameters that it declares.
     sources
         Its values with texts.
+    settings
+        The cluster's conventions.
     """
     try:
         pod = layered_pod(spec)
     except PortConflictError:
         return  # a violation, without which nothing more is known
+    lay_default_resources(model_container(pod), settings)
+    lay_shared_environment(pod["spec"], settings)
     environments = _environments(pod, spec, parameters)
     yield from variable_warnings(sources, environments)
     yield from _circles(environments, spec)
