@@ -268,7 +268,8 @@ class Rejection(NamedTuple):
 
 _LONGEST = 4096
 """Characters that are read of a rejection: a webhook may write any text into it."""
-_EXCEEDED = re.compile(r"exceeded quota: ([^,]+), requested: (.*), used: (.*), limited: (.*?)\.?$")
+_EXCEEDED = ("exceeded quota: ", ", requested: ", ", used: ", ", limited: ")
+"""What precedes the name of a ResourceQuota and the three lists of amounts."""
 _REFUSERS = (
     (re.compile(r"exceeded quota: |status unknown for quota: "), Refuser.QUOTA),
     (re.compile(r"failed quota: .* must specify|insufficient quota to"), Refuser.QUOTA_SCOPE),
@@ -291,15 +292,29 @@ _REFUSERS = (
 def rejection(message: str) -> Rejection:
     """Return who rejects pods, from the condition ``ReplicaFailure`` or an Event ``FailedCreate``."""
     message = message[:_LONGEST]
-    exceeded = _EXCEEDED.search(message)
+    exceeded = _parts(message)
     if exceeded:
-        requested, used, limited = (_amounts(text) for text in exceeded.groups()[1:])
+        requested, used, limited = map(_amounts, exceeded[1:])
         uses = tuple(
             (name, QuotaUse(requested[name], used[name], limited[name]))
             for name in sorted(requested.keys() & used.keys() & limited.keys())
         )
-        return Rejection(Refuser.QUOTA, exceeded[1], uses)
+        return Rejection(Refuser.QUOTA, exceeded[0], uses)
     return Rejection(next((refuser for text, refuser in _REFUSERS if text.search(message)), Refuser.OTHER))
+
+
+def _parts(message: str) -> list[str]:
+    """Return the parts of a message about an exceeded quota; an empty list for any other message.
+
+    A pattern with three unbounded parts takes cubic time for a text that an object's author can choose.
+    """
+    parts = []
+    for mark in _EXCEEDED:
+        before, found, message = message.partition(mark)
+        if not found:
+            return []
+        parts.append(before)
+    return [*parts[1:], message.removesuffix(".")]
 
 
 def _amounts(text: str) -> dict[str, Decimal]:
