@@ -132,7 +132,9 @@ def _number(pod: Mapping[str, Any], target: str | int) -> int | None:
     """Return the number of the container port that a Service targets; None if no container has it."""
     if isinstance(target, int):
         return target
-    return next((port["containerPort"] for port in serving_ports(pod) if port.get("name") == target), None)
+    return next(
+        (port.get("containerPort") for port in serving_ports(pod) if port.get("name") == target), None
+    )
 
 
 def _target(pod: Mapping[str, Any], port_name: str) -> str | int:

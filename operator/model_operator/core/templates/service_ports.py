@@ -33,7 +33,8 @@ def service_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
     except PortConflictError:
         return  # reported with the pod template
     names = [port["name"] for port in declared if "name" in port]
-    numbers = [port["containerPort"] for port in declared]
+    # Without a number it is the API server that rejects the port.
+    numbers = [port.get("containerPort") for port in declared]
     # A number in a reference is known only for an instance.
     is_open = any(isinstance(number, str) for number in numbers)
     for index, port in enumerate(ports):
