@@ -195,6 +195,9 @@ class ChildSync:
                 )
         if must_be_replaced(child.manifest, live):
             replaced = Failure(Reason.Deploying, f"{kind.kind} {name} is being replaced.")
+            if not await self._contests.may_write(child, live):
+                self._note_contest(*self._contests.held(child), name)
+                return replaced
             return await self._delete(live, while_held=replaced) or replaced
         is_as_desired = child.is_applied(live) and has_min_workers(child, live)
         if is_as_desired or self._contests.is_as_answered(child, live):

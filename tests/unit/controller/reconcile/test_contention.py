@@ -154,6 +154,30 @@ def test_a_change_of_what_is_wanted_never_waits() -> None:
     assert world.children.contested == {}
 
 
+def test_a_service_that_is_made_headless_again_is_replaced_after_a_delay() -> None:
+    world = Fight()
+
+    cache = world.state.children["Service"]
+
+    def make_headless() -> None:
+        live = world.api.find("Service", "demo")
+        assert live is not None
+        live["spec"]["clusterIP"] = "None"
+        world.put(live)
+
+    make_headless()
+    assert world.after(0) == 1, "it is deleted"
+    assert world.api.find("Service", "demo") is None
+    for known in list(cache):
+        cache.remove(known)
+    assert world.after(0) == 1, "and created"
+    make_headless()
+
+    assert world.after(0) == 0
+    assert world.children.next_look == 1
+    assert world.after(1) == 1
+
+
 def test_a_child_that_is_deleted_again_and_again() -> None:
     world = Fight()
 
