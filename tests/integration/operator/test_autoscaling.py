@@ -543,3 +543,15 @@ def test_the_number_belongs_to_an_external_autoscaler(api: KubeApi) -> None:
     edit_endpoint(api, autoscaler=None, min_workers=2)
     wait_until_running(api, 2)
     assert counts(api, since) == [2, 4, 0, 2, 0, 2]
+
+
+def test_an_autoscaler_that_cannot_measure_is_reported(api: KubeApi) -> None:
+    deploy(api)
+
+    obj = api.wait_for_condition("ModelInstance", "minilm", "Autoscaling", "False", deadline=60)
+
+    assert ready(obj)["status"] == "True"
+    condition = api.condition("ModelInstance", "minilm", "Autoscaling")
+    assert condition["reason"].startswith("FailedGet")
+    assert condition["message"].startswith("HorizontalPodAutoscaler minilm: ")
+    assert "Action (cluster administrator): install or repair the metrics-server" in condition["message"]
