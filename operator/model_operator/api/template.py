@@ -178,6 +178,17 @@ class EndpointConfig(ApiModel):
             field="min_workers",
         ),
         Rule(
+            "!has(self.drain_seconds) || !has(self.termination_grace_period_seconds) || "
+            "self.drain_seconds < self.termination_grace_period_seconds || self.drain_seconds == 0",
+            "must be less than termination_grace_period_seconds, after which the worker is killed",
+            lambda config: (
+                not config.drain_seconds
+                or config.termination_grace_period_seconds is None
+                or config.drain_seconds < config.termination_grace_period_seconds
+            ),
+            field="drain_seconds",
+        ),
+        Rule(
             "!has(self.scaling_metric) || !has(self.scaling_metrics)",
             "give scaling_metrics alone: scaling_metric is its short form for one metric",
             lambda config: config.scaling_metric is None or config.scaling_metrics is None,
@@ -217,6 +228,13 @@ class EndpointConfig(ApiModel):
     startup_timeout_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] | None = None
     """Seconds within which a worker must become ready after its start, including the time to load the model.
     Built-in default: 1800."""
+    drain_seconds: Annotated[int, Field(strict=True, ge=0, le=3600)] | None = None
+    """Seconds that each container of a worker sleeps before it gets SIGTERM, unless it has its own `preStop`.
+    Meanwhile no more requests are sent to it. 0 for none. The operator's settings change the
+    default, which is for models with a Service. Built-in default: 5."""
+    termination_grace_period_seconds: Seconds | None = None
+    """Seconds after which a worker that stops is killed, `drain_seconds` included; more than the time of the
+    longest request. The operator's settings change the default. Built-in default: 35."""
     scaling_metric: (
         Annotated[
             str,

@@ -18,6 +18,7 @@ from model_operator.core.templates.child_metadata import (
     metadata_sources,
 )
 from model_operator.core.templates.contracts import contracts
+from model_operator.core.templates.draining import drain_faults
 from model_operator.core.templates.endpoint_references import compile_endpoint, endpoint_faults
 from model_operator.core.templates.guarded_fields import (
     Path,
@@ -143,7 +144,13 @@ def compile_template(
     shape_faults = (
         () if spec.pod_template is None else check_pod_template(spec.pod_template, _POD_TEMPLATE_LOC)
     )
-    violations = [*faults, *request_faults, *shape_faults, *check_strategy(spec.strategy)]
+    violations = [
+        *faults,
+        *request_faults,
+        *shape_faults,
+        *check_strategy(spec.strategy),
+        *drain_faults(spec),
+    ]
     violations += _image_faults(spec)
     # References can be checked only against a valid schema, and found only within the limits of depth.
     if not faults and not shape_faults:

@@ -12,6 +12,7 @@ from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.accelerators import lay_accelerator, requested_gpus, toleration_of
 from model_operator.core.templates.child_metadata import label_faults
 from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
+from model_operator.core.templates.draining import lay_draining
 from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
 from model_operator.core.templates.environment import lay_parameters, order_variables
 from model_operator.core.templates.guarded_fields import CONTAINER_LISTS
@@ -52,6 +53,8 @@ class PodProgram:
         The declared parameters.
     port_name
         Name of the served port; None if the model serves none.
+    serves_http
+        Whether the model has a Service.
     """
 
     pod: Mapping[str, Any]
@@ -60,6 +63,7 @@ class PodProgram:
     endpoint: EndpointProgram
     parameters: ParameterSchema
     port_name: str | None
+    serves_http: bool
 
     def render(self, scope: Scope, labels: Mapping[str, str], settings: RenderSettings) -> dict[str, Any]:
         """Return the pod template of one deployment, a new object.
@@ -87,6 +91,7 @@ class PodProgram:
         for key in CONTAINER_LISTS:
             for each in pod["spec"].get(key, ()):
                 order_variables(each)
+        lay_draining(pod["spec"], self.endpoint.config, settings, serves_http=self.serves_http)
         return pod
 
     def size(self, scope: Scope, others: Iterable[ParsedString] = ()) -> int:
@@ -188,6 +193,7 @@ def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProg
         endpoint=compile_endpoint(spec.vendor_configuration.endpoint_config),
         parameters=parameters,
         port_name=None if served is None else served.name,
+        serves_http=spec.endpoint_type.serves_http,
     )
 
 

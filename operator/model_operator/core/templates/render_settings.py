@@ -129,6 +129,10 @@ class RenderSettings:
         Maximum total of ``max_workers`` over all deployments of an instance.
     default_cpus, default_memory, default_storage
         Requests and limits of the container of a model whose template does not set them; empty for none.
+    drain_seconds
+        Seconds that the containers of a model with a Service sleep before they get SIGTERM; 0 for none.
+    termination_grace_period_seconds
+        Seconds after which a worker that drains is killed, the sleep included.
     env
         Environment variables of all containers, by name.
     http_proxy, https_proxy, no_proxy
@@ -154,6 +158,8 @@ class RenderSettings:
     default_cpus: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "3"
     default_memory: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "8Gi"
     default_storage: Annotated[str, Field(pattern=_QUANTITY, max_length=32)] = "16Gi"
+    drain_seconds: Annotated[int, Field(ge=0, le=3600)] = 5
+    termination_grace_period_seconds: Annotated[int, Field(ge=1, le=86400)] = 35
     env: Mapping[Annotated[str, Field(pattern=_ENV_NAME)], str] = field(default_factory=dict)
     http_proxy: str = ""
     https_proxy: str = ""
