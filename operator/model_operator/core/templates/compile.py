@@ -94,7 +94,8 @@ class CompiledTemplate:
         conventions = RenderSettings() if settings is None else settings
         pods = pod_advice(self.resource.spec, self.parameters, _sources(self.resource.spec), conventions)
         if self.violations:
-            return sort_violations(pods)
+            at_fault = {fault.loc for fault in self.violations}
+            return sort_violations(each for each in pods if each.loc not in at_fault)
         secrets = open_secret_refs(self.parameters.schema, _PARAMETERS_LOC)
         spec = self.resource.spec
         found = [
