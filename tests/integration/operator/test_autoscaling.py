@@ -546,6 +546,7 @@ def test_the_number_belongs_to_an_external_autoscaler(api: KubeApi) -> None:
     assert counts(api, since) == [2, 4, 0, 2, 0, 2]
 
 
+@pytest.mark.usefixtures("operator")
 def test_an_autoscaler_that_cannot_measure_is_reported(api: KubeApi) -> None:
     deploy(api)
 
