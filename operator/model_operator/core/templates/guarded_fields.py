@@ -52,6 +52,20 @@ _DOMAIN_WITHOUT_SLASH: Final = re.compile(
 )
 """A domain without a slash, in reverse or not, as container runtimes read it: ``io.katacontainers.config…``,
 ``run.oci…``, ``org.systemd.property…``, ``cpu-quota.crio.io``."""
+_ACTING_DOMAINS: Final = _words(
+    """
+    kubernetes.io k8s.io openshift.io amazonaws.com azure.com workload.identity gke.io google.com
+    hashicorp.com istio.io linkerd.io cncf.io ovn.org cilium.io projectcalico.org crio.io cert-manager.io
+    spiffe.io kyverno.io gatekeeper.sh banzaicloud.com external-secrets.io modeloperator.dev
+    x-k8s.io opentelemetry.io datadoghq.com dynatrace.com newrelic.com elastic.co dapr.io kuma.io
+    konghq.com solo.io openservicemesh.io knative.dev keda.sh karpenter.sh volcano.sh run.ai nvidia.com
+    kubevirt.io karmada.io multus-cni.io akeyless.io 1password.com doppler.com infisical.com conjur.org
+    aquasec.com crowdstrike.com stakater.com tailscale.com alibabacloud.com aliyun.com oraclecloud.com
+    jaegertracing.io
+    """
+)
+"""Domains, with their subdomains, whose labels give a pod an identity, a network, a sidecar, an exemption or
+a node. Only for the instance's name does a list suffice; see `takes_name`."""
 _OPEN_SOURCES: Final = frozenset({"emptyDir", "configMap", "downwardAPI", "persistentVolumeClaim"})
 """Volume sources in which an instance may choose freely, within quota and RBAC of its namespace."""
 _DATA_SOURCES: Final = _OPEN_SOURCES | {"ephemeral", "image"}
@@ -162,6 +176,19 @@ def is_guarded(path: Path) -> bool:
 def is_metadata_key(path: Path) -> bool:
     """Whether the path leads to the value of a label or annotation of the pod."""
     return len(path) == 3 and path[:2] in {("metadata", "annotations"), ("metadata", "labels")}  # noqa: PLR2004 -- metadata, the map, the key
+
+
+def takes_name(path: Path) -> bool:
+    """Whether the path leads to a label that may be the instance's name as a whole, though it is guarded.
+
+    Components that route by labels need the name of the model: ``model.aibrix.ai/name``. The author chooses
+    the name, but as a DNS label that no other instance of the namespace has. Labels of components that are
+    known to act on a pod take it no more than annotations do: an instance ``false`` has no sidecar.
+    """
+    if not is_metadata_key(path) or path[1] != "labels":
+        return False
+    domain, slash, _ = str(path[2]).rpartition("/")
+    return bool(slash) and not _is_below(domain, _ACTING_DOMAINS)
 
 
 def is_freed(path: Path, domains: Collection[str]) -> bool:

@@ -16,6 +16,7 @@ from model_operator.core.templates.guarded_fields import (
     STRING_MAPS,
     Path,
     is_guarded,
+    takes_name,
 )
 
 
@@ -50,6 +51,8 @@ class FieldSpec:
         Whether the field is an item of a list, in which a list can be expanded.
     secret
         The part of a reference to a Secret that the field takes; None if it takes none.
+    takes_name
+        Whether the field takes the name of the instance as a whole, though it is guarded.
     """
 
     type: FieldType
@@ -58,6 +61,7 @@ class FieldSpec:
     image: bool = False
     is_item: bool = False
     secret: Literal["name", "key"] | None = None
+    takes_name: bool = False
 
 
 def _names(text: str) -> frozenset[str]:
@@ -155,7 +159,7 @@ def place_of(path: Path) -> FieldSpec:
     if keyed is not None:
         # The last name is a key that the template owner chose, even if a field has the same name.
         type_ = FieldType.QUANTITY if keyed in QUANTITY_MAPS else FieldType.STRING
-        return FieldSpec(type_, guarded=is_guarded(path))
+        return FieldSpec(type_, guarded=is_guarded(path), takes_name=takes_name(path))
     return FieldSpec(
         _type(names[-1], is_item=is_item),
         kubelet=is_expanded_by_kubelet(names),

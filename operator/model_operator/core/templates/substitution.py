@@ -228,7 +228,8 @@ def _instance_fault(
     if place.type is FieldType.QUANTITY:
         return "is no quantity, which is expected here; refer to a parameter", "reference_type"
     fault = _type_fault(frozenset({"string"}), place) if sole_reference else None
-    if fault is None and place.guarded and is_chosen_by_the_author(reference):
+    is_taken = place.takes_name and sole_reference and reference.name == "name"
+    if fault is None and place.guarded and not is_taken and is_chosen_by_the_author(reference):
         return CHOSEN
     return fault
 

@@ -357,3 +357,24 @@ def test_the_bundles_pull_secrets_are_guarded_too() -> None:
     (violation,) = compiled({}, OPEN, image_pull_secrets=[{"name": "$(parameters.TEXT)"}]).violations
 
     assert (violation.type, violation.loc[-3:]) == ("closed_values", ("image_pull_secrets", 0, "name"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "is_taken"),
+    [
+        ("labels", "model.aibrix.ai/name", "$(instance.name)", True),
+        ("labels", "model.aibrix.ai/name", "x-$(instance.name)", False),
+        ("labels", "model.aibrix.ai/name", "$(instance.account_id)", False),
+        ("labels", "model.aibrix.ai/name", "$(parameters.OPEN)", False),
+        ("annotations", "model.aibrix.ai/name", "$(instance.name)", False),
+        ("labels", "sidecar.istio.io/inject", "$(instance.name)", False),
+        ("labels", "node.kubernetes.io/exclude", "$(instance.name)", False),
+        ("labels", "io.katacontainers.config", "$(instance.name)", False),
+    ],
+)
+def test_a_label_takes_the_name_of_the_instance_as_a_whole(
+    kind: str, key: str, value: str, is_taken: bool
+) -> None:
+    violations = compiled({}, OPEN, {kind: {key: value}}).violations
+
+    assert (not violations) is is_taken
