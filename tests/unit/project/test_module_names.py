@@ -8,6 +8,7 @@ from pathlib import Path
 PRODUCT = Path(__file__).parents[3] / "operator" / "model_operator"
 SHELL = "the decisions in core, and the part of the controller that acts on them"
 KIND = "one kind of our API in each of its stages"
+FIELD = "fields of our API, and what is rendered from them"
 COMMAND = "a command is in the module of its name, beside what it calls"
 SAME_NAME = {
     "certificate": SHELL,
@@ -18,6 +19,7 @@ SAME_NAME = {
     "replicas_handover": SHELL,
     "instance": KIND,
     "template": KIND,
+    "service": FIELD,
     "instances": COMMAND,
     "templates": COMMAND,
     "render": COMMAND,

@@ -15,7 +15,7 @@ from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, war
 from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering.scaling import excess_workers, stated_workers
+from model_operator.core.rendering.worker_counts import excess_workers, stated_workers
 from model_operator.core.status.template import is_rejected
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_operator.core.rendering.scaling import WorkerBounds
+from model_operator.core.rendering.worker_counts import WorkerBounds
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 """The kind of an autoscaler."""

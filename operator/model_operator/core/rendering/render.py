@@ -32,14 +32,14 @@ from model_operator.core.rendering.deployment import render_deployment
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.disruption_budget import render_disruption_budget
 from model_operator.core.rendering.metrics import metric_faults, render_metrics
-from model_operator.core.rendering.scaling import (
+from model_operator.core.rendering.service import render_service, service_url
+from model_operator.core.rendering.worker_counts import (
     NO_WORKERS,
     WorkerBounds,
     excess_workers,
     overrides,
     worker_bounds,
 )
-from model_operator.core.rendering.service import render_service, service_url
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import MAX_VALUES, PodProgram
 from model_operator.core.templates.references import Scope

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.api import DeploymentVendorConfiguration, EndpointConfig
-from model_operator.core.rendering.scaling import worker_bounds
+from model_operator.core.rendering.worker_counts import worker_bounds
 
 
 @pytest.mark.parametrize(
