@@ -15,6 +15,7 @@ import pytest
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.parameters.schemas.evaluator import Evaluator
 from model_operator.core.parameters.schemas.vocabulary import (
+    ENV,
     SECRET_REF,
     SHAPES,
     SUBSCHEMA,
@@ -239,4 +240,4 @@ def test_the_suite_covers_every_keyword_of_the_dialect() -> None:
     covered = {word for case in cases() if case.inside for word in words(case.schema)}
     annotations = {"title", "description", "$comment", "examples", "deprecated", "readOnly", "writeOnly"}
 
-    assert {*SHAPES, *SUBSCHEMA, *SUBSCHEMA_LIST, *SUBSCHEMA_MAP} - annotations - {SECRET_REF} <= covered
+    assert {*SHAPES, *SUBSCHEMA, *SUBSCHEMA_LIST, *SUBSCHEMA_MAP} - annotations - {ENV, SECRET_REF} <= covered
