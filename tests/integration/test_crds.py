@@ -328,7 +328,7 @@ def test_one_word_lists_all_kinds(user: User) -> None:
     [
         ("modelinstance.spec", "model_template_id"),
         ("modelinstance.spec.base_model_metadata", "modelDetails"),
-        ("modeltemplate.spec.vendor_configuration.bundle_config.port", "Built-in default: 5005"),
+        ("modeltemplate.spec.vendor_configuration.bundle_config.port", "in `pod_template`, else 5005"),
         ("clustermodeltemplate.spec.pod_template.spec", "PodSpec"),
         ("modelinstance.status.template", "generation"),
     ],

@@ -184,14 +184,25 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> di
         result["description"] = _first_paragraph(result["description"])
     if result.get("default", ...) is None:
         del result["default"]
-    for key in ("items", "additionalProperties"):
-        if isinstance(result.get(key), Mapping):
-            result[key] = _structural(result[key], definitions)
-    if "properties" in result:
-        result["properties"] = {
-            name: _structural(value, definitions) for name, value in result["properties"].items()
-        }
+    result |= _structural_parts(result, definitions)
     return dict(sorted(result.items(), key=_keyword_position))
+
+
+def _structural_parts(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the structural forms of the subschemas of a schema."""
+    parts: dict[str, Any] = {
+        key: _structural(schema[key], definitions)
+        for key in ("items", "additionalProperties")
+        if isinstance(schema.get(key), Mapping)
+    }
+    if "description" in schema and "items" in parts:
+        # `kubectl explain` joins the descriptions of a list and of its items without a space.
+        parts["items"] = _without(parts["items"], "description")
+    if "properties" in schema:
+        parts["properties"] = {
+            name: _structural(value, definitions) for name, value in schema["properties"].items()
+        }
+    return parts
 
 
 def _without(schema: Mapping[str, Any], *keys: str) -> dict[str, Any]:

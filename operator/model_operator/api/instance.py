@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictBool
 
 from model_operator.api.enums import Autoscaler, ModelVendor, TemplateKind, UiModelSectionType
-from model_operator.api.meta import ApiModel, Resource, name_rule
+from model_operator.api.meta import CHARACTERS, ApiModel, Resource, name_rule
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule
 from model_operator.api.status import ModelInstanceStatus
 from model_operator.api.values import FreeObject, Text, UsableModelType, Word, Workers
@@ -85,6 +85,7 @@ class InstanceDeployment(ApiModel):
             f"self.matches('{_LABEL}')",
             "must have lower-case letters, digits and '-' only, and start and end with a letter or digit",
             lambda name: re.fullmatch(_LABEL, name) is not None,
+            details=CHARACTERS,
         ),
     ]
     """Name of the deployment, unique in the list. Its Deployment and Service are named

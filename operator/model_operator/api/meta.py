@@ -50,7 +50,7 @@ class ApiModel(BaseModel):
                 type(self).__name__,
                 [
                     InitErrorDetails(
-                        type=rule.to_error(),
+                        type=rule.to_error(self),
                         loc=tuple(rule.field.split(".")) if rule.field else (),
                         input=None,
                     )
@@ -149,6 +149,18 @@ class Resource(ApiModel):
     """Name, namespace, labels and other metadata."""
 
 
+CHARACTERS = (
+    ("[A-Z]", "; it has an upper-case letter"),
+    ("_", "; it has an underscore"),
+    ("[.]", "; it has a '.'"),
+    (" ", "; it has a space"),
+    ("[^-a-z0-9]", "; it has a character that is none of these"),
+    ("^-", "; it starts with '-'"),
+    ("-$", "; it ends with '-'"),
+)
+"""Details of a rule for names: which part of it is broken."""
+
+
 def name_rule(pattern: str, max_length: int, message: str, reserved: str = "") -> Rule:
     """Return the rule for ``metadata.name`` of a kind.
 
@@ -176,7 +188,12 @@ def name_rule(pattern: str, max_length: int, message: str, reserved: str = "") -
     cel = f"size(self.metadata.name) <= {max_length} && self.metadata.name.matches('{pattern}')"
     if reserved:
         cel += f" && self.metadata.name != '{reserved}'"
-    return Rule(cel, message, holds, field="metadata.name")
+    details = (
+        (f"(?s)^.{{{max_length + 1}}}", f"; it has more than {max_length} characters"),
+        *CHARACTERS,
+        *(() if re.fullmatch(pattern, "0") else (("^[0-9]", "; it starts with a digit"),)),
+    )
+    return Rule(cel, message, holds, field="metadata.name", details=details, text="self.metadata.name")
 
 
 class Condition(ApiModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -42,6 +44,11 @@ class Rule:
     reason
         The cause type that the API server reports, for example ``FieldValueRequired``; None is
         ``FieldValueInvalid``.
+    details
+        What is wrong in particular, as pairs of a regular expression (RE2 and Python) and a text. The text of
+        the first expression that is found in the value is added to the message.
+    text
+        CEL expression of the text in which they are searched: ``self`` or a path in it.
     """
 
     cel: str
@@ -49,10 +56,17 @@ class Rule:
     holds: Callable[[Any], bool] | None = None
     field: str | None = None
     reason: str | None = None
+    details: tuple[tuple[str, str], ...] = ()
+    text: str = "self"
 
     def to_schema(self) -> dict[str, str]:
         """Return the entry of ``x-kubernetes-validations``."""
         entry = {"rule": self.cel, "message": self.message}
+        if self.details:
+            choices = "".join(
+                f"{_found(pattern, self.text)} ? {_cel(text)} : " for pattern, text in self.details
+            )
+            entry["messageExpression"] = f"{_cel(self.message)} + ({choices}'')"
         if self.field is not None:
             entry["fieldPath"] = f".{self.field}"
         if self.reason is not None:
@@ -63,14 +77,21 @@ class Rule:
         """Whether the value breaks the rule; False for a rule that needs the previous object."""
         return self.holds is not None and not self.holds(value)
 
-    def to_error(self) -> PydanticCustomError:
+    def to_error(self, value: Any) -> PydanticCustomError:
         """Return the error of a value that breaks the rule; its type is ``missing`` or ``rule``."""
         code: LiteralString = "missing" if self.reason == "FieldValueRequired" else "rule"
-        return PydanticCustomError(code, "{message}", {"message": self.message})
+        return PydanticCustomError(code, "{message}", {"message": self.message + self._detail(value)})
+
+    def _detail(self, value: Any) -> str:
+        for part in self.text.split(".")[1:]:
+            value = getattr(value, part)
+        if not isinstance(value, str):
+            return ""
+        return next((text for pattern, text in self.details if re.search(pattern, value)), "")
 
     def _check(self, value: Any) -> Any:
         if self.is_broken_by(value):
-            raise self.to_error()
+            raise self.to_error(value)
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -80,6 +101,15 @@ class Rule:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return add_rules(handler(schema), self)
+
+
+def _cel(text: str) -> str:
+    """Return a text as a literal of CEL."""
+    return json.dumps(text)
+
+
+def _found(pattern: str, text: str) -> str:
+    return f"(type({text}) == string && {text}.matches({_cel(pattern)}))"
 
 
 def add_rules(schema: JsonSchemaValue, *rules: Rule) -> JsonSchemaValue:
@@ -142,12 +172,15 @@ class IntOrString:
     """A field that takes an integer or a string; errors report one type, not two alternatives."""
 
     max_length: int
+    form: str = ""
+    """How to write a number with a fraction, for messages."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.custom_error_schema(
             handler(source),
             custom_error_type="int_or_string",
             custom_error_message="must be an integer or a string",
+            custom_error_context={"form": self.form},
         )
 
     def __get_pydantic_json_schema__(

@@ -82,6 +82,12 @@ class BundleConfig(ApiModel):
             "must be a repository name in lower case, such as text-embeddings-inference; tag and digest have "
             "fields of their own",
             lambda image: _matches_or_refers(_IMAGE, image),
+            details=(
+                ("://", "; leave out https://"),
+                ("@", "; move what follows '@' to digest"),
+                (":[^/]*$", "; move what follows ':' to tag"),
+                ("[A-Z]", "; it has an upper-case letter"),
+            ),
         ),
     ]
     """Repository of the image in the registry. The container runs `registry/image:tag`,

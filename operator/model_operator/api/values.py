@@ -10,8 +10,8 @@ from pydantic import Field, StrictInt, StrictStr
 from model_operator.api.enums import ModelType
 from model_operator.api.rules import MAP_TYPE, PRESERVE, IntOrString, Rule, Schema
 
-MAX_WORKERS = 250
-"""The platform's maximum number of workers of one deployment."""
+MAX_WORKERS = 5000
+"""The largest number of workers that the operator's setting for an instance can allow."""
 
 JsonObject = Annotated[dict[str, Any], Schema()]
 """An object whose fields the CRD does not declare; the operator checks them."""
@@ -87,13 +87,21 @@ def _is_positive_quantity(value: int | str) -> bool:
 
 Quantity = Annotated[
     StrictInt | StrictStr,
-    IntOrString(max_length=_REFERRING_LENGTH),
+    IntOrString(
+        max_length=_REFERRING_LENGTH, form='write a fraction in quotes, such as "500m" for half of one'
+    ),
     Rule(
         "type(self) == int ? self > 0 : (self.contains('$(') || "
         f"(size(self) <= {_QUANTITY_LENGTH} && isQuantity(self) && "
         "quantity(self).isGreaterThan(quantity('0'))))",
         "must be a Kubernetes quantity greater than 0, such as 2, 500m or 16Gi",
         lambda value: _refers(value) or _is_positive_quantity(value),
+        details=(
+            ("^[0-9.]+ ?[KMGTkmgt][bB]$", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
+            ("^[0-9.]+ ?[KMGTP]iB$", "; write the unit without B, as in 16Gi"),
+            ("^[0-9.]+([gt]i?|mi|[kKpPeE])$", "; write the unit in its own case, as in 16Gi and 500M"),
+            (" ", "; remove the space"),
+        ),
     ),
 ]
 """A Kubernetes quantity; a string, a whole number, or a text with references."""
@@ -103,7 +111,7 @@ MAX_GPUS = 1024
 
 GpuCount = Annotated[
     StrictInt | StrictStr,
-    IntOrString(max_length=_REFERRING_LENGTH),
+    IntOrString(max_length=_REFERRING_LENGTH, form="write a whole number"),
     Rule(
         f"type(self) == int ? (self >= 0 && self <= {MAX_GPUS}) : self.contains('$(')",
         f"must be a whole number from 0 to {MAX_GPUS} without quotes, or a reference such as "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from model_operator.api import TemplateKind
@@ -11,7 +11,9 @@ from model_operator.core.admission.instance import Examination, examine_instance
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
+from model_operator.core.offline.placeholders import is_of_helm
 from model_operator.core.offline.stored_form import unknown_field
+from model_operator.core.offline.template_names import template_hint
 from model_operator.core.planning.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
@@ -19,6 +21,7 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import TemplateLookup
+from model_operator.core.templates.substitution import strings
 from model_operator.core.values.violations import Loc, Violation
 
 _Named = dict[int, dict[str, int]]
@@ -65,6 +68,10 @@ class Checker:
             found += self._template(manifest)
         for manifest in self._collection.instances:
             found += self._instance(manifest)
+        places = {(each.source, each.position) for each in found}
+        for manifest in self._collection.manifests:
+            literal = (manifest.finding(each, Severity.WARNING) for each in _placeholders(manifest.obj))
+            found += [each for each in literal if (each.source, each.position) not in places]
         return in_order(found)
 
     def _metadata(self, metadata: Mapping[str, Any]) -> list[Violation]:
@@ -99,8 +106,21 @@ class Checker:
         if faults:
             return [*map(manifest.finding, faults)]
         if examination.problem is not None:
-            return [manifest.finding(_without_template(examination), Severity.WARNING)]
+            return [manifest.finding(self._without_template(examination), Severity.WARNING)]
         return self._rendered(manifest, examination)
+
+    def _without_template(self, examination: Examination) -> Violation:
+        """Return the warning for an instance that cannot be validated against its template."""
+        problem, spec = examination.problem, examination.instance.spec
+        if problem is not None and problem.reason is Reason.TemplateNotFound:
+            kinds = spec.model_template_kind or " or ".join(TemplateKind)
+            hint = template_hint(examination.instance, [each.identity for each in self._collection.templates])
+            message = (
+                f"no {kinds} of this name is among the files; the instance was not checked against it{hint}"
+            )
+        else:
+            message = "the template is invalid; the instance was not checked against it"
+        return Violation(("spec", "model_template_id"), message, "template")
 
     def _rendered(self, manifest: Manifest, examination: Examination) -> list[Finding]:
         """Validate the rendered children of an instance; faults of the template itself are left out."""
@@ -119,20 +139,17 @@ class Checker:
         return found
 
 
+def _placeholders(obj: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the texts of an object with placeholders of Helm, which no other rule finds."""
+    for name in ("metadata", "spec"):
+        for loc, text in strings(obj.get(name)):
+            if is_of_helm(text):
+                yield Violation((name, *loc), "is used as it is written", "placeholder")
+
+
 def _identity(template: CompiledTemplate) -> tuple[str, str, str]:
     metadata = template.resource.metadata
     return template.resource.kind, metadata.namespace, metadata.name
-
-
-def _without_template(examination: Examination) -> Violation:
-    """Return the warning for an instance that cannot be validated against its template."""
-    problem, spec = examination.problem, examination.instance.spec
-    if problem is not None and problem.reason is Reason.TemplateNotFound:
-        kinds = spec.model_template_kind or " or ".join(TemplateKind)
-        message = f"no {kinds} of this name is among the files; the instance was not checked against it"
-    else:
-        message = "the template is invalid; the instance was not checked against it"
-    return Violation(("spec", "model_template_id"), message, "template")
 
 
 def _at_its_origin(

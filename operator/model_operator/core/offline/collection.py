@@ -13,6 +13,7 @@ from model_operator.core.admission.instance import ADMISSION_LABEL, LABEL_RULE, 
 from model_operator.core.offline.documents import Document
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.nodes import Position
+from model_operator.core.offline.placeholders import unreplaced
 from model_operator.core.offline.recognition import is_ours, mistaken_group, type_faults
 from model_operator.core.offline.stored_form import RESOURCES, stored_form
 from model_operator.core.templates.compile import CompiledTemplate
@@ -59,13 +60,14 @@ class Manifest:
         _, namespace, name = self.identity
         name = name or f"{self.obj['metadata'].get('generateName', '')}…"
         kind, namespace, name = map(_shortened, (self.kind, namespace, name))
+        placeholder = unreplaced(self.document.text((*self.root, *violation.loc)))
         return Finding(
             source=self.document.source,
             position=self.document.position((*self.root, *violation.loc)),
             path=format_loc(
                 tuple(_shortened(part) if isinstance(part, str) else part for part in violation.loc)
             ),
-            message=violation.msg,
+            message=f"{violation.msg}; {placeholder}" if placeholder else violation.msg,
             code=violation.type,
             severity=severity,
             subject=f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}",

@@ -16,6 +16,7 @@ from model_operator.core.offline.nodes import (
     UnreadableError,
     compose,
 )
+from model_operator.core.offline.placeholders import cause
 from model_operator.core.offline.yaml_dialect import TAG, plain_value
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
 from model_operator.core.values.violations import Loc
@@ -65,6 +66,16 @@ class Document:
     faults: tuple[Fault, ...]
     start: Position
     node: Node | None
+
+    def text(self, loc: Loc) -> str:
+        """Return the text of a field's value as written; empty if it is a list or an object, or missing."""
+        node = self.node
+        for part in loc:
+            step = None if node is None else _step(node, part)
+            if step is None:
+                return ""
+            _, node = step
+        return node.text if isinstance(node, Scalar) else ""
 
     def position(self, loc: Loc) -> Position:
         """Return the position of a field; for a missing one, that of the object it is missing from."""
@@ -119,7 +130,8 @@ def _read(text: str, source: str, first_line: int) -> list[Document]:
         reader = _Reader()
         value = reader.value(root)
         faults = tuple(sorted(reader.faults, key=lambda fault: fault.position))
-        if reader.is_too_large:
+        # What is in the place of a placeholder would only cause further faults.
+        if reader.is_too_large or reader.has_placeholder:
             value = None
         documents.append(Document(source, value, faults, root.position, root))
     return documents
@@ -131,6 +143,7 @@ class _Reader:
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.is_too_large = False
+        self.has_placeholder = False
         self._left = _MAX_ELEMENTS
         self._characters_left = _MAX_CHARACTERS
         self._depth = 0
@@ -178,7 +191,11 @@ class _Reader:
                 continue
             name = _key(key)
             if name is None:
-                self.faults.append(Fault(key.position, "key must be a string, got a list, an object or null"))
+                message = "key must be a string, got a list, an object or null"
+                if isinstance(key, Mapping) and key.position == _next(node.position):
+                    message = f"must be YAML: {cause('{{')}"
+                    self.has_placeholder = True
+                self.faults.append(Fault(key.position, message))
                 continue
             if name in own:
                 message = f"key {_shown_key(name)} is repeated; remove one of them"
@@ -198,6 +215,10 @@ class _Reader:
                 return
             for name, item in part.items():
                 merged.setdefault(name, item)
+
+
+def _next(position: Position) -> Position:
+    return Position(position.line, position.column + 1)
 
 
 def _is_merge(key: Node) -> bool:

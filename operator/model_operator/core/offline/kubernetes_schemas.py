@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
 from model_operator.core.offline.stored_form import unknown_field
+from model_operator.core.values.hints import did_you_mean, type_hint
 from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import noun, nouns, shown_list
 
@@ -69,12 +70,13 @@ def _violations(error: ValidationError, faults: int) -> Iterator[Violation]:
                 if name not in instance:
                     yield Violation((*loc, name), "required field is missing", "missing")
         case "type":
-            yield Violation(loc, f"must be {nouns({wanted})}, {got}", "type")
+            yield Violation(loc, f"must be {nouns({wanted})}, {got}{type_hint(instance, {wanted})}", "type")
         case "oneOf":
             types = {branch["type"] for branch in wanted}
-            yield Violation(loc, f"must be {nouns(types)}, {got}", "type")
+            yield Violation(loc, f"must be {nouns(types)}, {got}{type_hint(instance, types)}", "type")
         case "enum":
-            yield Violation(loc, f"must be one of {shown_list(wanted)}, got another value", "enum")
+            hint = did_you_mean(instance, [each for each in wanted if isinstance(each, str)])
+            yield Violation(loc, f"must be one of {shown_list(wanted)}, got another value{hint}", "enum")
         case "minimum" | "maximum":
             yield Violation(loc, "must be a 32-bit integer, got a larger one", "range")
         case _:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import yaml
 
+from model_operator.core.offline.placeholders import cause, tab_column
+
 MAX_DEPTH: Final = 100
 """Maximum nesting of lists and objects that is kept. Each field bounds its own nesting, far below this, and
 so reports what is deeper as the webhooks do."""
@@ -87,14 +89,27 @@ def compose(text: str, first_line: int) -> list[Node]:
     try:
         return list(_compose(text, first_line))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise UnreadableError(
-            f"must be YAML: {error.problem or error.context}", _position(mark, first_line)
-        ) from error
+        raise _unreadable(error, text, first_line) from error
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         position = Position(first_line + before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         raise UnreadableError("must be YAML: this character is not allowed", position) from error
+
+
+def _unreadable(error: yaml.MarkedYAMLError, text: str, first_line: int) -> UnreadableError:
+    """Return the error of a text that is not YAML, with the usual causes by name."""
+    lines = text.split("\n")
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
+    for mark in marks:
+        column = tab_column(lines[mark.line]) if mark.line < len(lines) else None
+        if column is not None:
+            message = "must be YAML: a tab cannot indent a line, got one; use spaces"
+            return UnreadableError(message, Position(first_line + mark.line + 1, column + 1))
+    # A fault may be noticed on the line after its cause.
+    numbers = [number for mark in marks for number in (mark.line, mark.line - 1)]
+    known = cause(*(lines[number] for number in numbers if 0 <= number < len(lines)))
+    message = known or error.problem or error.context or "it cannot be read"
+    return UnreadableError(f"must be YAML: {message}", _position(marks[0], first_line))
 
 
 def _compose(text: str, first_line: int) -> Iterator[Node]:

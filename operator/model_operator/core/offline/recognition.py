@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from model_operator.api import API_VERSION, GROUP
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.stored_form import RESOURCES
+from model_operator.core.values.hints import closest, did_you_mean
 from model_operator.core.values.violations import Violation
 from model_operator.core.values.words import alternatives
 
@@ -43,8 +43,7 @@ def type_faults(obj: Mapping[str, Any]) -> Iterator[Violation]:
         yield Violation(("apiVersion",), message, "enum")
     kind = obj.get("kind")
     if not isinstance(kind, str) or kind not in RESOURCES:
-        near = difflib.get_close_matches(str(kind)[:_MAX_COMPARED], RESOURCES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(kind, RESOURCES)
         yield Violation(("kind",), f"must be one of {', '.join(RESOURCES)}, got another kind{hint}", "enum")
 
 
@@ -61,7 +60,7 @@ def mistaken_group(obj: Mapping[str, Any]) -> tuple[Violation, Severity] | None:
     """
     group, kind = _group(obj), str(obj.get("kind") or "")[:_MAX_COMPARED]
     has_kind = any(kind.lower() == ours.lower() for ours in RESOURCES)
-    near_kind = has_kind or bool(difflib.get_close_matches(kind, RESOURCES, n=1, cutoff=_NEAR_KIND))
+    near_kind = has_kind or bool(closest(kind, RESOURCES, _NEAR_KIND))
     near_group = _is_near(group)
     if not has_kind and not (near_group and near_kind):
         return None
@@ -84,4 +83,4 @@ def _group(obj: Mapping[str, Any]) -> str:
 
 
 def _is_near(group: str) -> bool:
-    return bool(difflib.get_close_matches(group.lower()[:_MAX_COMPARED], [GROUP], n=1, cutoff=_NEAR_GROUP))
+    return bool(closest(group, [GROUP], _NEAR_GROUP))

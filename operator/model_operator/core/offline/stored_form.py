@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -11,6 +10,8 @@ from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplat
 from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import PRESERVE
 from model_operator.core.offline.findings import MAX_FAULTS
+from model_operator.core.offline.places import place_in_pod, right_place
+from model_operator.core.values.hints import closest, plain
 from model_operator.core.values.violations import Loc, Violation
 
 RESOURCES: Final[Mapping[str, type[Resource]]] = {
@@ -18,7 +19,8 @@ RESOURCES: Final[Mapping[str, type[Resource]]] = {
 }
 """Our kinds by name."""
 
-_MAX_COMPARED: Final = 64
+_CLOSE: Final = 0.7
+"""How similar the name of a field has to be to a known one."""
 _CHECKED_ELSEWHERE: Final = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -47,14 +49,14 @@ def stored_form(obj: Mapping[str, Any]) -> tuple[dict[str, Any], list[Violation]
     for name, value in obj.items():
         if name in known:
             if value is not None:
-                stored[name] = _stored(value, known[name], (name,), unknown)
+                stored[name] = _stored(value, known[name], (name,), unknown, obj["kind"])
         elif name not in _CHECKED_ELSEWHERE:
-            unknown.append(unknown_field((name,), schema["properties"], faults=len(unknown)))
+            unknown.append(unknown_field((name,), schema["properties"], obj["kind"], faults=len(unknown)))
     return stored, unknown
 
 
-def unknown_field(loc: Loc, known: Iterable[str], *, faults: int = 0) -> Violation:
-    """Return the violation of an unknown field, with the most similar known name.
+def unknown_field(loc: Loc, known: Iterable[str], kind: str = "", *, faults: int = 0) -> Violation:
+    """Return the violation of an unknown field, with the most similar known name or the right place.
 
     Parameters
     ----------
@@ -62,27 +64,31 @@ def unknown_field(loc: Loc, known: Iterable[str], *, faults: int = 0) -> Violati
         The field.
     known
         The known fields of the same object.
+    kind
+        Kind of ours that the object has; empty for a rendered object.
     faults
         Number of faults found before in the same object. Comparing names is slow, so it is done only for
         faults that are listed, and for names about as long as a known one.
     """
-    hint = ""
-    given = str(loc[-1])
-    if faults < MAX_FAULTS and len(given) <= _MAX_COMPARED:
-        names = {_plain(name): name for name in known}
-        near = difflib.get_close_matches(_plain(given), names, n=1, cutoff=0.7)
-        hint = f"; did you mean {names[near[0]]}?" if near else ""
+    hint = _hint(loc, [*known], kind) if faults < MAX_FAULTS else ""
     return Violation(loc, f"unknown field{hint}", "unknown_field")
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "")
+def _hint(loc: Loc, known: list[str], kind: str) -> str:
+    given = str(loc[-1])
+    near = closest(given, known, _CLOSE)
+    if not near or plain(near) != plain(given):
+        # A field with just this name elsewhere is likelier than one with a similar name here.
+        place = right_place(loc, kind) if kind in RESOURCES else place_in_pod(loc)
+        if place:
+            return f"; {place}"
+    return f"; did you mean {near}?" if near else ""
 
 
-def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Violation]) -> Any:
+def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Violation], kind: str) -> Any:
     if isinstance(value, list):
         inner = schema.get("items", {})
-        return [_stored(item, inner, (*loc, index), unknown) for index, item in enumerate(value)]
+        return [_stored(item, inner, (*loc, index), unknown, kind) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
@@ -91,11 +97,11 @@ def _stored(value: Any, schema: Mapping[str, Any], loc: Loc, unknown: list[Viola
     for name, item in value.items():
         inner = properties.get(name, rest)
         if inner is None and not is_open and schema.get("type") == "object":
-            unknown.append(unknown_field((*loc, name), properties, faults=len(unknown)))
+            unknown.append(unknown_field((*loc, name), properties, kind, faults=len(unknown)))
         elif not isinstance(inner, Mapping):
             stored[name] = item
         elif item is not None or name not in properties:
-            stored[name] = _stored(item, inner, (*loc, name), unknown)
+            stored[name] = _stored(item, inner, (*loc, name), unknown, kind)
     return stored
 
 

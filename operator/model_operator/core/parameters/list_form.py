@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model_operator.core.parameters.schemas.dialect import MAX_PROPERTIES, parameter_name_fault
+from model_operator.core.values.hints import did_you_mean
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
 from model_operator.core.values.words import noun
@@ -90,7 +91,9 @@ def _fault(key: str, value: Any, names: set[str]) -> tuple[str, str] | None:
 
 def _text_fault(key: str, value: str, names: set[str]) -> tuple[str, str] | None:
     if key == "type" and value not in _TYPES:
-        hint = f"; write {_PLATFORM_NAMES[value]}" if value in _PLATFORM_NAMES else ""
+        hint = (
+            f"; write {_PLATFORM_NAMES[value]}" if value in _PLATFORM_NAMES else did_you_mean(value, _TYPES)
+        )
         return f"must be one of {', '.join(_TYPES)}{hint}", "enum"
     if key == "name":
         if value in names:

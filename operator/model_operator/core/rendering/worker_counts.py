@@ -148,6 +148,6 @@ def excess_workers(spec: ModelInstanceSpec, total: int, bound: int) -> tuple[Vio
     message = (
         f"must have at most {plural(bound, 'worker')} in total over all deployments, each at its maximum, "
         f"got {total}; {lower}, or ask the operator administrator to raise the setting "
-        "RENDERING__MAX_WORKERS_PER_INSTANCE"
+        "MODEL_OPERATOR_RENDERING__MAX_WORKERS_PER_INSTANCE"
     )
     return (Violation(loc, message, "too_many_workers"),)

@@ -115,7 +115,8 @@ def unknown_types(gpu_types: tuple[str, ...], settings: RenderSettings) -> Itera
             message = (
                 f"no setting of the operator names the type {gpu_type}, so pods request "
                 f"{settings.gpu_resource} on {nodes}. Action (operator administrator): name the type in the "
-                "setting RENDERING__ACCELERATORS, with other labels or another resource if it needs them"
+                "setting MODEL_OPERATOR_RENDERING__ACCELERATORS, with other labels or another resource if it "
+                "needs them"
             )
             yield Violation(GPU_TYPE_LOC, message, "unknown_gpu_type")
 

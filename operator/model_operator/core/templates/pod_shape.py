@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from model_operator.core.values.hints import type_hint
 from model_operator.core.values.limits import Limits, check_limits
 from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import noun
@@ -125,10 +126,18 @@ class _Shape:
         message = f"must be {wanted}, got {noun(value)}"
         if isinstance(value, str) and "$(" in value:
             message += "; write it out; only values inside it can be references"
+        else:
+            message += type_hint(value, _JSON_TYPES.get(expected, ()))
         self.found.append(Violation(loc, message, code))
         return False
 
 
+_JSON_TYPES: Final[Mapping[type, tuple[str, ...]]] = {
+    Mapping: ("object",),
+    list: ("array",),
+    str: ("string",),
+    int: ("integer",),
+}
 _EXPECTED: Final[Mapping[type, tuple[str, str]]] = {
     Mapping: ("an object", "dict_type"),
     list: ("a list", "list_type"),

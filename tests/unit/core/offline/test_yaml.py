@@ -90,7 +90,7 @@ def test_aliases_and_merges_are_written_out() -> None:
     ("text", "told"),
     [
         ("a: 1\nb: 2\na: 3\n", ["3:1 key 'a' is repeated; remove one of them"]),
-        ("a:\n\t- b\n", ["2:1 must be YAML: found character that cannot start any token"]),
+        ("a:\n\t- b\n", ["2:1 must be YAML: a tab cannot indent a line, got one; use spaces"]),
         ("a: \x01\n", ["1:4 must be YAML: this character is not allowed"]),
         ("a: *nobody\n", ["1:4 must be YAML: anchor 'nobody' is not defined"]),
         ("? [a]\n: b\n", ["1:3 key must be a string, got a list, an object or null"]),

@@ -87,7 +87,9 @@ def test_what_is_wrong_with_the_spec_is_found_behind_a_status_that_cannot_be_rea
 
     _, violations = parse_instance(broken)
 
-    assert places(violations) == ["spec.model_template_id: must be a string, got an integer (string_type)"]
+    assert places(violations) == [
+        "spec.model_template_id: must be a string, got an integer; put it in quotes (string_type)"
+    ]
 
 
 @pytest.mark.parametrize("kind", ["ModelTemplate", "ClusterModelTemplate"])

@@ -68,12 +68,14 @@ def test_no_message_is_pydantics_or_holds_the_value(resource: type[BaseModel]) -
 @pytest.mark.parametrize(
     ("spec", "violation"),
     [
-        ("{model_template_id: 1}", "spec.model_template_id: must be a string, got an integer (string_type)"),
+        ("{model_template_id: 1}",
+         "spec.model_template_id: must be a string, got an integer; put it in quotes (string_type)"),
         ("{replicas: many}", "spec.replicas: must be an integer, got a string (int_type)"),
         ("{replicas: -1}", "spec.replicas: must be >= 0, got a smaller number (greater_than_equal)"),
-        ("{replicas: 251}", "spec.replicas: must be <= 250, got a larger number (less_than_equal)"),
+        ("{replicas: 5001}", "spec.replicas: must be <= 5000, got a larger number (less_than_equal)"),
         ("{deployments: {}}", "spec.deployments: must be a list, got an object (list_type)"),
-        ("{deployments: [a]}", "spec.deployments[0]: must be an object, got a string (model_type)"),
+        ("{deployments: [a]}", ("spec.deployments[0]: must be an object, got a string; write an object with "
+         "a name, such as {name: NAME} (model_type)")),
         ("{deployments: [{}]}", "spec.deployments[0].name: required field is missing (missing)"),
         ("{deployments: [{name: ''}]}", "spec.deployments[0].name: must not be empty (string_too_short)"),
         ("{base_model_metadata: []}", "spec.base_model_metadata: must be an object, got a list (model_type)"),

@@ -136,7 +136,7 @@ class _Checker:
             if value not in (DRAFT, f"{DRAFT}#"):
                 self.refuse(loc, f"must be {DRAFT}; or leave it out")
         elif not keyword.startswith(EXTENSION_PREFIX):
-            self.refuse(loc, *instead_of(keyword))
+            self.refuse(loc, *instead_of(keyword, value))
 
     def plain(self, keyword: str, value: Any, loc: Loc, *, place: str) -> None:
         """Check a keyword without subschemas."""

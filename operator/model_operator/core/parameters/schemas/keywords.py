@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any, Final
 
 from model_operator.core.parameters.schemas.evaluation import Evaluation, Fault, Faults, Keyword
 from model_operator.core.parameters.schemas.formats import FORMATS, has_format
-from model_operator.core.values.json_values import has_type, json_type
+from model_operator.core.values.hints import closest, type_hint
+from model_operator.core.values.json_values import has_type
 from model_operator.core.values.words import noun, nouns, plural, shorten, shown_list
 
 _TYPE_CODES: Final = {
@@ -26,7 +26,6 @@ _TYPE_CODES: Final = {
     "object": "dict_type",
     "null": "none_required",
 }
-_SUGGESTED_CHARACTERS: Final = 63
 _SUGGESTIONS: Final = 3  # finding one takes up to 3 ms
 
 
@@ -40,23 +39,7 @@ def _type(_evaluation: Evaluation, types: Any, value: Any, _schema: Mapping[str,
         return
     message = f"must be {nouns(names)}, got {noun(value)}"
     code = _TYPE_CODES[names[0]] if len(names) == 1 else "type"
-    yield Fault(code, message + _quotes_hint(value, names))
-
-
-def _quotes_hint(value: Any, names: list[str]) -> str:
-    """Return a hint about quotes in YAML, the usual cause of a wrong type."""
-    if "string" in names and json_type(value) in {"integer", "number", "boolean"}:
-        return "; put it in quotes"
-    if isinstance(value, str):
-        if "boolean" in names and value in {"true", "false"}:
-            return "; remove the quotes"
-        try:
-            number = float(value) if len(value) < _SUGGESTED_CHARACTERS else None
-        except ValueError:
-            return ""
-        if number is not None and has_type(number, names):
-            return "; remove the quotes"
-    return ""
+    yield Fault(code, message + type_hint(value, names))
 
 
 def _enum(evaluation: Evaluation, values: list[Any], value: Any, schema: Mapping[str, Any]) -> Faults:
@@ -213,16 +196,11 @@ def _additional_properties(
     declared = schema.get("properties", {})
     for index, name in enumerate(sorted(value.keys() - declared.keys())):
         if rest is False:
-            close = _closest(name, declared) if index < _SUGGESTIONS else ""
+            close = closest(name, declared) if index < _SUGGESTIONS else ""
             message = f"unknown {_word(evaluation, schema)}; {_declared(declared, close)}"
             yield Fault("extra_forbidden", message, (name,))
         else:
             yield from evaluation.check(value[name], rest, name)
-
-
-def _closest(name: str, declared: Mapping[str, Any]) -> str:
-    close = get_close_matches(name, declared, n=1) if len(name) <= _SUGGESTED_CHARACTERS else []
-    return close[0] if close else ""
 
 
 def _declared(declared: Mapping[str, Any], close: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from model_operator.core.parameters.schemas.formats import FORMATS
+from model_operator.core.values.hints import closest, did_you_mean
 from model_operator.core.values.json_values import JSON_TYPES, json_type
 from model_operator.core.values.words import noun, shown_list
 
@@ -58,11 +58,22 @@ def _is_number(value: Any) -> bool:
     return json_type(value) in {"integer", "number"}
 
 
+_OTHER_TYPES: Final[Mapping[Any, str]] = {
+    "str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array",
+    "dict": "object", "map": "object",
+}  # fmt: skip
+"""Names of types in other languages."""
+
+
 def _types(value: Any) -> str | None:
     names = value if isinstance(value, list) else [value]
     if names and all(isinstance(name, str) and name in JSON_TYPES for name in names):
         return None if len(set(names)) == len(names) else "types without repeats, got one twice"
-    return f"one of {', '.join(JSON_TYPES)}, or a list of these"
+    given = names[0] if len(names) == 1 and isinstance(names[0], str) else ""
+    hint = (
+        f"; did you mean {_OTHER_TYPES[given]}?" if given in _OTHER_TYPES else did_you_mean(given, JSON_TYPES)
+    )
+    return f"one of {', '.join(JSON_TYPES)}, or a list of these{hint}"
 
 
 def _values(value: Any) -> str | None:
@@ -128,12 +139,14 @@ _INSTEAD: Final = {
 }
 
 
-def instead_of(keyword: str) -> tuple[str, str]:
-    """Return the message and the code for a keyword that the dialect does not have."""
+def instead_of(keyword: str, value: Any = None) -> tuple[str, str]:
+    """Return the message and the code for a keyword, with this value, that the dialect does not have."""
     if keyword in _INSTEAD:
         return f"this keyword is not supported; {_INSTEAD[keyword]}", "keyword_forbidden"
-    close = get_close_matches(keyword[:64], _KNOWN, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"keywords of your own start with {EXTENSION_PREFIX}"
+    if isinstance(value, Mapping):
+        return "unknown keyword; if it is a parameter, declare it in properties", "keyword_unknown"
+    close = closest(keyword, _KNOWN)
+    hint = f"did you mean {close}?" if close else f"keywords of your own start with {EXTENSION_PREFIX}"
     return f"unknown keyword; {hint}", "keyword_unknown"
 
 

@@ -1,0 +1,63 @@
+"""Hints at the right form of a value, the same for templates and parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.core.values.hints import closest, did_you_mean, type_hint
+
+ENV = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+
+FROM = (
+    "; a variable with valueFrom goes into pod_template.spec.containers, to env of the container named model"
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "types", "hint"),
+    [
+        (8000, ["string"], "; put it in quotes"),
+        (True, ["string", "null"], "; put it in quotes"),
+        ("8000", ["integer"], "; remove the quotes"),
+        ("0.5", ["number"], "; remove the quotes"),
+        ("true", ["boolean"], "; remove the quotes"),
+        ("0.5", ["integer"], ""),
+        ("many", ["integer"], ""),
+        (None, ["string"], ""),
+        (ENV, ["object"], "; write a mapping of names to values, such as {NAME: value}"),
+        ([{"image": "a"}], ["object"], ""),
+        ([], ["object"], ""),
+        ({"A": "1"}, ["array"], "; write a list of objects, such as [{name: NAME, value: VALUE}]"),
+        ({"name": "registry"}, ["array"], "; write a list of objects, each with a '-' before it"),
+        ("vllm serve", ["array"], "; write a list, such as [first, second]"),
+        ({"valueFrom": {}}, ["string"], FROM),
+        ({1, 2}, ["string"], ""),
+    ],
+)  # fmt: skip
+def test_type_hint(value: Any, types: list[str], hint: str) -> None:
+    assert type_hint(value, types) == hint
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "found"),
+    [
+        ("sync", ["SYNC", "ASYNC"], "SYNC"),
+        ("always", ["Always", "Never"], "Always"),
+        ("if-not-present", ["IfNotPresent"], "IfNotPresent"),
+        ("model_name", ["MODEL_NAME", "MODEL"], "MODEL_NAME"),
+        ("CHAT", ["CHAT_COMPLETION", "EMBEDDING"], "CHAT_COMPLETION"),
+        ("EMBEDDINGS", ["EMBEDDING", "GENERIC"], "EMBEDDING"),
+        ("nothing", ["SYNC"], ""),
+        ("x" * 65, ["x" * 64], ""),
+        ("", ["a"], ""),
+    ],
+)
+def test_closest(given: str, known: list[str], found: str) -> None:
+    assert closest(given, known) == found
+    assert did_you_mean(given, known) == (f"; did you mean {found}?" if found else "")
+
+
+def test_only_texts_are_compared() -> None:
+    assert did_you_mean({}, ["a"]) == ""
