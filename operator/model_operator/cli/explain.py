@@ -29,7 +29,7 @@ def explain(template: TemplatePath, name: TemplateName = None) -> None:
     compiled = read_template(template, name)
     resource = compiled.resource
     write(f"{resource.kind} {resource.metadata.name}, {resource.spec.model_type.value}\n")
-    rows = parameter_rows(compiled.parameters)
+    rows = parameter_rows(compiled.parameters, resource.spec.vendor_configuration.bundle_config.env)
     if not rows:
         write("The template has no parameters.\n")
     elif has_colours(sys.stdout):

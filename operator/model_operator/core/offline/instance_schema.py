@@ -12,6 +12,8 @@ from model_operator.api.rules import INT_OR_STRING, PRESERVE
 from model_operator.core.offline.stored_form import crd_schema
 from model_operator.core.offline.yaml_dialect import Dumper
 from model_operator.core.parameters.examples import example_parameters
+from model_operator.core.parameters.schema import ParameterSchema
+from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.printable import printable
 
@@ -89,6 +91,8 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
 def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
     """Return an example instance as YAML, with the descriptions of its parameters as comments.
 
+    Parameters that need not be given are comments, too, after the others.
+
     Parameters
     ----------
     template
@@ -108,15 +112,25 @@ def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
         "spec": {"model_template_id": resource.metadata.name},
     }
     lines = _dumped(head).splitlines()
-    if example.values:
-        lines.append("  model_creation_parameters:")
-    for name, value in (example.values or {}).items():
+    lines += _example_lines(parameters, example.values or {})
+    return "\n".join(lines) + "\n", () if example.values is not None else example.missing
+
+
+def _example_lines(parameters: ParameterSchema, values: Mapping[str, Any]) -> list[str]:
+    wanted = parameters.required - parameters.defaults.keys()
+    needed = {name: value for name, value in values.items() if name in wanted}
+    if validate_parameters(parameters, needed, ())[1]:
+        # A rule over several parameters needs some of the others.
+        needed = dict(values)
+    lines = ["  model_creation_parameters:"] if values else []
+    for name, value in sorted(values.items(), key=lambda item: item[0] not in needed):
         schema = parameters.properties.get(name)
         description = schema.get("description") if isinstance(schema, Mapping) else None
         if description:
             lines += [f"    # {printable(line)}".rstrip() for line in str(description).splitlines()]
-        lines += [f"    {line}" for line in _dumped({name: value}).splitlines()]
-    return "\n".join(lines) + "\n", () if example.values is not None else example.missing
+        mark = "# " if needed and name not in needed else ""
+        lines += [f"    {mark}{line}" for line in _dumped({name: value}).splitlines()]
+    return lines if needed else [f"  # {line[2:]}" for line in lines]
 
 
 def _instance_name(template: str) -> str:

@@ -33,7 +33,8 @@ class ParameterRow:
     Attributes
     ----------
     name, type, default, allowed, description
-        Texts; empty where nothing applies. `default` is ``required`` for a parameter that must be given.
+        Texts; empty where nothing applies. `default` is ``required`` for a parameter that must be given, and
+        ends with ``(env)`` if it is the value of an environment variable of the template.
     """
 
     name: str
@@ -43,27 +44,31 @@ class ParameterRow:
     description: str
 
 
-def parameter_rows(schema: ParameterSchema) -> list[ParameterRow]:
+def parameter_rows(schema: ParameterSchema, env: Mapping[str, str]) -> list[ParameterRow]:
     """Return the parameters, required ones first, then by name.
 
     Parameters
     ----------
     schema
         The parameters.
+    env
+        The template's environment variables: one with the name of a parameter is its default.
     """
     return sorted(
-        (_row(schema, name, each) for name, each in schema.properties.items()),
+        (_row(schema, name, each, env) for name, each in schema.properties.items()),
         key=lambda row: (row.default != "required", row.name),
     )
 
 
-def _row(schema: ParameterSchema, name: str, each: Any) -> ParameterRow:
+def _row(schema: ParameterSchema, name: str, each: Any, env: Mapping[str, str]) -> ParameterRow:
     keywords = each if isinstance(each, Mapping) else {}
     default = ""
     if name in schema.defaults:
         default = shown(schema.defaults[name])
     elif name in schema.required:
         default = "required"
+    elif name in env:
+        default = f"{shown(env[name])} (env)"
     is_secret = schema.is_secret_ref(name)
     return ParameterRow(
         name=name,
