@@ -1,4 +1,7 @@
-"""Bringing the children of one instance to what was rendered, without touching what is not ours."""
+"""Bringing the children of one instance to what was rendered, without touching what is not ours.
+
+A child is first only created; a name that is taken (409) is read, and then adopted, updated or a conflict.
+"""
 
 from __future__ import annotations
 

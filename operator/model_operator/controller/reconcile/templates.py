@@ -1,4 +1,7 @@
-"""Reconciling one template: its validity and the progress of its instances."""
+"""Reconciling one template: its validity and the progress of its instances.
+
+An edit reaches the instances by controller/watch/triggers.py, which enqueues them.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Every reason that ``status.conditions`` may carry, in order of precedence, and who must act on it.
 
 When several hold, the first one is reported. The tables of the documentation are generated from here.
+The detail of a message is made in core/diagnosis, where a finding may also replace the next step.
 """
 
 from __future__ import annotations

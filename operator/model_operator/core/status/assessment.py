@@ -1,7 +1,8 @@
 """The assessment of an instance: what each of its Deployments is, judged once for each reconcile.
 
 A reconcile assesses what it has seen, diagnoses the Deployments whose lack of progress only their pods can
-explain, adds the causes, and computes the status from the result.
+explain, adds the causes, and computes the status from the result. An instance that was rolled out stays Ready
+while it is scaled.
 """
 
 from __future__ import annotations

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from model_operator.api import GROUP
-from model_operator.core.templates.references import Reference
+
+if TYPE_CHECKING:
+    from model_operator.core.templates.references import Reference
 
 Path = tuple[str | int, ...]
 """Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""

@@ -12,12 +12,12 @@ from typing import Final, Literal
 
 from model_operator.core.templates.guarded_fields import (
     CONTAINER_LISTS,
-    PROBES,
     STRING_MAPS,
     Path,
     is_guarded,
     takes_name,
 )
+from model_operator.core.templates.kubelet_expansion import in_container, is_expanded_by_kubelet
 
 
 class FieldType(Enum):
@@ -124,17 +124,6 @@ OBJECTS = STRING_MAPS | _names(
 )
 
 _LISTS = STRING_LISTS | INTEGER_LISTS | OBJECT_LISTS
-# More than the API documents: the prober also expands the commands of probes
-# (k8s.io/kubernetes/pkg/kubelet/prober, ExpandContainerCommandOnlyStatic).
-_EXPANDED = frozenset(
-    {
-        ("command",),
-        ("args",),
-        ("env", "value"),
-        ("volumeMounts", "subPathExpr"),
-        *((probe, "exec", "command") for probe in PROBES),
-    }
-)
 _IMAGES = frozenset({("spec", container, "image") for container in CONTAINER_LISTS})
 _VOLUME_IMAGE = ("spec", "volumes", "image", "reference")
 
@@ -171,24 +160,13 @@ def place_of(path: Path) -> FieldSpec:
 
 
 def _secret_part(names: tuple[str, ...]) -> Literal["name", "key"] | None:
-    inside = _in_container(names)
+    inside = in_container(names)
     return _SECRETS.get(names) if inside is None else _SECRETS_IN_CONTAINERS.get(inside)
-
-
-def is_expanded_by_kubelet(names: tuple[str, ...]) -> bool:
-    """Whether the kubelet expands ``$(VAR)`` in the field at this path without indices."""
-    return _in_container(names) in _EXPANDED
 
 
 def holds_strings(names: tuple[str, ...]) -> bool:
     """Whether the path leads to an item of a list of strings or to a member of a map of strings."""
     return names[-1] in STRING_LISTS or (len(names) > 1 and names[-2] in STRING_MAPS)
-
-
-def _in_container(names: tuple[str, ...]) -> tuple[str, ...] | None:
-    if len(names) > 2 and names[0] == "spec" and names[1] in CONTAINER_LISTS:  # noqa: PLR2004 -- spec, its list
-        return names[2:]
-    return None
 
 
 def _type(name: str, *, is_item: bool) -> FieldType:

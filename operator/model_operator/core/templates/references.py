@@ -1,8 +1,7 @@
 """References such as ``$(parameters.NAME)`` in a template's strings: their syntax and their values.
 
-The kubelet expands ``$(VAR)`` in some fields again, by the rules of
-``k8s.io/kubernetes/third_party/forked/golang/expansion``. In these fields every ``$`` of a substituted value
-is doubled, so that the container gets the exact value, and ``$$(`` in the template is kept. All other fields
+The kubelet expands ``$(VAR)`` in some fields again (`model_operator.core.templates.kubelet_expansion`). In
+these, every ``$`` of a substituted value is doubled, and ``$$(`` in the template is kept. All other fields
 are not expanded again, and ``$$(`` becomes ``$(``.
 """
 
@@ -13,6 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from model_operator.core.templates.kubelet_expansion import double_dollars
 
 INSTANCE_FIELDS = ("name", "namespace", "id", "account_id")
 """The fields that ``$(instance.…)`` can name."""
@@ -206,4 +207,4 @@ def text_form(value: Any, *, kubelet: bool) -> str:
         Whether the kubelet expands the field again, so that every ``$`` is doubled.
     """
     text: str = value if isinstance(value, str) else _COMPACT.encode(value)
-    return text.replace("$", "$$") if kubelet else text
+    return double_dollars(text) if kubelet else text

@@ -14,11 +14,11 @@ from model_operator.core.templates.guarded_fields import (
     is_command,
     is_metadata_key,
 )
+from model_operator.core.templates.kubelet_expansion import double_dollars, is_expanded_by_kubelet
 from model_operator.core.templates.pod_fields import (
     FieldSpec,
     FieldType,
     holds_strings,
-    is_expanded_by_kubelet,
     place_of,
 )
 from model_operator.core.templates.references import (
@@ -329,7 +329,7 @@ def _fresh(value: Any, names: tuple[str, ...]) -> Any:
         case list() | tuple():
             return [_fresh(item, names) for item in value]
         case str() if is_expanded_by_kubelet(names):
-            return value.replace("$", "$$")
+            return double_dollars(value)
         case bool() | int() | float() if holds_strings(names):
             return text_form(value, kubelet=False)
     return value
