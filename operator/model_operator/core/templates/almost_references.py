@@ -123,7 +123,7 @@ def _meant(match: re.Match[str], parameters: ParameterSchema, *, is_jinja: bool)
         field = _OBJECT_FIELDS.get(name.lower()) or nearest(name, INSTANCE_FIELDS)
         return f"instance.{field}" if field and is_plain else None
     if is_double and any(each not in _OUTER for each in names[:place]):
-        is_plain = False
+        return None  # a variable of a chat template
     if parameters.declares(name) or is_plain:
         return f"parameters.{_parameter(name, parameters)}"
     return None

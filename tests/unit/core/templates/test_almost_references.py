@@ -68,6 +68,8 @@ OTHER = [
     "{{ message.content }}",
     "{% for m in messages %}{{ m['role'] }}{{ params.depth }}{% endfor %}",
     "{{ tool.function.parameters.properties }}",
+    "{{ tool.parameters.model }}",
+    "{% for t in tools %}{{ t.function.parameters.model }}{% endfor %}",
     "{{ values.first }}",
     "{{ $labels.instance }}",
     "{parameters.other}",
