@@ -18,6 +18,7 @@ from model_operator.core.templates.layering import (
     model_container,
     stated_model,
 )
+from model_operator.core.templates.overruled import overruled
 from model_operator.core.templates.ports import PortConflictError, probe_ports, served_port
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.variables import (
@@ -58,6 +59,7 @@ def pod_advice(
         pod = layered_pod(spec)
     except PortConflictError:
         return  # a violation, without which nothing more is known
+    yield from overruled(spec, model_container(pod), settings)
     lay_default_resources(model_container(pod), settings)
     lay_shared_environment(pod["spec"], settings)
     environments = _environments(pod, spec, parameters)
@@ -75,10 +77,11 @@ def _environments(
 ) -> dict[Loc, Environment]:
     found: dict[Loc, Environment] = {}
     stated = [each["name"] for each in _stated(spec, "containers")]
+    has_links = pod["spec"].get("enableServiceLinks") is not False
     for key in sorted(CONTAINER_LISTS):
         for index, container in enumerate(pod["spec"].get(key) or ()):
             is_model = key == "containers" and container["name"] == MODEL_CONTAINER
-            environment = Environment.of(container, parameters, is_model=is_model)
+            environment = Environment.of(container, parameters, is_model=is_model, has_links=has_links)
             if is_model:
                 found[_BUNDLE_LOC] = environment
             if key != "containers":

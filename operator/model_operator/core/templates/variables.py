@@ -25,6 +25,14 @@ Source = tuple[Any, Loc, Path]
 
 _SHELL_VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_]\w{0,127})\}|([A-Za-z_]\w{0,127}))", re.ASCII)
 _SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh", "busybox"})
+_WRAPPERS: Final = frozenset(
+    {"tini", "dumb-init", "catatonit", "env", "exec", "nice", "setsid", "sudo", "nohup"}
+)
+_SERVICE: Final = re.compile(
+    r"[A-Z][A-Z0-9_]*_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)",
+    re.ASCII,
+)
+"""Variables that the kubelet makes of the Services of the namespace."""
 _CONSTANT: Final = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 _MAX_WARNINGS: Final = 20
 
@@ -45,6 +53,9 @@ class Environment:
         Whether it has variables from ``envFrom``, whose names are not known.
     is_shell
         Whether a shell runs its command, and expands what the kubelet leaves.
+    has_links
+        Whether it has variables of the Services of its namespace (``enableServiceLinks``); those of the
+        Service ``kubernetes`` are in every container.
     """
 
     variables: tuple[Mapping[str, Any], ...]
@@ -52,24 +63,36 @@ class Environment:
     is_model: bool
     is_open: bool
     is_shell: bool
+    has_links: bool = False
 
     @classmethod
-    def of(cls, container: Mapping[str, Any], parameters: ParameterSchema, *, is_model: bool) -> Environment:
+    def of(
+        cls,
+        container: Mapping[str, Any],
+        parameters: ParameterSchema,
+        *,
+        is_model: bool,
+        has_links: bool = False,
+    ) -> Environment:
         """Return the environment of a container of a layered pod template."""
         variables = tuple(each for each in container.get("env") or () if isinstance(each.get("name"), str))
         is_open, is_shell = bool(container.get("envFrom")), runs_shell(container.get("command"))
-        return cls(variables, parameters, is_model, is_open, is_shell)
+        return cls(variables, parameters, is_model, is_open, is_shell, has_links)
 
     @property
     def names(self) -> set[str]:
         """Names of the variables that every pod has."""
-        always = {name for name in self.parameters.properties if self.parameters.always_has_value(name)}
+        always = {name for name in self._of_parameters if self.parameters.always_has_value(name)}
         return {str(each["name"]) for each in self.variables} | (always if self.is_model else set())
 
     @property
     def optional(self) -> set[str]:
         """Names of the variables that only some pods have."""
-        return set(self.parameters.properties) - self.names if self.is_model else set()
+        return self._of_parameters - self.names if self.is_model else set()
+
+    @property
+    def _of_parameters(self) -> set[str]:
+        return {name for name in self.parameters.properties if self.parameters.is_variable(name)}
 
     def problem(self, name: str) -> str | None:
         """Return what is wrong with ``$(NAME)`` in a text of the container; None if nothing is."""
@@ -85,6 +108,8 @@ class Environment:
         # The names of a ConfigMap's keys are not known, and a shell runs $(command).
         if self.is_open or (self.is_shell and not _CONSTANT.fullmatch(name) and parameter is None):
             return None
+        if _SERVICE.fullmatch(name) and (self.has_links or name.startswith("KUBERNETES_")):
+            return None
         variable = nearest(name, self.names)
         known = f"$(parameters.{parameter})" if parameter else f"$({variable})" if variable else None
         hint = f"; did you mean {known}?" if known else ""
@@ -92,11 +117,17 @@ class Environment:
 
 
 def runs_shell(command: Any) -> bool:
-    """Whether a command is a shell with ``-c``, such as ``[/bin/sh, -c]``."""
+    """Whether a command is a shell with ``-c``, such as ``[/bin/sh, -c]``, also behind ``tini``."""
     if not isinstance(command, list) or not command or not all(isinstance(item, str) for item in command):
         return False
-    program = command[0].rsplit("/", 1)[-1]
-    return program in _SHELLS and any(item.startswith("-") and "c" in item for item in command[1:])
+    programs = [item.rsplit("/", 1)[-1] for item in command]
+    start = 0
+    if programs[0] in _WRAPPERS:
+        # Their options, variables and "--" come before the program.
+        start = next((place for place, program in enumerate(programs) if program in _SHELLS), 0)
+    return programs[start] in _SHELLS and any(
+        item.startswith("-") and "c" in item for item in command[start + 1 :]
+    )
 
 
 def variable_warnings(sources: Iterable[Source], environments: Mapping[Loc, Environment]) -> list[Violation]:

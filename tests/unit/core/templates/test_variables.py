@@ -143,6 +143,42 @@ def test_a_shell_expands_the_rest(script: str) -> None:
     assert warnings(compiled(command=["/bin/sh", "-c"], args=[script], env={"HF_TOKEN": "x"})) == {}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/usr/bin/tini", "--", "sh", "-c"],
+        ["dumb-init", "/bin/bash", "-ec"],
+        ["/usr/bin/env", "A=1", "bash", "-c"],
+    ],
+)
+def test_a_shell_behind_an_init_expands_the_rest(command: list[str]) -> None:
+    assert warnings(compiled(command=command, args=["serve $(nproc) $MODEL"])) == {}
+
+
+def test_a_program_with_the_argument_of_a_shell_is_none() -> None:
+    assert list(warnings(compiled(command=["serve", "sh", "-c"], args=["$(nproc)"]))) == [f"{ARGS}[0]"]
+
+
+@pytest.mark.parametrize("name", ["KUBERNETES_SERVICE_HOST", "KUBERNETES_PORT_443_TCP_ADDR"])
+def test_every_container_has_the_variables_of_the_api_server(name: str) -> None:
+    assert warnings(compiled(args=[f"$({name})"])) == {}
+
+
+def test_variables_of_services() -> None:
+    linked = {"spec": {"enableServiceLinks": True, "containers": [{"name": "model"}]}}
+
+    assert warnings(compiled(linked, args=["$(REDIS_SERVICE_HOST):$(REDIS_SERVICE_PORT)"])) == {}
+    assert list(warnings(compiled(args=["$(REDIS_SERVICE_HOST)"]))) == [f"{ARGS}[0]"]
+
+
+def test_a_parameter_outside_the_environment_is_no_variable() -> None:
+    properties = {"model": {"type": "string", "default": "small", "x-env": False}}
+
+    assert warnings(compiled(args=["$(model)"], properties=properties)) == {
+        f"{ARGS}[0]": f"$(model) {NONE}; did you mean $(parameters.model)?"
+    }
+
+
 def test_a_shell_runs_no_variables() -> None:
     assert list(warnings(compiled(command=["bash", "-ec", "serve $(MISSING)"]))) == [
         "spec.vendor_configuration.bundle_config.command[2]"
