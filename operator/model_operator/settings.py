@@ -69,6 +69,13 @@ def _split(value: Any) -> Any:
     return value
 
 
+def _decoded(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"{name} must be JSON") from None  # the text may have credentials of a proxy
+
+
 class AdmissionSettings(BaseModel):
     """The admission webhooks; each field is the variable ``MODEL_OPERATOR_ADMISSION__<FIELD>``."""
 
@@ -216,7 +223,7 @@ class OperatorSettings(BaseSettings):
             return value
         written = {name: value[name] for name in _JSON_FIELDS if isinstance(value.get(name), str)}
         names = {name: _split(value[name]) for name in _NAME_FIELDS if name in value}
-        return {**value, **names, **{name: json.loads(text) for name, text in written.items()}}
+        return {**value, **names, **{name: _decoded(name, text) for name, text in written.items()}}
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod
