@@ -7,7 +7,7 @@ The server judges a Deployment and its Pod, rendered from example parameters, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from http import HTTPStatus
@@ -21,6 +21,7 @@ from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import PodProgram
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.values.violations import Violation
 
 NAME = "model-operator-dry-run"
 """Name of the instance that stands for all instances of a template, and so of its Deployment and Pod."""
@@ -120,8 +121,7 @@ def dry_run_deployment(
     # How many workers an instance may have says nothing about the pods.
     rendering = render(template, instance, replace(settings, max_workers_per_instance=MAX_WORKERS))
     if rendering.violations:
-        named = {str(violation.loc[2]) for violation in rendering.violations if len(violation.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
-        return _no_examples(tuple(sorted(named)))
+        return _unfit_examples(rendering.violations)
     deployment = rendering.deployments[0].deployment.applied
     # The owner does not exist.
     metadata = {key: value for key, value in deployment["metadata"].items() if key != "ownerReferences"}
@@ -213,6 +213,16 @@ def _no_examples(missing: tuple[str, ...]) -> DryRunResult:
     else:
         detail = "no example parameters; add `examples` to the schema"
     return DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=detail)
+
+
+def _unfit_examples(violations: Iterable[Violation]) -> DryRunResult:
+    """Return why the template's own values of parameters do not fit where it inserts them."""
+    found = {str(each.loc[2]): each.msg for each in violations if len(each.loc) > 2}  # noqa: PLR2004 -- spec, model_creation_parameters
+    if not found:
+        return _no_examples(())
+    texts = "; ".join(f"{name} {found[name]}" for name in sorted(found))
+    detail = f"the examples, defaults or enums of the schema do not fit where the template uses them: {texts}"
+    return DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=detail[:_MAX_MESSAGE])
 
 
 def _judged(template: CompiledTemplate, pod: PodProgram) -> Iterator[str]:

@@ -135,12 +135,17 @@ def test_no_value_is_made_up_where_the_server_judges_it(change: dict[str, Any]) 
     assert isinstance(tried({"model_creation_parameters_schema": stated, **change}), dict)
 
 
-def test_an_example_that_cannot_be_rendered_is_none() -> None:
+def test_an_example_that_cannot_be_rendered_is_named() -> None:
     stated = schema(A={"type": "string", "examples": ["no tag"]}, B={"examples": [1]})
 
     outcome = tried({"model_creation_parameters_schema": stated, **JUDGED["tag"]})
 
-    assert outcome.note == "Not checked by a dry run: no example for parameter A; add `examples`."
+    assert outcome.note == (
+        "Not checked by a dry run: the examples, defaults or enums of the schema do not fit where the "
+        "template uses them: "
+        "A must be a part of an image's tag: at most 128 letters, digits, '_', '.' and '-'."
+    )
+    assert "no tag" not in outcome.note
 
 
 def test_all_that_lack_examples_are_named() -> None:
