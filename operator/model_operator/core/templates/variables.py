@@ -34,6 +34,7 @@ _SERVICE: Final = re.compile(
 )
 """Variables that the kubelet makes of the Services of the namespace."""
 _CONSTANT: Final = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
+_MAX_SERVICE_VARIABLE: Final = 160
 _MAX_WARNINGS: Final = 20
 
 
@@ -108,12 +109,17 @@ class Environment:
         # The names of a ConfigMap's keys are not known, and a shell runs $(command).
         if self.is_open or (self.is_shell and not _CONSTANT.fullmatch(name) and parameter is None):
             return None
-        if _SERVICE.fullmatch(name) and (self.has_links or name.startswith("KUBERNETES_")):
+        if (self.has_links or name.startswith("KUBERNETES_")) and _is_of_a_service(name):
             return None
         variable = nearest(name, self.names)
         known = f"$(parameters.{parameter})" if parameter else f"$({variable})" if variable else None
         hint = f"; did you mean {known}?" if known else ""
         return f"is no variable of the container, so the text stays as it is{hint}"
+
+
+def _is_of_a_service(name: str) -> bool:
+    # The pattern takes quadratic time, and a text may have 64 KiB; the name of a Service has 63 characters.
+    return len(name) <= _MAX_SERVICE_VARIABLE and _SERVICE.fullmatch(name) is not None
 
 
 def runs_shell(command: Any) -> bool:

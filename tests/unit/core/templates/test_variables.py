@@ -171,6 +171,10 @@ def test_variables_of_services() -> None:
     assert list(warnings(compiled(args=["$(REDIS_SERVICE_HOST)"]))) == [f"{ARGS}[0]"]
 
 
+def test_a_name_that_no_service_can_have() -> None:
+    assert list(warnings(compiled(args=[f"$(KUBERNETES_{'A' * 200}_SERVICE_HOST)"]))) == [f"{ARGS}[0]"]
+
+
 def test_a_parameter_outside_the_environment_is_no_variable() -> None:
     properties = {"model": {"type": "string", "default": "small", "x-env": False}}
 
