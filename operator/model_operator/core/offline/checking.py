@@ -13,7 +13,7 @@ from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.offline.placeholders import is_of_helm
 from model_operator.core.offline.stored_form import unknown_field
-from model_operator.core.offline.template_names import template_hint
+from model_operator.core.offline.template_names import TemplateNames
 from model_operator.core.planning.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
@@ -57,6 +57,7 @@ class Checker:
         self._templates = (
             FileTemplates(objects, settings.free_metadata_domains) if templates is None else templates
         )
+        self._names = TemplateNames(each.identity for each in collection.templates)
         self._refused: dict[tuple[str, str, str], set[Violation]] = {}
 
     def findings(self) -> list[Finding]:
@@ -114,7 +115,7 @@ class Checker:
         problem, spec = examination.problem, examination.instance.spec
         if problem is not None and problem.reason is Reason.TemplateNotFound:
             kinds = spec.model_template_kind or " or ".join(TemplateKind)
-            hint = template_hint(examination.instance, [each.identity for each in self._collection.templates])
+            hint = self._names.hint(examination.instance)
             message = (
                 f"no {kinds} of this name is among the files; the instance was not checked against it{hint}"
             )

@@ -2,48 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.values.hints import closest
 from model_operator.core.values.words import listed
 
+_MOST_COMPARISONS: Final = 20
+"""Instances for which similar names are searched; each search takes time with the number of templates."""
+_NEAR_NAMESPACE: Final = 0.85
 
-def template_hint(instance: ModelInstance, templates: Sequence[tuple[str, str, str]]) -> str:
-    """Return a hint for an instance whose template was not found; empty if nothing is similar.
+
+class TemplateNames:
+    """The names of the templates in the files, from which hints are made.
 
     A cluster's templates must not be given here: who may write an instance in one namespace may not know
     what is in another.
 
     Parameters
     ----------
-    instance
-        The instance, with a ``model_template_id``.
     templates
-        Kind, namespace and name of the templates in the files.
+        Kind, namespace and name of each; the namespace of a cluster template is empty.
     """
-    wanted, here = instance.spec.model_template_id or "", instance.metadata.namespace
-    only = instance.spec.model_template_kind
-    same = [each for each in templates if each[2] == wanted]
-    kinds = sorted({kind for kind, namespace, _ in same if namespace in ("", here) and kind != only})
-    if only is not None and kinds:
-        return f"; there is a {kinds[0]} of that name: change model_template_kind"
-    elsewhere = sorted({namespace for _, namespace, _ in same if namespace not in ("", here)})
-    if elsewhere:
-        word = "namespace" if len(elsewhere) == 1 else "namespaces"
-        advice = "an instance takes a ModelTemplate of its own namespace, or a ClusterModelTemplate"
-        found = f"there is a {TemplateKind.MODEL_TEMPLATE} of that name in {word} {listed(elsewhere)}"
-        return f"; {found}; {advice}{_namespace_hint(here, elsewhere)}"
-    usable = [name for kind, namespace, name in templates if namespace in ("", here) and only in (None, kind)]
-    near = closest(wanted, usable)
-    if near:
-        return f"; did you mean {near}?"
-    others = {f"{namespace}/{name}": name for _, namespace, name in templates if namespace not in ("", here)}
-    near = closest(wanted, others.values())
-    owners = sorted(path.partition("/")[0] for path, name in others.items() if name == near)
-    return f"; did you mean {near}, which is in namespace {listed(owners)}?" if near else ""
+
+    def __init__(self, templates: Iterable[tuple[str, str, str]]) -> None:
+        self._by_name: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for kind, namespace, name in templates:
+            self._by_name[name].append((kind, namespace))
+        self._left = _MOST_COMPARISONS
+
+    def hint(self, instance: ModelInstance) -> str:
+        """Return a hint for an instance whose template was not found; empty if nothing is similar.
+
+        Parameters
+        ----------
+        instance
+            The instance, with a ``model_template_id``.
+        """
+        wanted, here = instance.spec.model_template_id or "", instance.metadata.namespace
+        only = instance.spec.model_template_kind
+        same = self._by_name.get(wanted, ())
+        kinds = sorted({kind for kind, namespace in same if namespace in ("", here) and kind != only})
+        if only is not None and kinds:
+            return f"; there is a {kinds[0]} of that name: change model_template_kind"
+        elsewhere = sorted({namespace for _, namespace in same if namespace not in ("", here)})
+        if elsewhere:
+            word = "namespace" if len(elsewhere) == 1 else "namespaces"
+            advice = "an instance takes a ModelTemplate of its own namespace, or a ClusterModelTemplate"
+            found = f"there is a {TemplateKind.MODEL_TEMPLATE} of that name in {word} {listed(elsewhere)}"
+            return f"; {found}; {advice}{_namespace_hint(here, elsewhere)}"
+        return self._similar(wanted, here, only)
+
+    def _similar(self, wanted: str, here: str, only: str | None) -> str:
+        if self._left == 0:
+            return ""
+        self._left -= 1
+        usable = [
+            name
+            for name, owners in self._by_name.items()
+            if any(namespace in ("", here) and only in (None, kind) for kind, namespace in owners)
+        ]
+        near = closest(wanted, usable)
+        if near:
+            return f"; did you mean {near}?"
+        near = closest(wanted, self._by_name)
+        namespaces = sorted({namespace for _, namespace in self._by_name.get(near, ()) if namespace})
+        return f"; did you mean {near}, which is in namespace {listed(namespaces)}?" if namespaces else ""
 
 
 def _namespace_hint(here: str, elsewhere: Sequence[str]) -> str:
-    near = closest(here, elsewhere, 0.85)
+    near = closest(here, elsewhere, _NEAR_NAMESPACE)
     return f"; did you mean the namespace {near}?" if near else ""

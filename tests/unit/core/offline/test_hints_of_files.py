@@ -172,6 +172,20 @@ def test_likely_template(obj: dict[str, Any], hint: str) -> None:
     assert ("did you mean" in text) == ("did you mean" in hint)
 
 
+def test_a_similar_template_of_another_namespace() -> None:
+    (text,) = found(yaml.safe_dump_all([template(), instance(namespace="other", model_template_id="tt")]))
+
+    assert text.endswith("; did you mean t, which is in namespace team-a?")
+
+
+def test_similar_templates_are_searched_for_few_instances() -> None:
+    others = [instance(f"i{number}", model_template_id="tt") for number in range(30)]
+
+    texts = found(yaml.safe_dump_all([template(), *others]))
+
+    assert (len(texts), sum("did you mean t?" in text for text in texts)) == (30, 20)
+
+
 HEAD = f"apiVersion: {API_VERSION}\nkind: ModelInstance\nmetadata: {{name: a}}\n"
 YAML = [
     (f"{HEAD}spec:\n\tmodel_template_id: t\n", "5:1: must be YAML: a tab cannot indent a line, got one; use"),
