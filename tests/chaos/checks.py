@@ -243,7 +243,11 @@ def _untrue(obj: Object, instance: LiveInstance, plan: Plan, own: list[Object]) 
     for key, count in counts.items():
         if current.get(key) != count:
             yield f"status.{key} is {current.get(key)}, there are {count}"
-    true = instance_status(assess(Observation(instance, plan, deployments, services)), NOW)
+    autoscalers = {
+        child["metadata"]["name"]: child for child in own if child["kind"] == "HorizontalPodAutoscaler"
+    }
+    seen = Observation(instance, plan, deployments, services, autoscalers=autoscalers)
+    true = instance_status(assess(seen), NOW)
     if difference := merge_patch(current, true):
         yield f"its status should be different: {difference}"
 

@@ -132,6 +132,8 @@ def test_restart_on_a_converged_namespace_writes_nothing_and_one_write_heals_one
     autoscaled = {"name": "b", "vendor_configuration": {"max_workers": 3}}
     private_api.apply(instance("second", deployments=[{"name": "a"}, autoscaled]))
     private_api.wait_for_condition("ModelInstance", "second", "Ready")
+    # There is nothing that measures; the autoscaler says so after the roll-out.
+    private_api.wait_for_condition("ModelInstance", "second", "Autoscaling", status="False")
     wait_for(lambda: private_api.get("ModelTemplate", "encoder")["status"]["updated_instance_count"] == 2)
     operator.stop()
 

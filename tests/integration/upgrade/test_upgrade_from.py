@@ -91,6 +91,10 @@ def live(api: KubeApi, old: Objects) -> Objects:
     return [without_version(api.get(obj["kind"], obj["metadata"]["name"])) for obj in old]
 
 
+KEPT_ALWAYS = {"Ready", "Available", "Reconciling", "Stalled"}
+"""Conditions that an old version would have set; a new version may add others."""
+
+
 def _judge(was: Object, now: Object) -> None:
     """Hold an object against what it was."""
     name = f"{was['kind']} {was['metadata']['name']}"
@@ -98,7 +102,9 @@ def _judge(was: Object, now: Object) -> None:
     assert now["spec"] == was["spec"], f"{name}: no field is lost, no default changed"
     assert now["metadata"].get("generation") == was["metadata"].get("generation"), name
     if was["kind"] in OURS:
-        lost = _lost(_settled(was["status"]), _settled(now["status"]))
+        known = {condition["type"] for condition in was["status"]["conditions"]}
+        conditions = [each for each in now["status"]["conditions"] if each["type"] in known | KEPT_ALWAYS]
+        lost = _lost(_settled(was["status"]), _settled(now["status"] | {"conditions": conditions}))
         assert lost == [], f"{name}: its status tells what it told"
     else:
         assert now["metadata"]["ownerReferences"] == was["metadata"]["ownerReferences"], name
@@ -112,7 +118,12 @@ def _settled(status: Object) -> Object:
         for each in status["conditions"]
         if each["type"] not in ("Reconciling", "Stalled") or each["reason"] not in lasting
     ]
-    return {**status, "conditions": kept}
+    # Of a deployment, the texts and the state of an update that is not attempted read otherwise since.
+    deployments = [
+        {key: value for key, value in each.items() if key not in ("message", "problem", "status")}
+        for each in status.get("deployments", [])
+    ]
+    return {**status, "conditions": kept, "deployments": deployments}
 
 
 def _lost(was: Any, now: Any, path: str = "status") -> list[str]:
