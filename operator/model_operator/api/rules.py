@@ -49,6 +49,9 @@ class Rule:
         the first expression that is found in the value is added to the message.
     text
         CEL expression of the text in which they are searched: ``self`` or a path in it.
+    in_cel
+        Whether the API server adds the details, too. Servers such as 1.30's take a string that may also be an
+        integer for one of any length, so that expressions on it exceed the cost that a CRD may have.
     """
 
     cel: str
@@ -58,11 +61,12 @@ class Rule:
     reason: str | None = None
     details: tuple[tuple[str, str], ...] = ()
     text: str = "self"
+    in_cel: bool = True
 
     def to_schema(self) -> dict[str, str]:
         """Return the entry of ``x-kubernetes-validations``."""
         entry = {"rule": self.cel, "message": self.message}
-        if self.details:
+        if self.details and self.in_cel:
             choices = "".join(
                 f"{_found(pattern, self.text)} ? {_cel(text)} : " for pattern, text in self.details
             )

@@ -11,7 +11,7 @@ from pydantic import Field
 from model_operator.api.enums import MetricType
 from model_operator.api.meta import ApiModel
 from model_operator.api.rules import ATOMIC, Rule, Shape
-from model_operator.api.values import Quantity
+from model_operator.api.values import ListedQuantity
 
 _CPU_PERCENT = range(1, 101)
 
@@ -63,7 +63,7 @@ class ScalingMetric(ApiModel):
     labels: Annotated[dict[str, Annotated[str, Field(max_length=256)]], Field(max_length=16)] | None = None
     """Labels that select the series of the metric. Values may contain references, such as
     `$(instance.name)`."""
-    target: Quantity | None = None
+    target: ListedQuantity | None = None
     """Target for each worker; above it the autoscaler adds workers. For CPU a percentage from 1 to 100, else
     a quantity or a reference. Built-in default: 80 for CPU, else `per_worker`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, StrictInt, StrictStr
@@ -85,26 +86,33 @@ def _is_positive_quantity(value: int | str) -> bool:
     return match is not None and not value.startswith("-") and re.search("[1-9]", match[1]) is not None
 
 
-Quantity = Annotated[
-    StrictInt | StrictStr,
-    IntOrString(
-        max_length=_REFERRING_LENGTH, form='write a fraction in quotes, such as "500m" for half of one'
+_INT_OR_REFERRING = IntOrString(
+    max_length=_REFERRING_LENGTH, form='write a fraction in quotes, such as "500m" for half of one'
+)
+_IS_QUANTITY = Rule(
+    "type(self) == int ? self > 0 : (self.contains('$(') || "
+    f"(size(self) <= {_QUANTITY_LENGTH} && isQuantity(self) && "
+    "quantity(self).isGreaterThan(quantity('0'))))",
+    "must be a Kubernetes quantity greater than 0, such as 2, 500m or 16Gi",
+    lambda value: _refers(value) or _is_positive_quantity(value),
+    details=(
+        ("^[0-9.]+ ?[KMGTkmgt][bB]$", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
+        ("^[0-9.]+ ?[KMGTP]iB$", "; write the unit without B, as in 16Gi"),
+        ("^[0-9.]+([gt]i?|mi|[kKpPeE])$", "; write the unit in its own case, as in 16Gi and 500M"),
+        (" ", "; remove the space"),
     ),
-    Rule(
-        "type(self) == int ? self > 0 : (self.contains('$(') || "
-        f"(size(self) <= {_QUANTITY_LENGTH} && isQuantity(self) && "
-        "quantity(self).isGreaterThan(quantity('0'))))",
-        "must be a Kubernetes quantity greater than 0, such as 2, 500m or 16Gi",
-        lambda value: _refers(value) or _is_positive_quantity(value),
-        details=(
-            ("^[0-9.]+ ?[KMGTkmgt][bB]$", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
-            ("^[0-9.]+ ?[KMGTP]iB$", "; write the unit without B, as in 16Gi"),
-            ("^[0-9.]+([gt]i?|mi|[kKpPeE])$", "; write the unit in its own case, as in 16Gi and 500M"),
-            (" ", "; remove the space"),
-        ),
-    ),
-]
+    in_cel=False,
+)
+Quantity = Annotated[StrictInt | StrictStr, _INT_OR_REFERRING, _IS_QUANTITY]
 """A Kubernetes quantity; a string, a whole number, or a text with references."""
+
+ListedQuantity = Annotated[
+    StrictInt | StrictStr,
+    _INT_OR_REFERRING,
+    replace(_IS_QUANTITY, cel="type(self) != int || self > 0"),
+]
+"""A `Quantity` of an item of a list. The API server checks only integers, as the cost of a rule is multiplied
+by the length of the list; webhook and reconciler check all of it."""
 
 MAX_GPUS = 1024
 """The platform's maximum number of GPUs of one worker."""
