@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from kubernetes.client import Configuration
 
 from model_operator.controller.reconcile.diagnosis import GRACE_SECONDS, PodDiagnostics
 from model_operator.core.diagnosis.deployment_pods import REVISION
@@ -22,8 +21,8 @@ from model_operator.core.diagnosis.pod_events import EVENT_REQUESTS, EVENTS_PER_
 from model_operator.core.diagnosis.pod_readiness import diagnose_pod
 from model_operator.core.values.json_values import json_size
 from model_operator.kube.client import ApiClient
-from model_operator.kube.connection import Connection
 from model_operator.kube.paging import PAGE_BYTES
+from tests.unit.kube.local_server import connected
 
 OWNER = {"apiVersion": "apps/v1", "kind": "Deployment", "uid": "d", "controller": True}
 OF_SET = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "rs", "controller": True}
@@ -108,15 +107,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def client_of(server: Server) -> AsyncIterator[ApiClient]:
-    async with contextlib.AsyncExitStack() as stack:
-        runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        configuration = Configuration()
-        configuration.host, configuration.proxy = f"http://127.0.0.1:{runner.addresses[0][1]}", None
-        connection = Connection(lambda: configuration, timeout=30)
-        stack.push_async_callback(connection.close)
+    async with connected(server.answer) as (connection, _):
         yield ApiClient(connection)
 
 

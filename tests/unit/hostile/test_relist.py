@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.controller.scope import Scope
 from model_operator.controller.watch.initial_list import InitialListRewriter
 from model_operator.controller.watch.kopf_reading import BoundedResponse
-from model_operator.kube.connection import Connection
 from model_operator.kube.paging import PAGE, PAGE_BYTES
 from model_operator.kube.resources import DEPLOYMENTS, ResourceKind
+from tests.unit.kube.local_server import connected
 
 SMALL, LARGE = 2_000, 1_400_000
 
@@ -49,24 +48,16 @@ class Server:
 async def relisting(server: Server) -> AsyncIterator[tuple[Any, list[ResourceKind]]]:
     """Give a function that lists as kopf does, page by page, and the gaps that were noticed."""
     gaps: list[ResourceKind] = []
-    async with contextlib.AsyncExitStack() as stack:
-        runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        configuration = Configuration()
-        configuration.host, configuration.proxy = f"http://127.0.0.1:{runner.addresses[0][1]}", None
-        connection = Connection(lambda: configuration, timeout=30)
-        stack.push_async_callback(connection.close)
-        rewriter = InitialListRewriter(configuration.host, (DEPLOYMENTS,), Scope([], []), gaps.append)
+    async with connected(server.answer) as (connection, url), contextlib.AsyncExitStack() as stack:
+        rewriter = InitialListRewriter(url, (DEPLOYMENTS,), Scope([], []), gaps.append)
         session = connection.share(rewriter, BoundedResponse)
         stack.push_async_callback(session.close)
 
         async def pages() -> AsyncIterator[Any]:
             query = {"limit": "500"}
             while True:
-                url = configuration.host + DEPLOYMENTS.path("")
-                async with session.get(url, params=query) as response:
+                collection = url + DEPLOYMENTS.path("")
+                async with session.get(collection, params=query) as response:
                     response.raise_for_status()
                     page = await response.json()
                 yield page["items"]

@@ -16,6 +16,7 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, ApiUnavailableError, LeadershipLostError
 from model_operator.kube.resources import DEPLOYMENTS, EVENTS, LEASES, MODEL_INSTANCES
+from tests.unit.kube.local_server import connected
 
 OBJECT = {"metadata": {"namespace": "team", "name": "demo", "uid": "u", "resourceVersion": "1"}}
 WRITES: dict[str, Callable[[ApiClient], Awaitable[object]]] = {
@@ -55,17 +56,9 @@ class Server:
 @contextlib.asynccontextmanager
 async def world(permit: Callable[[], float] | None) -> AsyncIterator[tuple[Server, ApiClient]]:
     server = Server()
-    runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    configuration = Configuration()
-    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    configuration.proxy = None
-    connection = Connection(lambda: configuration, timeout=30)
-    yield server, ApiClient(connection, permit)
-    server.stalls.set()
-    await connection.close()
-    await runner.cleanup()
+    async with connected(server.answer) as (connection, _):
+        yield server, ApiClient(connection, permit)
+        server.stalls.set()
 
 
 def refuse() -> float:

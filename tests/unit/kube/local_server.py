@@ -1,0 +1,28 @@
+"""A connection to a server of the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+from kubernetes.client import Configuration
+
+from model_operator.kube.connection import Connection
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def connected(answer: Answer) -> AsyncIterator[tuple[Connection, str]]:
+    """Serve the answers on loopback; give a connection to the server, and its URL."""
+    async with contextlib.AsyncExitStack() as stack:
+        runner = web.ServerRunner(web.Server(answer), shutdown_timeout=0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        configuration = Configuration()
+        configuration.host, configuration.proxy = f"http://127.0.0.1:{runner.addresses[0][1]}", None
+        connection = Connection(lambda: configuration, timeout=30)
+        stack.push_async_callback(connection.close)
+        yield connection, configuration.host
