@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from hack.build.toolset import VERSION_VARIABLE
 from tests.cluster.shared_run import SharedRun
@@ -18,7 +18,7 @@ TESTS = Path(__file__).parent
 RUN = pytest.StashKey[SharedRun]()
 
 # Other processes may hold the machine up; tests that bound time measure their own.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 
 
