@@ -91,7 +91,8 @@ FAULTS = {
         "PodsRejected",
         r'pods are rejected: pods "no-account-\S+" is forbidden: error looking up service account '
         r'\S+/no-such-account: serviceaccount "no-such-account" not found\. Action \(template owner\): '
-        r"fix pod_template, or have the cluster allow it; retried automatically\.",
+        r"create the ServiceAccount in the instance's namespace, or fix serviceAccountName in pod_template; "
+        r"retried automatically\.",
         pod={"serviceAccountName": "no-such-account"},
     ),
 }
