@@ -56,7 +56,8 @@ class WorkQueue(Generic[Key]):
     group_of
         Group of a key, such as its namespace: groups take turns. By default all keys are in one group.
     workers
-        Number of workers; one group occupies at most all but one. None for no such bound.
+        Number of workers; one group occupies at most all but one, and an eighth beside others. None for no
+        such bound.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class WorkQueue(Generic[Key]):
         workers: int | None = None,
     ) -> None:
         self._group_of = group_of
-        self._order: FairOrder[Hashable, Key] = FairOrder(None if workers is None else max(1, workers - 1))
+        self._order: FairOrder[Hashable, Key] = (
+            FairOrder() if workers is None else FairOrder(max(1, workers - 1), max(1, workers // 8), now)
+        )
         # Start times; both dicts are in chronological order.
         self._queued: dict[Key, float] = {}
         self._active: dict[Key, float] = {}

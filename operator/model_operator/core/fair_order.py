@@ -5,12 +5,16 @@ key each in turn, so that hundreds of keys of one namespace delay a key of anoth
 Within a group keys are first in, first out, but low-priority keys come after the others of their group,
 except for every eighth. The rule holds per group: a low-priority key of a quiet namespace does not wait for
 the keys of a busy one.
+
+A group that is alone holds all workers but one. Beside another group it holds a smaller share: requests of
+one namespace that are in flight at once slow down the API server for the requests of all others, so turns in
+the queue alone are not fair.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -19,6 +23,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 _LOW_PRIORITY_SHARE = 8
 """One in so many keys of a group has low priority while others of the group wait, too."""
+_PRESENT_SECONDS = 30.0
+"""For so long after a key of a group was added, other groups are beside it."""
 
 
 @dataclass(slots=True)
@@ -45,10 +51,23 @@ class FairOrder(Generic[Group, Key]):
     ----------
     most_taken
         Maximum number of keys of one group that are taken at a time; None for no limit.
+    most_beside_others
+        The same for a group while another group has had a key within the last 30 seconds; None for `most_taken`.
+    now
+        Seconds from any start.
     """
 
-    def __init__(self, most_taken: int | None = None) -> None:
+    def __init__(
+        self,
+        most_taken: int | None = None,
+        most_beside_others: int | None = None,
+        now: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.most_taken = most_taken
+        self.most_beside_others = most_taken if most_beside_others is None else most_beside_others
+        self._now = now
+        # When each group last had a key, the longest ago first.
+        self._present: OrderedDict[Group, float] = OrderedDict()
         # Groups with keys that may be taken, the next one first; and those that have reached the bound.
         self._ring: OrderedDict[Group, _Waiting[Key]] = OrderedDict()
         self._held: dict[Group, _Waiting[Key]] = {}
@@ -60,6 +79,7 @@ class FairOrder(Generic[Group, Key]):
 
     def add(self, group: Group, key: Key, *, low_priority: bool = False) -> None:
         """Add a key that is not waiting; a group without waiting keys goes to the end of the ring."""
+        self._see(group)
         waiting = self._waiting(group)
         if waiting is None:
             waiting = _Waiting()
@@ -108,4 +128,22 @@ class FairOrder(Generic[Group, Key]):
         return self._ring.get(group) or self._held.get(group)
 
     def _is_full(self, group: Group) -> bool:
-        return self.most_taken is not None and self._taken[group] >= self.most_taken
+        most = self.most_taken if len(self._present) <= 1 else self.most_beside_others
+        return most is not None and self._taken[group] >= most
+
+    def _see(self, group: Group) -> None:
+        """Note that a group has a key, forget the groups that have had none for long, and apply the bound.
+
+        A group that holds more than its share beside a new one waits until it has given back enough.
+        """
+        now, was_alone = self._now(), len(self._present) <= 1
+        self._present[group] = now
+        self._present.move_to_end(group)
+        while next(iter(self._present.values())) < now - _PRESENT_SECONDS:
+            self._present.popitem(last=False)
+        if was_alone == (len(self._present) <= 1):
+            return
+        for full in [each for each in self._ring if self._is_full(each)]:
+            self._held[full] = self._ring.pop(full)
+        for free in [each for each in self._held if not self._is_full(each)]:
+            self._ring[free] = self._held.pop(free)

@@ -106,6 +106,33 @@ def test_what_is_taken_when_all_is_dropped_still_counts() -> None:
     assert order.take() == "a3"
 
 
+def test_a_group_beside_another_holds_its_share_and_alone_again_all() -> None:
+    now = 0.0
+    order = FairOrder[str, str](most_taken=4, most_beside_others=2, now=lambda: now)
+    for number in range(9):
+        order.add("a", f"a{number}")
+    assert [order.take() for _ in range(3)] == ["a0", "a1", "a2"], "alone"
+
+    now = 10.0
+    order.add("b", "b0")
+    assert order.take() == "b0"
+    assert not order, "a has more than its share"
+    order.give_back("b")
+    order.give_back("a")
+    assert not order
+    order.give_back("a")
+    assert order.take() == "a3"
+    assert not order
+
+    now = 39.9
+    order.add("a", "a9")
+    assert not order, "b was here less than 30 seconds ago"
+    now = 40.1
+    order.add("a", "a10")
+    assert [order.take() for _ in range(2)] == ["a4", "a5"]
+    assert not order
+
+
 @dataclass
 class Model:
     """What waits, written down without any cleverness."""
@@ -123,15 +150,19 @@ STEPS = st.lists(
         st.tuples(st.just("add"), st.sampled_from(GROUPS), st.booleans()),
         st.tuples(st.just("take"), st.just(""), st.just(False)),
         st.tuples(st.just("give back"), st.sampled_from(GROUPS), st.just(False)),
+        st.tuples(st.just("pass time"), st.just(""), st.just(False)),
     ),
     max_size=120,
 )
 
 
-@given(STEPS, st.integers(1, 4))
-def test_property_of_any_history(steps: list[tuple[str, str, bool]], most: int) -> None:
-    order = FairOrder[str, str](most_taken=most)
+@given(STEPS, st.integers(1, 4), st.integers(1, 4))
+def test_property_of_any_history(steps: list[tuple[str, str, bool]], alone: int, beside: int) -> None:
+    now = 0
+    order = FairOrder[str, str](most_taken=alone, most_beside_others=beside, now=lambda: now)
     model = Model()
+    added: dict[str, int] = {}
+    most = alone
     numbers = itertools.count()
     # Keys taken of each other group since a group last could have been served and was not.
     passed: dict[str, Counter[str]] = {group: Counter() for group in GROUPS}
@@ -141,6 +172,10 @@ def test_property_of_any_history(steps: list[tuple[str, str, bool]], most: int) 
             key = f"{group}{next(numbers)}"
             (model.low_priority if low_priority else model.ready)[group].append(key)
             order.add(group, key, low_priority=low_priority)
+            added[group] = now
+            most = beside if sum(now - each <= 30 for each in added.values()) > 1 else alone
+        elif step == "pass time":
+            now += 16
         elif step == "give back" and model.held[group]:
             model.held[group] -= 1
             order.give_back(group)
