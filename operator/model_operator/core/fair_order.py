@@ -52,7 +52,7 @@ class FairOrder(Generic[Group, Key]):
     most_taken
         Maximum number of keys of one group that are taken at a time; None for no limit.
     most_beside_others
-        The same for a group while another group has had a key within the last 30 seconds; None for `most_taken`.
+        The same while another group has had a key within the last 30 seconds; None for `most_taken`.
     now
         Seconds from any start.
     """
