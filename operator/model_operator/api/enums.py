@@ -56,8 +56,34 @@ class EndpointProtocol(StrEnum):
     """The calling convention of the model server."""
 
     SGP = "SGP"
+    """The platform's own execution contract, at `predict_route`."""
     COHERE = "COHERE"
+    """Cohere's API: /v2/embed, /v1/rerank and /v2/rerank."""
     VLLM = "VLLM"
+    """OpenAI's API; the name that the platform uses for it."""
+    OPENAI = "OPENAI"
+    """OpenAI's API: /v1/chat/completions, /v1/completions and /v1/embeddings."""
+    TEI = "TEI"
+    """The API of Text Embeddings Inference: /embed and /rerank."""
+
+
+class ModelApi(StrEnum):
+    """An API under which the gateway registers a deployment of a model."""
+
+    EXECUTE = "EXECUTE"
+    """The platform's Execute Model API."""
+    TYPED = "TYPED"
+    """The platform's API for the type of the model, such as embeddings."""
+    CHAT_COMPLETIONS = "CHAT_COMPLETIONS"
+    """OpenAI's /v1/chat/completions."""
+    COMPLETIONS = "COMPLETIONS"
+    """OpenAI's /v1/completions."""
+    EMBEDDINGS = "EMBEDDINGS"
+    """OpenAI's /v1/embeddings."""
+    EMBED = "EMBED"
+    """Cohere's /v2/embed."""
+    RERANK = "RERANK"
+    """Cohere's and Jina's /v1/rerank, and Cohere's /v2/rerank."""
 
 
 class GpuType(StrEnum):

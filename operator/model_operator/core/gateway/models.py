@@ -1,0 +1,98 @@
+"""What the gateway knows of a model and of its deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from model_operator.api.enums import EndpointProtocol, ModelApi, ModelType
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment of a model, as ``status.deployments[].serving`` describes it.
+
+    Attributes
+    ----------
+    namespace
+        Namespace of the instance, its Service and its workers.
+    instance, instance_uid
+        Name and ``metadata.uid`` of the instance.
+    name
+        Name of the Deployment and of its Service.
+    entry
+        Its name in ``spec.deployments``; empty for the implied one.
+    model_type, protocol
+        What the model does, and the calling convention of its server.
+    served_name
+        Name by which the server knows the model; None when it takes any.
+    predict_route, streaming_predict_route
+        Paths of the server's own contract.
+    apis
+        The APIs under which it is registered.
+    weight
+        ``traffic_weight``, 0 to 100: its share of the requests that name the model alone.
+    """
+
+    namespace: str
+    instance: str
+    instance_uid: str
+    name: str
+    entry: str
+    model_type: ModelType
+    protocol: EndpointProtocol
+    served_name: str | None
+    predict_route: str
+    streaming_predict_route: str
+    apis: tuple[ModelApi, ...]
+    weight: int = 100
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name of the Service, which are also those of its endpoints."""
+        return self.namespace, self.name
+
+    @property
+    def id(self) -> str:
+        """Identifier for the platform's API: a name-based UUID, the same over recreated children."""
+        return str(uuid5(UUID(self.instance_uid), self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model.
+
+    Attributes
+    ----------
+    namespace, name, uid
+        The instance.
+    created
+        Time of its creation, in seconds since 1970.
+    deployments
+        Those that have an API, in the order of ``spec.deployments``.
+    not_ready_reason, not_ready_detail
+        Reason of the Ready condition that is not True, and what it says; empty while it is.
+    bindings_schema
+        JSON Schema of ``model_request_parameters``; None when the template declares none.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    created: int
+    deployments: tuple[Deployment, ...]
+    not_ready_reason: str = ""
+    not_ready_detail: str = ""
+    bindings_schema: Mapping[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """Name of the model at the gateway, ``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def apis(self) -> frozenset[ModelApi]:
+        """The APIs of any of its deployments."""
+        return frozenset(api for each in self.deployments for api in each.apis)

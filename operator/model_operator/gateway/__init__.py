@@ -1,0 +1,1 @@
+"""The gateway: the process that calls the workers of all models for authenticated clients."""
