@@ -61,7 +61,7 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 
-tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once)
+tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once, most of it kube-apiserver)
 	@$(BIN)/python -m tests.cluster tools
 
 real-node-tools: tools ## Build the tools for real containers (Linux, as root; 7 to 15 minutes of processor time, once)
