@@ -85,7 +85,7 @@ def test_past_the_deadline_the_cause_stays_and_a_human_must_act(api: KubeApi) ->
     obj = api.wait_for_condition("ModelInstance", "minilm", "Stalled", reason="CrashLooping", deadline=40)
 
     assert ready(obj)["reason"] == "CrashLooping"
-    assert "No progress within startup_timeout_seconds" in ready(obj)["message"]
+    assert "No progress within the roll-out deadline (startup_timeout_seconds)" in ready(obj)["message"]
     reasons = [ready(each).get("reason") for each in api.versions("ModelInstance", "minilm", start)]
     first = reasons.index("CrashLooping")
     # On a busy machine the deadline may pass before the container has crashed.

@@ -40,7 +40,7 @@ class Rollout:
         removed: no pod of another revision is left, and one is available unless none is wanted. Says nothing
         about a roll-out that was never complete.
     is_overdue
-        Whether there was no progress within the deadline, whatever else is the case.
+        Whether there was no progress within the roll-out deadline, whatever else is the case.
     wanted, replicas, updated, ready, available
         ``spec.replicas`` and the counts of ``status``: pods.
     """

@@ -53,7 +53,7 @@ class ReasonInfo:
     stalled
         Whether it needs a human, so that the Stalled condition is present (kstatus).
     stalls_late
-        Whether it does once the roll-out's deadline has passed.
+        Whether it does once the roll-out deadline (``startup_timeout_seconds``) has passed.
     depends_on_another
         Whether a change of another object, such as the template, may resolve it. That change may be on its
         way, as the second half of a commit: the object is Reconciling, without a Warning Event, until neither
@@ -203,7 +203,8 @@ class Reason(Enum):
         stalls_late=True,
     )
     ProgressDeadlineExceeded = ReasonInfo(
-        "The roll-out made no progress within startup_timeout_seconds, and no pod shows the cause.",
+        "The roll-out made no progress within the roll-out deadline (startup_timeout_seconds), and no pod "
+        "shows the cause.",
         Actor.TEMPLATE_OWNER,
         "check the Events and logs of the pods, then fix the image, command or startup_timeout_seconds.",
         stalled=True,
@@ -291,10 +292,10 @@ def reasons_table() -> str:
 
 def _stalled_cell(info: ReasonInfo) -> str:
     if info.stalls_late:
-        return "after the deadline"
+        return "after the roll-out deadline"
     if info.stalled:
         return "after the grace period" if info.depends_on_another else "yes"
-    return ""
+    return "" if info.actor is None else "never: retried"
 
 
 def troubleshooting_table() -> str:

@@ -1,4 +1,4 @@
-"""The assessment of an instance: what each of its Deployments is, judged once for each reconcile.
+"""The assessment of an instance: what each of its Deployments is, computed once for each reconcile.
 
 A reconcile assesses what it has seen, diagnoses the Deployments whose lack of progress only their pods can
 explain, adds the causes, and computes the status from the result. An instance that was rolled out stays Ready
@@ -28,7 +28,7 @@ from model_operator.core.values.words import plural
 
 _SHOWN = 3
 _SUSPENDED = "spec.suspend is true; the model has no workers."
-_LATE = "No progress within startup_timeout_seconds."
+_LATE = "No progress within the roll-out deadline (startup_timeout_seconds)."
 _NAMELESS = "an admission webhook or a manager that managedFields does not name"
 
 
@@ -73,7 +73,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement on one Deployment or on the instance as a whole.
+    """The assessment of one Deployment or on the instance as a whole.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Verdict:
     state
         The state of the Deployment.
     needs_human
-        Whether a person must act although the reason is transient: after the deadline of the roll-out.
+        Whether a person must act although the reason is transient: after the roll-out deadline.
     advice
         Who must act and how, where that differs from the advice of the reason.
     subject
@@ -139,7 +139,7 @@ class DeploymentAssessment:
     name
         Its name.
     verdict
-        The judgement on it.
+        Its assessment.
     rollout
         Its roll-out, with a redacted message; None while there is no live Deployment.
     is_desired
