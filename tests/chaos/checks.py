@@ -26,8 +26,8 @@ from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.planning.replicas_handover import has_min_workers
 from model_operator.core.status.assessment import Observation, assess
 from model_operator.core.status.instance import instance_status
+from model_operator.core.status.rollout_counts import count_instances
 from model_operator.core.status.template import template_status
-from model_operator.core.status.template_rollout import count_instances
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template

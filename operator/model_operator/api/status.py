@@ -56,7 +56,7 @@ class TemplateRef(ApiModel):
     uid: str
     """Identity of the template."""
     generation: Count
-    """Value of the template's metadata.generation that this status was judged against."""
+    """Value of the template's metadata.generation that this status was computed for."""
 
 
 class ValidationErrorEntry(ApiModel):

@@ -15,8 +15,8 @@ from model_operator.core.planning.plan import make_plan
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.status.assessment import Observation, assess
 from model_operator.core.status.instance import instance_status
+from model_operator.core.status.rollout_counts import count_instances
 from model_operator.core.status.template import template_status
-from model_operator.core.status.template_rollout import count_instances
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.chaos.checks import Snapshot, violations

@@ -10,8 +10,8 @@ import pytest
 
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.webhooks.review import parse_review
-from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
-from model_operator.core.admission.template import judge_template
+from model_operator.core.admission.instance import Enforcement, examine_instance, review_instance
+from model_operator.core.admission.template import review_template
 from model_operator.core.objects.kept_form import INFORMATIONAL_LIMITS
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
@@ -62,7 +62,7 @@ def test_an_instance_is_denied_to_everybody(spec: str, word: str, enforcement: E
         review("ModelInstance", f'{{"model_template_id":"t",{spec}}}'), MODEL_INSTANCES
     ).change
     assert change is not None
-    verdict = judge_instance(examine_instance(change, ClusterState(), RenderSettings()), change, enforcement)
+    verdict = review_instance(examine_instance(change, ClusterState(), RenderSettings()), change, enforcement)
 
     assert not verdict.allowed
     assert verdict.code == HTTPStatus.UNPROCESSABLE_ENTITY
@@ -79,7 +79,7 @@ def test_a_template_is_denied(field: str, value: str) -> None:
     assert change is not None
     obj: dict[str, Any] = dict(change.obj)
 
-    verdict = judge_template(change, parse_template(obj), RenderSettings())
+    verdict = review_template(change, parse_template(obj), RenderSettings())
 
     assert not verdict.allowed
     assert any(cause.field.startswith("spec") for cause in verdict.causes)

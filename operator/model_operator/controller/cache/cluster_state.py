@@ -17,7 +17,7 @@ from model_operator.core.objects.ownership import (
     is_instance,
 )
 from model_operator.core.planning.dry_run import DryRunResult
-from model_operator.core.status.template_rollout import InstanceCounts, count_instances
+from model_operator.core.status.rollout_counts import InstanceCounts, count_instances
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of

@@ -36,7 +36,7 @@ class GracePeriods:
         key
             The object.
         standing
-            What its next status is judged from.
+            What its next status is computed from.
         status
             ``status`` as the API server has it.
         """

@@ -25,7 +25,7 @@ from model_operator.core.status.assessment import Assessment, Observation, asses
 from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.status.grace import instance_standing, may_stall
 from model_operator.core.status.instance import instance_status
-from model_operator.core.status.template_rollout import rollout_share
+from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.core.templates.parsing import read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template

@@ -106,7 +106,7 @@ class TemplateDryRunner:
             # Never as an update of an existing object of that name.
             answered = await self._client.apply_new(DEPLOYMENTS, deployment, dry_run=True)
         except ApiError as error:
-            result = self._judge(error, "Deployment", kind)
+            result = self._interpret(error, "Deployment", kind)
             # If the template is not the cause, as with a full quota, the Pod is checked as well.
             if result != DryRunResult():
                 return result
@@ -121,10 +121,10 @@ class TemplateDryRunner:
             if is_permission_missing(error.code, error.status) and not self._has_logged_missing_permission:
                 log.info("dry runs skip the pods of templates", missing="create pods", answer=str(error))
                 self._has_logged_missing_permission = True
-            return self._judge(error, "Pod", kind)
+            return self._interpret(error, "Pod", kind)
         return DryRunResult()
 
-    def _judge(self, error: ApiError, attempted: str, kind: TemplateKind) -> DryRunResult:
+    def _interpret(self, error: ApiError, attempted: str, kind: TemplateKind) -> DryRunResult:
         if error.code == HTTPStatus.UNAUTHORIZED or is_namespace_terminating(error.code, error.status):
             raise error
         return interpret(error.code, error.status, attempted, kind)

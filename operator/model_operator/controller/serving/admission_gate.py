@@ -45,7 +45,7 @@ class ReviewBounds:
         Total announced bytes of large bodies, from before they are read until the response; a body without a
         ``Content-Length`` counts as the largest allowed one. Small bodies are not counted, so that large ones
         never exclude them: their number is bounded by that of the connections.
-    judged
+    small
         Concurrent decisions on bodies smaller than :data:`LARGE_BYTES`. Larger bodies are reviewed one at a
         time.
     pause
@@ -61,7 +61,7 @@ class ReviewBounds:
 
     reviews: int = 128
     body_bytes: int = 16 * 1024 * 1024
-    judged: int = 8
+    small: int = 8
     pause: float = 2.0
     values: int = 100_000
     seconds: float = 4.5
@@ -76,7 +76,7 @@ class AdmissionGate:
     ----------
     bounds
         The bounds.
-    judging
+    main_loop
         The main loop, which owns the caches.
     count
         Called for each review that is refused.
@@ -87,17 +87,17 @@ class AdmissionGate:
     def __init__(
         self,
         bounds: ReviewBounds,
-        judging: asyncio.AbstractEventLoop,
+        main_loop: asyncio.AbstractEventLoop,
         count: Callable[[Shed], None],
         computed: Callable[[], float] = time.thread_time,
     ) -> None:
         self._bounds = bounds
-        self._judging = judging
+        self._main_loop = main_loop
         self._count = count
         self._computed = computed
         self._reviews = 0
         self._bytes = 0
-        self._small = asyncio.Semaphore(bounds.judged)
+        self._small = asyncio.Semaphore(bounds.small)
         self._large = asyncio.Semaphore(1)
 
     @contextmanager
@@ -123,7 +123,7 @@ class AdmissionGate:
         finally:
             self._bytes -= held
 
-    async def judge(self, review: ReviewBody, body: bytes) -> bytes:
+    async def respond(self, review: ReviewBody, body: bytes) -> bytes:
         """Return the response to a review.
 
         Parameters
@@ -142,25 +142,25 @@ class AdmissionGate:
             raise self._shed(Shed.REVIEWS, f"expected at most {self._bounds.reviews} reviews at a time")
         self._reviews += 1
         try:
-            return await self._judge(review, body)
+            return await self._respond(review, body)
         finally:
             self._reviews -= 1
 
-    async def _judge(self, review: ReviewBody, body: bytes) -> bytes:
+    async def _respond(self, review: ReviewBody, body: bytes) -> bytes:
         is_large = len(body) >= LARGE_BYTES
         if is_large and sum(map(body.count, (b",", b"[", b"{"))) > self._bounds.values:
             raise self._shed(Shed.VALUES, f"expected at most {self._bounds.values} JSON values")
         try:
             async with asyncio.timeout(self._bounds.seconds):
                 if is_large:
-                    return await self._judge_large(review, body)
+                    return await self._respond_to_large(review, body)
                 async with self._small:
                     return await self._hand_over(review, body)
         except TimeoutError as error:
             message = f"the review took longer than {self._bounds.seconds:g} s"
             raise self._shed(Shed.TIME, message) from error
 
-    async def _judge_large(self, review: ReviewBody, body: bytes) -> bytes:
+    async def _respond_to_large(self, review: ReviewBody, body: bytes) -> bytes:
         begun = ended = 0.0
 
         async def timed(body: bytes) -> bytes:
@@ -182,7 +182,7 @@ class AdmissionGate:
         async def call() -> bytes:
             return await review(body)
 
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self._judging))
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), self._main_loop))
 
     def _shed(self, reason: Shed, message: str) -> OverloadedError:
         self._count(reason)

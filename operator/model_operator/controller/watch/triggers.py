@@ -13,7 +13,7 @@ from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.status.autoscaling import scaling_state
-from model_operator.core.status.template_rollout import rollout_share
+from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,

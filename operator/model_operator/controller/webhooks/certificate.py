@@ -38,9 +38,9 @@ from model_operator.core.webhooks.certificate import (
     bundle,
     check_pair,
     general_name,
-    judge,
     read_authorities,
     trusted,
+    validate_certificate,
 )
 from model_operator.core.webhooks.publication import client_config_patch, token_to_publish, tokens_called
 from model_operator.kube.client import ApiClient, Object
@@ -310,7 +310,7 @@ class ServingCertificate(WebhookCertificate):
         """Return the content of the Secret; first replace it if it is not usable."""
         secret = await self._find(SECRETS, SECRET_NAME)
         now = self._clock()
-        verdict = judge(_content(secret), self._names, now)
+        verdict = validate_certificate(_content(secret), self._names, now)
         if isinstance(verdict, Identity):
             return verdict
         identity = issue(verdict, self._names, now)

@@ -33,7 +33,7 @@ def issue(renewal: Renewal, names: Sequence[str], now: datetime) -> Identity:
     Parameters
     ----------
     renewal
-        As :func:`~model_operator.core.webhooks.certificate.judge` returns it.
+        As :func:`~model_operator.core.webhooks.certificate.validate_certificate` returns it.
     names
         DNS names and IP addresses of the webhooks.
     now

@@ -1,7 +1,7 @@
 """One reviewer per webhook: looks up what the decision needs, calls core to decide, and never fails.
 
 The data that a decision may use depends on the caller. For unauthenticated callers it is the review alone:
-their judges are functions of it, with neither caches nor a client.
+their decisions are functions of it, with neither caches nor a client.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model_operator.controller.scope import Scope
 from model_operator.controller.webhooks.review import Review, answer, parse_review
 from model_operator.controller.webhooks.template_reader import TemplateReader, UnconfirmedError
 from model_operator.core.admission.change import Change
-from model_operator.core.admission.identity import judge_creator
+from model_operator.core.admission.identity import review_creator
 from model_operator.core.admission.instance import (
     ADMISSION_LABEL,
     LABEL_RULE,
@@ -30,9 +30,9 @@ from model_operator.core.admission.instance import (
     enforcement_for,
     examine_alone,
     examine_instance,
-    judge_instance,
+    review_instance,
 )
-from model_operator.core.admission.template import Impact, deletion_warnings, judge_template
+from model_operator.core.admission.template import Impact, deletion_warnings, review_template
 from model_operator.core.admission.verdict import ALLOWED, Verdict
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template
@@ -50,7 +50,7 @@ from model_operator.kube.resources import (
 
 log = structlog.get_logger(__name__)
 
-Judge = Callable[[Review, Change], Awaitable[Verdict]]
+Decide = Callable[[Review, Change], Awaitable[Verdict]]
 
 _READ_SECONDS = 2.0
 """Of the five seconds that the API server waits in the shipped configuration."""
@@ -60,7 +60,7 @@ _AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Judges:
+class Decisions:
     """The decision functions of one webhook, by kind of caller.
 
     Attributes
@@ -71,11 +71,11 @@ class Judges:
         For unauthenticated callers: uses the review alone.
     """
 
-    authenticated: Judge
-    stranger: Judge
+    authenticated: Decide
+    stranger: Decide
 
-    def of(self, caller: Caller) -> Judge:
-        """Return the judge for a caller."""
+    def of(self, caller: Caller) -> Decide:
+        """Return the function for a caller."""
         return self.authenticated if caller is Caller.AUTHENTICATED else self.stranger
 
 
@@ -86,7 +86,7 @@ class Reviewer:
     ----------
     kind
         The kind that it reviews.
-    judges
+    decisions
         The decision functions.
     count
         Called with each decision.
@@ -95,10 +95,10 @@ class Reviewer:
     """
 
     def __init__(
-        self, kind: ResourceKind, judges: Judges, count: Callable[[Decision], None], defects: DefectLog
+        self, kind: ResourceKind, decisions: Decisions, count: Callable[[Decision], None], defects: DefectLog
     ) -> None:
         self._kind = kind
-        self._judges = judges
+        self._decisions = decisions
         self._count = count
         self._defects = defects
 
@@ -125,7 +125,7 @@ class Reviewer:
             self._count(Decision.ALLOWED)
             return answer(review.uid, ALLOWED)
         try:
-            verdict = await self._judges.of(caller)(review, review.change)
+            verdict = await self._decisions.of(caller)(review, review.change)
             self._count(_decision(verdict))
         except Exception as error:  # noqa: BLE001 -- any error admits the write
             self._defects.report(
@@ -192,27 +192,27 @@ class Admission:
         Of the four for instances, the API server selects one by the namespace's label
         ``modeloperator.dev/admission``, so that the operator needs no permission to read namespaces.
         """
-        template = Judges(self._template, self._template_alone)
+        template = Decisions(self._template, self._template_alone)
         alone = self._instance_alone
-        judges = {
-            Webhook.INSTANCE: (MODEL_INSTANCES, Judges(self._instance(None), alone)),
-            Webhook.INSTANCE_DENY: (MODEL_INSTANCES, Judges(self._instance(Enforcement.DENY), alone)),
-            Webhook.INSTANCE_WARN: (MODEL_INSTANCES, Judges(self._instance(Enforcement.WARN), alone)),
+        decisions = {
+            Webhook.INSTANCE: (MODEL_INSTANCES, Decisions(self._instance(None), alone)),
+            Webhook.INSTANCE_DENY: (MODEL_INSTANCES, Decisions(self._instance(Enforcement.DENY), alone)),
+            Webhook.INSTANCE_WARN: (MODEL_INSTANCES, Decisions(self._instance(Enforcement.WARN), alone)),
             Webhook.INSTANCE_MISLABELLED: (
                 MODEL_INSTANCES,
-                Judges(self._instance(None, is_mislabelled=True), alone),
+                Decisions(self._instance(None, is_mislabelled=True), alone),
             ),
             Webhook.TEMPLATE: (MODEL_TEMPLATES, template),
             Webhook.CLUSTER_TEMPLATE: (CLUSTER_MODEL_TEMPLATES, template),
-            Webhook.CREATOR: (MODEL_INSTANCES, Judges(_created_by, _created_by)),
+            Webhook.CREATOR: (MODEL_INSTANCES, Decisions(_created_by, _created_by)),
         }
         return {
             webhook: Reviewer(kind, each, partial(self._metrics.decided, webhook), self._defects)
-            for webhook, (kind, each) in judges.items()
+            for webhook, (kind, each) in decisions.items()
         }
 
-    def _instance(self, label: Enforcement | None, *, is_mislabelled: bool = False) -> Judge:
-        async def judge(review: Review, change: Change) -> Verdict:
+    def _instance(self, label: Enforcement | None, *, is_mislabelled: bool = False) -> Decide:
+        async def decide(review: Review, change: Change) -> Verdict:
             if change.is_exempt or not self._scope.covers(review.namespace):
                 return ALLOWED
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
@@ -228,9 +228,9 @@ class Admission:
                     if templates is not self._state:
                         examination = examine_instance(change, templates, self._rendering)
             status = self._status_of(examination.template)
-            return judge_instance(examination, change, enforcement, status).with_warnings(warnings)
+            return review_instance(examination, change, enforcement, status).with_warnings(warnings)
 
-        return judge
+        return decide
 
     def _status_of(self, template: CompiledTemplate | None) -> Mapping[str, Any] | None:
         """Return the ``status`` of a template from the cache: the compiled one may be older than it."""
@@ -241,13 +241,13 @@ class Admission:
         return found.get("status") if found else None
 
     async def _instance_alone(self, _: Review, change: Change) -> Verdict:
-        """Judge an instance for an unauthenticated caller: without the template and whether it exists.
+        """Review an instance for an unauthenticated caller: without the template and whether it exists.
 
         Nor does the verdict reveal which namespaces the operator serves.
         """
         if change.is_exempt:
             return ALLOWED
-        return judge_instance(examine_alone(change, self._rendering), change, Enforcement.DENY)
+        return review_instance(examine_alone(change, self._rendering), change, Enforcement.DENY)
 
     async def _template(self, review: Review, change: Change) -> Verdict:
         if change.is_exempt or not self._scope.covers(review.namespace):
@@ -255,16 +255,16 @@ class Admission:
         if change.deletes:
             return ALLOWED.with_warnings(await self._orphaned(dict(change.obj)))
         compiled = self._compiled(change)
-        verdict = judge_template(change, compiled, self._rendering)
+        verdict = review_template(change, compiled, self._rendering)
         if change.old is None or not verdict.allowed:
             return verdict
         return verdict.with_warnings(await self._impact(dict(change.old), compiled))
 
     async def _template_alone(self, _: Review, change: Change) -> Verdict:
-        """Judge a template for an unauthenticated caller: without the instances that use it."""
+        """Review a template for an unauthenticated caller: without the instances that use it."""
         if change.is_exempt or change.deletes:
             return ALLOWED
-        return judge_template(change, self._compiled(change), None)
+        return review_template(change, self._compiled(change), None)
 
     def _compiled(self, change: Change) -> CompiledTemplate:
         return parse_template(change.obj, self._rendering.free_metadata_domains)
@@ -317,4 +317,4 @@ def _mislabelled(namespace: str) -> str:
 
 
 async def _created_by(review: Review, change: Change) -> Verdict:
-    return judge_creator(change, review.username)
+    return review_creator(change, review.username)

@@ -19,7 +19,7 @@ from model_operator.controller.serving.inbound import Inbound, app_runner
 from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.webhooks.callers import Caller, CallerPolicy, Webhook
 
-JudgeReview = Callable[[bytes, Caller], Awaitable[bytes]]
+RespondToReview = Callable[[bytes, Caller], Awaitable[bytes]]
 """From the body of a review and its caller to the body of the response; raises
 :class:`MalformedReviewError` for anything else."""
 
@@ -55,7 +55,7 @@ def webhook_bounds(connections: int, per_address: int, handshakes: int) -> Bound
 
 @asynccontextmanager
 async def serve_webhooks(
-    reviewers: Mapping[Webhook, JudgeReview],
+    reviewers: Mapping[Webhook, RespondToReview],
     callers: Callable[[], CallerPolicy],
     bound: socket.socket,
     ssl_context: ssl.SSLContext,
@@ -107,7 +107,7 @@ async def serve_webhooks(
 
 
 def _handler(
-    reviewers: Mapping[Webhook, JudgeReview],
+    reviewers: Mapping[Webhook, RespondToReview],
     callers: Callable[[], CallerPolicy],
     gate: AdmissionGate,
     inbound: Inbound,
@@ -134,7 +134,7 @@ def _handler(
                         HTTPStatus.REQUEST_TIMEOUT, f"expected the body within {_BODY_SECONDS:g} s"
                     )
                 inbound.has_body(request)
-                answered = await gate.judge(_bound(reviewers[call.webhook], call.caller), body)
+                answered = await gate.respond(_bound(reviewers[call.webhook], call.caller), body)
         except MalformedReviewError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         except OverloadedError as error:
@@ -144,13 +144,13 @@ def _handler(
     return handle
 
 
-def _bound(review: JudgeReview, caller: Caller) -> ReviewBody:
+def _bound(review: RespondToReview, caller: Caller) -> ReviewBody:
     """Bind a reviewer to one caller."""
 
-    async def judge(body: bytes) -> bytes:
+    async def bound(body: bytes) -> bytes:
         return await review(body, caller)
 
-    return judge
+    return bound
 
 
 def _refusal(code: HTTPStatus, message: str) -> web.Response:

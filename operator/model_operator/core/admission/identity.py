@@ -27,7 +27,7 @@ def creator(username: str) -> dict[str, str]:
     return {CREATED_BY_USER: username, CREATED_BY_TYPE: kind.value}
 
 
-def judge_creator(change: Change, username: str) -> Verdict:
+def review_creator(change: Change, username: str) -> Verdict:
     """Return the patch that sets or restores the creator annotations of an instance.
 
     On a create they name the requesting user, whatever the manifest says; a manifest that was copied from

@@ -124,7 +124,7 @@ def examine_alone(change: Change, settings: RenderSettings) -> Examination:
     return Examination(instance, own=violations or sort_violations(_beyond_limits(instance, settings)))
 
 
-def judge_instance(
+def review_instance(
     examination: Examination,
     change: Change,
     enforcement: Enforcement,
@@ -148,13 +148,13 @@ def judge_instance(
     template_status
         ``status`` of the template in the examination; None without one.
     """
-    verdict = _judged(examination, change, enforcement, template_status or {})
+    verdict = _decide(examination, change, enforcement, template_status or {})
     return (
         verdict.with_warnings(renaming_warnings(change, examination.instance)) if verdict.allowed else verdict
     )
 
 
-def _judged(
+def _decide(
     examination: Examination, change: Change, enforcement: Enforcement, template_status: Mapping[str, Any]
 ) -> Verdict:
     kind, name, problem = change.kind, change.name, examination.problem

@@ -17,7 +17,7 @@ from model_operator.core.values.words import plural
 _NAMED = 5
 
 
-def judge_template(change: Change, compiled: CompiledTemplate, settings: RenderSettings | None) -> Verdict:
+def review_template(change: Change, compiled: CompiledTemplate, settings: RenderSettings | None) -> Verdict:
     """Decide on a template: an invalid one is denied to every user, a risky one is allowed with warnings.
 
     Parameters

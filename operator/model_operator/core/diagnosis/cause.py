@@ -72,3 +72,8 @@ def failure(reason: Reason, text: str, advice: Advice | None = None) -> Diagnosi
 def note(text: str, advice: Advice | None = None) -> Diagnosis:
     """Return a diagnosis of what is in progress; with advice, if the actor should check that it is."""
     return failure(Reason.Deploying, text, advice)
+
+
+def with_cause(text: str, cause: str | None) -> str:
+    """Return a text followed by what is known of its cause, if anything is."""
+    return f"{text}: {cause}" if cause else text

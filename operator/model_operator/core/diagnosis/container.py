@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from model_operator.api import Actor
-from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note
+from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note, with_cause
 from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod_events import (
@@ -21,7 +21,7 @@ from model_operator.core.diagnosis.pod_events import (
     of_pull,
     with_reason,
 )
-from model_operator.core.diagnosis.probe_failures import judge_running, killed, killing_probe, with_words
+from model_operator.core.diagnosis.probe_failures import diagnose_running, killed, killing_probe
 from model_operator.core.reasons.reasons import Advice, Reason
 
 _PULL_ERRORS = frozenset(
@@ -123,7 +123,7 @@ def containers_of(pod: Mapping[str, Any]) -> Iterator[Container]:
             yield Container(pod, role, each, statuses.get(each["name"], {}))
 
 
-def judge_container(container: Container, evidence: Evidence) -> Finding:
+def diagnose_container(container: Container, evidence: Evidence) -> Finding:
     """Return why a container of a pod that is not ready is not ready.
 
     Parameters
@@ -156,7 +156,7 @@ def judge_container(container: Container, evidence: Evidence) -> Finding:
     if "running" in container.state:
         if container.role is Role.INIT:
             return Finding(note(f"{container} is running"))
-        return judge_running(container, own, evidence)
+        return diagnose_running(container, own, evidence)
     if container.waiting == "ContainerCreating":
         return Finding(note(f"{container} is being created, which includes pulling its image"))
     return NOTHING
@@ -180,9 +180,9 @@ def _unpulled(container: Container, events: Sequence[Event] | None) -> Finding:
         if reference in named:
             text = f'image "{reference}" of volume "{volume}" cannot be pulled'
             return Finding(
-                failure(Reason.ImagePullFailed, with_words(text, cause), _FIX_IMAGE_VOLUME), is_known
+                failure(Reason.ImagePullFailed, with_cause(text, cause), _FIX_IMAGE_VOLUME), is_known
             )
-    text = with_words(f'image "{image}" of {container} cannot be pulled', cause)
+    text = with_cause(f'image "{image}" of {container} cannot be pulled', cause)
     return Finding(failure(Reason.ImagePullFailed, text), is_known)
 
 
@@ -216,7 +216,7 @@ def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] |
         said = container.words(end.get("message") or "")
         # The steps of the runtime before the error are always the same.
         said = said[said.find("exec: ") :] if "exec: " in said else said
-        text = with_words(f"{container} cannot be started (exit code {code})", said)
+        text = with_cause(f"{container} cannot be started (exit code {code})", said)
         return Finding(failure(Reason.CrashLooping, text, _FIX_COMMAND))
     is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
     if is_probed and events is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import Diagnosis, Finding, failure, note
-from model_operator.core.diagnosis.container import containers_of, judge_container
+from model_operator.core.diagnosis.container import containers_of, diagnose_container
 from model_operator.core.diagnosis.evidence import Evidence, newest_message
 from model_operator.core.diagnosis.foreign_messages import (
     is_about_resource_claim,
@@ -68,8 +68,8 @@ def diagnose_pod(pod: Mapping[str, Any], evidence: Evidence) -> Finding:
     """
     events = evidence.events_of(pod)
     if waits_for_node(pod):
-        return _judge_waiting(pod, events, evidence)
-    found = [judge_container(container, evidence) for container in containers_of(pod)]
+        return _diagnose_waiting(pod, events, evidence)
+    found = [diagnose_container(container, evidence) for container in containers_of(pod)]
     causes = [(finding.cause, finding) for finding in found if finding.cause is not None]
     worst = min(causes, key=lambda pair: pair[0].rank, default=None)
     if worst is not None and worst[0].is_failure:
@@ -85,7 +85,7 @@ def diagnose_pod(pod: Mapping[str, Any], evidence: Evidence) -> Finding:
     return Finding(None, all(finding.is_certain for finding in found))
 
 
-def _judge_waiting(pod: Mapping[str, Any], events: Sequence[Event] | None, evidence: Evidence) -> Finding:
+def _diagnose_waiting(pod: Mapping[str, Any], events: Sequence[Event] | None, evidence: Evidence) -> Finding:
     """Judge a pod without a node; as long as a controller holds it back it may have no condition at all."""
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("reason") == "SchedulingGated":

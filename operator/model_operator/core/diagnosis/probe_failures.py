@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from model_operator.api import Actor
-from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note
+from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note, with_cause
 from model_operator.core.diagnosis.evidence import GRACE, Evidence
 from model_operator.core.diagnosis.foreign_messages import (
     ProbeFault,
@@ -44,7 +44,7 @@ probe allows, that counts as a failure."""
 _WAIT = "wait while the model loads"
 
 
-def judge_running(container: Container, events: Sequence[Event] | None, evidence: Evidence) -> Finding:
+def diagnose_running(container: Container, events: Sequence[Event] | None, evidence: Evidence) -> Finding:
     """Return why a container that runs is not ready.
 
     Parameters
@@ -70,7 +70,7 @@ def judge_running(container: Container, events: Sequence[Event] | None, evidence
         return _starting(container, probe, result, evidence, is_read=events is not None)
     if result is None:
         return Finding(note(f"{container} runs but is not ready yet"), events is not None)
-    text = with_words(f"{container} runs but fails its readiness probe", _in_words(container, probe, result))
+    text = with_cause(f"{container} runs but fails its readiness probe", _in_words(container, probe, result))
     return Finding(failure(Reason.ProbeFailing, text, _advice(container, probe, result)))
 
 
@@ -87,8 +87,8 @@ def _starting(
     since = (container.state.get("running") or {}).get("startedAt")
     if result is None or not evidence.has_lasted(since):
         said = None if result is None else _in_words(container, probe, result)
-        return Finding(note(with_words(text, said)), is_read)
-    text = with_words(text, _in_words(container, probe, result))
+        return Finding(note(with_cause(text, said)), is_read)
+    text = with_cause(text, _in_words(container, probe, result))
     advice = _advice(container, probe, result)
     is_wrong = result.fault is ProbeFault.STATUS and result.code not in _LOADING
     if is_wrong or result.fault in _NEVER_BY_ITSELF or _other_ports(container, probe, result):
@@ -135,7 +135,7 @@ def killed(container: Container, probe: str, events: Sequence[Event]) -> Finding
     return Finding(
         failure(
             Reason.ProbeFailing,
-            with_words(text, _in_words(container, spec, result)),
+            with_cause(text, _in_words(container, spec, result)),
             _advice(container, spec, result),
         )
     )
@@ -251,8 +251,3 @@ def _other_ports(container: Container, probe: Mapping[str, Any], result: ProbeRe
         for port in ports
         if port.get("containerPort") != own and (port.get("protocol") or "TCP") == "TCP"
     ]
-
-
-def with_words(text: str, said: str | None) -> str:
-    """Return a text followed by what is known of its cause, if anything is."""
-    return f"{text}: {said}" if said else text

@@ -53,7 +53,7 @@ def merge_conditions(
     wanted
         All that hold now; those of our types that are missing here go.
     generation
-        ``metadata.generation`` that was judged.
+        ``metadata.generation`` that the condition describes.
     now
         RFC 3339 time for those whose status changes.
     """

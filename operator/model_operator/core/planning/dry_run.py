@@ -1,6 +1,6 @@
 """Trying a template on the API server: what to send, and what its answers say about the template.
 
-The server judges a Deployment and its Pod, rendered from example parameters, and stores neither
+The server validates a Deployment and its Pod, rendered from example parameters, and stores neither
 (``dryRun=All``). What is refused there would be refused to every instance, later and to other people.
 """
 
@@ -111,7 +111,7 @@ def dry_run_deployment(
     """
     if template.pod is None:
         raise ValueError("expected a template without violations")
-    example = example_parameters(template.parameters, frozenset(_judged(template, template.pod)))
+    example = example_parameters(template.parameters, frozenset(_strict_parameters(template, template.pod)))
     if example.values is None:
         return _no_examples(example.missing)
     instance = ModelInstance(
@@ -225,14 +225,14 @@ def _unfit_examples(violations: Iterable[Violation]) -> DryRunResult:
     return DryRunResult(skipped=SkipReason.NO_EXAMPLES, detail=detail[:_MAX_MESSAGE])
 
 
-def _judged(template: CompiledTemplate, pod: PodProgram) -> Iterator[str]:
+def _strict_parameters(template: CompiledTemplate, pod: PodProgram) -> Iterator[str]:
     """Yield the parameters that stand where the API server does not take just any text."""
     texts = [text for text in (pod.image.repository, pod.image.tag) if text is not None]
     texts += [*pod.endpoint.texts.values(), *template.metadata.texts]
     texts += [
         position.text
         for position in pod.positions
-        if not position.place.kubelet or position.path[-1] == "subPathExpr"
+        if not position.field.kubelet or position.path[-1] == "subPathExpr"
     ]
     for text in texts:
         # No Secret is read before the pod runs.

@@ -22,7 +22,7 @@ class Plan:
     Attributes
     ----------
     template
-        The template that was judged against, None without one.
+        The template that the instance was validated against, None without one.
     rendering
         The desired children. None leaves all children unchanged: running workers are never deleted
         because a template or a parameter is wrong.
@@ -56,7 +56,7 @@ def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settin
     if template is None or problem is not None:
         return Plan(template, None, problem)
     rendering = render(template, instance, settings)
-    problem, violations = _judged(instance, template, rendering.violations)
+    problem, violations = _instance_problem(instance, template, rendering.violations)
     return Plan(template, rendering if problem is None else None, problem, violations)
 
 
@@ -75,7 +75,7 @@ def find_problem(
     problem = _template_problem(instance, template)
     if template is None or problem is not None:
         return problem, ()
-    return _judged(instance, template, rendering_faults(template, instance, settings))
+    return _instance_problem(instance, template, rendering_faults(template, instance, settings))
 
 
 def _template_problem(instance: ModelInstance, template: CompiledTemplate | None) -> Failure | None:
@@ -87,7 +87,7 @@ def _template_problem(instance: ModelInstance, template: CompiledTemplate | None
     return None
 
 
-def _judged(
+def _instance_problem(
     instance: ModelInstance, template: CompiledTemplate, faults: tuple[Violation, ...]
 ) -> tuple[Failure | None, tuple[Violation, ...]]:
     """Return the problem and all violations of an instance whose rendering has these faults."""

@@ -22,7 +22,7 @@ from model_operator.core.reasons.refusals import Failure
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a status is judged from. A change of any part restarts the grace period.
+    """What a status is computed from. A change of any part restarts the grace period.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Since:
 def instance_standing(
     instance: LiveInstance, plan: Plan | None, failures: Iterable[Failure] = ()
 ) -> Standing:
-    """Return what the status of an instance is judged from.
+    """Return what the status of an instance is computed from.
 
     Parameters
     ----------

@@ -169,7 +169,7 @@ def _available(verdict: Verdict, rollouts: Sequence[Rollout]) -> Condition:
 
 
 def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
-    """Return ``status.template``: what was judged against, or the last known while it is missing."""
+    """Return ``status.template``: the template of the last validation, or the last known one."""
     if plan is not None and plan.template is not None:
         resource = plan.template.resource
         return {

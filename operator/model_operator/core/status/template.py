@@ -12,7 +12,7 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import ReasonInfo
 from model_operator.core.status.grace import Standing
-from model_operator.core.status.template_rollout import InstanceCounts, rolled_out
+from model_operator.core.status.rollout_counts import InstanceCounts, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
 
 
@@ -68,7 +68,7 @@ def template_status(
     """
     metadata = template.resource.metadata
     result = result or DryRunResult()
-    reason, message = _judge(template, result)
+    reason, message = _reason(template, result)
     info = reason.value
     stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
     conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
@@ -87,7 +87,7 @@ def template_status(
 
 
 def template_standing(template: CompiledTemplate, result: DryRunResult) -> Standing:
-    """Return what the status of a template is judged from.
+    """Return what the status of a template is computed from.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def template_standing(template: CompiledTemplate, result: DryRunResult) -> Stand
         The result of its dry run.
     """
     metadata = template.resource.metadata
-    reason, _ = _judge(template, result)
+    reason, _ = _reason(template, result)
     problem = reason.name if _depends_on_another(reason, result) else ""
     return Standing(metadata.uid, metadata.generation, problem=problem)
 
@@ -128,7 +128,7 @@ def _depends_on_another(reason: TemplateReason, result: DryRunResult) -> bool:
     return reason is TemplateReason.PodTemplateRejected and not result.is_final
 
 
-def _judge(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateReason, str]:
+def _reason(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateReason, str]:
     if template.violations:
         reason = TemplateReason.TemplateInvalid
         return reason, reason.value.sentence(summarize(template.violations))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.api import GpuType
-from model_operator.core.templates.guarded_fields import CONTAINER_LISTS
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS
 from model_operator.core.templates.render_settings import GPU_RESOURCE, Accelerator, RenderSettings
 from model_operator.core.values.quantities import parse_quantity
 from model_operator.core.values.violations import Loc, Violation
@@ -16,7 +16,7 @@ GPU_TYPE_LOC: Final[Loc] = ("spec", "vendor_configuration", "endpoint_config", "
 _NVIDIA: Final = "nvidia.com/"
 
 
-def lay_accelerator(
+def layer_accelerator(
     pod_spec: dict[str, Any],
     container: dict[str, Any],
     gpus: int | None,
@@ -80,7 +80,7 @@ def requested_gpus(pod_spec: Mapping[str, Any], settings: RenderSettings) -> tup
 
 
 def _is_some(amount: Any) -> bool:
-    """Whether a quantity is more than 0; so is one that only the API server can judge."""
+    """Whether a quantity is more than 0; so is one that only the API server can validate."""
     try:
         return parse_quantity(amount) > 0
     except (TypeError, ValueError):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.api.service import ChildMetadata, is_child_label_value
-from model_operator.core.templates.guarded_fields import Path
+from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.references import ParsedString, Scope, parse_text
 from model_operator.core.templates.value_faults import ValueFault
 from model_operator.core.values.violations import Loc

@@ -20,17 +20,13 @@ from model_operator.core.templates.child_metadata import (
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.templates.draining import drain_faults
 from model_operator.core.templates.endpoint_references import compile_endpoint, endpoint_faults
-from model_operator.core.templates.guarded_fields import (
-    Path,
-    guarded_mounts,
-    is_chosen_by_the_author,
-    is_freed,
-)
+from model_operator.core.templates.guarded_fields import guarded_mounts, is_chosen_by_the_author, is_freed
 from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.templates.pod import PodProgram, compile_pod
 from model_operator.core.templates.pod_advice import pod_advice
 from model_operator.core.templates.pod_checks import pod_faults
-from model_operator.core.templates.pod_fields import place_of
+from model_operator.core.templates.pod_fields import field_spec
+from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.pod_shape import check_pod_template
 from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
 from model_operator.core.templates.render_settings import RenderSettings
@@ -211,7 +207,7 @@ def _reference_faults(
             yield from check_text(text, here, target, parameters, guarded=override)
             if here == (*_BUNDLE_LOC, "image"):
                 yield from _choice_faults(text, here, parameters, registry)
-            elif here[:2] == _POD_TEMPLATE_LOC and place_of(target).image and target[1] != "volumes":
+            elif here[:2] == _POD_TEMPLATE_LOC and field_spec(target).image and target[1] != "volumes":
                 yield from _choice_faults(text, here, parameters, "")
 
 
@@ -230,7 +226,7 @@ def _literal_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Ite
 
 def _open_image_volumes(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator[Violation]:
     for inner, text in strings(spec.pod_template or {}):
-        if "$(" not in text or inner[:2] != ("spec", "volumes") or not place_of(inner).image:
+        if "$(" not in text or inner[:2] != ("spec", "volumes") or not field_spec(inner).image:
             continue
         for reference in choosing_references(parse_text(text, kubelet=False)):
             is_listed = reference.source == "parameters" and parameters.has_enum(reference.name)

@@ -20,7 +20,7 @@ _PROXY_VARIABLES: Final = {
 }
 
 
-def lay_default_resources(container: dict[str, Any], settings: RenderSettings) -> None:
+def layer_default_resources(container: dict[str, Any], settings: RenderSettings) -> None:
     """Set requests and limits of the resources that the template leaves open, to the same value.
 
     Parameters
@@ -42,7 +42,7 @@ def lay_default_resources(container: dict[str, Any], settings: RenderSettings) -
             requests[name] = limits[name] = default
 
 
-def lay_shared_environment(pod_spec: dict[str, Any], settings: RenderSettings) -> None:
+def layer_shared_environment(pod_spec: dict[str, Any], settings: RenderSettings) -> None:
     """Add the variables, the proxy and the CA bundle of the settings to all containers.
 
     Init containers and sidecars get them, too: they also download models. A variable that a container has is
@@ -66,7 +66,7 @@ def lay_shared_environment(pod_spec: dict[str, Any], settings: RenderSettings) -
     if not variables and not proxies and bundle is None:
         return
     if bundle is not None:
-        _lay_volume(pod_spec, bundle)
+        _layer_volume(pod_spec, bundle)
     for container in _containers(pod_spec):
         present = {variable["name"] for variable in container.get("env", [])}
         spellings = {name.lower() for name in present}
@@ -96,7 +96,7 @@ def _mounts_bundle(container: dict[str, Any]) -> bool:
     return True
 
 
-def _lay_volume(pod_spec: dict[str, Any], bundle: CaBundle) -> None:
+def _layer_volume(pod_spec: dict[str, Any], bundle: CaBundle) -> None:
     items = [{"key": bundle.key, "path": _CA_BUNDLE_FILE}]
     source: dict[str, Any] = (
         {"secret": {"secretName": bundle.secret, "items": items}}

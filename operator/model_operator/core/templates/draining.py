@@ -38,7 +38,7 @@ def drain_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
         yield Violation(_DRAIN_LOC, message, "drain")
 
 
-def lay_draining(
+def layer_draining(
     pod_spec: dict[str, Any], endpoint: EndpointConfig, settings: RenderSettings, *, serves_http: bool
 ) -> None:
     """Add the sleep before SIGTERM, and a grace period that fits.

@@ -26,7 +26,7 @@ RESOURCES: Final = {"cpus": "cpu", "memory": "memory", "storage": "ephemeral-sto
 """The resource that each quantity of ``endpoint_config`` sets."""
 
 _LOC: Final[Loc] = ("spec", "vendor_configuration", "endpoint_config")
-_PLACES: Final = {
+_FIELDS: Final = {
     **dict.fromkeys(RESOURCES, FieldSpec(FieldType.QUANTITY)),
     "gpus": FieldSpec(FieldType.INTEGER),
     # It becomes part of the node selector, which is guarded.
@@ -53,7 +53,7 @@ def endpoint_faults(endpoint: EndpointConfig, parameters: ParameterSchema) -> It
     """
     for name, text in _texts(endpoint):
         loc = (*_LOC, name)
-        faults = list(check_text(text, loc, loc, parameters, place=_PLACES[name]))
+        faults = list(check_text(text, loc, loc, parameters, field=_FIELDS[name]))
         yield from faults
         if not faults and not parse_text(text, kubelet=False).references:
             message = f"must be {_LITERALS[name]}, or a reference such as $(parameters.NAME)"
@@ -151,7 +151,7 @@ _VALUES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
 
 def _texts(endpoint: EndpointConfig) -> Iterator[tuple[str, str]]:
     """Yield the fields that contain references, or other expressions, with their texts."""
-    for name in _PLACES:
+    for name in _FIELDS:
         value = getattr(endpoint, name)
         if isinstance(value, str) and "$(" in value:
             yield name, value

@@ -18,7 +18,7 @@ from model_operator.core.templates.references import text_form
 _MENTION = re.compile(r"\$\$|\$\(([^)]*)\)")
 
 
-def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
+def layer_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
     """Merge the bundle's variables into a container.
 
     Parameters
@@ -31,7 +31,7 @@ def lay_environment(container: dict[str, Any], env: Mapping[str, str]) -> None:
     _merge(container, {name: _variable(name, env[name]) for name in _ordered(env)}, first=False)
 
 
-def lay_parameters(container: dict[str, Any], schema: ParameterSchema, values: Mapping[str, Any]) -> None:
+def layer_parameters(container: dict[str, Any], schema: ParameterSchema, values: Mapping[str, Any]) -> None:
     """Merge a variable for each parameter that is one and has a value into a container.
 
     A null parameter removes the variable, also that of the bundle, which is its default.

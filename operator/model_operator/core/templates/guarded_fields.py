@@ -12,12 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from model_operator.api import GROUP
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS, PROBES, STRING_MAPS, Path
 
 if TYPE_CHECKING:
     from model_operator.core.templates.references import Reference
-
-Path = tuple[str | int, ...]
-"""Path of a field from the root of a PodTemplateSpec, such as ``("spec", "containers", 0, "args", 1)``."""
 
 CHOSEN_BY_THE_SERVER: Final = frozenset({"namespace", "id"})
 """Fields of the instance that its author cannot choose freely: RBAC limits the namespace, and the API server
@@ -31,15 +29,6 @@ def _words(text: str) -> frozenset[str]:
 def _paths(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(tuple(line.split(".")) for line in text.split())
 
-
-STRING_MAPS: Final = _words(
-    """
-    annotations labels limits matchLabels nodeSelector overhead requests userAnnotations
-    volumeAttributes
-    """
-)
-CONTAINER_LISTS: Final = frozenset({"containers", "initContainers"})
-PROBES: Final = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 
 _INERT_DOMAINS: Final = frozenset({"app.kubernetes.io"})
 """Domains of labels and annotations on which no component acts: the recommended labels, without subdomains,

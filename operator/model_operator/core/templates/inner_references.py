@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from model_operator.core.templates.guarded_fields import PROBES, Path
+from model_operator.core.templates.pod_paths import PROBES, Path
 from model_operator.core.values.words import did_you_mean, shorten
 
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_operator.core.templates.guarded_fields import CONTAINER_LISTS, PROBES
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS, PROBES
 
 # More than the API documents: the prober also expands the commands of probes
 # (k8s.io/kubernetes/pkg/kubelet/prober, ExpandContainerCommandOnlyStatic).

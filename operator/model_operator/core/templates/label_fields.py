@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from model_operator.core.templates.guarded_fields import Path
+from model_operator.core.templates.pod_paths import Path
 
 ANNOTATIONS_SIZE: Final = 256 * 1024
 """Maximum number of bytes of all annotations of a pod, keys and values."""

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_operator.api import BundleConfig, EndpointConfig, EndpointType, ModelTemplateSpec
-from model_operator.core.templates.environment import lay_environment
-from model_operator.core.templates.ports import lay_port, served_port
-from model_operator.core.templates.probes import lay_probes
+from model_operator.core.templates.environment import layer_environment
+from model_operator.core.templates.ports import layer_port, served_port
+from model_operator.core.templates.probes import layer_probes
 
 MODEL_CONTAINER = "model"
 """Name of the container that serves the model."""
@@ -42,15 +42,15 @@ def layered_pod(spec: ModelTemplateSpec) -> dict[str, Any]:
     pod.setdefault("metadata", {})
     pod_spec = pod.setdefault("spec", {})
     container = _model_container(pod_spec)
-    _lay_pod(pod_spec, bundle)
-    _lay_container_security(container)
-    _lay_command(container, bundle, spec.endpoint_type)
-    _lay_resources(container, endpoint)
-    _lay_shared_memory(pod_spec, container)
+    _layer_pod(pod_spec, bundle)
+    _layer_container_security(container)
+    _layer_command(container, bundle, spec.endpoint_type)
+    _layer_resources(container, endpoint)
+    _layer_shared_memory(pod_spec, container)
     served = served_port(container, spec)
-    lay_port(container, served)
-    lay_probes(container, spec, served)
-    lay_environment(container, bundle.env)
+    layer_port(container, served)
+    layer_probes(container, spec, served)
+    layer_environment(container, bundle.env)
     return pod
 
 
@@ -76,7 +76,7 @@ def _model_container(pod_spec: dict[str, Any]) -> dict[str, Any]:
     return containers[0]
 
 
-def _lay_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
+def _layer_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
     # A Service named vllm would set VLLM_PORT=tcp://… in every pod, which vLLM reads as its own setting.
     pod_spec.setdefault("enableServiceLinks", False)
     pod_spec.setdefault("automountServiceAccountToken", False)
@@ -89,7 +89,7 @@ def _lay_pod(pod_spec: dict[str, Any], bundle: BundleConfig) -> None:
         pod_spec["imagePullSecrets"] = [*secrets, *added]
 
 
-def _lay_container_security(container: dict[str, Any]) -> None:
+def _layer_container_security(container: dict[str, Any]) -> None:
     """Add the fields that the restricted Pod Security Standard requires of a container.
 
     Only the model container gets them; the template owner writes those of the other containers.
@@ -103,7 +103,7 @@ def _lay_container_security(container: dict[str, Any]) -> None:
         security.setdefault("allowPrivilegeEscalation", False)
 
 
-def _lay_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type: EndpointType) -> None:
+def _layer_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type: EndpointType) -> None:
     command = bundle.command
     if endpoint_type is EndpointType.STREAMING and bundle.streaming_command is not None:
         command = bundle.streaming_command
@@ -116,7 +116,7 @@ def _lay_command(container: dict[str, Any], bundle: BundleConfig, endpoint_type:
         container["imagePullPolicy"] = bundle.image_pull_policy.value
 
 
-def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
+def _layer_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
     """Set requests and limits to the same value, resource by resource.
 
     A resource that only the pod template sets is unchanged. One that neither sets gets the default of the
@@ -130,7 +130,7 @@ def _lay_resources(container: dict[str, Any], endpoint: EndpointConfig) -> None:
             requests[name] = limits[name] = str(given)
 
 
-def _lay_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:
+def _layer_shared_memory(pod_spec: dict[str, Any], container: dict[str, Any]) -> None:
     """Mount memory at ``/dev/shm``, with or without a GPU.
 
     The default of container runtimes is 64 MiB, with which data loaders and tensor parallelism fail. Data in

@@ -9,18 +9,18 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.templates.accelerators import lay_accelerator, requested_gpus, toleration_of
+from model_operator.core.templates.accelerators import layer_accelerator, requested_gpus, toleration_of
 from model_operator.core.templates.child_metadata import label_faults
-from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
-from model_operator.core.templates.draining import lay_draining
+from model_operator.core.templates.conventions import layer_default_resources, layer_shared_environment
+from model_operator.core.templates.draining import layer_draining
 from model_operator.core.templates.endpoint_references import EndpointProgram, compile_endpoint, is_quantity
-from model_operator.core.templates.environment import lay_parameters, order_variables
-from model_operator.core.templates.guarded_fields import CONTAINER_LISTS
+from model_operator.core.templates.environment import layer_parameters, order_variables
 from model_operator.core.templates.images import BundleImage, bundle_image, is_image, misplaced_values
 from model_operator.core.templates.inner_references import inner_faults, is_name
 from model_operator.core.templates.label_fields import ANNOTATIONS_SIZE, is_annotation, is_label
 from model_operator.core.templates.layering import layered_pod, model_container, stated_model
 from model_operator.core.templates.pod_fields import FieldType
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS
 from model_operator.core.templates.ports import served_port
 from model_operator.core.templates.references import ParsedString, Reference, Scope, text_form
 from model_operator.core.templates.render_settings import RenderSettings
@@ -81,17 +81,17 @@ class PodProgram:
         substitute(pod, self.positions, scope)
         container = model_container(pod)
         container["image"] = self.image.render(scope)
-        lay_parameters(container, self.parameters, scope.parameters)
+        layer_parameters(container, self.parameters, scope.parameters)
         pod["metadata"]["labels"] = {**pod["metadata"].get("labels", {}), **labels}
         gpus = self.endpoint.gpus(scope)
-        lay_default_resources(container, settings)
-        lay_accelerator(pod["spec"], container, gpus, self.endpoint.gpu_type(scope), settings)
-        _lay_settings(pod["spec"], settings, high_priority=self.endpoint.config.high_priority)
-        lay_shared_environment(pod["spec"], settings)
+        layer_default_resources(container, settings)
+        layer_accelerator(pod["spec"], container, gpus, self.endpoint.gpu_type(scope), settings)
+        _layer_settings(pod["spec"], settings, high_priority=self.endpoint.config.high_priority)
+        layer_shared_environment(pod["spec"], settings)
         for key in CONTAINER_LISTS:
             for each in pod["spec"].get(key, ()):
                 order_variables(each)
-        lay_draining(pod["spec"], self.endpoint.config, settings, serves_http=self.serves_http)
+        layer_draining(pod["spec"], self.endpoint.config, settings, serves_http=self.serves_http)
         return pod
 
     def size(self, scope: Scope, others: Iterable[ParsedString] = ()) -> int:
@@ -140,7 +140,7 @@ class PodProgram:
         self, scope: Scope, refused: Collection[Reference]
     ) -> Iterator[tuple[Reference, str]]:
         for position in self.positions:
-            if position.place.type is FieldType.QUANTITY and not is_quantity(position.value(scope)):
+            if position.field.type is FieldType.QUANTITY and not is_quantity(position.value(scope)):
                 part = "" if position.text.sole_reference else "a part of "
                 for reference in position.text.references:
                     if reference not in refused:
@@ -149,7 +149,7 @@ class PodProgram:
     def _image_faults(self, scope: Scope) -> Iterator[tuple[Reference, str]]:
         yield from self.image.faults(scope, self._is_listed)
         for position in self.positions:
-            if not position.place.image:
+            if not position.field.image:
                 continue
             # A reference that is the whole image has an enum, or is the image of a volume, which is free.
             misplaced = (
@@ -197,7 +197,9 @@ def compile_pod(spec: ModelTemplateSpec, parameters: ParameterSchema) -> PodProg
     )
 
 
-def _lay_settings(pod_spec: dict[str, Any], settings: RenderSettings, *, high_priority: bool | None) -> None:
+def _layer_settings(
+    pod_spec: dict[str, Any], settings: RenderSettings, *, high_priority: bool | None
+) -> None:
     if high_priority and settings.high_priority_class:
         pod_spec["priorityClassName"] = settings.high_priority_class
     elif settings.default_priority_class:

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.templates.conventions import lay_default_resources, lay_shared_environment
-from model_operator.core.templates.guarded_fields import CONTAINER_LISTS, PROBES
+from model_operator.core.templates.conventions import layer_default_resources, layer_shared_environment
 from model_operator.core.templates.images import same_repository
 from model_operator.core.templates.layering import (
     MODEL_CONTAINER,
@@ -19,6 +18,7 @@ from model_operator.core.templates.layering import (
     stated_model,
 )
 from model_operator.core.templates.overruled import overruled
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS, PROBES
 from model_operator.core.templates.ports import PortConflictError, probe_ports, served_port
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.variables import (
@@ -60,8 +60,8 @@ def pod_advice(
     except PortConflictError:
         return  # a violation, without which nothing more is known
     yield from overruled(spec, model_container(pod), settings)
-    lay_default_resources(model_container(pod), settings)
-    lay_shared_environment(pod["spec"], settings)
+    layer_default_resources(model_container(pod), settings)
+    layer_shared_environment(pod["spec"], settings)
     environments = _environments(pod, spec, parameters)
     yield from variable_warnings(sources, environments)
     yield from _circles(environments, spec)

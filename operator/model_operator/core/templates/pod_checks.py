@@ -8,10 +8,10 @@ from typing import Any, Final
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.objects.ownership import COMPONENT, COMPONENT_LABEL, MANAGED_BY, MANAGER, OWN_LABELS
 from model_operator.core.parameters.schema import ParameterSchema
-from model_operator.core.templates.guarded_fields import Path
 from model_operator.core.templates.images import same_image
 from model_operator.core.templates.inner_references import inner_faults
 from model_operator.core.templates.layering import MODEL_CONTAINER, layered_pod
+from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.ports import (
     PORT_NAME,
     PortConflictError,

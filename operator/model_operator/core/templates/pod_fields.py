@@ -10,14 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from model_operator.core.templates.guarded_fields import (
-    CONTAINER_LISTS,
-    STRING_MAPS,
-    Path,
-    is_guarded,
-    takes_name,
-)
+from model_operator.core.templates.guarded_fields import is_guarded, takes_name
 from model_operator.core.templates.kubelet_expansion import in_container, is_expanded_by_kubelet
+from model_operator.core.templates.pod_paths import CONTAINER_LISTS, STRING_MAPS, Path
 
 
 class FieldType(Enum):
@@ -140,7 +135,7 @@ _SECRETS_IN_CONTAINERS: Final[dict[tuple[str, ...], Literal["name", "key"]]] = {
 }
 
 
-def place_of(path: Path) -> FieldSpec:
+def field_spec(path: Path) -> FieldSpec:
     """Return the specification of the field at a path of a PodTemplateSpec."""
     names = tuple(part for part in path if isinstance(part, str))
     is_item = isinstance(path[-1], int)

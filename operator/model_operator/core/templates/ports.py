@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
-from model_operator.core.templates.guarded_fields import Path
+from model_operator.core.templates.pod_paths import Path
 
 DEFAULT_PORT: Final = 5005
 """The port of a model whose template states none."""
@@ -106,7 +106,7 @@ def served_port(container: Mapping[str, Any], spec: ModelTemplateSpec) -> Served
     return ServedPort(DEFAULT_PORT, is_assumed=True) if probed is None else ServedPort(probed)
 
 
-def lay_port(container: dict[str, Any], served: ServedPort | None) -> None:
+def layer_port(container: dict[str, Any], served: ServedPort | None) -> None:
     """Add the served port to a container, or its name to the port that the container has.
 
     A port of the template keeps its name, as probes and other objects may refer to it.

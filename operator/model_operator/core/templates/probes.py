@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS = 5
 _HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
 
 
-def lay_probes(container: dict[str, Any], spec: ModelTemplateSpec, served: ServedPort | None) -> None:
+def layer_probes(container: dict[str, Any], spec: ModelTemplateSpec, served: ServedPort | None) -> None:
     """Add the readiness and the startup probe of the model container.
 
     An explicit ``healthcheck_route`` replaces the probes of the pod template. Otherwise those are kept, with

@@ -8,19 +8,15 @@ from typing import Any, Final
 
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.almost_references import almost_reference
-from model_operator.core.templates.guarded_fields import (
-    Path,
-    is_chosen_by_the_author,
-    is_command,
-    is_metadata_key,
-)
+from model_operator.core.templates.guarded_fields import is_chosen_by_the_author, is_command, is_metadata_key
 from model_operator.core.templates.kubelet_expansion import double_dollars, is_expanded_by_kubelet
 from model_operator.core.templates.pod_fields import (
     FieldSpec,
     FieldType,
+    field_spec,
     holds_strings,
-    place_of,
 )
+from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.references import (
     ParsedString,
     Reference,
@@ -55,19 +51,19 @@ class TemplatedField:
     ----------
     path
         Path of the string in the pod template.
-    place
+    field
         Specification of the field.
     text
         The parsed string.
     """
 
     path: Path
-    place: FieldSpec
+    field: FieldSpec
     text: ParsedString
 
     def value(self, scope: Scope) -> Any:
         """Return the value of the field; a list of items if the reference expands a list."""
-        reference, kubelet = self.text.sole_reference, self.place.kubelet
+        reference, kubelet = self.text.sole_reference, self.field.kubelet
         if reference is None:
             return self.text.render(scope, kubelet=kubelet)
         value = scope.value(reference)
@@ -76,8 +72,8 @@ class TemplatedField:
         return self._typed(value)
 
     def _typed(self, value: Any) -> Any:
-        if self.place.type in (FieldType.STRING, FieldType.QUANTITY):
-            return text_form(value, kubelet=self.place.kubelet)
+        if self.field.type in (FieldType.STRING, FieldType.QUANTITY):
+            return text_form(value, kubelet=self.field.kubelet)
         return _fresh(value, tuple(part for part in self.path if isinstance(part, str)))
 
 
@@ -95,10 +91,10 @@ def compile_positions(pod: dict[str, Any]) -> tuple[TemplatedField, ...]:
     for path, text in list(strings(pod)):
         if "$(" not in text:
             continue
-        place = place_of(path)
-        read = parse_text(text, kubelet=place.kubelet)
+        field = field_spec(path)
+        read = parse_text(text, kubelet=field.kubelet)
         if read.references:
-            positions.append(TemplatedField(path, place, read))
+            positions.append(TemplatedField(path, field, read))
         else:
             _container_of(pod, path)[path[-1]] = read.parts[0]
     return tuple(positions)
@@ -147,7 +143,7 @@ def check_text(
     parameters: ParameterSchema,
     *,
     guarded: bool | None = None,
-    place: FieldSpec | None = None,
+    field: FieldSpec | None = None,
 ) -> Iterable[Violation]:
     """Yield the violations of the references in a string of a template.
 
@@ -163,7 +159,7 @@ def check_text(
         The parameters that the template declares.
     guarded
         Whether the field is guarded in this template; None for the rule in general.
-    place
+    field
         Specification of the field. Default: that of `path`.
     """
     almost = almost_reference(text, parameters)
@@ -172,16 +168,16 @@ def check_text(
         return
     if "$(" not in text:
         return
-    place = place_of(path) if place is None else place
+    field = field_spec(path) if field is None else field
     if guarded is not None:
-        place = replace(place, guarded=guarded)
+        field = replace(field, guarded=guarded)
     try:
-        read = parse_text(text, kubelet=place.kubelet)
+        read = parse_text(text, kubelet=field.kubelet)
     except ReferenceSyntaxError as error:
         yield Violation(loc, str(error), "reference_syntax")
         return
     for reference in read.references:
-        fault = _fault(reference, read, place, parameters)
+        fault = _fault(reference, read, field, parameters)
         if fault is None and reference.expands and path[-1] == 0 and is_command(path):
             fault = _NO_PROGRAM
         if fault is not None:
@@ -192,50 +188,50 @@ def check_text(
 
 
 def _fault(
-    reference: Reference, read: ParsedString, place: FieldSpec, parameters: ParameterSchema
+    reference: Reference, read: ParsedString, field: FieldSpec, parameters: ParameterSchema
 ) -> tuple[str, str] | None:
     sole_reference = read.sole_reference is not None
-    if not sole_reference and place.type not in _TEXTS:
+    if not sole_reference and field.type not in _TEXTS:
         return (
-            f"cannot be part of a text where {place.type.value} is expected; make it the whole value",
+            f"cannot be part of a text where {field.type.value} is expected; make it the whole value",
             "reference_type",
         )
     if reference.source == "instance":
-        return _instance_fault(reference, place, sole_reference=sole_reference)
+        return _instance_fault(reference, field, sole_reference=sole_reference)
     name = reference.name
     if not parameters.declares(name):
         message = "refers to a parameter that is not declared; declare it in model_creation_parameters_schema"
         hint = did_you_mean(name, parameters.properties, "$(parameters.{})")
         return f"{message}{hint}", "undeclared_parameter"
     if reference.member is not None or parameters.is_secret_ref(name):
-        return _secret_fault(reference, place, parameters, sole_reference=sole_reference)
+        return _secret_fault(reference, field, parameters, sole_reference=sole_reference)
     if reference.expands:
-        return _expansion_fault(reference, place, parameters, sole_reference=sole_reference)
+        return _expansion_fault(reference, field, parameters, sole_reference=sole_reference)
     if not parameters.always_has_value(name):
         message = (
             "needs a parameter that always has a value; make it required or give it a default in the schema"
         )
         return f"{message}; an entry of env does not count as one", "no_value"
-    fault = _type_fault(parameters.types(name), place)
-    if fault is None and place.guarded and not parameters.has_enum(name):
+    fault = _type_fault(parameters.types(name), field)
+    if fault is None and field.guarded and not parameters.has_enum(name):
         return NOT_CLOSED
     return fault
 
 
 def _instance_fault(
-    reference: Reference, place: FieldSpec, *, sole_reference: bool
+    reference: Reference, field: FieldSpec, *, sole_reference: bool
 ) -> tuple[str, str] | None:
-    if place.type is FieldType.QUANTITY:
+    if field.type is FieldType.QUANTITY:
         return "is no quantity, which is expected here; refer to a parameter", "reference_type"
-    fault = _type_fault(frozenset({"string"}), place) if sole_reference else None
-    is_taken = place.takes_name and sole_reference and reference.name == "name"
-    if fault is None and place.guarded and not is_taken and is_chosen_by_the_author(reference):
+    fault = _type_fault(frozenset({"string"}), field) if sole_reference else None
+    is_taken = field.takes_name and sole_reference and reference.name == "name"
+    if fault is None and field.guarded and not is_taken and is_chosen_by_the_author(reference):
         return CHOSEN
     return fault
 
 
 def _secret_fault(
-    reference: Reference, place: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
+    reference: Reference, field: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
 ) -> tuple[str, str] | None:
     """Return the fault of a reference to a secret, or to the name or the key of one.
 
@@ -247,7 +243,7 @@ def _secret_fault(
     if not parameters.is_secret_ref(reference.name):
         message = f"needs a parameter with x-secret-ref; refer to the value by $(parameters.{reference.name})"
         return message, "reference_type"
-    if place.secret != reference.member or not sole_reference:
+    if field.secret != reference.member or not sole_reference:
         where = {
             "name": "secretName of a volume, name of a projected Secret or of a secretKeyRef",
             "key": "key of an item of a Secret in volumes, or of a secretKeyRef",
@@ -267,17 +263,17 @@ def _secret_in_text(name: str, parameters: ParameterSchema) -> str:
 
 
 def _expansion_fault(
-    reference: Reference, place: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
+    reference: Reference, field: FieldSpec, parameters: ParameterSchema, *, sole_reference: bool
 ) -> tuple[str, str] | None:
-    if not (sole_reference and place.is_item):
+    if not (sole_reference and field.is_item):
         return "must be a whole item of a list; without [*] it is the list itself", "misplaced_expansion"
     # An optional list that is not set, or null, has no items.
     types = parameters.types(reference.name) - {"null"}
     if types != {"array"}:
         return f"needs a parameter that is a list, the declared one can be {_words(types)}", "reference_type"
-    fault = _type_fault(parameters.item_types(reference.name), place)
+    fault = _type_fault(parameters.item_types(reference.name), field)
     is_closed = parameters.has_enum(reference.name) or parameters.items_have_enum(reference.name)
-    if fault is None and place.guarded and not is_closed:
+    if fault is None and field.guarded and not is_closed:
         return NOT_CLOSED
     return fault
 
@@ -303,11 +299,11 @@ _NO_PROGRAM: Final = (
 )
 
 
-def _type_fault(types: frozenset[str], place: FieldSpec) -> tuple[str, str] | None:
-    surplus = types - _ACCEPTED[place.type]
+def _type_fault(types: frozenset[str], field: FieldSpec) -> tuple[str, str] | None:
+    surplus = types - _ACCEPTED[field.type]
     if not surplus:
         return None
-    expected = place.type.value
+    expected = field.type.value
     return f"must be {expected} here, the declared parameter can be {_words(surplus)}", "reference_type"
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.environment import circles_of, mentions
-from model_operator.core.templates.guarded_fields import PROBES, Path
-from model_operator.core.templates.pod_fields import place_of
+from model_operator.core.templates.pod_fields import field_spec
+from model_operator.core.templates.pod_paths import PROBES, Path
 from model_operator.core.templates.references import OURS
 from model_operator.core.templates.substitution import strings
 from model_operator.core.values.violations import Loc, Violation
@@ -150,7 +150,7 @@ def variable_warnings(sources: Iterable[Source], environments: Mapping[Loc, Envi
     for value, loc, path in sources:
         for inner, text in strings(value):
             here, target = (*loc, *inner), (*path, *inner)
-            if "$" not in text or not place_of(target).kubelet:
+            if "$" not in text or not field_spec(target).kubelet:
                 continue
             environment = environments.get(here[:3]) or environments.get(here[:5])
             if environment is None:

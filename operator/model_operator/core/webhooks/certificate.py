@@ -153,7 +153,9 @@ class UnusableError(Exception):
     """A certificate cannot be used; the message is a clause that says why and names no value."""
 
 
-def judge(data: Mapping[str, bytes], names: Sequence[str], now: datetime) -> Identity | Renewal:
+def validate_certificate(
+    data: Mapping[str, bytes], names: Sequence[str], now: datetime
+) -> Identity | Renewal:
     """Decide whether the content of the Secret can be used.
 
     Parameters

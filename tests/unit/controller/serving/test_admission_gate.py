@@ -50,15 +50,15 @@ async def _settle() -> None:
 
 
 async def test_reviews_beyond_the_bound_are_refused_until_one_is_answered() -> None:
-    gate, shed = _gate(reviews=2, judged=1)
+    gate, shed = _gate(reviews=2, small=1)
     judge = Judge()
-    tasks = [asyncio.create_task(gate.judge(judge.review, SMALL)) for _ in range(2)]
+    tasks = [asyncio.create_task(gate.respond(judge.review, SMALL)) for _ in range(2)]
     await _settle()
     with pytest.raises(OverloadedError, match="expected at most 2 reviews at a time"):
-        await gate.judge(judge.review, SMALL)
+        await gate.respond(judge.review, SMALL)
     judge.may_answer.set()
     await asyncio.gather(*tasks)
-    assert await gate.judge(judge.review, SMALL) == b"answer"
+    assert await gate.respond(judge.review, SMALL) == b"answer"
     assert shed == [Shed.REVIEWS]
 
 
@@ -85,14 +85,14 @@ async def test_what_fails_gives_its_share_back() -> None:
     gate, _ = _gate(reviews=1, body_bytes=LARGE_BYTES)
     for body in (LARGE, LARGE, SMALL, SMALL):
         with pytest.raises(ValueError, match="broken"), gate.admit(len(body)):
-            await gate.judge(broken, body)
+            await gate.respond(broken, body)
 
 
 @pytest.mark.parametrize(("body", "most"), [(SMALL, 3), (LARGE, 1)], ids=["small", "large"])
 async def test_few_are_judged_at_a_time_and_all_in_the_end(body: bytes, most: int) -> None:
-    gate, shed = _gate(judged=3)
+    gate, shed = _gate(small=3)
     judge = Judge()
-    tasks = [asyncio.create_task(gate.judge(judge.review, body)) for _ in range(7)]
+    tasks = [asyncio.create_task(gate.respond(judge.review, body)) for _ in range(7)]
     await _settle()
     assert judge.under_way == most
     judge.may_answer.set()
@@ -101,12 +101,12 @@ async def test_few_are_judged_at_a_time_and_all_in_the_end(body: bytes, most: in
 
 
 async def test_small_ones_do_not_wait_for_large_ones() -> None:
-    gate, _ = _gate(judged=1)
+    gate, _ = _gate(small=1)
     judge, other = Judge(), Judge()
-    waiting = [asyncio.create_task(gate.judge(judge.review, LARGE)) for _ in range(3)]
+    waiting = [asyncio.create_task(gate.respond(judge.review, LARGE)) for _ in range(3)]
     await _settle()
     other.may_answer.set()
-    assert await gate.judge(other.review, SMALL) == b"answer"
+    assert await gate.respond(other.review, SMALL) == b"answer"
     assert judge.answered == []
     for task in waiting:
         task.cancel()
@@ -120,8 +120,8 @@ async def test_between_large_ones_the_loop_has_time_for_others() -> None:
     )
     judge = Judge()
     judge.may_answer.set()
-    await gate.judge(judge.review, LARGE)
-    second = asyncio.create_task(gate.judge(judge.review, LARGE))
+    await gate.respond(judge.review, LARGE)
+    second = asyncio.create_task(gate.respond(judge.review, LARGE))
     await _settle()
     # The first has computed for an hour, so that the next one's turn is in two.
     assert (judge.answered, second.done()) == ([LARGE_BYTES], False)
@@ -130,11 +130,11 @@ async def test_between_large_ones_the_loop_has_time_for_others() -> None:
 
 
 async def test_what_is_not_judged_in_time_is_refused_and_given_up() -> None:
-    gate, shed = _gate(judged=1, seconds=0.01)
+    gate, shed = _gate(small=1, seconds=0.01)
     judge = Judge()
     for _ in range(2):
         with pytest.raises(OverloadedError, match=r"took longer than 0\.01 s"):
-            await gate.judge(judge.review, SMALL)
+            await gate.respond(judge.review, SMALL)
     await _settle()
     assert (judge.under_way, shed) == (0, [Shed.TIME] * 2)
 
@@ -146,10 +146,10 @@ async def test_bodies_of_too_many_values_are_not_read(element: bytes) -> None:
     judge.may_answer.set()
     many = b"[" + b",".join([element] * 60_000) + b"]"
     with pytest.raises(OverloadedError, match="expected at most 50000 JSON values"):
-        await gate.judge(judge.review, many)
+        await gate.respond(judge.review, many)
     assert (judge.answered, shed) == ([], [Shed.VALUES])
     few = b"[" + b",".join([element] * 20_000) + b" " * LARGE_BYTES + b"]"
-    assert await gate.judge(judge.review, few) == b"answer"
+    assert await gate.respond(judge.review, few) == b"answer"
 
 
 async def test_what_the_judge_raises_is_raised_here() -> None:
@@ -158,7 +158,7 @@ async def test_what_the_judge_raises_is_raised_here() -> None:
 
     gate, shed = _gate()
     with pytest.raises(LookupError, match="malformed"):
-        await gate.judge(review, SMALL)
+        await gate.respond(review, SMALL)
     assert shed == []
 
 
@@ -170,5 +170,5 @@ async def test_reviews_are_judged_in_the_loop_of_the_caches() -> None:
         return b"answer"
 
     gate, _ = _gate()
-    answers = await asyncio.to_thread(lambda: asyncio.run(gate.judge(review, SMALL)))
+    answers = await asyncio.to_thread(lambda: asyncio.run(gate.respond(review, SMALL)))
     assert (answers, seen) == (b"answer", [here])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.core.admission.change import Change
-from model_operator.core.admission.identity import creator, judge_creator
+from model_operator.core.admission.identity import creator, review_creator
 from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from tests.unit.core.admission.json_patch import patched
 
@@ -30,7 +30,7 @@ def test_examples(example: dict[str, Any]) -> None:
     obj = _instance(example["given"])
     old = None if example["old"] is None else _instance(example["old"])
 
-    verdict = judge_creator(Change(obj, old), example["user"])
+    verdict = review_creator(Change(obj, old), example["user"])
 
     assert verdict.allowed
     assert patched(obj, verdict.patch)["metadata"]["annotations"] == example["result"]
@@ -42,7 +42,7 @@ def test_creator_of_what_is_being_deleted_stays() -> None:
     new = _instance({CREATED_BY_USER: "mallory", CREATED_BY_TYPE: "user"})
     for obj in (old, new):
         obj["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    result = patched(new, judge_creator(Change(new, old), "mallory").patch)
+    result = patched(new, review_creator(Change(new, old), "mallory").patch)
     assert result["metadata"]["annotations"] == old["metadata"]["annotations"]
 
 
@@ -62,11 +62,11 @@ def test_whatever_is_written_the_creator_stays(
     obj = _instance(written)
     old = None if before is None else _instance(before[0])
 
-    result = patched(obj, judge_creator(Change(obj, old), user).patch)
+    result = patched(obj, review_creator(Change(obj, old), user).patch)
 
     kept = result["metadata"].get("annotations", {})
     told = {key: kept[key] for key in (CREATED_BY_USER, CREATED_BY_TYPE) if key in kept}
     was = ((before[0] if before else None) or {}).items()
     assert told == (creator(user) if before is None else {key: value for key, value in was if key != "a/b~c"})
     assert kept.get("a/b~c") == (written or {}).get("a/b~c")
-    assert judge_creator(Change(result, old), user).patch == ()
+    assert review_creator(Change(result, old), user).patch == ()

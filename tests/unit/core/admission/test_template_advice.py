@@ -9,7 +9,7 @@ import pytest
 
 from hack.kubernetes_schemas import packaged
 from model_operator.core.admission.change import Change
-from model_operator.core.admission.template import judge_template
+from model_operator.core.admission.template import review_template
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.documents import read_documents
@@ -38,7 +38,7 @@ def template(properties: Any, **spec: Any) -> dict[str, Any]:
 
 def warnings(obj: dict[str, Any], settings: RenderSettings = SETTINGS) -> list[str]:
     """Give the warnings at admission, having seen that the command line has the same."""
-    verdict = judge_template(Change(obj), parse_template(obj), settings)
+    verdict = review_template(Change(obj), parse_template(obj), settings)
     assert verdict.allowed
     documents = list(read_documents(json.dumps(obj), "t.yaml"))
     checker = Checker(collect(documents), settings, KubernetesSchemas(packaged()))
@@ -126,4 +126,4 @@ def test_a_stranger_learns_no_settings() -> None:
     obj = template({})
     obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": "nvidia-l4"}
 
-    assert judge_template(Change(obj), parse_template(obj), None).warnings == ()
+    assert review_template(Change(obj), parse_template(obj), None).warnings == ()

@@ -20,7 +20,8 @@ from hack.kubernetes_schemas import packaged
 from model_operator.api import ModelInstance, ModelTemplate
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
-from model_operator.core.templates.guarded_fields import Path, is_guarded
+from model_operator.core.templates.guarded_fields import is_guarded
+from model_operator.core.templates.pod_paths import Path
 
 ROOT: Final = "io.k8s.api.core.v1.PodTemplateSpec"
 DEFINITIONS: Final[dict[str, Any]] = packaged()["$defs"]

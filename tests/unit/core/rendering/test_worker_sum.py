@@ -9,7 +9,7 @@ import pytest
 
 from model_operator.api import ModelInstance, TemplateKind
 from model_operator.core.admission.change import Change
-from model_operator.core.admission.instance import Enforcement, examine_instance, judge_instance
+from model_operator.core.admission.instance import Enforcement, examine_instance, review_instance
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.parsing import parse_template
@@ -138,7 +138,7 @@ def test_what_an_instance_says_alone_is_denied_to_everybody(
 ) -> None:
     change = Change(obj(entries({"max_workers": 200}, {"max_workers": 51})))
 
-    verdict = judge_instance(examine_instance(change, Templates(compiled), SETTINGS), change, enforcement)
+    verdict = review_instance(examine_instance(change, Templates(compiled), SETTINGS), change, enforcement)
 
     assert not verdict.allowed
     assert "got 251" in verdict.message
@@ -148,7 +148,7 @@ def test_what_follows_from_the_template_is_only_warned_of_where_commits_are_appl
     change = Change(obj(entries({}, {})))
     examination = examine_instance(change, Templates(template(max_workers=126)), SETTINGS)
 
-    assert not judge_instance(examination, change, Enforcement.DENY).allowed
-    warned = judge_instance(examination, change, Enforcement.WARN)
+    assert not review_instance(examination, change, Enforcement.DENY).allowed
+    warned = review_instance(examination, change, Enforcement.WARN)
     assert warned.allowed
     assert "got 252" in warned.warnings[0]

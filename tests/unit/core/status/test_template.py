@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from model_operator.api import ModelTemplateStatus
+from model_operator.core.status.rollout_counts import InstanceCounts
 from model_operator.core.status.template import template_status
-from model_operator.core.status.template_rollout import InstanceCounts
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.values.merge_patch import merge_patch
 from tests.unit.core.values.rfc7386 import apply_merge_patch

@@ -10,8 +10,8 @@ import yaml
 
 from model_operator.api import ModelTemplateStatus
 from model_operator.core.planning.dry_run import DryRunResult, SkipReason
+from model_operator.core.status.rollout_counts import InstanceCounts
 from model_operator.core.status.template import template_status
-from model_operator.core.status.template_rollout import InstanceCounts
 from model_operator.core.templates.parsing import parse_template
 
 TEMPLATE = yaml.safe_load((Path(__file__).parents[2] / "core" / "template.yaml").read_text())

@@ -10,8 +10,8 @@ import pytest
 from kubernetes.client import models
 
 from model_operator.core.templates import pod_fields
-from model_operator.core.templates.guarded_fields import Path
-from model_operator.core.templates.pod_fields import FieldType, place_of
+from model_operator.core.templates.pod_fields import FieldType, field_spec
+from model_operator.core.templates.pod_paths import Path
 
 # The same name for different types, resolved by hand: kept as the type that templates refer to.
 AMBIGUOUS = {"image", "mode", "options", "port", "user", "values"} | {
@@ -99,7 +99,7 @@ def kubelet_places() -> Iterator[Path]:
 
 @pytest.mark.parametrize("path", list(kubelet_places()))
 def test_the_kubelet_expands(path: Path) -> None:
-    assert place_of(path).kubelet
+    assert field_spec(path).kubelet
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_kubelet_expands(path: Path) -> None:
     ],
 )
 def test_the_kubelet_does_not_expand(path: Path) -> None:
-    assert not place_of(path).kubelet
+    assert not field_spec(path).kubelet
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_the_kubelet_does_not_expand(path: Path) -> None:
     ],
 )
 def test_types(path: Path, expected: FieldType) -> None:
-    assert place_of(path).type is expected
+    assert field_spec(path).type is expected

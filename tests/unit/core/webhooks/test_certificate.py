@@ -27,11 +27,11 @@ from model_operator.core.webhooks.certificate import (
     Identity,
     Renewal,
     bundle,
-    judge,
     read_authorities,
     read_tokens,
     renewal_time,
     trusted,
+    validate_certificate,
 )
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ def _self_signed(name: str, *, authority: bool) -> bytes:
 
 
 def test_what_was_made_is_served() -> None:
-    verdict = judge(GOOD.data, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data, NAMES, NOW)
     assert isinstance(verdict, Identity)
     assert verdict.serving.certificate == GOOD.serving.certificate
     assert verdict.authorities == (GOOD.authority.certificate,)
@@ -80,7 +80,7 @@ def test_made_certificates() -> None:
 
 
 def test_no_secret_takes_everything_anew() -> None:
-    assert judge({}, NAMES, NOW) == Renewal("there is none yet", None)
+    assert validate_certificate({}, NAMES, NOW) == Renewal("there is none yet", None)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_no_secret_takes_everything_anew() -> None:
     ],
 )
 def test_a_broken_authority_is_replaced(changes: dict[str, bytes], reason: str) -> None:
-    verdict = judge(GOOD.data | changes, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | changes, NAMES, NOW)
     assert isinstance(verdict, Renewal)
     assert (verdict.reason, verdict.authority) == (reason, None)
 
@@ -135,7 +135,7 @@ def test_a_broken_authority_is_replaced(changes: dict[str, bytes], reason: str) 
 def test_a_broken_serving_certificate_is_replaced_by_the_same_authority(
     changes: dict[str, bytes], reason: str
 ) -> None:
-    verdict = judge(GOOD.data | changes, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | changes, NAMES, NOW)
     assert isinstance(verdict, Renewal)
     assert verdict.reason == reason
     assert verdict.authority is not None
@@ -143,10 +143,10 @@ def test_a_broken_serving_certificate_is_replaced_by_the_same_authority(
 
 
 def test_other_names_take_another_certificate_and_fewer_do_not() -> None:
-    more = judge(GOOD.data, (*NAMES, "localhost"), NOW)
+    more = validate_certificate(GOOD.data, (*NAMES, "localhost"), NOW)
     assert isinstance(more, Renewal)
     assert more.reason == "tls.crt is for other names"
-    assert isinstance(judge(GOOD.data, NAMES[:1], NOW), Identity)
+    assert isinstance(validate_certificate(GOOD.data, NAMES[:1], NOW), Identity)
 
 
 @pytest.mark.parametrize(
@@ -161,21 +161,21 @@ def test_other_names_take_another_certificate_and_fewer_do_not() -> None:
     ],
 )
 def test_times(after: timedelta, reason: str | None) -> None:
-    verdict = judge(GOOD.data, NAMES, NOW + after)
+    verdict = validate_certificate(GOOD.data, NAMES, NOW + after)
     assert (verdict.reason if isinstance(verdict, Renewal) else None) == reason
 
 
 def test_an_authority_is_replaced_long_before_it_ends_and_stays_trusted() -> None:
     due = renewal_time(GOOD.authority.certificate)
     late = issue(Renewal("", GOOD.authority), NAMES, due)
-    before = judge(late.data, NAMES, due - timedelta(minutes=1))
+    before = validate_certificate(late.data, NAMES, due - timedelta(minutes=1))
     assert isinstance(before, Identity)
-    verdict = judge(late.data, NAMES, due)
+    verdict = validate_certificate(late.data, NAMES, due)
     assert isinstance(verdict, Renewal)
     assert verdict.authority is None
     new = issue(verdict, NAMES, due)
     assert new.authorities == (new.authority.certificate, GOOD.authority.certificate)
-    assert isinstance(judge(new.data, NAMES, due), Identity)
+    assert isinstance(validate_certificate(new.data, NAMES, due), Identity)
 
 
 def test_an_authority_is_trusted_until_the_last_certificate_that_it_may_have_signed_has_expired() -> None:
@@ -224,14 +224,14 @@ def test_a_token_has_more_than_128_random_bits() -> None:
 
 
 def test_tokens_are_read_back() -> None:
-    verdict = judge(GOOD.data, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data, NAMES, NOW)
     assert isinstance(verdict, Identity)
     assert verdict.tokens == GOOD.tokens
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"A" * 64, b"a" * 31, b"\xff" * 64])
 def test_missing_token_is_made_with_another_certificate_by_the_same_authority(content: bytes) -> None:
-    verdict = judge(GOOD.data | {"path-tokens": content}, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | {"path-tokens": content}, NAMES, NOW)
     assert isinstance(verdict, Renewal)
     assert (verdict.reason, verdict.tokens) == ("path-tokens has no token", ())
     assert verdict.authority is not None
@@ -240,7 +240,7 @@ def test_missing_token_is_made_with_another_certificate_by_the_same_authority(co
 
 def test_token_changes_with_the_certificate_and_the_former_is_accepted_for_an_hour() -> None:
     due = renewal_time(GOOD.serving.certificate)
-    first = judge(GOOD.data, NAMES, due)
+    first = validate_certificate(GOOD.data, NAMES, due)
     assert isinstance(first, Renewal)
     second = issue(first, NAMES, due)
     assert second.tokens[1:] == GOOD.tokens[:1] != second.tokens[:1]
@@ -253,7 +253,7 @@ def test_token_changes_with_the_certificate_and_the_former_is_accepted_for_an_ho
 
 @pytest.mark.parametrize("entry", ["ca.crt", "tls.crt"])
 def test_token_is_kept_for_its_overlap_whatever_is_renewed(entry: str) -> None:
-    verdict = judge(GOOD.data | {entry: b""}, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | {entry: b""}, NAMES, NOW)
     assert isinstance(verdict, Renewal)
     assert issue(verdict, NAMES, NOW).tokens[1:] == GOOD.tokens
 
@@ -278,9 +278,9 @@ ANY_ENTRIES = ENTRIES | st.just("path-tokens")
 @settings(deadline=None)
 @given(st.dictionaries(ANY_ENTRIES, st.binary() | st.sampled_from(list(GOOD.data.values())), min_size=1))
 def test_any_content_is_judged(changes: dict[str, bytes]) -> None:
-    verdict = judge(GOOD.data | changes, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | changes, NAMES, NOW)
     if isinstance(verdict, Renewal):
-        verdict = judge(issue(verdict, NAMES, NOW).data, NAMES, NOW)
+        verdict = validate_certificate(issue(verdict, NAMES, NOW).data, NAMES, NOW)
     assert isinstance(verdict, Identity)
 
 
@@ -291,5 +291,5 @@ def test_flipped_bits_are_judged(entry: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     label = b"CERTIFICATE" if entry.endswith("crt") else b"PRIVATE KEY"
-    verdict = judge(GOOD.data | {entry: _armoured(bytes(content), label)}, NAMES, NOW)
+    verdict = validate_certificate(GOOD.data | {entry: _armoured(bytes(content), label)}, NAMES, NOW)
     assert isinstance(verdict, Identity | Renewal)

@@ -110,12 +110,12 @@ def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condi
     valid
         Whether instances can follow it.
     """
-    reason, message = _judge(counts, generation, valid=valid)
+    reason, message = _reason(counts, generation, valid=valid)
     is_done = reason in (RolloutReason.NO_INSTANCES, RolloutReason.ALL_UPDATED)
     return Condition("RolledOut", is_done, reason.value, message)
 
 
-def _judge(counts: InstanceCounts, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
+def _reason(counts: InstanceCounts, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
     if not valid:
         return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances are left unchanged."
     if not counts.instances:

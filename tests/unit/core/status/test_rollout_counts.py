@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.status.template_rollout import (
+from model_operator.core.status.rollout_counts import (
     InstanceCounts,
     count_instances,
     rolled_out,

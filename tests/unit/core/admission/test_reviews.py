@@ -12,9 +12,9 @@ from model_operator.core.admission.instance import (
     Enforcement,
     enforcement_for,
     examine_instance,
-    judge_instance,
+    review_instance,
 )
-from model_operator.core.admission.template import Impact, judge_template
+from model_operator.core.admission.template import Impact, review_template
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
@@ -58,8 +58,8 @@ TOO_LARGE = {"integer-beyond-json", "parameters-too-deep", "parameters-too-many"
 def judge(obj: dict[str, Any], enforcement: Enforcement = Enforcement.DENY) -> Verdict:
     change = Change(stored(obj))
     if obj["kind"] != "ModelInstance":
-        return judge_template(change, parse_template(change.obj), RenderSettings())
-    return judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
+        return review_template(change, parse_template(change.obj), RenderSettings())
+    return review_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
 
 
 def model(*, name: str = "demo", **spec: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_an_instance_of_a_rejected_template_is_admitted_with_a_warning(
     status = {"observedGeneration": generation, "conditions": [ready]}
     change = Change(stored(model()))
 
-    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement, status)
+    verdict = review_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement, status)
 
     expected = (
         "ModelInstance demo: the API server rejects the pods of ModelTemplate encoder (PodTemplateRejected); "
@@ -142,7 +142,7 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
     assert missing.warnings == (f"ModelInstance demo: {missing_template} 'nowhere'; {consequence}",)
     broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
     change = Change(stored(model(model_template_id="schema-misspelt-type")))
-    verdict = judge_instance(examine_instance(change, Templates(broken), SETTINGS), change, Enforcement.DENY)
+    verdict = review_instance(examine_instance(change, Templates(broken), SETTINGS), change, Enforcement.DENY)
     assert verdict.allowed
     (warning,) = verdict.warnings
     assert warning.startswith("ModelInstance demo: ModelTemplate schema-misspelt-type is invalid: spec.")
@@ -215,7 +215,7 @@ def test_names_that_a_change_removes_are_a_warning(
 ) -> None:
     change = Change(stored(model(**new)), stored(model(**old)))
 
-    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
+    verdict = review_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
 
     assert verdict.allowed
     (warning,) = verdict.warnings
@@ -241,7 +241,7 @@ def test_a_change_that_keeps_its_names_has_no_warning(
 ) -> None:
     change = Change(stored(model(**new)), None if old is None else stored(model(**old)))
 
-    verdict = judge_instance(examine_instance(change, TEMPLATES, SETTINGS), change, Enforcement.DENY)
+    verdict = review_instance(examine_instance(change, TEMPLATES, SETTINGS), change, Enforcement.DENY)
 
     assert (verdict.allowed, verdict.warnings) == (True, ())
 
