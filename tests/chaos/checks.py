@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model_operator.api import TemplateKind
@@ -33,6 +34,7 @@ from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
+from tests.chaos.persist import persist
 from tests.chaos.population import TAKEN, Name, Object, Population, deployments_of, tag_of
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class Snapshot:
         return cls(
             {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
             for kind in kinds
-            for obj in everywhere.list(kind.kind)
+            for obj in persist(partial(everywhere.list, kind.kind))
         )
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:

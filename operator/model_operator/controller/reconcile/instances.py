@@ -111,8 +111,8 @@ class InstanceReconciler:
         actions: list[ChildAction] = []
         contested: Mapping[str, Sequence[ContestedField]] = {}
         plan: Plan | None = None
+        await self._collect_stale_children((namespace, name), instance.resource)
         if instance.metadata.deletionTimestamp is None:
-            await self._collect_stale_children((namespace, name), instance.resource)
             plan = await self._pods.keep(instance, self._plan(instance))
             if plan.rendering is not None:
                 children = ChildSync(self._client, self._state, actions.append, self._contests)

@@ -3,12 +3,15 @@
 If an object is deleted and recreated within a gap of a watch, the informers of the garbage collector take the
 new object for an update of the old one. So after a restart of the API server it may never see the deletion
 (seen on 1.36.3). The stale children would keep running, and keep their names from the current instance.
+
+For the same reason it may never see that the new object waits for its children (foreground deletion): both
+versions that it compares are terminating. Then the instance and its children would stay for ever.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -24,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 GC_GRACE_SECONDS = 30.0
 """Time for the garbage collector; it normally takes about one second."""
+_FOREGROUND, _ORPHAN = "foregroundDeletion", "orphan"
+"""Finalizers by which the garbage collector deletes the children first, or keeps them."""
 GC_GRACE_WITHOUT_OWNER = 90.0
 """The same where no instance waits for the names, as when a thousand are deleted at once."""
 
@@ -48,7 +53,7 @@ class StaleChildCollector:
         self._since: dict[NamespacedName, float] = {}
 
     async def clear(self, key: NamespacedName, instance: ModelInstance | None) -> float | None:
-        """Delete the stale children of a name after the grace period.
+        """Delete the stale children of a name, and those that a deletion waits for, after the grace period.
 
         Parameters
         ----------
@@ -62,8 +67,7 @@ class StaleChildCollector:
         float or None
             Seconds until the next check; None when there are no stale children.
         """
-        uid = instance.metadata.uid if instance else None
-        left = [child for child in self._state.children_of_deleted_owners(*key, uid) if _may_go(child)]
+        left = [child for child in self._left(key, instance) if _may_go(child)]
         if not left:
             self._since.pop(key, None)
             return None
@@ -72,14 +76,26 @@ class StaleChildCollector:
         if wait > 0:
             return wait
         try:
-            # A name has one instance at a time: while this one exists, or none, all others are deleted.
-            if await (exists(self._client, instance) if instance else is_free(self._client, key)):
+            if await self._is_confirmed(key, instance):
                 for child in left:
                     await self._delete(child)
         except ApiError as error:
             log.warning("cannot check whether the instance exists", name=key[1], code=error.code)
         self._since[key] = self._clock()
         return grace
+
+    def _left(self, key: NamespacedName, instance: ModelInstance | None) -> list[Object]:
+        if instance and _waits(instance.metadata.deletionTimestamp, instance.metadata.finalizers):
+            return self._state.children_of(key[0], instance.metadata.uid)
+        return self._state.children_of_deleted_owners(*key, instance.metadata.uid if instance else None)
+
+    async def _is_confirmed(self, key: NamespacedName, instance: ModelInstance | None) -> bool:
+        # A name has one instance at a time: while this one exists, or none, all others are deleted.
+        if instance is None:
+            return await is_free(self._client, key)
+        if instance.metadata.deletionTimestamp is None:
+            return await exists(self._client, instance)
+        return await is_waiting(self._client, instance)
 
     async def _delete(self, child: Object) -> None:
         """Delete a child at the resource version seen: a user who keeps it changes its owners."""
@@ -102,12 +118,29 @@ def _may_go(child: Object) -> bool:
 
 async def exists(client: ApiClient, instance: ModelInstance) -> bool:
     """Ask the API server, not the cache, whether an instance exists and is not terminating."""
+    live = await _live_metadata(client, instance)
+    return live is not None and not live.get("deletionTimestamp")
+
+
+async def is_waiting(client: ApiClient, instance: ModelInstance) -> bool:
+    """Ask the API server, not the cache, whether the deletion of an instance waits for its children."""
+    live = await _live_metadata(client, instance)
+    return live is not None and _waits(live.get("deletionTimestamp"), live.get("finalizers") or ())
+
+
+async def _live_metadata(client: ApiClient, instance: ModelInstance) -> Object | None:
+    """Return the metadata of an instance; None when it does not exist, or a recreated one does."""
     metadata = instance.metadata
     try:
-        live = (await client.get(MODEL_INSTANCES, metadata.namespace, metadata.name))["metadata"]
+        live: Object = (await client.get(MODEL_INSTANCES, metadata.namespace, metadata.name))["metadata"]
     except NotFoundError:
-        return False
-    return bool(live["uid"] == metadata.uid and not live.get("deletionTimestamp"))
+        return None
+    return live if live["uid"] == metadata.uid else None
+
+
+def _waits(deletion: str | None, finalizers: Sequence[str]) -> bool:
+    """Return whether the garbage collector deletes the children of a terminating instance first."""
+    return deletion is not None and _FOREGROUND in finalizers and _ORPHAN not in finalizers
 
 
 async def is_free(client: ApiClient, name: NamespacedName) -> bool:

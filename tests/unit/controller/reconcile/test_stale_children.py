@@ -66,6 +66,43 @@ async def test_the_garbage_collector_has_its_time_and_then_it_goes(
     assert world.api.writes == ["delete Deployment demo", "delete Service demo-b"]
 
 
+@pytest.mark.parametrize(
+    ("finalizers", "deleted"),
+    [
+        (["foregroundDeletion"], ["delete Deployment demo"]),
+        (["foregroundDeletion", "team/other"], ["delete Deployment demo"]),
+        (["orphan"], []),
+        (["foregroundDeletion", "orphan"], []),
+        (["team/other"], []),
+    ],
+)
+async def test_a_deletion_that_waits_for_its_children_gets_them_deleted(
+    finalizers: list[str], deleted: list[str]
+) -> None:
+    leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": finalizers}
+    terminating = {**DEMO, "metadata": {**DEMO["metadata"], **leaving}}
+    world = StaleChildren(child("demo", owner=DEMO), namesake=terminating)
+    world.api.put(terminating)
+
+    await world.look()
+    await world.look(GC_GRACE_SECONDS - 1)
+    assert world.api.writes == []
+    await world.look(1)
+    assert world.api.writes == deleted
+
+
+async def test_children_stay_when_the_cache_is_stale_and_their_instance_is_not_terminating() -> None:
+    leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}
+    world = StaleChildren(
+        child("demo", owner=DEMO), namesake={**DEMO, "metadata": {**DEMO["metadata"], **leaving}}
+    )
+    world.api.put(DEMO)
+
+    await world.look()
+    await world.look(GC_GRACE_SECONDS)
+    assert world.api.writes == []
+
+
 async def test_nothing_is_asked_where_nothing_is_left() -> None:
     others = child("demo", owner=instance("other", uid="i3"))
     world = StaleChildren(child("demo", owner=DEMO), others, child("demo-o", label="demo"))
