@@ -46,7 +46,7 @@ class Busy:
 
 def _asked(function: Any, clock: Clock, **changed: float) -> tuple[MainLoopQuery[Any], Any]:
     busy: Any = Busy(asyncio.get_running_loop())
-    return MainLoopQuery(busy, function, clock=clock, **{"timeout": 0.01, "stuck_after": 30, **changed}), busy
+    return MainLoopQuery(busy, function, clock=clock, **{"timeout": 0.3, "stuck_after": 30, **changed}), busy
 
 
 async def test_an_idle_loop_says_how_it_is_now() -> None:
