@@ -46,8 +46,8 @@ def run(
     MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options take precedence.
     """
     # Importing kopf takes a second; other commands do not need it.
-    from model_operator.controller.logs import configure_logging  # noqa: PLC0415
     from model_operator.controller.operator import run_operator  # noqa: PLC0415
+    from model_operator.process.logs import configure_logging  # noqa: PLC0415
 
     given: dict[str, Any] = {
         "kubeconfig": kubeconfig,

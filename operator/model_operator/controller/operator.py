@@ -35,8 +35,6 @@ from model_operator.controller.reconcile.template_dry_run import TemplateDryRunn
 from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
-from model_operator.controller.serving.sockets import bind
-from model_operator.controller.stopping import stop_signal, unless_stopped
 from model_operator.controller.watch.initial_list import InitialListRewriter
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.watch.kopf_settings import kopf_settings
@@ -50,6 +48,8 @@ from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import ResourceKind
+from model_operator.process.sockets import bind
+from model_operator.process.stopping import stop_signal, unless_stopped
 from model_operator.settings import OperatorSettings
 
 log = structlog.get_logger(__name__)

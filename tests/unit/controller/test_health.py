@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from model_operator.controller.health import Check, health_bounds, serve_health
 from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.serving.connection_slots import Bounds, Closing
-from model_operator.controller.serving.sockets import bind
+from model_operator.process.sockets import bind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -73,7 +73,7 @@ async def serve_webhooks(
         Returns the credentials that callers must present now. Every path that it does not admit is the same
         404: any other response there would admit writes that a mistyped configuration meant to check.
     bound
-        Socket to listen on, from :func:`~model_operator.controller.serving.sockets.bind`.
+        Socket to listen on, from :func:`~model_operator.process.sockets.bind`.
     ssl_context
         The serving certificate; it may be reloaded meanwhile.
     gate

@@ -21,8 +21,8 @@ from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, 
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
-from model_operator.controller.serving.sockets import bind
 from model_operator.kube.resources import MODEL_INSTANCES
+from model_operator.process.sockets import bind
 from tests.examples.objects import instance, template
 from tests.examples.reviews import FakeServer, admission, ask, review, stored
 from tests.unit.controller.metrics.exposed import value, values

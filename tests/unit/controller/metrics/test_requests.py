@@ -13,7 +13,7 @@ from yarl import URL
 
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.metrics.requests import request_trace, target_of
-from model_operator.controller.serving.sockets import bind
+from model_operator.process.sockets import bind
 from tests.unit.controller.metrics.exposed import value, values
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from model_operator.api import ModelInstance
-from model_operator.controller.logs import configure_logging
+from model_operator.process.logs import configure_logging
 from model_operator.settings import LogFormat, LogLevel
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from model_operator.controller.stopping import stop_signal, unless_stopped
+from model_operator.process.stopping import stop_signal, unless_stopped
 
 
 async def _never(ended: list[str]) -> None:

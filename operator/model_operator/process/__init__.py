@@ -1,0 +1,1 @@
+"""What every long-running process of the project has: logs, signals and sockets."""
