@@ -56,7 +56,7 @@ class WorkQueue(Generic[Key]):
     group_of
         Group of a key, such as its namespace: groups take turns. By default all keys are in one group.
     workers
-        Number of workers; one group occupies at most all but one, and an eighth beside others. None for no
+        Number of workers; one group occupies at most all but one, and a sixteenth beside others. None for no
         such bound.
     """
 
@@ -69,7 +69,7 @@ class WorkQueue(Generic[Key]):
     ) -> None:
         self._group_of = group_of
         self._order: FairOrder[Hashable, Key] = (
-            FairOrder() if workers is None else FairOrder(max(1, workers - 1), max(1, workers // 8), now)
+            FairOrder() if workers is None else FairOrder(max(1, workers - 1), max(1, workers // 16), now)
         )
         # Start times; both dicts are in chronological order.
         self._queued: dict[Key, float] = {}
