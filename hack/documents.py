@@ -11,9 +11,10 @@ from pydantic.fields import FieldInfo
 
 from benchmarks import report as performance
 from hack.api_reference import instance_reference, template_reference
-from model_operator.controller.metrics.catalog import metrics_table
+from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
+from model_operator.metrics.declaration import metrics_table
 from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from tests.gitops.argocd import CONFIG_MAP, config_map
 from tests.gitops.verdicts import instance_verdicts, template_verdicts
@@ -68,7 +69,7 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 PARTS = {
     API: {"template": template_reference, "instance": instance_reference},
     EVENTS: {"events": event_reasons_table},
-    METRICS: {"metrics": metrics_table},
+    METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},
     PERFORMANCE: {"figures": performance.document},
     SETTINGS: {"settings": settings_table},
     STATUS: {"reasons": reasons_table},

@@ -23,7 +23,6 @@ from model_operator.controller.events import EventRecorder
 from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.leadership.election import lease_of, undelivered_seconds
 from model_operator.controller.leadership.lease import Lease
-from model_operator.controller.metrics.exposition import MetricsPage
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
@@ -48,6 +47,7 @@ from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, LeadershipLostError, StartupError
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import ResourceKind
+from model_operator.metrics.exposition import MetricsPage
 from model_operator.process.sockets import bind
 from model_operator.process.stopping import stop_signal, unless_stopped
 from model_operator.settings import OperatorSettings

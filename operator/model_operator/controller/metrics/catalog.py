@@ -7,50 +7,9 @@ never user input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from model_operator.metrics.declaration import Metric, MetricType
 
 PREFIX = "model_operator_"
-
-
-class MetricType(StrEnum):
-    """Type of a metric, as in Prometheus."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric.
-
-    Attributes
-    ----------
-    name
-        As in PromQL; a counter's ends with ``_total``.
-    type
-        Its type.
-    help
-        What it counts or measures, and what to do about its value.
-    labels
-        Names of its labels.
-    buckets
-        Upper bounds of a histogram's buckets, in seconds.
-    """
-
-    name: str
-    type: MetricType
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """Names of its series in PromQL."""
-        if self.type is not MetricType.HISTOGRAM:
-            return (self.name,)
-        return tuple(f"{self.name}_{part}" for part in ("bucket", "count", "sum"))
 
 
 def _counter(name: str, text: str, *labels: str) -> Metric:
@@ -246,12 +205,3 @@ METRICS = (
     CERTIFICATE_EXPIRATION,
     EVENTS,
 )
-
-
-def metrics_table() -> str:
-    """Return the documentation's table as Markdown."""
-    rows = ["| metric | type | labels | meaning, and what to do |", "|---|---|---|---|"]
-    for metric in METRICS:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        rows.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.help} |")
-    return "\n".join(rows)

@@ -9,14 +9,14 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_operator import __version__
 from model_operator.controller.metrics import catalog
-from model_operator.controller.metrics.catalog import Metric
 from model_operator.controller.serving.admission_gate import Shed
 from model_operator.controller.serving.connection_slots import Closing
 from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
+from model_operator.metrics.registration import counter, gauge, histogram
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,30 +81,30 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._gauge(catalog.BUILD_INFO).labels(__version__, platform.python_version()).set(1)
-        self.leader = self._gauge(catalog.LEADER)
+        gauge(catalog.BUILD_INFO, self.registry).labels(__version__, platform.python_version()).set(1)
+        self.leader = gauge(catalog.LEADER, self.registry)
         self.leader.set(1)
-        self.events = self._counter(catalog.EVENTS)
+        self.events = counter(catalog.EVENTS, self.registry)
         # Here and below: PromQL sees no increase in a series that starts with its first event.
         for posting in Posting:
             self.events.labels(posting)
-        self._decisions = self._counter(catalog.WEBHOOK_DECISIONS)
-        self.watch_events = self._counter(catalog.WATCH_EVENTS)
-        self.api_requests = self._counter(catalog.API_REQUESTS)
-        self.api_request_duration = self._histogram(catalog.API_REQUEST_DURATION)
-        self.watch_restarts = self._counter(catalog.WATCH_RESTARTS)
-        self._reconciles = self._counter(catalog.RECONCILES)
+        self._decisions = counter(catalog.WEBHOOK_DECISIONS, self.registry)
+        self.watch_events = counter(catalog.WATCH_EVENTS, self.registry)
+        self.api_requests = counter(catalog.API_REQUESTS, self.registry)
+        self.api_request_duration = histogram(catalog.API_REQUEST_DURATION, self.registry)
+        self.watch_restarts = counter(catalog.WATCH_RESTARTS, self.registry)
+        self._reconciles = counter(catalog.RECONCILES, self.registry)
         for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
             for result in Result:
                 self._reconciles.labels(kind.kind, result)
-        self._unreadable = self._counter(catalog.UNREADABLE_OBJECTS)
+        self._unreadable = counter(catalog.UNREADABLE_OBJECTS, self.registry)
         for kind in (MODEL_INSTANCES, *TEMPLATE_KINDS):
             self._unreadable.labels(kind.plural)
-        self._reconcile_duration = self._histogram(catalog.RECONCILE_DURATION)
-        self._shed = self._counter(catalog.WEBHOOK_SHED)
-        self._connections_closed = self._counter(catalog.CONNECTIONS_CLOSED)
-        self._webhook_requests = self._counter(catalog.WEBHOOK_REQUESTS)
-        self._webhook_duration = self._histogram(catalog.WEBHOOK_REQUEST_DURATION)
+        self._reconcile_duration = histogram(catalog.RECONCILE_DURATION, self.registry)
+        self._shed = counter(catalog.WEBHOOK_SHED, self.registry)
+        self._connections_closed = counter(catalog.CONNECTIONS_CLOSED, self.registry)
+        self._webhook_requests = counter(catalog.WEBHOOK_REQUESTS, self.registry)
+        self._webhook_duration = histogram(catalog.WEBHOOK_REQUEST_DURATION, self.registry)
 
     def reconciled(self, kind: str, result: Result, seconds: float) -> None:
         """Count a reconcile.
@@ -167,14 +167,3 @@ class Metrics:
             self._webhook_requests.labels(path, code).inc()
             self._webhook_duration.labels(path).observe(time.perf_counter() - started)
         return response
-
-    def _counter(self, metric: Metric) -> Counter:
-        return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
-
-    def _gauge(self, metric: Metric) -> Gauge:
-        return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
-
-    def _histogram(self, metric: Metric) -> Histogram:
-        return Histogram(
-            metric.name, metric.help, metric.labels, registry=self.registry, buckets=metric.buckets
-        )

@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from prometheus_client import Metric as Samples
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics import catalog
-from model_operator.controller.metrics.catalog import Metric
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key
 from model_operator.core.reasons.reasons import Reason
 from model_operator.kube.clock import Clock, utc_now
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import ResourceKind
+from model_operator.metrics.registration import family, single
 
 _KNOWN = frozenset(reason.name for reason in Reason)
 _UNKNOWN = "Unknown"
@@ -57,29 +56,29 @@ class StateCollector(Collector):
     def describe(self) -> Iterator[Samples]:
         """Yield the metrics of :meth:`collect` without values."""
         for metric in (*_OF_QUEUE, *_OF_CACHES, catalog.CERTIFICATE_EXPIRATION):
-            yield _family(metric)
+            yield family(metric)
 
     def collect(self) -> Iterator[Samples]:
         """Yield the values."""
         yield from self._of_queue()
-        objects = _family(catalog.CACHE_OBJECTS)
+        objects = family(catalog.CACHE_OBJECTS)
         for kind in self._kinds:
             objects.add_metric([kind.plural], len(self._state.cache_of(kind)))
         yield objects
         yield from self._of_instances()
         expires = self._certificate_expires()
         if expires is not None:
-            yield _single(catalog.CERTIFICATE_EXPIRATION, expires.timestamp())
+            yield single(catalog.CERTIFICATE_EXPIRATION, expires.timestamp())
 
     def _of_queue(self) -> Iterator[Samples]:
         load = self._queue.load()
-        keys = _family(catalog.QUEUE_KEYS)
+        keys = family(catalog.QUEUE_KEYS)
         for state in ("waiting", "active", "delayed"):
             keys.add_metric([state], getattr(load, state))
         yield keys
-        yield _single(catalog.QUEUE_FAILING_KEYS, load.failing)
-        yield _single(catalog.QUEUE_OLDEST_AGE, load.oldest_age)
-        yield _single(catalog.LONGEST_RUNNING, load.longest_active)
+        yield single(catalog.QUEUE_FAILING_KEYS, load.failing)
+        yield single(catalog.QUEUE_OLDEST_AGE, load.oldest_age)
+        yield single(catalog.LONGEST_RUNNING, load.longest_active)
 
     def _of_instances(self) -> Iterator[Samples]:
         ready, stalled = Counter[str](), Counter[str]()
@@ -92,12 +91,12 @@ class StateCollector(Collector):
                 stalled[_reason(stall)] += 1
                 since.append(str(stall.get("lastTransitionTime", "")))
         for metric, counts in ((catalog.INSTANCES, ready), (catalog.INSTANCES_STALLED, stalled)):
-            family = _family(metric)
+            counts_by_reason = family(metric)
             # Reasons without instances, too: a missing series would be a gap instead of a zero.
             for reason in (*(reason.name for reason in Reason), _UNKNOWN):
-                family.add_metric([reason], counts[reason])
-            yield family
-        yield _single(catalog.STALLED_LONGEST, self._longest(since))
+                counts_by_reason.add_metric([reason], counts[reason])
+            yield counts_by_reason
+        yield single(catalog.STALLED_LONGEST, self._longest(since))
 
     def _longest(self, since: list[str]) -> float:
         # RFC 3339 times in UTC with whole seconds sort as text.
@@ -129,13 +128,3 @@ def _conditions(instance: Object) -> dict[str, Object]:
 def _reason(condition: Object | None) -> str:
     reason = str((condition or {}).get("reason"))
     return reason if reason in _KNOWN else _UNKNOWN
-
-
-def _family(metric: Metric) -> GaugeMetricFamily:
-    return GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-
-
-def _single(metric: Metric, value: float) -> GaugeMetricFamily:
-    family = _family(metric)
-    family.add_metric([], value)
-    return family

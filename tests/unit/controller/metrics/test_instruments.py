@@ -15,13 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from model_operator import __version__
 from model_operator.controller.cache.cluster_state import ClusterState
-from model_operator.controller.metrics.catalog import METRICS, MetricType
-from model_operator.controller.metrics.exposition import MetricsPage
+from model_operator.controller.metrics.catalog import METRICS
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, Result
 from model_operator.controller.metrics.requests import request_trace
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.kube.resources import MODEL_INSTANCES
+from model_operator.metrics.declaration import MetricType
+from model_operator.metrics.exposition import MetricsPage
 from model_operator.process.sockets import bind
 from tests.examples.objects import instance, template
 from tests.examples.reviews import FakeServer, admission, ask, review, stored

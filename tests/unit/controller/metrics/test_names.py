@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_operator.api import TemplateKind
-from model_operator.controller.metrics.catalog import METRICS, PREFIX, Metric, MetricType
+from model_operator.controller.metrics.catalog import METRICS, PREFIX
 from model_operator.controller.metrics.instruments import Decision, Port, Posting, Result
+from model_operator.metrics.declaration import Metric, MetricType
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.webhooks import shipped
 from tests.unit.controller.metrics.shipped import (

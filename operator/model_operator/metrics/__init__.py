@@ -1,0 +1,1 @@
+"""What the metrics of operator and gateway share: how one is declared, registered and served."""
