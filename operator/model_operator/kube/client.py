@@ -18,7 +18,7 @@ from model_operator.core.values.json_values import wire_json
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiUnavailableError, error_for
 from model_operator.kube.paging import PAGE, PageSize, TooLargeError, read_bounded
-from model_operator.kube.resources import ResourceKind
+from model_operator.kube.resources import OWN_ACCESS_REVIEWS, ResourceKind
 
 _ONLY_CREATE = "1"
 """A resource version that no object has: the API server ignores it on creation and answers 409 when the
@@ -358,16 +358,30 @@ class ApiClient:
             "namespace": namespace,
             "name": name,
         }
-        review = await self._request(
-            "POST",
-            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-            body={
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
-            },
-        )
-        return bool(review["status"]["allowed"])
+        status = await self.review(OWN_ACCESS_REVIEWS, {"resourceAttributes": attributes})
+        return bool(status["allowed"])
+
+    async def review(self, kind: ResourceKind, spec: Mapping[str, Any]) -> Object:
+        """Return the ``status`` of a review, a question that the API server answers and does not store.
+
+        Parameters
+        ----------
+        kind
+            TokenReview, SubjectAccessReview or SelfSubjectAccessReview.
+        spec
+            The question.
+
+        Raises
+        ------
+        ApiUnavailableError
+            Also when the response is no review.
+        """
+        path = kind.path()
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec}
+        answer = await self._request("POST", path, body=body)
+        if not isinstance(status := answer.get("status"), dict):
+            raise ApiUnavailableError(0, {"message": "the response is no review"}, f"POST {path}")
+        return status
 
     def _url(self, path: str) -> URL:
         """Return the URL of a path, which is already encoded: decoding it could change its meaning."""

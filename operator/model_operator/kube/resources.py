@@ -114,6 +114,13 @@ NAMESPACES = ResourceKind("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
 LEASES = ResourceKind("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")
+TOKEN_REVIEWS = ResourceKind("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
+ACCESS_REVIEWS = ResourceKind(
+    "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
+)
+OWN_ACCESS_REVIEWS = ResourceKind(
+    "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False
+)
 VALIDATING_WEBHOOKS = ResourceKind(
     "admissionregistration.k8s.io",
     "v1",
@@ -144,8 +151,11 @@ KINDS = (
     SECRETS,
     LEASES,
     EVENTS,
+    TOKEN_REVIEWS,
+    ACCESS_REVIEWS,
+    OWN_ACCESS_REVIEWS,
     VALIDATING_WEBHOOKS,
     MUTATING_WEBHOOKS,
 )
-"""All kinds of which the operator reads or writes objects."""
+"""All kinds of which any of the processes reads or writes objects."""
 CHILD_KIND = {kind.kind: kind for kind in CHILD_KINDS}

@@ -25,6 +25,7 @@ SAME_NAME = {
     "render": COMMAND,
     "schema": COMMAND,
     "status": COMMAND,
+    "identity": "who wrote an instance, and who calls a model",
     "main": "the operator's program, and the kubectl plugin's",
     "settings": "the settings, and their reading from options",
 }

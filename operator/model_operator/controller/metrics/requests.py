@@ -17,11 +17,8 @@ from model_operator.kube.resources import KINDS
 OTHER = "other"
 """The label of requests for any resource that the operator does not use."""
 _SUBRESOURCES = frozenset({"", "status", "scale", "finalizers"})
-_RESOURCES = frozenset(kind.plural for kind in KINDS) | {
-    "selfsubjectaccessreviews",
-    "customresourcedefinitions",
-}
-"""The operator's kinds, its access reviews, and the resources that kopf uses for discovery."""
+_RESOURCES = frozenset(kind.plural for kind in KINDS) | {"customresourcedefinitions"}
+"""The kinds that are read or written, and what kopf uses for discovery."""
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _PATH = re.compile(
     r"""(?:/api/v1|/apis/[^/]+/[^/]+)
