@@ -248,8 +248,20 @@ def _confinement() -> str:
 
 
 def _prometheus() -> dict[str, str]:
-    """Give what the overlay for Prometheus adds: its own files, and the ConfigMaps made of files."""
-    folder = MANIFESTS / "overlays" / "prometheus"
+    """Give what the overlay for Prometheus adds about the operator, and about the gateway if that is on."""
+    enabled, folder = ".Values.prometheus.enabled", MANIFESTS / "overlays" / "prometheus"
+    return {
+        f"{under}/{name}": _when(condition, text)
+        for under, path, condition in (
+            ("prometheus", folder, enabled),
+            ("prometheus/gateway", folder / "gateway", f"and {enabled} (.Values.gateway).enabled"),
+        )
+        for name, text in _monitoring(path).items()
+    }
+
+
+def _monitoring(folder: Path) -> dict[str, str]:
+    """Give the objects of a folder by their templates' names: its files, and the ConfigMaps made of files."""
     if not folder.exists():
         return {}
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
@@ -273,7 +285,7 @@ def _prometheus() -> dict[str, str]:
         texts[f"{made['name']}.yaml"] = Source.of(
             yaml.safe_dump(config_map, sort_keys=False), folder.name
         ).text
-    return {f"prometheus/{name}": _when(".Values.prometheus.enabled", text) for name, text in texts.items()}
+    return texts
 
 
 def templates() -> dict[str, str]:

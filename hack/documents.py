@@ -14,6 +14,7 @@ from hack.api_reference import instance_reference, template_reference
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
+from model_operator.gateway.metrics import declared as gateway_metrics
 from model_operator.metrics.declaration import metrics_table
 from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from tests.gitops.argocd import CONFIG_MAP, config_map
@@ -22,6 +23,7 @@ from tests.gitops.verdicts import instance_verdicts, template_verdicts
 REPOSITORY = Path(__file__).parent.parent
 API = REPOSITORY / "docs" / "api.md"
 EVENTS = REPOSITORY / "docs" / "events.md"
+GATEWAY = REPOSITORY / "docs" / "gateway.md"
 OPERATIONS = REPOSITORY / "docs" / "operations.md"
 GITOPS = REPOSITORY / "docs" / "gitops.md"
 METRICS = REPOSITORY / "docs" / "metrics.md"
@@ -69,6 +71,7 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 PARTS = {
     API: {"template": template_reference, "instance": instance_reference},
     EVENTS: {"events": event_reasons_table},
+    GATEWAY: {"metrics": lambda: metrics_table(gateway_metrics.METRICS)},
     METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},
     PERFORMANCE: {"figures": performance.document},
     SETTINGS: {"settings": settings_table},

@@ -1,4 +1,4 @@
-"""The overlay for Prometheus, as kustomize makes it."""
+"""The overlays for Prometheus, as kustomize makes them."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def test_it_adds_three_objects_and_changes_nothing(cluster: Cluster) -> None:
     (content,) = added["ConfigMap", "model-operator-dashboard"]["data"].values()
     assert json.loads(content)["title"] == "model-operator"
     assert {obj["metadata"]["namespace"] for obj in added.values()} == {"model-operator"}
+
+
+def test_that_of_the_gateway_has_three_objects(cluster: Cluster) -> None:
+    built = _build(cluster, "overlays/prometheus/gateway")
+
+    assert built.keys() == {
+        ("PodMonitor", "model-operator-gateway"),
+        ("PrometheusRule", "model-operator-gateway"),
+        ("ConfigMap", "model-operator-gateway-dashboard"),
+    }
+    (content,) = built["ConfigMap", "model-operator-gateway-dashboard"]["data"].values()
+    assert json.loads(content)["title"] == "model-operator gateway"
+    assert {obj["metadata"]["namespace"] for obj in built.values()} == {"model-operator"}

@@ -1,4 +1,4 @@
-"""The alert rules fire when they are to, and not else: the cases of ``alerts.yaml``."""
+"""The alert rules fire when they are to, and not else: the cases of ``*_alerts.yaml``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import pytest
 import yaml
 from promql_parser import parse_duration
 
-from tests.cluster.processes import REPOSITORY
-from tests.unit.controller.metrics.promql import NAME, Database, Labels, Samples
-from tests.unit.controller.metrics.shipped import alert_rules, manifest
+from tests.unit.metrics.promql import NAME, Database, Labels, Samples
+from tests.unit.metrics.shipped import PROGRAMS, Program
 
-CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("alerts.yaml").read_text())
-STEP = parse_duration(CASES["evaluation_interval"]).total_seconds()
-RULES = {rule["alert"]: rule for rule in alert_rules()}
+CASES: dict[str, dict[str, Any]] = {
+    program.name: yaml.safe_load(Path(__file__).with_name(f"{program.name}_alerts.yaml").read_text())
+    for program in PROGRAMS
+}
+STEP = 60.0
+RULES = {rule["alert"]: rule for program in PROGRAMS for rule in program.alert_rules()}
+TESTS = [test for program in PROGRAMS for test in CASES[program.name]["tests"]]
 
 
 def series(written: dict[str, str]) -> tuple[Labels, Samples]:
@@ -57,7 +60,7 @@ def _key(labels: dict[str, str]) -> list[tuple[str, str]]:
 def cases() -> list[Any]:
     return [
         pytest.param(test["input_series"], case, id=f"{case['alertname']}-{case['eval_time']}")
-        for test in CASES["tests"]
+        for test in TESTS
         for case in test["alert_rule_test"]
     ]
 
@@ -75,7 +78,7 @@ def test_alert(given: list[dict[str, str]], case: dict[str, Any]) -> None:
 def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(alert: str) -> None:
     outcomes = {
         bool(case["exp_alerts"])
-        for test in CASES["tests"]
+        for test in TESTS
         for case in test["alert_rule_test"]
         if case["alertname"] == alert
     }
@@ -88,14 +91,21 @@ def test_each_alert_says_what_is_the_case_and_what_to_do(rule: dict[str, Any]) -
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
 
 
-def test_the_documentation_lists_the_alerts() -> None:
-    text = (REPOSITORY / "docs" / "metrics.md").read_text()
-    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", text, re.MULTILINE) == list(RULES)
+def test_the_rules_are_evaluated_as_the_cases_say() -> None:
+    assert {case["evaluation_interval"] for case in CASES.values()} == {"1m"}
+    assert parse_duration("1m").total_seconds() == STEP
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_the_documentation_lists_the_alerts(program: Program) -> None:
+    names = re.findall(r"^\| `(Model\w+)` \| [^|]+ \|$", program.document.read_text(), re.MULTILINE)
+    assert names == [rule["alert"] for rule in program.alert_rules()]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH to compare with")
-def test_promtool_agrees(tmp_path: Path) -> None:
-    spec = manifest("rules.yaml")["spec"]
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_promtool_agrees(program: Program, tmp_path: Path) -> None:
+    spec = program.manifest("rules.yaml")["spec"]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
     checked = subprocess.run(
         ["promtool", "check", "rules", "rules.yaml"],
@@ -109,7 +119,7 @@ def test_promtool_agrees(tmp_path: Path) -> None:
     for rule in spec["groups"][0]["rules"]:
         del rule["annotations"]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(spec))
-    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(CASES))
+    (tmp_path / "alerts.yaml").write_text(yaml.safe_dump(CASES[program.name]))
     tested = subprocess.run(
         ["promtool", "test", "rules", "alerts.yaml"],
         cwd=tmp_path,

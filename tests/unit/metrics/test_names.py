@@ -1,4 +1,4 @@
-"""What alert rules, dashboard and documentation name is what the operator exposes."""
+"""What alert rules and dashboards name is what the operator and the gateway expose."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_operator.api import TemplateKind
-from model_operator.controller.metrics.catalog import METRICS, PREFIX
+from model_operator.controller.metrics.catalog import PREFIX
 from model_operator.controller.metrics.instruments import Decision, Port, Posting, Result
+from model_operator.gateway.calls import RetryCause
+from model_operator.gateway.metrics.declared import CONVENTIONS, TOKEN_USAGE
 from model_operator.metrics.declaration import Metric, MetricType
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.webhooks import shipped
-from tests.unit.controller.metrics.shipped import (
-    OVERLAY,
-    Query,
-    alert_rules,
-    dashboard,
-    manifest,
-    nodes,
-    queries,
-    selectors,
-)
+from tests.unit.metrics.shipped import GATEWAY, OPERATOR, PROGRAMS, Program, Query, nodes, selectors
 
 TARGET = frozenset({"namespace", "pod"})
 """Labels that Prometheus adds to what a PodMonitor finds."""
+METRICS = [metric for program in PROGRAMS for metric in program.metrics]
 BY_SERIES = {series: metric for metric in METRICS for series in metric.series}
 PROCESS = {
     sample.name
     for family in ProcessCollector(registry=CollectorRegistry()).collect()
     for sample in family.samples
 }
-QUERIES = list(queries())
+QUERIES = [query for program in PROGRAMS for query in program.queries()]
 VALUES: dict[str, set[str]] = {
     "result": {*Result, *Posting},
     "decision": {*Decision},
     "verb": {"get", "list", "watch", "create", "update", "patch", "delete", "apply"},
     "kind": {"ModelInstance", *TemplateKind},
     "port": {*Port},
+    "cause": {*RetryCause},
+    "state": {"waiting", "active", "delayed", "ready", "set_aside"},
+    "gen_ai_token_type": {"input", "output"},
 }
 """The values of labels that have a fixed few."""
 
@@ -94,30 +91,35 @@ def test_counters_are_only_used_by_their_increase_and_nothing_else_is() -> None:
         assert counters == growing, query.place
 
 
-def test_each_metric_is_shown_or_watched() -> None:
-    used = {selector.name for query in QUERIES for selector in selectors(promql.parse(query.expression))}
-    assert not [metric.name for metric in METRICS if not used & {*metric.series}]
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_each_metric_is_shown_or_watched_by_its_program(program: Program) -> None:
+    used = {
+        selector.name for query in program.queries() for selector in selectors(promql.parse(query.expression))
+    }
+    assert not [metric.name for metric in program.metrics if not used & {*metric.series}]
+    assert used <= PROCESS | {series for metric in program.metrics for series in metric.series}
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_metric_follows_the_conventions(metric: Metric) -> None:
-    assert metric.name.startswith(PREFIX)
+    assert metric.name.startswith((PREFIX, CONVENTIONS))
     assert metric.name.endswith("_total") == (metric.type is MetricType.COUNTER)
-    assert metric.name.endswith("_seconds") or metric.type is not MetricType.HISTOGRAM
+    if metric.type is MetricType.HISTOGRAM and metric is not TOKEN_USAGE:
+        assert metric.name.endswith("_seconds")
     assert list(metric.buckets) == sorted(set(metric.buckets))
     assert metric.help.endswith(".")
 
 
-def test_no_label_can_have_many_values() -> None:
+def test_no_label_of_the_operator_can_have_many_values() -> None:
     allowed = {
         "code", "decision", "kind", "port", "python_version", "reason", "resource", "result", "state", "type",
         "verb", "version", "webhook",
     }  # fmt: skip
-    assert {label for metric in METRICS for label in metric.labels} <= allowed
+    assert {label for metric in OPERATOR.metrics for label in metric.labels} <= allowed
 
 
 def test_pod_monitor_finds_the_operator_and_its_port() -> None:
-    spec = manifest("podmonitor.yaml")["spec"]
+    spec = OPERATOR.manifest("podmonitor.yaml")["spec"]
     (deployment,) = [obj for obj in shipped("deployment.yaml") if obj["kind"] == "Deployment"]
     template = deployment["spec"]["template"]
     (container,) = template["spec"]["containers"]
@@ -128,24 +130,33 @@ def test_pod_monitor_finds_the_operator_and_its_port() -> None:
     assert endpoint["path"] == "/metrics"
 
 
-def test_overlay_adds_to_the_default_one() -> None:
-    kustomization = manifest("kustomization.yaml")
-    assert kustomization["resources"] == ["../default", "podmonitor.yaml", "rules.yaml"]
+@pytest.mark.parametrize(
+    ("program", "resources"),
+    [
+        (OPERATOR, ["../default", "podmonitor.yaml", "rules.yaml"]),
+        (GATEWAY, ["podmonitor.yaml", "rules.yaml"]),
+    ],
+    ids=["operator", "gateway"],
+)
+def test_overlay_has_the_monitor_the_rules_and_the_dashboard(program: Program, resources: list[str]) -> None:
+    kustomization = program.manifest("kustomization.yaml")
+    assert kustomization["resources"] == resources
     assert kustomization["namespace"] == OPERATOR_NAMESPACE
     (generated,) = kustomization["configMapGenerator"]
     (file,) = generated["files"]
-    assert (OVERLAY / file.partition("=")[2]).exists()
+    assert (program.folder / file.partition("=")[2]).exists()
     assert generated["options"]["labels"] == {"grafana_dashboard": "1"}
 
 
 def test_alert_names_are_unique() -> None:
-    names = [rule["alert"] for rule in alert_rules()]
+    names = [rule["alert"] for program in PROGRAMS for rule in program.alert_rules()]
     assert len(names) == len(set(names))
 
 
-def test_panels_of_the_dashboard_do_not_overlap() -> None:
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_panels_of_the_dashboard_do_not_overlap(program: Program) -> None:
     taken: set[tuple[int, int]] = set()
-    panels: list[dict[str, Any]] = dashboard()["panels"]
+    panels: list[dict[str, Any]] = program.dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         place = panel["gridPos"]
