@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from model_operator.core.templates.render_settings import RenderSettings
@@ -59,8 +60,22 @@ BATCH_APPLIERS = (
 
 _NAME_FIELDS = ("free_metadata_domains", "gpu_resource_patterns")
 """Fields of the rendering settings that an environment variable holds as comma-separated names."""
-_JSON_FIELDS = ("gpu_node_values", "accelerators", "tolerations", "gpu_tolerations", "env", "ca_bundle")
-"""Fields of the rendering settings that an environment variable holds as JSON."""
+_JSON_FIELDS = {
+    "gpu_node_values": '{"nvidia-l4": "L4"}',
+    "accelerators": '{"mi300x": {"resource": "amd.com/gpu"}}',
+    "tolerations": '[{"key": "models", "operator": "Exists"}]',
+    "gpu_tolerations": '[{"key": "gpus", "operator": "Exists"}]',
+    "env": '{"HF_HOME": "/cache"}',
+    "ca_bundle": '{"config_map": "ca-bundle"}',
+}
+"""Fields of the rendering settings that an environment variable holds as JSON, each with an example."""
+
+SETTING_FAULT: Final = "setting"
+"""Type of an error in a field of several settings: the context has its name, ``field``, and ``message``."""
+
+
+def _fault(field: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError(SETTING_FAULT, "{message}", {"field": field, "message": message})
 
 
 def _split(value: Any) -> Any:
@@ -73,7 +88,8 @@ def _decoded(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise ValueError(f"{name} must be JSON") from None  # the text may have credentials of a proxy
+        # Without the text, which may have credentials of a proxy.
+        raise _fault(name, f"must be JSON, such as {_JSON_FIELDS[name]}") from None
 
 
 class AdmissionSettings(BaseModel):
@@ -125,8 +141,8 @@ class AdmissionSettings(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.token_file is not None and self.cert_dir is None:
-            raise ValueError(
-                "token_file requires cert_dir; without cert_dir the operator issues and publishes a token"
+            raise _fault(
+                "token_file", "requires cert_dir; without it the operator issues and publishes a token"
             )
         return self
 
@@ -152,14 +168,16 @@ class LeaseSettings(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.duration_seconds <= self.renew_deadline_seconds:
-            raise ValueError(
-                "duration_seconds must be more than renew_deadline_seconds, "
-                f"{self.renew_deadline_seconds:g}; got {self.duration_seconds}"
+            raise _fault(
+                "duration_seconds",
+                f"must be more than renew_deadline_seconds, {self.renew_deadline_seconds:g}; "
+                f"got {self.duration_seconds}",
             )
         if self.renew_deadline_seconds < 2 * self.retry_period_seconds:
-            raise ValueError(
-                "renew_deadline_seconds must be at least twice retry_period_seconds, "
-                f"{self.retry_period_seconds:g}; got {self.renew_deadline_seconds:g}"
+            raise _fault(
+                "renew_deadline_seconds",
+                f"must be at least twice retry_period_seconds, {self.retry_period_seconds:g}; "
+                f"got {self.renew_deadline_seconds:g}",
             )
         return self
 

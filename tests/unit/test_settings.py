@@ -167,8 +167,8 @@ def test_an_unknown_option_is_refused() -> None:
 @pytest.mark.parametrize(
     ("lease", "message"),
     [
-        ({"duration_seconds": 10}, "duration_seconds must be more than renew_deadline_seconds, 10; got 10"),
-        ({"retry_period_seconds": 6}, "renew_deadline_seconds must be at least twice retry_period_seconds"),
+        ({"duration_seconds": 10}, "must be more than renew_deadline_seconds, 10; got 10"),
+        ({"retry_period_seconds": 6}, "must be at least twice retry_period_seconds"),
         ({"retry_period_seconds": 0}, "greater than 0"),
         ({"duration_seconds": 15.5}, "valid integer"),
         ({"name": "Not/a/name"}, "match pattern"),

@@ -236,27 +236,6 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str) -> None
     assert result.stderr.count("\n") == 1
 
 
-def test_a_wrong_setting_is_named() -> None:
-    result = run("validate", "-", given="", env={"MODEL_OPERATOR_RENDERING__RUN_AS_NON_ROOT": "maybe"})
-
-    assert result.exit_code == 2
-    assert "rendering.run_as_non_root" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("DEFAULT_CPU", "2", "rendering.default_cpu: unknown setting; did you mean default_cpus?"),
-        ("CA_BUNDLE", '{"configMap": "ca"}', "rendering.ca_bundle.configMap: unknown setting"),
-        ("ENV", "TOKEN=x", "rendering: env must be JSON"),
-    ],
-)
-def test_a_setting_of_another_form_is_named(name: str, value: str, message: str) -> None:
-    result = run("validate", "-", given="", env={f"MODEL_OPERATOR_RENDERING__{name}": value})
-
-    assert (result.exit_code, result.stderr) == (2, f"model-operator: error: {message}\n")
-
-
 def test_of_a_directory_only_our_manifests_are_read() -> None:
     for path, text in {
         "models/template.yml": TEMPLATE,
