@@ -89,18 +89,20 @@ def _is_positive_quantity(value: int | str) -> bool:
 _INT_OR_REFERRING = IntOrString(
     max_length=_REFERRING_LENGTH, form='write a fraction in quotes, such as "500m" for half of one'
 )
+QUANTITY_HINTS = (
+    ("^[0-9.]+ ?[KMGTkmgt][bB]$", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
+    ("^[0-9.]+ ?[KMGTP]iB$", "; write the unit without B, as in 16Gi"),
+    ("^[0-9.]+([gt]i?|mi|[kKpPeE])$", "; write the unit in its own case, as in 16Gi and 500M"),
+    (" ", "; remove the space"),
+)
+"""Hints at the right form of a text that is no quantity, each with the expression that it is for."""
 _IS_QUANTITY = Rule(
     "type(self) == int ? self > 0 : (self.contains('$(') || "
     f"(size(self) <= {_QUANTITY_LENGTH} && isQuantity(self) && "
     "quantity(self).isGreaterThan(quantity('0'))))",
     "must be a Kubernetes quantity greater than 0, such as 2, 500m or 16Gi",
     lambda value: _refers(value) or _is_positive_quantity(value),
-    details=(
-        ("^[0-9.]+ ?[KMGTkmgt][bB]$", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
-        ("^[0-9.]+ ?[KMGTP]iB$", "; write the unit without B, as in 16Gi"),
-        ("^[0-9.]+([gt]i?|mi|[kKpPeE])$", "; write the unit in its own case, as in 16Gi and 500M"),
-        (" ", "; remove the space"),
-    ),
+    details=QUANTITY_HINTS,
     in_cel=False,
 )
 Quantity = Annotated[StrictInt | StrictStr, _INT_OR_REFERRING, _IS_QUANTITY]

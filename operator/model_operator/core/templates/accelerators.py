@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.api import GpuType
 from model_operator.core.templates.pod_paths import CONTAINER_LISTS
 from model_operator.core.templates.render_settings import GPU_RESOURCE, Accelerator, RenderSettings
+from model_operator.core.values.hints import closest
 from model_operator.core.values.quantities import parse_quantity
 from model_operator.core.values.violations import Loc, Violation
 
 GPU_TYPE_LOC: Final[Loc] = ("spec", "vendor_configuration", "endpoint_config", "gpu_type")
 
 _NVIDIA: Final = "nvidia.com/"
+_TYPING_ERROR: Final = 0.85
+"""How similar a name must be to be the same one with a typing error."""
 
 
 def layer_accelerator(
@@ -113,12 +117,32 @@ def unknown_types(gpu_types: tuple[str, ...], settings: RenderSettings) -> Itera
             label = settings.gpu_node_label
             nodes = f"nodes with the label {label}={gpu_type}" if label else "any node"
             message = (
-                f"no setting of the operator names the type {gpu_type}, so pods request "
-                f"{settings.gpu_resource} on {nodes}. Action (operator administrator): name the type in the "
-                "setting MODEL_OPERATOR_RENDERING__ACCELERATORS, with other labels or another resource if it "
-                "needs them"
+                f"no setting of the operator names the type {gpu_type}{_hint(gpu_type, known)}, so pods "
+                f"request {settings.gpu_resource} on {nodes}. Action (operator administrator): name the type "
+                "in the setting MODEL_OPERATOR_RENDERING__ACCELERATORS, with other labels or another "
+                "resource if it needs them"
             )
             yield Violation(GPU_TYPE_LOC, message, "unknown_gpu_type")
+
+
+def _hint(gpu_type: str, known: Collection[str]) -> str:
+    """Return the hint at the known type that was probably meant.
+
+    A product has digits in its name, by which ``nvidia-a100`` is ``nvidia-ampere-a100``, and ``nvidia-l4`` is
+    not ``nvidia-tesla-t4``, however similar the rest is.
+    """
+    products = _products(gpu_type)
+    alike = [name for name in sorted(known) if products & _products(name)]
+    if alike:
+        near = min(alike, key=lambda name: len(products ^ _products(name)))
+    else:
+        near = closest(gpu_type, sorted(known), _TYPING_ERROR)
+    return f" (did you mean {near}?)" if near else ""
+
+
+def _products(gpu_type: str) -> frozenset[str]:
+    words = re.split(r"[-_.]", gpu_type.lower())
+    return frozenset(word for word in words if re.search("[a-z]", word) and re.search("[0-9]", word))
 
 
 def _node_labels(accelerator: Accelerator, gpu_type: str, settings: RenderSettings) -> Mapping[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
@@ -21,6 +20,8 @@ from model_operator.core.templates.overruled import overruled
 from model_operator.core.templates.pod_paths import CONTAINER_LISTS, PROBES
 from model_operator.core.templates.ports import PortConflictError, probe_ports, served_port
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.scaling_advice import scaling_warnings
+from model_operator.core.templates.scheme_advice import scheme_warnings
 from model_operator.core.templates.variables import (
     Environment,
     Source,
@@ -28,12 +29,19 @@ from model_operator.core.templates.variables import (
     runs_shell,
     variable_warnings,
 )
-from model_operator.core.values.quantities import parse_quantity
+from model_operator.core.templates.volume_advice import volume_warnings
 from model_operator.core.values.violations import Loc, Violation
+from model_operator.core.values.words import did_you_mean
 
 _BUNDLE_LOC: Loc = ("spec", "vendor_configuration", "bundle_config")
 _POD_LOC: Loc = ("spec", "pod_template")
 _OPTION: Final = re.compile(r"--?[A-Za-z][\w-]{0,60}\s+\S", re.ASCII)
+
+_DEFAULT_CONTAINER: Final = (
+    "kubectl.kubernetes.io/default-container",
+    "kubectl.kubernetes.io/default-logs-container",
+)
+"""Annotations with the name of the container that kubectl takes if none is given."""
 
 
 def pod_advice(
@@ -66,9 +74,12 @@ def pod_advice(
     yield from variable_warnings(sources, environments)
     yield from _circles(environments, spec)
     yield from _spaces(spec, pod)
-    yield from _volumes(spec, pod)
+    yield from volume_warnings(spec, pod)
+    yield from scaling_warnings(spec.vendor_configuration.endpoint_config, model_container(pod))
     yield from _ports(spec)
+    yield from scheme_warnings(spec)
     yield from _metadata(spec)
+    yield from _default_container(spec, pod)
     yield from _other_containers(spec)
 
 
@@ -143,45 +154,6 @@ def _has_spaces(item: str, *, is_program: bool, is_shell: bool) -> bool:
     return not is_shell and bool(_OPTION.match(text))
 
 
-def _volumes(spec: ModelTemplateSpec, pod: Mapping[str, Any]) -> Iterator[Violation]:
-    """Yield volumes that may grow beyond what the pod may use, which ends the pod before they are full."""
-    for index, volume in enumerate(((spec.pod_template or {}).get("spec") or {}).get("volumes") or ()):
-        source = volume.get("emptyDir")
-        size = _quantity(source.get("sizeLimit")) if isinstance(source, Mapping) else None
-        if size is None:
-            continue
-        name, field = (
-            ("memory", "memory") if source.get("medium") == "Memory" else ("ephemeral-storage", "storage")
-        )
-        limit = _limit(pod, name)
-        if limit is not None and size > limit:
-            message = (
-                f"is more than the limit of {name} of the pod, which is evicted or killed before the volume "
-                f"is full; raise endpoint_config.{field}, or lower sizeLimit"
-            )
-            loc: Loc = (*_POD_LOC, "spec", "volumes", index, "emptyDir", "sizeLimit")
-            yield Violation(loc, message, "volume_size")
-
-
-def _limit(pod: Mapping[str, Any], name: str) -> Decimal | None:
-    """Return the sum of a limit over the containers; None if one has no limit."""
-    total = Decimal(0)
-    for container in pod["spec"]["containers"]:
-        limit = _quantity(((container.get("resources") or {}).get("limits") or {}).get(name))
-        if limit is None:
-            return None
-        total += limit
-    return total
-
-
-def _quantity(value: Any) -> Decimal | None:
-    try:
-        is_number = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-        return parse_quantity(value) if is_number else None
-    except ValueError:
-        return None  # a reference, or what the API server rejects
-
-
 def _ports(spec: ModelTemplateSpec) -> Iterator[Violation]:
     """Yield probes with another port than the served one, where no port was stated as that."""
     model = stated_model(spec)
@@ -205,6 +177,18 @@ def _metadata(spec: ModelTemplateSpec) -> Iterator[Violation]:
         if metadata.get(name) is not None:
             message = "has no effect: the Deployment names its pods, in the namespace of the instance"
             yield Violation((*_POD_LOC, "metadata", name), message, "no_effect")
+
+
+def _default_container(spec: ModelTemplateSpec, pod: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the annotations that name the container for kubectl logs and exec, and name none."""
+    annotations = ((spec.pod_template or {}).get("metadata") or {}).get("annotations") or {}
+    known = [each["name"] for key in sorted(CONTAINER_LISTS) for each in pod["spec"].get(key) or ()]
+    for annotation in _DEFAULT_CONTAINER:
+        name = annotations.get(annotation)
+        # Names in references are known only for an instance.
+        if isinstance(name, str) and name not in known and not any("$(" in each for each in (name, *known)):
+            message = f"names no container of the pod, so kubectl takes the first{did_you_mean(name, known)}"
+            yield Violation((*_POD_LOC, "metadata", "annotations", annotation), message, "default_container")
 
 
 def _other_containers(spec: ModelTemplateSpec) -> Iterator[Violation]:

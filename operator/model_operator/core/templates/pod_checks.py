@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
+from model_operator.api.values import QUANTITY_HINTS
 from model_operator.core.objects.ownership import COMPONENT, COMPONENT_LABEL, MANAGED_BY, MANAGER, OWN_LABELS
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.templates.images import same_image
 from model_operator.core.templates.inner_references import inner_faults
 from model_operator.core.templates.layering import MODEL_CONTAINER, layered_pod
+from model_operator.core.templates.pod_fields import FieldType, field_spec
 from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.ports import (
     PORT_NAME,
@@ -19,7 +22,8 @@ from model_operator.core.templates.ports import (
     probe_ports,
     served_port,
 )
-from model_operator.core.templates.substitution import check_text
+from model_operator.core.templates.substitution import check_text, strings
+from model_operator.core.values.quantities import parse_quantity
 from model_operator.core.values.violations import Loc, Violation
 
 _LOC: Loc = ("spec", "pod_template")
@@ -61,6 +65,7 @@ def pod_faults(spec: ModelTemplateSpec, parameters: ParameterSchema) -> Iterator
     if place is None and len(containers) == 1:
         yield from _misnamed(containers[0][1], spec)
     yield from _own_labels(written)
+    yield from _quantities(written)
 
 
 def written_containers(pod_template: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -88,6 +93,19 @@ def _own_labels(written: Mapping[str, Any]) -> Iterator[Violation]:
         if label in OWN_LABELS and value != _FIXED.get(label):
             message = "is not used: the operator sets this label; remove it here"
             yield Violation((*_LOC, "metadata", "labels", label), message, "overruled")
+
+
+def _quantities(written: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield texts that are no quantity; the API server says of them only that one of the pod is none."""
+    for path, text in strings(written):
+        if "$(" in text or field_spec(path).type is not FieldType.QUANTITY:
+            continue
+        try:
+            parse_quantity(text.strip())
+        except ValueError:
+            hint = next((hint for pattern, hint in QUANTITY_HINTS if re.search(pattern, text)), "")
+            message = f"must be a Kubernetes quantity, such as 2, 500m or 16Gi{hint}"
+            yield Violation((*_LOC, *path), message, "quantity")
 
 
 def _port_of_probe(

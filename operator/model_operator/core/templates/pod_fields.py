@@ -48,6 +48,8 @@ class FieldSpec:
         The part of a reference to a Secret that the field takes; None if it takes none.
     takes_name
         Whether the field takes the name of the instance as a whole, though it is guarded.
+    whole_secret
+        Whether the field names a Secret of which all keys are used.
     """
 
     type: FieldType
@@ -57,6 +59,7 @@ class FieldSpec:
     is_item: bool = False
     secret: Literal["name", "key"] | None = None
     takes_name: bool = False
+    whole_secret: bool = False
 
 
 def _names(text: str) -> frozenset[str]:
@@ -134,6 +137,9 @@ _SECRETS_IN_CONTAINERS: Final[dict[tuple[str, ...], Literal["name", "key"]]] = {
     ("env", "valueFrom", "secretKeyRef", "key"): "key",
 }
 
+_PULL_SECRET: Final = ("spec", "imagePullSecrets", "name")
+_SECRET_OF_VARIABLES: Final = ("envFrom", "secretRef", "name")
+
 
 def field_spec(path: Path) -> FieldSpec:
     """Return the specification of the field at a path of a PodTemplateSpec."""
@@ -151,6 +157,7 @@ def field_spec(path: Path) -> FieldSpec:
         image=names in _IMAGES or names == _VOLUME_IMAGE,
         is_item=is_item,
         secret=_secret_part(names),
+        whole_secret=names == _PULL_SECRET or in_container(names) == _SECRET_OF_VARIABLES,
     )
 
 

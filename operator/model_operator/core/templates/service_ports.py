@@ -39,6 +39,11 @@ def service_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
     is_open = any(isinstance(number, str) for number in numbers)
     for index, port in enumerate(ports):
         target = port.target_port
+        if isinstance(target, str) and target.isdigit():
+            # As the API server: a number in quotes is a name.
+            message = "must be the name of a port, or a number without quotes"
+            yield Violation((*_LOC, index, "target_port"), message, "target_port")
+            continue
         if isinstance(target, str) and target not in names:
             found, hint = f"named {target}", did_you_mean(target, names)
         elif isinstance(target, int) and target not in numbers and not is_open:

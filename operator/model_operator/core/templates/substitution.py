@@ -238,6 +238,12 @@ def _secret_fault(
     These fields are guarded otherwise. Here the template lets the instance choose the Secret anyway, as with
     the variable, and gets the same warning if it does not list the allowed ones.
     """
+    if field.whole_secret:
+        message = (
+            "cannot be used here: an x-secret-ref is one key of a Secret, and this field takes a whole one; "
+            "declare a parameter of the type string, with enum of the names of the allowed Secrets"
+        )
+        return message, "secret_in_text"
     if reference.member is None:
         return _secret_in_text(reference.name, parameters), "secret_in_text"
     if not parameters.is_secret_ref(reference.name):

@@ -17,6 +17,25 @@ _CUTOFF: Final = 0.6
 _FEWEST: Final = 4
 """Characters of the shortest text that is taken for the beginning or end of another."""
 
+_TEXT: Final = ("CHAT_COMPLETION", "COMPLETION")
+_SAME: Final[Mapping[str, tuple[str, ...]]] = {
+    "textgeneration": _TEXT,
+    "text2textgeneration": _TEXT,
+    "generation": _TEXT,
+    "generate": _TEXT,
+    "llm": _TEXT,
+    "conversational": ("CHAT_COMPLETION",),
+    "featureextraction": ("EMBEDDING",),
+    "sentencesimilarity": ("EMBEDDING",),
+    "textembedding": ("EMBEDDING",),
+    "textranking": ("RERANKING",),
+    "score": ("RERANKING",),
+    "classification": ("GENERIC",),
+    "textclassification": ("GENERIC",),
+    "imageclassification": ("GENERIC",),
+}
+"""What other projects call a type of model, as in the tasks of Hugging Face's hub, by `plain` name."""
+
 
 def closest(given: str, known: Iterable[str], cutoff: float = _CUTOFF) -> str:
     """Return the known text that is most similar, whatever case, ``_`` and ``-``; empty if none is.
@@ -43,9 +62,12 @@ def closest(given: str, known: Iterable[str], cutoff: float = _CUTOFF) -> str:
     return names[parts[0]] if len(wanted) >= _FEWEST and len(parts) == 1 else ""
 
 
-def did_you_mean(given: Any, known: Iterable[str]) -> str:
-    """Return the hint at the most similar of the texts that are allowed."""
-    near = closest(given, known) if isinstance(given, str) else ""
+def did_you_mean(given: Any, known: Collection[str]) -> str:
+    """Return the hint at the allowed texts that mean the same, or else at the most similar one."""
+    if not isinstance(given, str):
+        return ""
+    same = _SAME.get(plain(given), ()) if len(given) <= _MAX_COMPARED else ()
+    near = " or ".join(name for name in same if name in known) or closest(given, known)
     return f"; did you mean {near}?" if near else ""
 
 

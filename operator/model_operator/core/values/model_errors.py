@@ -13,9 +13,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from model_operator.api import ModelType
 from model_operator.core.values.hints import did_you_mean, type_hint
 from model_operator.core.values.violations import Loc, Violation, sort_violations
-from model_operator.core.values.words import noun, plural
+from model_operator.core.values.words import alternatives, noun, plural
 
 _TYPES: Final = {
     "string_type": "must be a string",
@@ -44,6 +45,8 @@ _BOUNDS: Final = {
     "greater_than_equal": ("ge", ">=", "smaller"),
     "less_than_equal": ("le", "<=", "larger"),
 }
+_REJECTED: Final = frozenset({ModelType.BUNDLE.value})
+"""Values of enums that a rule of their field rejects."""
 _COUNTED: Final = {"List": "item", "Dictionary": "field"}
 
 
@@ -74,8 +77,9 @@ def _message(entry: ErrorDetails) -> str:
         return f"must be {sign} {context[key]}, got a {got} number"
     if code in {"enum", "literal_error"}:
         got = "another string" if isinstance(given, str) else noun(given)
-        hint = did_you_mean(given, re.findall("'([^']*)'", context["expected"]))
-        return f"must be {context['expected']}, got {got}{hint}"
+        allowed = [each for each in re.findall("'([^']*)'", context["expected"]) if each not in _REJECTED]
+        listed = alternatives([f"'{each}'" for each in allowed]) if allowed else context["expected"]
+        return f"must be {listed}, got {got}{did_you_mean(given, allowed)}"
     if code == "string_pattern_mismatch":
         return f"must match the pattern {context['pattern']}, got a string that does not"
     if code in {"string_too_short", "too_short"}:

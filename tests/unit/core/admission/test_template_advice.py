@@ -122,6 +122,29 @@ def test_a_gpu_type_that_no_setting_names_is_warned_of(
         assert "RENDERING__ACCELERATORS" in text
 
 
+@pytest.mark.parametrize(
+    ("gpu_type", "meant"),
+    [
+        ("nvidia-a100", "nvidia-ampere-a100"),
+        ("A100", "nvidia-ampere-a100"),
+        ("nvidia-h100-80gb", "nvidia-hopper-h100"),
+        ("nvidia-amper-a10", "nvidia-ampere-a10"),
+        ("nvidia-tesla-T4", "nvidia-tesla-t4"),
+        ("mi300", "mi300x"),
+        ("nvidia-l4", None),
+        ("nvidia-a10g", None),
+        ("trainium", None),
+    ],
+)
+def test_the_known_type_of_the_same_product_is_named(gpu_type: str, meant: str | None) -> None:
+    obj = template({})
+    obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": gpu_type}
+
+    (found,) = warnings(obj, RenderSettings(accelerators={"mi300x": Accelerator()}))
+
+    assert (f"(did you mean {meant}?)" in found) if meant else ("did you mean" not in found)
+
+
 def test_a_stranger_learns_no_settings() -> None:
     obj = template({})
     obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": "nvidia-l4"}

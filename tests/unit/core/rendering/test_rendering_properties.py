@@ -155,6 +155,7 @@ def test_text_without_references_stays(text: str) -> None:
 
 
 NAMES = st.text(alphabet="abcdefgh", min_size=1, max_size=6)
+QUANTITIES = st.sampled_from(["1", "500m", "16Gi", "1e3"])
 PLAIN = st.text(alphabet="abc$ ()", max_size=8).filter(lambda text: "$$(" not in text)
 VALUES = st.recursive(
     st.booleans() | st.integers(-99, 99) | PLAIN,
@@ -180,7 +181,7 @@ CONTAINER_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "livenessProbe": VALUES,
     "args": st.lists(PLAIN, max_size=3),
-    "resources": st.fixed_dictionaries({"limits": st.dictionaries(NAMES, PLAIN, max_size=2)}),
+    "resources": st.fixed_dictionaries({"limits": st.dictionaries(NAMES, QUANTITIES, max_size=2)}),
 }
 CONTAINERS = named(**CONTAINER_FIELDS).map(
     lambda drawn: [{**each, "image": "ghcr.io/team/other:1"} for each in drawn]

@@ -110,7 +110,6 @@ def test_a_probe_s_command_with_spaces() -> None:
         ({"sizeLimit": "64Gi", "medium": "Memory"}, {}, True),
         ({"sizeLimit": "64Gi", "medium": "Memory"}, {"memory": "64Gi"}, False),
         ({"sizeLimit": "$(parameters.model)"}, {}, False),
-        ({"sizeLimit": "plenty"}, {}, False),
         ({}, {}, False),
     ],
 )
@@ -122,6 +121,41 @@ def test_a_volume_beyond_the_limits(volume: Any, endpoint: Any, is_warned_of: bo
     found = [path for path in warnings(template) if "emptyDir" in path]
 
     assert found == ["spec.pod_template.spec.volumes[0].emptyDir.sizeLimit"] * is_warned_of
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("20 GB", "; write Gi or G for gigabytes, Mi or M for megabytes, without B"),
+        ("2GiB", "; write the unit without B, as in 16Gi"),
+        ("2gi", "; write the unit in its own case, as in 16Gi and 500M"),
+        ("2 Gi", "; remove the space"),
+        ("plenty", ""),
+        ("", ""),
+        ("1.5e3", None),
+        (" 2Gi ", None),
+        ("$(parameters.MEMORY)", None),
+    ],
+)
+@pytest.mark.parametrize("field", ["requests", "limits", "sizeLimit"])
+def test_a_text_that_is_no_quantity_is_named(text: str, hint: str | None, field: str) -> None:
+    if field == "sizeLimit":
+        pod = pods({"name": "model"}, volumes=[{"name": "a", "emptyDir": {"sizeLimit": text}}])
+        path = "spec.pod_template.spec.volumes[0].emptyDir.sizeLimit"
+    else:
+        pod = pods({"name": "model", "resources": {field: {"memory": text}}})
+        path = f"{CONTAINERS}[0].resources.{field}.memory"
+
+    found = faults(compiled(pod, {"MEMORY": {"type": "string", "default": "1Gi"}}))
+
+    message = f"must be a Kubernetes quantity, such as 2, 500m or 16Gi{hint}"
+    assert found == ({} if hint is None else {path: message})
+
+
+def test_a_key_of_an_annotation_is_no_field() -> None:
+    pod = {"metadata": {"annotations": {"limits": "none"}}, **pods({"name": "model"})}
+
+    assert faults(compiled(pod)) == {}
 
 
 def test_a_probe_of_another_port_than_the_assumed_one() -> None:
@@ -233,3 +267,30 @@ def test_annotations_have_a_total_size() -> None:
     assert rendered(template, model="a" * 10_000).violations == ()
     (fault,) = rendered(template, model="a" * 30_000).violations
     assert "256 KiB" in fault.msg
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name", "message"),
+    [
+        ("default-container", "modl", "; did you mean model?"),
+        ("default-logs-container", "web", "names no container of the pod, so kubectl takes the first"),
+        ("default-container", "model", None),
+        ("default-container", "loader", None),
+        ("default-container", "$(parameters.model)", None),
+        ("other", "modl", None),
+    ],
+)
+def test_the_annotation_of_the_default_container_names_one(
+    annotation: str, name: str, message: str | None
+) -> None:
+    key = f"kubectl.kubernetes.io/{annotation}"
+    pod = pods({"name": "model"}, initContainers=[{"name": "loader", "image": "a:1"}])
+    template = compiled(
+        {"metadata": {"annotations": {key: name}}, **pod},
+        {"model": {"type": "string", "enum": ["a"], "default": "a"}},
+    )
+
+    assert template.violations == ()
+    found = warnings(template)
+    assert list(found) == [f"spec.pod_template.metadata.annotations[{key}]"] * (message is not None)
+    assert all(text.endswith(message or "") for text in found.values())

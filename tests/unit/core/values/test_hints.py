@@ -61,3 +61,25 @@ def test_closest(given: str, known: list[str], found: str) -> None:
 
 def test_only_texts_are_compared() -> None:
     assert did_you_mean({}, ["a"]) == ""
+
+
+TYPES = ["COMPLETION", "CHAT_COMPLETION", "AGENT", "EMBEDDING", "RERANKING", "GENERIC"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("TEXT_GENERATION", "CHAT_COMPLETION or COMPLETION"),
+        ("text-generation", "CHAT_COMPLETION or COMPLETION"),
+        ("LLM", "CHAT_COMPLETION or COMPLETION"),
+        ("feature-extraction", "EMBEDDING"),
+        ("RERANKER", "RERANKING"),
+        ("text-classification", "GENERIC"),
+    ],
+)
+def test_names_of_other_projects_for_the_types_of_models(given: str, found: str) -> None:
+    assert did_you_mean(given, TYPES) == f"; did you mean {found}?"
+
+
+def test_names_of_other_projects_count_where_ours_are_allowed() -> None:
+    assert did_you_mean("LLM", ["HPA", "EXTERNAL"]) == ""

@@ -95,6 +95,17 @@ def test_an_enum_lists_its_values_and_not_the_one_that_was_given() -> None:
     )
 
 
+def test_an_enum_lists_no_value_that_a_rule_rejects() -> None:
+    spec = {"model_type": "TEXT_GENERATION"}
+
+    (found, *_) = refused(ModelInstance, {"metadata": {"name": "a"}, "spec": spec})
+
+    assert found == (
+        "spec.model_type: must be 'COMPLETION', 'CHAT_COMPLETION', 'AGENT', 'EMBEDDING', 'RERANKING' or "
+        "'GENERIC', got another string; did you mean CHAT_COMPLETION or COMPLETION? (enum)"
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "value", "violation"),
     [
