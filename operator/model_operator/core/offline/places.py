@@ -29,6 +29,8 @@ _OF_PODS: Final = frozenset({
     "securityContext", "serviceAccount", "serviceAccountName", "setHostnameAsFQDN", "shareProcessNamespace",
     "subdomain", "terminationGracePeriodSeconds", "tolerations", "topologySpreadConstraints", "volumes",
 })  # fmt: skip
+_OF_DEPLOYMENTS: Final = frozenset({"apiVersion", "kind", "replicas", "selector", "template"})
+"""Fields of a Deployment or a Pod that a pod template does not have."""
 _OF_TEMPLATES: Final[Mapping[str, str]] = {
     "resources": f"set cpus, memory, storage and gpus in {_ENDPOINT}",
     "limits": f"set cpus, memory, storage and gpus in {_ENDPOINT}",
@@ -73,6 +75,8 @@ def right_place(loc: Loc, kind: str) -> str:
     is_instance = kind == ModelInstance.__name__
     table = _OF_INSTANCES if is_instance else _OF_TEMPLATES
     if not is_instance and loc[:2] == ("spec", "pod_template"):
+        if name in _OF_DEPLOYMENTS:
+            return "pod_template takes only the metadata and the spec of a pod"
         return _of_kubernetes(name)
     advice = table.get(closest(name, table, 1.0))
     if advice:

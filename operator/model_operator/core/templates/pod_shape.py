@@ -29,11 +29,17 @@ def check_pod_template(pod_template: Mapping[str, Any], loc: Loc) -> tuple[Viola
     Returns
     -------
     tuple of Violation
-        ``dict_type``, ``list_type``, ``string_type``, ``missing``, ``not_unique``, or the codes of
-        `model_operator.core.values.limits.check_limits`.
+        ``dict_type``, ``list_type``, ``string_type``, ``missing``, ``not_unique``, ``nested_template``, or
+        the codes of `model_operator.core.values.limits.check_limits`.
     """
     too_large = check_limits(pod_template, loc, POD_TEMPLATE_LIMITS)
     return too_large or _Shape(loc).check(pod_template)
+
+
+_NESTED: Final = (
+    "is the pod template of a Deployment or a StatefulSet; move its metadata and spec to spec.pod_template, "
+    "and remove replicas and selector"
+)
 
 
 class _Shape:
@@ -46,6 +52,10 @@ class _Shape:
         self.mapping(metadata, "labels", (*self.loc, "metadata"))
         self.mapping(metadata, "annotations", (*self.loc, "metadata"))
         spec, loc = self.mapping(pod_template, "spec", self.loc), (*self.loc, "spec")
+        if isinstance(spec.get("template"), Mapping):
+            # Without its containers, all else that is missing follows from this.
+            self.found.append(Violation((*loc, "template"), _NESTED, "nested_template"))
+            return tuple(self.found)
         for key in ("securityContext", "nodeSelector"):
             self.mapping(spec, key, loc)
         self.items(spec, "tolerations", loc)
