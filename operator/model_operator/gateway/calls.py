@@ -96,7 +96,7 @@ class Observation(Protocol):
 class Observer(Protocol):
     """Takes note of requests."""
 
-    def begin(self, call: Call) -> Observation:
+    def begin(self, call: Call, /) -> Observation:
         """Take note that a request was decided and will be sent to a worker."""
         ...
 
@@ -118,6 +118,6 @@ class _NoObservation:
 class NoObserver:
     """Takes note of nothing."""
 
-    def begin(self, call: Call) -> Observation:  # noqa: ARG002 -- the protocol's
+    def begin(self, call: Call, /) -> Observation:  # noqa: ARG002 -- the protocol's
         """Return what takes note of nothing."""
         return _NoObservation()

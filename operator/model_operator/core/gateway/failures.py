@@ -37,6 +37,7 @@ class FailureReason(StrEnum):
     AUTHENTICATION_UNAVAILABLE = "authentication_unavailable"
     WORKER_UNREACHABLE = "worker_unreachable"
     WORKER_FAILED = "worker_failed"
+    WORKER_REJECTED = "worker_rejected"
     WORKER_TIMEOUT = "worker_timeout"
     INTERNAL = "internal"
 
@@ -58,6 +59,7 @@ _STATUS: Final[Mapping[FailureReason, HTTPStatus]] = {
     FailureReason.AUTHENTICATION_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     FailureReason.WORKER_UNREACHABLE: HTTPStatus.BAD_GATEWAY,
     FailureReason.WORKER_FAILED: HTTPStatus.BAD_GATEWAY,
+    FailureReason.WORKER_REJECTED: HTTPStatus.BAD_REQUEST,
     FailureReason.WORKER_TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
     FailureReason.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -88,12 +90,18 @@ class Failure(Exception):  # noqa: N818 -- a response, as much as an error
         Path of the field that is wrong: names of fields and indices of lists; empty when it is none.
     headers
         Further headers of the response, such as ``Allow``.
+    status
+        HTTP status, where it is a worker's own and not that of the reason.
+    detail
+        What a worker says about it, for the client alone: it may quote the request and is never logged.
     """
 
     reason: FailureReason
     message: str
     param: Sequence[str | int] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
+    detail: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         return self.message
@@ -120,6 +128,8 @@ class ErrorResponse:
 
 def status_of(failure: Failure, family: Family) -> int:
     """Return the HTTP status of a failure: the platform answers 422 for a body that is not valid."""
+    if failure.status is not None:
+        return failure.status
     if family is Family.PLATFORM and failure.reason in _INVALID:
         return HTTPStatus.UNPROCESSABLE_ENTITY
     return _STATUS[failure.reason]
@@ -147,16 +157,17 @@ def stream_event(failure: Failure, family: Family) -> bytes:
 
 
 def _body(failure: Failure, family: Family, status: int) -> dict[str, Any]:
+    message = f"{failure.message} The worker says: {failure.detail}" if failure.detail else failure.message
     if family is Family.OPENAI:
         kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
         param = _dotted(failure.param) or None
-        return {"error": {"message": failure.message, "type": kind, "param": param, "code": failure.reason}}
+        return {"error": {"message": message, "type": kind, "param": param, "code": failure.reason}}
     if family is Family.COHERE:
-        return {"message": failure.message, "code": failure.reason}
+        return {"message": message, "code": failure.reason}
     if failure.reason in _INVALID:
-        entry = {"loc": ["body", *failure.param], "msg": failure.message, "type": failure.reason}
+        entry = {"loc": ["body", *failure.param], "msg": message, "type": failure.reason}
         return {"detail": [entry]}
-    return {"detail": failure.message, "code": failure.reason}
+    return {"detail": message, "code": failure.reason}
 
 
 def _dotted(path: Sequence[str | int]) -> str:
