@@ -96,6 +96,10 @@ class InstanceDeployment(ApiModel):
     """Worker settings of this deployment; override those of the instance and of the template."""
     deployment_metadata: Annotated[FreeObject | None, INFORMATIONAL] = None
     """Free-form metadata of the deployment; informational."""
+    traffic_weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    """Share of the requests that the gateway sends to this deployment when they name the model alone, as a
+    weight among the deployments with a ready worker. 0: only requests that name the deployment. Changes no
+    pods. Built-in default: 100."""
 
 
 Deployments = Annotated[

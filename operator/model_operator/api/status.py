@@ -8,7 +8,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from model_operator.api.enums import Actor, DeploymentState, IdentifierType, TemplateKind
+from model_operator.api.enums import (
+    Actor,
+    DeploymentState,
+    EndpointProtocol,
+    IdentifierType,
+    ModelApi,
+    ModelType,
+    TemplateKind,
+)
 from model_operator.api.meta import ApiModel, Condition
 from model_operator.api.rules import ATOMIC, INT_OR_STRING, Schema, keyed_by
 from model_operator.api.values import JsonObject
@@ -95,6 +103,25 @@ class ContestedFieldEntry(ApiModel):
     managedFields name none, as for a field that was removed, or that an admission plugin rewrites."""
 
 
+class ServingEntry(ApiModel):
+    """How the workers of a deployment are called over HTTP."""
+
+    protocol: EndpointProtocol
+    """Calling convention of the model server."""
+    model_type: ModelType
+    """What the model does."""
+    port: str
+    """Name of the Service's port that leads to the server."""
+    predict_route: str
+    """Path of requests in the platform's own convention."""
+    streaming_predict_route: str
+    """Path of streaming requests in the platform's own convention."""
+    model: str | None = None
+    """Name by which the server knows the model; absent if it takes any."""
+    apis: Annotated[list[ModelApi], Field(max_length=16), ATOMIC]
+    """APIs under which the gateway registers the deployment."""
+
+
 class DeploymentStatusEntry(ApiModel):
     """The state of one deployment of the model."""
 
@@ -111,6 +138,9 @@ class DeploymentStatusEntry(ApiModel):
     pod_revision: str | None = None
     """Hash of the pod template that was applied for this specification and this generation of the template:
     rolled out when `status` is READY. An operator that would render other pods keeps these."""
+    serving: ServingEntry | None = None
+    """How the workers that run are called: during a roll-out as before it, until no worker of an earlier
+    revision is left. Absent if they have no API that the gateway knows, or do not serve plain HTTP."""
     message: str | None = None
     """What is wrong, who must act, and how. For people; programs read `problem`."""
     problem: Problem | None = None

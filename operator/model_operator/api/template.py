@@ -149,6 +149,11 @@ class BundleConfig(ApiModel):
     """Path of requests to the model."""
     streaming_predict_route: Route | None = None
     """Path of streaming requests, if it differs from `predict_route`."""
+    served_model_name: Annotated[str, Field(min_length=1, max_length=512)] | None = None
+    """Name by which the server knows the model: the gateway puts it into the field `model` of a request. May
+    contain references. Built-in default, for servers that speak OpenAI's or Cohere's API: what `command` and
+    `args` give by `--served-model-name`, `--alias`, `--model`, `--model-path` or `vllm serve`; else the name
+    in the request stays."""
     image_pull_policy: ImagePullPolicy | None = None
     """When the node pulls the image. Built-in default: that of Kubernetes, which is Always for the tag
     `latest` and IfNotPresent otherwise."""
@@ -289,8 +294,8 @@ class TemplateVendorConfiguration(ApiModel):
     """Vendor that runs the models; LAUNCH is this cluster."""
     bundle_config: BundleConfig
     """Container that serves the model: image, command, environment and routes. `image`, `tag`, `command`,
-    `args` and the values of `env` may contain the references `$(parameters.NAME)`, `$(instance.name)`,
-    `$(instance.namespace)`, `$(instance.id)` and `$(instance.account_id)`."""
+    `args`, `served_model_name` and the values of `env` may contain the references `$(parameters.NAME)`,
+    `$(instance.name)`, `$(instance.namespace)`, `$(instance.id)` and `$(instance.account_id)`."""
     endpoint_config: Annotated[EndpointConfig, Field(json_schema_extra={"default": {}})] = Field(
         default_factory=EndpointConfig
     )
@@ -320,7 +325,9 @@ class ModelTemplateSpec(ApiModel):
     """What the models do; determines `request_schema`, `response_schema` and `supports_multi_turn` in the
     status of an instance."""
     endpoint_protocol: EndpointProtocol | None = None
-    """Calling convention of the model server; informational."""
+    """Calling convention of the model server, by which the gateway calls it. SGP: JSON at `predict_route`.
+    OPENAI, and VLLM, its name on the platform: OpenAI's API. COHERE: Cohere's API. TEI: the API of Text
+    Embeddings Inference. Changes no pods. Built-in default: SGP."""
     vendor_configuration: TemplateVendorConfiguration
     """Image, command, environment, resources and workers."""
     model_creation_parameters_schema: FreeObject | None = None

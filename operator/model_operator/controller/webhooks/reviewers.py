@@ -30,6 +30,7 @@ from model_operator.core.admission.instance import (
     enforcement_for,
     examine_alone,
     examine_instance,
+    label_warnings,
     review_instance,
 )
 from model_operator.core.admission.template import Impact, deletion_warnings, review_template
@@ -213,8 +214,10 @@ class Admission:
 
     def _instance(self, label: Enforcement | None, *, is_mislabelled: bool = False) -> Decide:
         async def decide(review: Review, change: Change) -> Verdict:
-            if change.is_exempt or not self._scope.covers(review.namespace):
+            if not self._scope.covers(review.namespace):
                 return ALLOWED
+            if change.is_exempt:
+                return ALLOWED.with_warnings(label_warnings(change))
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
             examination = examine_instance(change, self._state, self._rendering)
             warnings = [_mislabelled(review.namespace)] if is_mislabelled else []
@@ -246,7 +249,7 @@ class Admission:
         Nor does the verdict reveal which namespaces the operator serves.
         """
         if change.is_exempt:
-            return ALLOWED
+            return ALLOWED.with_warnings(label_warnings(change))
         return review_instance(examine_alone(change, self._rendering), change, Enforcement.DENY)
 
     async def _template(self, review: Review, change: Change) -> Verdict:

@@ -12,6 +12,7 @@ from model_operator.api import GROUP, ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.renaming import renaming_warnings
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
+from model_operator.core.objects.gateway_label import gateway_label_fault
 from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
@@ -135,7 +136,7 @@ def review_instance(
     An instance that is invalid by itself is denied to every user. One that does not fit its template is
     denied or allowed with warnings. A missing, invalid or rejected template is no fault of the instance: it
     is allowed with a warning, since it will be deployed without another write. A change that removes
-    Deployments is allowed with a warning that names them.
+    Deployments is allowed with a warning that names them, and so is a label of ours without effect.
 
     Parameters
     ----------
@@ -149,9 +150,21 @@ def review_instance(
         ``status`` of the template in the examination; None without one.
     """
     verdict = _decide(examination, change, enforcement, template_status or {})
-    return (
-        verdict.with_warnings(renaming_warnings(change, examination.instance)) if verdict.allowed else verdict
-    )
+    if not verdict.allowed:
+        return verdict
+    return verdict.with_warnings([*label_warnings(change), *renaming_warnings(change, examination.instance)])
+
+
+def label_warnings(change: Change) -> tuple[str, ...]:
+    """Return the warning for a label of the instance that has no effect.
+
+    Parameters
+    ----------
+    change
+        The write.
+    """
+    fault = gateway_label_fault(change.obj["metadata"].get("labels"))
+    return () if fault is None else warnings_for(change.kind, change.name, (fault,))
 
 
 def _decide(

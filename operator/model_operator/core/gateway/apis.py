@@ -1,6 +1,6 @@
-"""The HTTP APIs of the gateway: which paths there are, and which of them a deployment answers.
+"""The HTTP APIs of the gateway: which paths there are, and what happens to the bodies on the way to a server.
 
-Sources: the OpenAI and Cohere API references, Jina's rerank API, and the platform's execution contracts.
+`model_operator.core.templates.model_apis` says which APIs a model has.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from model_operator.api.enums import EndpointProtocol, ModelApi, ModelType
+from model_operator.core.templates.model_apis import native_paths
 
 
 class Family(StrEnum):
@@ -106,58 +107,10 @@ ROUTES: Final = (
 )
 """All paths that call a model; each takes POST alone."""
 
-_OPENAI_LIKE = frozenset({EndpointProtocol.VLLM, EndpointProtocol.OPENAI})
-_NATIVE: Final[Mapping[tuple[ModelType, EndpointProtocol], Mapping[ModelApi, str]]] = {
-    (ModelType.CHAT_COMPLETION, EndpointProtocol.OPENAI): {
-        ModelApi.CHAT_COMPLETIONS: "/v1/chat/completions",
-        ModelApi.COMPLETIONS: "/v1/completions",
-    },
-    (ModelType.COMPLETION, EndpointProtocol.OPENAI): {ModelApi.COMPLETIONS: "/v1/completions"},
-    (ModelType.EMBEDDING, EndpointProtocol.OPENAI): {ModelApi.EMBEDDINGS: "/v1/embeddings"},
-    (ModelType.EMBEDDING, EndpointProtocol.COHERE): {ModelApi.EMBED: "/v2/embed"},
-    (ModelType.RERANKING, EndpointProtocol.OPENAI): {ModelApi.RERANK: "/v2/rerank"},
-    (ModelType.RERANKING, EndpointProtocol.COHERE): {ModelApi.RERANK: "/v2/rerank"},
-}
-"""The paths at which a server answers an API by itself."""
-_TRANSLATED: Final[Mapping[ModelType, frozenset[ModelApi]]] = {
-    ModelType.CHAT_COMPLETION: frozenset({ModelApi.CHAT_COMPLETIONS}),
-    ModelType.COMPLETION: frozenset({ModelApi.COMPLETIONS}),
-    ModelType.EMBEDDING: frozenset({ModelApi.EMBEDDINGS, ModelApi.EMBED}),
-    ModelType.RERANKING: frozenset({ModelApi.RERANK}),
-}
-"""The APIs that the gateway translates to whatever the server has."""
-_PROTOCOLS: Final[Mapping[ModelType, frozenset[EndpointProtocol]]] = {
-    ModelType.CHAT_COMPLETION: frozenset({EndpointProtocol.SGP, *_OPENAI_LIKE}),
-    ModelType.COMPLETION: frozenset({EndpointProtocol.SGP, *_OPENAI_LIKE}),
-    ModelType.EMBEDDING: frozenset(EndpointProtocol),
-    ModelType.RERANKING: frozenset(EndpointProtocol),
-    ModelType.AGENT: frozenset({EndpointProtocol.SGP}),
-    ModelType.GENERIC: frozenset(EndpointProtocol),
-}
-"""Which protocols a model of a type may speak; with another one it has no API at the gateway."""
-
-
-def apis_of(model_type: ModelType, protocol: EndpointProtocol) -> tuple[ModelApi, ...]:
-    """Return the APIs under which a model is registered, in the order of the enumeration.
-
-    Parameters
-    ----------
-    model_type
-        What the model does.
-    protocol
-        Calling convention of its server.
-    """
-    if protocol not in _PROTOCOLS.get(model_type, frozenset()):
-        return ()
-    found = {ModelApi.EXECUTE}
-    if model_type in _TRANSLATED:
-        found |= {ModelApi.TYPED, *_TRANSLATED[model_type], *_native(model_type, protocol)}
-    return tuple(api for api in ModelApi if api in found)
-
 
 def treatment(route: Route, model_type: ModelType, protocol: EndpointProtocol) -> Treatment:
     """Return what happens to the bodies of a route for a model that has its API."""
-    if route.api in _native(model_type, protocol):
+    if route.api in native_paths(model_type, protocol):
         return Treatment.PASS
     is_own = protocol is EndpointProtocol.SGP or model_type in (ModelType.GENERIC, ModelType.AGENT)
     if route.api is ModelApi.EXECUTE and is_own:
@@ -173,14 +126,9 @@ def native_path(route: Route, model_type: ModelType, protocol: EndpointProtocol)
     KeyError
         If the bytes of that route do not pass for such a model.
     """
-    path = _native(model_type, protocol)[route.api]
+    path = native_paths(model_type, protocol)[route.api]
     # A client that calls the first version of an API expects its answers.
     return "/v1/rerank" if route.name == "rerank-v1" else path
-
-
-def _native(model_type: ModelType, protocol: EndpointProtocol) -> Mapping[ModelApi, str]:
-    spoken = EndpointProtocol.OPENAI if protocol in _OPENAI_LIKE else protocol
-    return _NATIVE.get((model_type, spoken), {})
 
 
 @dataclass(frozen=True, slots=True)

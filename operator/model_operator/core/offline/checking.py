@@ -8,6 +8,7 @@ from typing import Any
 from model_operator.api import TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Examination, examine_instance
+from model_operator.core.objects.gateway_label import gateway_label_fault
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
@@ -102,6 +103,11 @@ class Checker:
         return [*advice, *map(manifest.finding, origins)]
 
     def _instance(self, manifest: Manifest) -> list[Finding]:
+        label = gateway_label_fault(manifest.obj["metadata"].get("labels"))
+        found = [] if label is None else [manifest.finding(label, Severity.WARNING)]
+        return [*found, *self._specification(manifest)]
+
+    def _specification(self, manifest: Manifest) -> list[Finding]:
         examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
         faults = examination.violations or examination.own
         if faults:

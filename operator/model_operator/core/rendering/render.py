@@ -33,6 +33,7 @@ from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.disruption_budget import render_disruption_budget
 from model_operator.core.rendering.metrics import metric_faults, render_metrics
 from model_operator.core.rendering.service import render_service, service_url
+from model_operator.core.rendering.serving import Serving, render_serving
 from model_operator.core.rendering.worker_counts import (
     NO_WORKERS,
     WorkerBounds,
@@ -70,6 +71,8 @@ class RenderedDeployment:
         URL of the Service inside the cluster; None without a Service.
     port_name
         Name of the served port in the pods; None if the model serves none.
+    call
+        How the workers are called over HTTP; None if the gateway cannot call them.
     """
 
     entry: str | None
@@ -81,6 +84,12 @@ class RenderedDeployment:
     autoscaler: DesiredChild | None
     url: str | None
     port_name: str | None = None
+    call: Serving | None = None
+
+    @property
+    def serving(self) -> dict[str, Any] | None:
+        """How the workers are called, as ``status.deployments[].serving``."""
+        return None if self.call is None else self.call.entry(self.deployment.manifest["spec"]["template"])
 
     @property
     def children(self) -> list[DesiredChild]:
@@ -210,6 +219,7 @@ class _Job:
         self.spec = compiled.resource.spec
         self.pod = pod
         self.child_metadata = compiled.metadata
+        self.stated_name = compiled.served_model_name
         self.index = index
         self.entry = entry
         own = (entry.model_creation_parameters if entry else None) or {}
@@ -232,7 +242,8 @@ class _Job:
 
     def value_faults(self) -> list[Violation]:
         """Check valid values in the fields in which the template uses them."""
-        if self.pod.size(self.scope, self.child_metadata.texts) > MAX_VALUES:
+        others = [*self.child_metadata.texts, *([self.stated_name] if self.stated_name else ())]
+        if self.pod.size(self.scope, others) > MAX_VALUES:
             message = (
                 f"must add at most {MAX_VALUES // 1024} KiB to the pod, each value counted wherever the "
                 "template uses it; give shorter values"
@@ -304,6 +315,11 @@ class _Job:
     def service(self) -> ServiceConfig:
         return self.spec.service or ServiceConfig()
 
+    @property
+    def served_name(self) -> str | None:
+        """The template's name of the model at its server, with its values."""
+        return None if self.stated_name is None else self.stated_name.render(self.scope, kubelet=False)
+
     def _own_metadata(self, *, service: bool = False) -> Mapping[str, Mapping[str, str]]:
         return self.child_metadata.render(self.scope, service=service)
 
@@ -353,6 +369,7 @@ class _Job:
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,
             url=service_url(service, pod, self.service.scheme) if service else None,
             port_name=port_name,
+            call=render_serving(self.spec, service, self.served_name),
         )
 
 

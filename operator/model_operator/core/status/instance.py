@@ -17,6 +17,7 @@ from model_operator.core.rendering.service import url_of
 from model_operator.core.status.assessment import Assessment, DeploymentAssessment, Observation, Verdict
 from model_operator.core.status.autoscaling import autoscaling
 from model_operator.core.status.created_by import created_by
+from model_operator.core.status.serving_entry import serving_entry
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.words import plural
@@ -95,6 +96,7 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     # Only for a live Service of ours: a foreign one may have the name.
     if each.name in observation.services:
         entry["url"] = _url(observation, each.name)
+    entry["serving"] = serving_entry(observation, each)
     shown = each.trouble if verdict.state is DeploymentState.READY else verdict
     if shown is not None and shown.detail:
         entry |= {"message": shown.message, "problem": shown.problem}

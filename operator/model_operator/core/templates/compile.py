@@ -28,7 +28,12 @@ from model_operator.core.templates.pod_checks import pod_faults
 from model_operator.core.templates.pod_fields import field_spec
 from model_operator.core.templates.pod_paths import Path
 from model_operator.core.templates.pod_shape import check_pod_template
-from model_operator.core.templates.references import Reference, ReferenceSyntaxError, parse_text
+from model_operator.core.templates.references import (
+    ParsedString,
+    Reference,
+    ReferenceSyntaxError,
+    parse_text,
+)
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.service_ports import service_faults
 from model_operator.core.templates.strategy import check_strategy, contended
@@ -47,6 +52,8 @@ _CONTAINER: Path = ("spec", "containers", 0)
 _METRIC_LABELS: Path = ("metadata", "labels")
 """Labels of metrics take what labels of pods do: a text, which the kubelet does not expand."""
 _METRIC_TARGET: Path = (*_CONTAINER, "resources", "limits", "cpu")
+_TEXT: Path = ("metadata", "annotations", "text")
+"""What is no part of a pod, and decides on none: it takes what a private annotation does, any text."""
 _HEALTHCHECK: Path = (*_CONTAINER, "readinessProbe", "httpGet", "path")
 
 
@@ -114,6 +121,12 @@ class CompiledTemplate:
     def metadata(self) -> ChildMetadataProgram:
         """Labels and annotations of the children, compiled on first use; of a template without violations."""
         return compile_metadata(self.resource.spec)
+
+    @cached_property
+    def served_model_name(self) -> ParsedString | None:
+        """The template's name of the model at its server, parsed; of a template without violations."""
+        name = self.resource.spec.vendor_configuration.bundle_config.served_model_name
+        return None if name is None else parse_text(name, kubelet=False)
 
     @cached_property
     def contracts(self) -> Mapping[str, Any]:
@@ -267,6 +280,7 @@ def _sources(spec: ModelTemplateSpec) -> Iterator[tuple[Any, Loc, Path]]:
     for name, field in (("command", "command"), ("args", "args"), ("streaming_command", "command")):
         yield getattr(bundle, name), (*_BUNDLE_LOC, name), (*_CONTAINER, field)
     yield bundle.healthcheck_route, (*_BUNDLE_LOC, "healthcheck_route"), _HEALTHCHECK
+    yield bundle.served_model_name, (*_BUNDLE_LOC, "served_model_name"), _TEXT
     for index, secret in enumerate(bundle.image_pull_secrets):
         loc: Loc = (*_BUNDLE_LOC, "image_pull_secrets", index, "name")
         yield secret.name, loc, ("spec", "imagePullSecrets", index, "name")

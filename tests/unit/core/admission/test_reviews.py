@@ -84,6 +84,17 @@ def test_admitted(case: Case) -> None:
     assert verdict.warnings == ()
 
 
+@pytest.mark.parametrize("enforcement", Enforcement)
+def test_a_label_without_effect_is_admitted_with_a_warning(enforcement: Enforcement) -> None:
+    change = Change(stored(model(), labels={"modeloperator.dev/gateway": "Off"}))
+
+    verdict = review_instance(examine_instance(change, TEMPLATES, SETTINGS), change, enforcement)
+
+    assert verdict.allowed
+    (warning,) = verdict.warnings
+    assert warning.startswith("ModelInstance demo: metadata.labels[modeloperator.dev/gateway]: must be ")
+
+
 @pytest.mark.parametrize("case", [case for case in load("invalid") if case.kind == "ModelInstance"], ids=str)
 def test_batch_applier_is_told_the_same_as_warnings(case: Case) -> None:
     verdict = judge(case.object, Enforcement.WARN)

@@ -144,6 +144,18 @@ def test_a_namespace_s_label_of_another_value_is_warned_of(value: Any) -> None:
     assert finding.path == "metadata.labels[modeloperator.dev/admission]"
 
 
+@pytest.mark.parametrize(("value", "is_warned"), [("off", False), ("on", False), ("Off", True), ("no", True)])
+def test_an_instance_s_label_of_another_value_is_warned_of(value: str, *, is_warned: bool) -> None:
+    case = next(each for each in admission.load("valid") if each.kind == "ModelInstance")
+    labels = {"modeloperator.dev/gateway": value}
+    instance = {**case.object, "metadata": {**case.object["metadata"], "labels": labels}}
+
+    found = [each for each in check(TEMPLATES, yaml.safe_dump(instance)) if each.source == "1.yaml"]
+
+    assert [each.path for each in found] == ["metadata.labels[modeloperator.dev/gateway]"] * is_warned
+    assert all(each.severity is Severity.WARNING for each in found)
+
+
 @pytest.mark.parametrize(
     "labels", [None, {}, {"modeloperator.dev/admission": "warn"}, {"admission": "x"}, []]
 )
