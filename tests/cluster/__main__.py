@@ -16,7 +16,7 @@ from hack.build.toolset import ensure_helm, ensure_tools
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.demo import demo
 from tests.cluster.demo_real import demo_real
-from tests.cluster.embedding import ensure_image
+from tests.cluster.embedding import SERVER
 from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
@@ -78,7 +78,7 @@ def real_node_tools() -> None:
     """Get what the tests with real containers take, or say why they will be skipped."""
     try:
         ensure_real_node()
-        ensure_image()
+        SERVER.ensure_image()
     except ToolsError as error:
         print(f"NO REAL NODE: the tests with real containers will be skipped: {error}", file=sys.stderr)
 

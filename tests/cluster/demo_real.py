@@ -34,7 +34,7 @@ def demo_real() -> None:
     """
     ensure_tools()
     ensure_real_node()
-    embedding.ensure_image()
+    embedding.SERVER.ensure_image()
     started = time.monotonic()
     say(
         "Starting a Kubernetes control plane with a real node: containerd, runc and kubelet\n"
@@ -42,7 +42,7 @@ def demo_real() -> None:
     )
     with ControlPlane.start(real_node=True) as cluster:
         log = cluster.directory / "operator.log"
-        embedding.load_image(cluster)
+        embedding.SERVER.load_image(cluster)
         with OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator:
             try:
                 _show(cluster.kubectl)
@@ -65,8 +65,8 @@ def _show(kubectl: Kubectl) -> None:
 
 def _show_answers(kubectl: Kubectl) -> None:
     say("One template, and two models of it that differ by the parameter MODEL_NAME:")
-    run_shown(kubectl, "apply", "-k", embedding.MANIFESTS)
-    run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects(embedding.image()))
+    run_shown(kubectl, "apply", "-k", embedding.SERVER.manifests)
+    run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects(embedding.SERVER.image))
     wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
     wait(kubectl, f"pod/{embedding.CLIENT}", "--for=condition=Ready")
     run_shown(kubectl, "get", "modelinstances,deployments,services,pods")

@@ -5,21 +5,15 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any, Self
 
-import yaml
-
-from hack.build.images import build_image
-from tests.cluster.nodes.real import import_image
+from tests.cluster.examples import Example
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from tests.cluster.control_plane import ControlPlane
     from tests.cluster.kubectl import Kubectl
 
-EXAMPLE = REPOSITORY / "examples" / "embedding-server"
-MANIFESTS = "examples/embedding-server/manifests"
+SERVER = Example("embedding-server")
 TEMPLATE = "embedding-server"
 CLIENT = "client"
 LOAD_SECONDS = 600.0
@@ -27,33 +21,7 @@ LOAD_SECONDS = 600.0
 
 def template() -> dict[str, Any]:
     """Read the template of the example."""
-    for obj in yaml.safe_load_all((EXAMPLE / "manifests" / "embedding.yaml").read_text()):
-        if obj["kind"] == "ModelTemplate":
-            found: dict[str, Any] = obj
-            return found
-    raise LookupError(f"expected a ModelTemplate in {EXAMPLE / 'manifests'}, found none.")
-
-
-def image() -> str:
-    """Give the name of the image that the template runs."""
-    bundle = template()["spec"]["vendor_configuration"]["bundle_config"]
-    return f"{bundle['registry']}/{bundle['image']}:{bundle['tag']}"
-
-
-def ensure_image() -> Path:
-    """Give the image's archive, building it from the example's Dockerfile first if the cache has none.
-
-    Raises
-    ------
-    ToolsError
-        When it cannot be built.
-    """
-    return build_image(EXAMPLE, image())
-
-
-def load_image(cluster: ControlPlane) -> None:
-    """Have the real node of `cluster` know the image."""
-    import_image(cluster.directory, ensure_image())
+    return SERVER.template(TEMPLATE)
 
 
 def client_objects(image: str) -> list[dict[str, Any]]:

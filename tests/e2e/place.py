@@ -50,7 +50,7 @@ def images(environ: Mapping[str, str] = os.environ) -> Images:
     """Give the images of the cluster that the environment names."""
     return Images(
         environ.get("MODEL_OPERATOR_TEST_IMAGE") or OPERATOR_IMAGE,
-        environ.get("MODEL_OPERATOR_TEST_MODEL_IMAGE") or embedding.image(),
+        environ.get("MODEL_OPERATOR_TEST_MODEL_IMAGE") or embedding.SERVER.image,
     )
 
 
@@ -70,7 +70,7 @@ def real_node() -> Iterator[ControlPlane]:
     ToolsError
         When this machine can run none, or something it takes cannot be had.
     """
-    archives = [ensure_operator_image(), embedding.ensure_image()]
+    archives = [ensure_operator_image(), embedding.SERVER.ensure_image()]
     with ControlPlane.start(real_node=True, crds=False, audit_reads=True) as cluster:
         for archive in archives:
             import_image(cluster.directory, archive)

@@ -57,4 +57,4 @@ def test_actions_are_pinned(job: dict[str, Any]) -> None:
 
 def test_kind_gets_the_images_that_the_tests_use() -> None:
     assert variable("OPERATOR_IMAGE") == OPERATOR_IMAGE
-    assert variable("MODEL_IMAGE") == embedding.image()
+    assert variable("MODEL_IMAGE") == embedding.SERVER.image
