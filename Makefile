@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLE := examples/embedding-server
+CHAT := examples/chat-server
 SITE := .cache/docs-site
 UV := .cache/uv/bin/uv
 KIND ?= kind
@@ -18,6 +19,7 @@ KIND_CLUSTER := model-operator
 KIND_KUBECONFIG := .cache/kind/kubeconfig
 OPERATOR_IMAGE := docker.io/library/model-operator:0.1.0
 MODEL_IMAGE := docker.io/modeloperator/embedding-server:0.1.0
+CHAT_IMAGE := docker.io/modeloperator/chat-server:0.1.0
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 8 --timeout 60 --no-deps
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -174,7 +176,7 @@ check: $(INSTALLED) ## Check format, lint, types, imports, words, generated file
 	@$(MAKE) --no-print-directory docs-site
 
 types: $(INSTALLED) ## Check the types
-	$(BIN)/mypy operator hack benchmarks tests $(EXAMPLE)/embedding_server docs/conf.py
+	$(BIN)/mypy operator hack benchmarks tests $(EXAMPLE)/embedding_server $(CHAT)/chat_server docs/conf.py
 
 words: $(INSTALLED) ## Check the wording and the spelling of the product and the documents
 	$(BIN)/python -m hack.words
@@ -216,6 +218,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	echo uv | $(LOCK) - -o requirements-uv.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
 	    -o $(EXAMPLE)/requirements.lock
+	$(LOCK) $(CHAT)/requirements.in -c requirements.lock -o $(CHAT)/requirements.lock
 
 $(UV): requirements-uv.lock
 	@$(PYTHON) -m venv --clear .cache/uv

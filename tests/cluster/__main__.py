@@ -13,6 +13,7 @@ from hack.build.go_toolchain import ToolsError
 from hack.build.image_python import image_python
 from hack.build.operator_image import ensure_operator_image
 from hack.build.toolset import ensure_helm, ensure_tools
+from tests.cluster.chat import CHAT
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.demo import demo
 from tests.cluster.demo_real import demo_real
@@ -79,6 +80,7 @@ def real_node_tools() -> None:
     try:
         ensure_real_node()
         SERVER.ensure_image()
+        CHAT.ensure_image()
     except ToolsError as error:
         print(f"NO REAL NODE: the tests with real containers will be skipped: {error}", file=sys.stderr)
 

