@@ -67,11 +67,6 @@ REFUSED_EVERYWHERE: dict[str, tuple[Object, str, str]] = {
         "Deployment",
         "spec.template.spec.restartpolicy: field not declared in schema",
     ),
-    "no quantity": (
-        {"volumes": [{"name": "cache", "emptyDir": {"sizeLimit": "plenty"}}]},
-        "Deployment",
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-    ),
     "missing priority class": (
         {"priorityClassName": "urgent"},
         "Pod",
