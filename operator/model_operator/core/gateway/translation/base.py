@@ -6,7 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from model_operator.api.enums import EndpointProtocol
+from model_operator.core.gateway.failures import Failure
+
 JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What makes an answer unique; the caller has the clock and the random numbers.
+
+    Attributes
+    ----------
+    id
+        Random text without a prefix, such as 32 hexadecimal digits.
+    created
+        Time of the answer, in seconds since 1970.
+    """
+
+    id: str
+    created: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +38,25 @@ class Target:
         Name by which the server knows the model; None when it takes any.
     requested
         Name of the model as the client wrote it, for the answer.
+    protocol
+        Calling convention of the server, for messages.
     predict_route, streaming_predict_route
         Paths of the server's own contract.
+    stamp
+        For the answer's identifier and time.
     """
 
     model: str | None
     requested: str
+    protocol: EndpointProtocol
     predict_route: str
     streaming_predict_route: str
+    stamp: Stamp
+
+    @property
+    def server_model(self) -> str:
+        """The value of ``model`` for the server; a server that takes any gets the client's."""
+        return self.model or self.requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +84,33 @@ class ServerRequest:
 class StreamTranslator(Protocol):
     """Translates the events of one stream; keeps at most one event of at most 1 MiB."""
 
+    @property
+    def failure(self) -> Failure | None:
+        """Why the stream must not go on; None while it may.
+
+        The server sent an event that its protocol does not have, or reported an error. The bytes that
+        :meth:`feed` returned are still for the client: an error event follows them.
+        """
+        ...
+
     def feed(self, chunk: bytes) -> bytes:
         """Return the client's bytes for the next bytes of the server, empty if an event is incomplete.
 
         Raises
         ------
         Failure
-            When the server's events are not what its protocol promises.
+            If :attr:`failure` was set before.
         """
         ...
 
     def end(self) -> bytes:
-        """Return the client's last bytes, after the server has ended its stream cleanly."""
+        """Return the client's last bytes, after the server has ended its stream cleanly.
+
+        Raises
+        ------
+        Failure
+            If :attr:`failure` was set before, or the stream ended before its protocol allows.
+        """
         ...
 
 
