@@ -28,7 +28,7 @@ FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
     test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
-    bench-flood bench-memory bench-neighbour \
+    bench-flood bench-memory bench-neighbour bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
 
@@ -41,7 +41,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-gateway chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -129,6 +129,9 @@ bench-flood: tools ## Measure the operator while clients flood its ports (4 minu
 
 bench-neighbour: tools ## Measure a new instance beside a namespace whose template is edited without end (2 minutes)
 	@$(BIN)/python -m benchmarks.neighbour
+
+bench-gateway: $(INSTALLED) ## Compare the gateway with raw Envoy and LiteLLM (Linux; 10 minutes)
+	@$(BIN)/python -m benchmarks.gateway --record
 
 bench-memory: tools ## Check that memory stays flat over 20,000 created and deleted instances (an hour at most)
 	@$(BIN)/python -m benchmarks.memory
@@ -219,6 +222,7 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
 	    -o $(EXAMPLE)/requirements.lock
 	$(LOCK) $(CHAT)/requirements.in -c requirements.lock -o $(CHAT)/requirements.lock
+	$(LOCK) benchmarks/gateway/requirements.in -o benchmarks/gateway/requirements.lock
 
 $(UV): requirements-uv.lock
 	@$(PYTHON) -m venv --clear .cache/uv

@@ -19,7 +19,7 @@ from benchmarks.aims import (
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 RESULTS = REPOSITORY / "docs" / "performance.json"
 
@@ -161,10 +161,10 @@ def document() -> str:
     return "\n\n".join([machine(results), *map(markdown, tables)])
 
 
-def show(results: Mapping[str, Any]) -> None:
-    """Print the tables."""
+def print_grids(grids: Iterable[Grid]) -> None:
+    """Print tables, those without rows left out."""
     console = Console()
-    for grid in (figures(results), requests(results), webhook(results), aims(results)):
+    for grid in grids:
         if not grid.rows:
             continue
         table = Table()
@@ -173,4 +173,9 @@ def show(results: Mapping[str, Any]) -> None:
         for row in grid.rows:
             table.add_row(*(cell.replace("**", "").replace("`", "") for cell in row))
         console.print(table)
-    console.print(machine(results))
+
+
+def show(results: Mapping[str, Any]) -> None:
+    """Print the tables."""
+    print_grids((figures(results), requests(results), webhook(results), aims(results)))
+    Console().print(machine(results))
