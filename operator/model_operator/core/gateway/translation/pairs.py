@@ -172,6 +172,8 @@ class PairStream:
         if event.is_comment:
             return KEEP_ALIVE
         if event.data == _DONE:
+            if not self._has_parts:
+                raise broken(self._target.protocol, "expected events with an answer before the end")
             self._is_done = True
             return self._writer.end()
         deltas = self._server.deltas(event, self._asked, self._target)

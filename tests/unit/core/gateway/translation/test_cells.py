@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from model_operator.api.enums import EndpointProtocol, ModelType
+from model_operator.core.gateway.apis import Treatment, treatment
 from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.templates.contracts import request_schema, response_schema
+from model_operator.core.templates.model_apis import apis_of
 from tests.unit.core.gateway.translation.cells import ALL, TRANSLATED, Cell
 
 GOLDEN = Path(__file__).parent / "cells.yaml"
@@ -79,6 +84,69 @@ def results(cell: Cell) -> dict[str, Any]:
         found["stream_body"] = json.loads(request.body)
         found["stream"] = (text + translator.end()).decode()
     return found
+
+
+PLATFORM = [cell for cell in RECORDED if cell.route.name == "execute"]
+CONTRACT = [cell for cell in RECORDED if cell.protocol is EndpointProtocol.SGP]
+SEED = parse_parameter_schema({"additionalProperties": True}, ())
+
+
+@pytest.mark.parametrize("cell", CONTRACT, ids=str)
+def test_a_request_to_a_platform_server_fulfils_its_contract(cell: Cell) -> None:
+    schema = request_schema(cell.model_type, SEED)
+    for body in filter(None, [cell.request, cell.stream_request]):
+        Draft202012Validator(schema).validate(json.loads(cell.translation().request(body).body))
+
+
+@pytest.mark.parametrize("cell", PLATFORM, ids=str)
+def test_an_answer_of_the_platform_fulfils_its_contract(cell: Cell) -> None:
+    validator = Draft202012Validator(response_schema(cell.model_type))
+    found = results(cell)
+    validator.validate(found["answer"])
+    for line in found.get("stream", "").splitlines():
+        if line.startswith("data: "):
+            validator.validate(json.loads(line.removeprefix("data: ")))
+
+
+LETTERS = {Treatment.PASS: "P", Treatment.EXECUTE: "E", Treatment.TRANSLATE: "T"}
+COLUMNS = {
+    "execute": ("execute",),
+    "chat/completions": ("chat-completions",),
+    "completions": ("completions",),
+    "embeddings": ("embeddings",),
+    "rerank": ("rerank-v1", "rerank-v2"),
+    "embed": ("embed-v2",),
+    "typed": tuple(_TYPED.values()),
+}
+
+
+def documented() -> dict[tuple[str, str, str], str]:
+    """Return the letters of the table in docs/gateway.md by type, protocol and column."""
+    text = (Path(__file__).parents[5] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    table = text.partition("| type | protocol | ")[2].partition("\n\n")[0].splitlines()
+    columns = table[0].strip("| ").split(" | ")
+    assert columns == list(COLUMNS)
+    found: dict[tuple[str, str, str], str] = {}
+    for line in table[2:]:
+        kind, protocols, *letters = (cell.strip() for cell in line.removeprefix("|").split("|")[:-1])
+        for protocol in EndpointProtocol if protocols == "any" else protocols.split(", "):
+            found |= {
+                (kind, str(protocol), column): letter
+                for column, letter in zip(columns, letters, strict=True)
+                if letter
+            }
+    return found
+
+
+def test_the_document_has_the_table() -> None:
+    found: dict[tuple[str, str, str], str] = {}
+    for cell in ALL:
+        has_type = cell.route.types is None or cell.model_type in cell.route.types
+        if has_type and cell.route.api in apis_of(cell.model_type, cell.protocol):
+            (column,) = (name for name, routes in COLUMNS.items() if cell.route.name in routes)
+            letter = LETTERS[treatment(cell.route, cell.model_type, cell.protocol)]
+            assert found.setdefault((cell.model_type, cell.protocol, column), letter) == letter
+    assert documented() == found
 
 
 def test_the_record_is_of_the_cells_of_the_table() -> None:

@@ -114,6 +114,7 @@ def test_a_stream_that_is_cut_is_no_success(cell: Cell) -> None:
         b"data: []\n\n",
         b"data: {}\n\n",
         b'data: {"message": 1, "choices": 1}\n\n',
+        b"data: [DONE]\n\n",
         b"data\n\n",
     ],
 )
