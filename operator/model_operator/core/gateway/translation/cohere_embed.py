@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from model_operator.core.gateway.translation.base import Target
 from model_operator.core.gateway.translation.fields import (
-    MAX_TEXTS,
     Fields,
     Given,
     decode_request,
@@ -82,7 +81,7 @@ def _texts(fields: Fields, target: Target) -> tuple[str, ...]:
     if fields.take("texts") is not None:
         raise refused(("inputs",), "must not be given together with texts")
     found = []
-    for item in items_of(inputs, at_most=MAX_TEXTS):
+    for item in items_of(inputs):
         entry = Fields.of(item.value, item.path)
         found.append(text_content(entry.required("content"), target.protocol))
         entry.close(target.protocol)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from model_operator.core.gateway.translation.base import Target
 from model_operator.core.gateway.translation.fields import (
-    MAX_TEXTS,
     Fields,
     Given,
     decode_request,
@@ -43,7 +42,7 @@ class CohereRerankClient:
         fields = decode_request(body)
         fields.text("model")
         query = fields.text("query")
-        documents = [_document(each) for each in items_of(fields.required("documents"), at_most=MAX_TEXTS)]
+        documents = [_document(each) for each in items_of(fields.required("documents"))]
         top_n = fields.whole("top_n", 1)
         returns_documents = fields.flag("return_documents")
         fields.without_effect(target.protocol, _HARMLESS)

@@ -19,7 +19,8 @@ from model_operator.core.values.violations import Loc, format_loc
 from model_operator.core.values.words import noun
 
 MAX_TEXTS: Final = 2048
-"""Maximum number of texts in one request: OpenAI's limit of inputs to embed."""
+"""Maximum number of texts in one request, also of documents and messages: OpenAI's limit of inputs to embed.
+A list beyond it is refused before an item is read."""
 
 _MAX_KEY_CHARACTERS: Final = 64
 """Characters of a name that the client chose and a message shows."""
@@ -200,16 +201,23 @@ def text_of(given: Given) -> str:
     return given.value
 
 
-def items_of(given: Given, *, at_least: int = 1, at_most: int | None = None) -> list[Given]:
-    """Return the items of a value that must be a list."""
+def items_of(given: Given, *, at_least: int = 1, at_most: int = MAX_TEXTS) -> list[Given]:
+    """Return the items of a value that must be a list, with their paths."""
+    items = list_of(given, at_least=at_least, at_most=at_most)
+    return [Given(item, (*given.path, index)) for index, item in enumerate(items)]
+
+
+def list_of(given: Given, *, at_least: int = 1, at_most: int = MAX_TEXTS) -> list[Any]:
+    """Return a value that must be a list."""
     if not isinstance(given.value, list):
         raise invalid(given.path, "a list", given.value)
     count = len(given.value)
     if count < at_least:
         raise refused(given.path, "must not be empty")
-    if at_most is not None and count > at_most:
+    if count > at_most:
         raise refused(given.path, f"must have at most {at_most} items, got {count}")
-    return [Given(item, (*given.path, index)) for index, item in enumerate(given.value)]
+    found: list[Any] = given.value
+    return found
 
 
 def texts_of(given: Given, *, at_least: int = 1, at_most: int = MAX_TEXTS) -> tuple[str, ...]:

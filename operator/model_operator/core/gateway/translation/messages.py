@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from model_operator.api.enums import EndpointProtocol
-from model_operator.core.gateway.translation.fields import Fields, Given, items_of, text_of, unsupported
+from model_operator.core.gateway.translation.fields import Fields, Given, list_of, text_of, unsupported
+
+MAX_PARTS: Final = 128
+"""Maximum number of parts of one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +52,21 @@ def text_content(given: Given, protocol: EndpointProtocol) -> str:
     """
     if not isinstance(given.value, list):
         return text_of(given)
-    texts = []
-    for item in items_of(given):
-        part = Fields.of(item.value, item.path)
+    texts: list[str] = []
+    for index, value in enumerate(list_of(given, at_most=MAX_PARTS)):
+        if _is_plain_text(value):  # the usual case; all parts of a large chat take a second otherwise
+            texts.append(value["text"])
+            continue
+        part = Fields.of(value, (*given.path, index))
         kind = part.optional_text("type")
         if kind not in (None, "text"):
             problem = f"must be a text: the gateway sends no other content to a server of protocol {protocol}"
-            raise unsupported(item.path, protocol, problem)
+            raise unsupported(part.path, protocol, problem)
         texts.append(part.text("text"))
         part.close(protocol)
     return "\n".join(texts)
+
+
+def _is_plain_text(part: Any) -> bool:
+    is_pair = type(part) is dict and len(part) == len(("type", "text"))
+    return is_pair and part.get("type") == "text" and type(part.get("text")) is str
