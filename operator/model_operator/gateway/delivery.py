@@ -166,6 +166,8 @@ class Delivery:
                 return await self._cut(answer, failure)
             if made:
                 await self._write(answer, made)
+            if translator is not None and translator.failure is not None:
+                return await self._cut(answer, translator.failure)
             if not chunk:
                 break
         self._note_usage()
