@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from benchmarks import report as performance
@@ -15,7 +16,10 @@ from hack.api_reference import instance_reference, template_reference
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
+from model_operator.gateway.identity_settings import IdentitySettings
 from model_operator.gateway.metrics import declared as gateway_metrics
+from model_operator.gateway.proxy_settings import ProxySettings
+from model_operator.gateway.settings import GatewaySettings
 from model_operator.metrics.declaration import metrics_table
 from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from tests.gitops.argocd import CONFIG_MAP, config_map
@@ -46,6 +50,17 @@ def lease_table() -> str:
     return _table("MODEL_OPERATOR_LEASE__", LeaseSettings.model_fields)
 
 
+def gateway_table() -> str:
+    """Give the table of the gateway's settings, the nested ones included, as Markdown."""
+    prefix = "MODEL_OPERATOR_GATEWAY_"
+    nested: dict[str, type[BaseModel]] = {"identity": IdentitySettings, "proxy": ProxySettings}
+    own = {name: field for name, field in GatewaySettings.model_fields.items() if name not in nested}
+    rows = [_table(prefix, own)]
+    for name, model in nested.items():
+        rows += _table(f"{prefix}{name.upper()}__", model.model_fields).splitlines()[2:]
+    return "\n".join(rows)
+
+
 def limits_table() -> str:
     """Give the table of the settings that bound the webhooks' port as Markdown."""
     fields = {
@@ -72,7 +87,7 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 PARTS = {
     API: {"template": template_reference, "instance": instance_reference},
     EVENTS: {"events": event_reasons_table},
-    GATEWAY: {"metrics": lambda: metrics_table(gateway_metrics.METRICS)},
+    GATEWAY: {"settings": gateway_table, "metrics": lambda: metrics_table(gateway_metrics.METRICS)},
     METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},
     PERFORMANCE: {"figures": performance.document, "gateway": gateway_performance.document},
     SETTINGS: {"settings": settings_table},

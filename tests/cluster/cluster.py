@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MANIFESTS = REPOSITORY / "manifests" / "base"
 OPERATOR_NAMESPACE = OPERATOR_SERVICE_ACCOUNT = "model-operator"
+GATEWAY_SERVICE_ACCOUNT = "model-operator-gateway"
+GATEWAY_RIGHTS = REPOSITORY / "manifests" / "overlays" / "gateway" / "rbac.yaml"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_SERVICE_ACCOUNT}"
 
 
@@ -66,6 +68,14 @@ class Cluster:
         access = [word for file in files for word in ("-f", MANIFESTS / file)]
         self.kubectl("apply", "--server-side", "--force-conflicts", *access)
         return self.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT)
+
+    def gateway_kubeconfig(self) -> Path:
+        """Create the gateway's ServiceAccount with the rights of its overlay; write its kubeconfig."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS / "namespace.yaml")
+        if not GATEWAY_RIGHTS.exists():
+            return self.kubeconfig
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", GATEWAY_RIGHTS)
+        return self.service_account_kubeconfig(OPERATOR_NAMESPACE, GATEWAY_SERVICE_ACCOUNT)
 
 
 def existing_cluster(environ: Mapping[str, str] = os.environ) -> Path | None:

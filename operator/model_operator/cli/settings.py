@@ -1,13 +1,13 @@
-"""Reads the operator's settings from options and the environment, and says in one line which are wrong."""
+"""Reads settings from options and the environment, and says in one line which are wrong."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -19,13 +19,45 @@ from model_operator.core.values.hints import closest, did_you_mean
 from model_operator.core.values.words import alternatives, noun, plural
 from model_operator.settings import SETTING_FAULT, AdmissionSettings, LeaseSettings, OperatorSettings
 
-_PREFIX: Final = "MODEL_OPERATOR_"
-_GROUPS: Final[Mapping[str, Collection[str]]] = {
-    "rendering": [each.name for each in fields(RenderSettings)],
-    "admission": list(AdmissionSettings.model_fields),
-    "lease": list(LeaseSettings.model_fields),
-}
-"""The settings that are several variables, and the names of these."""
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Form(Generic[Settings]):
+    """How the settings of one process are written.
+
+    Attributes
+    ----------
+    settings
+        The settings.
+    prefix
+        What the names of their variables begin with.
+    groups
+        The settings that are several variables, and the names of these.
+    options
+        Options that are not named like their setting.
+    """
+
+    settings: Callable[..., Settings]
+    prefix: str
+    groups: Mapping[str, Collection[str]]
+    options: Mapping[str, str]
+
+
+OPERATOR: Final = Form(
+    OperatorSettings,
+    "MODEL_OPERATOR_",
+    {
+        "rendering": [each.name for each in fields(RenderSettings)],
+        "admission": list(AdmissionSettings.model_fields),
+        "lease": list(LeaseSettings.model_fields),
+    },
+    {
+        "namespaces": "--namespace",
+        "exclude_namespaces": "--exclude-namespace",
+        "admission": "--webhook-port",
+    },
+)
 _MEMBERS: Final[Mapping[str, Collection[str]]] = {
     "accelerators": [each.name for each in fields(Accelerator)],
     "ca_bundle": [each.name for each in fields(CaBundle)],
@@ -33,12 +65,6 @@ _MEMBERS: Final[Mapping[str, Collection[str]]] = {
     "gpu_tolerations": [each.name for each in fields(Toleration)],
 }
 """Fields of the JSON in a variable."""
-_OPTIONS: Final = {
-    "namespaces": "--namespace",
-    "exclude_namespaces": "--exclude-namespace",
-    "admission": "--webhook-port",
-}
-"""Options that are not named like their setting."""
 _UNKNOWN: Final = frozenset({"unexpected_keyword_argument", "extra_forbidden"})
 _KINDS: Final = {
     "int_parsing": "an integer",
@@ -83,10 +109,17 @@ _FORMS: Final = {
 
 
 def read_settings(code: int, **given: Any) -> OperatorSettings:
-    """Return the settings, or end the program if one is invalid.
+    """Return the operator's settings; see :func:`read`."""
+    return read(OPERATOR, code, **given)
+
+
+def read(form: Form[Settings], code: int, **given: Any) -> Settings:
+    """Return settings, or end the program if one is invalid.
 
     Parameters
     ----------
+    form
+        Which settings, and how they are written.
     code
         Exit status for an invalid setting.
     given
@@ -94,42 +127,43 @@ def read_settings(code: int, **given: Any) -> OperatorSettings:
     """
     stated = {name: value for name, value in given.items() if value not in (None, [])}
     try:
-        return OperatorSettings(**stated)
+        return form.settings(**stated)
     except ValidationError as error:
-        fail("; ".join(_message(entry, stated) for entry in error.errors(include_url=False)), code)
+        fail("; ".join(_message(form, entry, stated) for entry in error.errors(include_url=False)), code)
     except SettingsError:
-        broken = alternatives([f"{_PREFIX}{name.upper()}" for name in _unreadable()] or [_PREFIX])
-        fail(f"{broken}: must be a JSON object, or variables {_PREFIX}<NAME>__<FIELD>", code)
+        broken = alternatives([f"{form.prefix}{name.upper()}" for name in _unreadable(form)] or [form.prefix])
+        fail(f"{broken}: must be a JSON object, or variables {form.prefix}<NAME>__<FIELD>", code)
 
 
-def _unreadable() -> list[str]:
+def _unreadable(form: Form[Any]) -> list[str]:
     """Return the settings of several fields whose own variable holds no JSON."""
     found = []
-    for name in _GROUPS:
+    for name in form.groups:
         try:
-            json.loads(os.environ.get(f"{_PREFIX}{name.upper()}") or "{}")
+            json.loads(os.environ.get(f"{form.prefix}{name.upper()}") or "{}")
         except ValueError:
             found.append(name)
     return found
 
 
-def _message(entry: ErrorDetails, options: Collection[str]) -> str:
+def _message(form: Form[Any], entry: ErrorDetails, options: Collection[str]) -> str:
     code, context = entry["type"], entry.get("ctx", {})
     loc = [str(part) for part in entry["loc"]]
     if code == SETTING_FAULT:
         loc.append(context["field"])
-    count = 2 if loc[0] in _GROUPS else 1
+    loc = loc or [""]
+    count = 2 if loc[0] in form.groups else 1
     group, names, inner = loc[0], loc[:count], [part for part in loc[count:] if part != "[key]"]
     if group in options:
-        variable = _OPTIONS.get(group, f"--{group.replace('_', '-')}")
+        variable = form.options.get(group, f"--{group.replace('_', '-')}")
     else:
-        variable = _PREFIX + "__".join(names).upper()
+        variable = form.prefix + "__".join(names).upper()
     where = f"{variable}: {'.'.join(inner)}: " if inner else f"{variable}: "
     if code in _UNKNOWN:
         if inner:
             return f"{where}unknown field{did_you_mean(inner[-1], _MEMBERS.get(names[-1], ()))}"
-        near = closest(names[-1], _GROUPS.get(group, ()))
-        hint = f"; did you mean {_PREFIX}{group.upper()}__{near.upper()}?" if near else ""
+        near = closest(names[-1], form.groups.get(group, ()))
+        hint = f"; did you mean {form.prefix}{group.upper()}__{near.upper()}?" if near else ""
         return f"{where}unknown setting{hint}"
     return f"{where}{_fault(entry, [*names, *inner])}"
 

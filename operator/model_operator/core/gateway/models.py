@@ -24,6 +24,8 @@ class Deployment:
         Name of the Deployment and of its Service.
     entry
         Its name in ``spec.deployments``; empty for the implied one.
+    port
+        Name of the Service's port that leads to the server.
     model_type, protocol
         What the model does, and the calling convention of its server.
     served_name
@@ -48,11 +50,12 @@ class Deployment:
     streaming_predict_route: str
     apis: tuple[ModelApi, ...]
     weight: int = 100
+    port: str = "http"
 
     @property
-    def key(self) -> tuple[str, str]:
-        """Namespace and name of the Service, which are also those of its endpoints."""
-        return self.namespace, self.name
+    def key(self) -> tuple[str, str, str]:
+        """Namespace, name and port of the Service, which are also those of its endpoints."""
+        return self.namespace, self.name, self.port
 
     @property
     def id(self) -> str:

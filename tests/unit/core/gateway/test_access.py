@@ -116,7 +116,7 @@ def test_a_message_never_has_the_key(first: str, second: str) -> None:
     marked = f"s3cret{first}", f"s3cret{second}"
     for authorization in marked, [f"Bearer {each}" for each in marked], [f"Basic {each}" for each in marked]:
         with suppress(Failure):
-            assert key_of(authorization, marked) in marked
+            assert key_of(authorization, marked) in [each.strip() for each in marked]
             continue
         with pytest.raises(Failure) as caught:
             key_of(authorization, marked)

@@ -1,0 +1,232 @@
+"""The running gateway: informers, the API, the health port, and an end that cuts no request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from model_operator import __version__
+from model_operator.core.gateway.apis import Route
+from model_operator.core.gateway.endpoints import SELECTOR
+from model_operator.core.gateway.models import Deployment
+from model_operator.core.gateway.translation import Stamp, Translation, translation
+from model_operator.gateway.health_application import health_application
+from model_operator.gateway.identity import Identity, IdentityEvent
+from model_operator.gateway.informers import Informer
+from model_operator.gateway.intake import Intake
+from model_operator.gateway.metrics.counting import GatewayMetrics
+from model_operator.gateway.metrics.scraped import ScrapedState
+from model_operator.gateway.mounted_certificate import MountedCertificate
+from model_operator.gateway.proxy import Proxy
+from model_operator.gateway.request_handler import Gateway
+from model_operator.gateway.settings import GatewaySettings
+from model_operator.gateway.start_checks import check_cluster
+from model_operator.gateway.tables import Tables
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import load_configuration
+from model_operator.kube.resources import ENDPOINT_SLICES, MODEL_INSTANCES
+from model_operator.metrics.exposition import MetricsPage
+from model_operator.process.sockets import bind
+from model_operator.process.stopping import stop_signal, unless_stopped
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 1024
+_HEALTH_SHUTDOWN_SECONDS = 0.5
+
+
+async def run_gateway(settings: GatewaySettings) -> None:
+    """Run the gateway until SIGTERM or SIGINT, then drain.
+
+    Raises
+    ------
+    StartupError
+        When it cannot start; the message is one line for the operator administrator.
+    """
+    stopped = stop_signal()
+    async with AsyncExitStack() as stack:
+        bound = bind(settings.host, settings.port)
+        stack.callback(bound.close)
+        health = bind(settings.health_host, settings.health_port) if settings.health_port else None
+        if health is not None:
+            stack.callback(health.close)
+        certificate = _certificate(settings)
+        connection = Connection(
+            partial(load_configuration, settings.kubeconfig, settings.context),
+            settings.request_timeout_seconds,
+        )
+        stack.push_async_callback(connection.close)
+        process = GatewayProcess(settings, connection, certificate)
+        await process.run(bound, health, stopped)
+
+
+class GatewayProcess:
+    """The parts of one gateway, wired together.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    connection
+        The connection with the API server.
+    certificate
+        The certificate of the API; None for plain HTTP.
+    """
+
+    def __init__(
+        self, settings: GatewaySettings, connection: Connection, certificate: MountedCertificate | None
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._certificate = certificate
+        self._client = ApiClient(connection)
+        self._tables = Tables(time.monotonic, settings.proxy.limits())
+        namespaces = tuple(settings.namespaces)
+        self._informers = [
+            Informer(
+                self._client,
+                MODEL_INSTANCES,
+                put=self._tables.put_instance,
+                remove=self._tables.remove_instance,
+                renew=connection.renew,
+                now=time.monotonic,
+                namespaces=namespaces,
+            ),
+            Informer(
+                self._client,
+                ENDPOINT_SLICES,
+                put=self._tables.put_slice,
+                remove=self._tables.remove_slice,
+                renew=connection.renew,
+                now=time.monotonic,
+                selection={"labels": SELECTOR},
+                namespaces=namespaces,
+            ),
+        ]
+        self._metrics = GatewayMetrics(self._tables.catalog.ids)
+        self._metrics.expect_identity_events(*IdentityEvent)
+        self._metrics.registry.register(
+            ScrapedState(
+                models=lambda: len(self._tables.catalog),
+                endpoints=self._tables.counts,
+                watch_ages=lambda: {each.name: each.age() for each in self._informers},
+            )
+        )
+        self._identity = Identity(
+            self._client, settings.identity, time.monotonic, time.time, self._metrics.identity_event
+        )
+        self._proxy = Proxy(settings.proxy, self._tables.workers_of, self._metrics, _translation)
+        self._gateway = Gateway(
+            self._tables.catalog,
+            self._identity,
+            self._proxy,
+            Intake(settings.max_body_bytes, settings.max_buffered_bytes, settings.max_requests),
+            self._tables.is_ready,
+            self._metrics.answered,
+        )
+
+    async def run(self, bound: socket.socket, health: socket.socket | None, stopped: asyncio.Event) -> None:
+        """Serve until the event is set, then drain.
+
+        Parameters
+        ----------
+        bound, health
+            Sockets of the API and of the health port.
+        stopped
+            Set by the first signal.
+        """
+        await unless_stopped(stopped, check_cluster(self._client, self._connection, self._settings))
+        if stopped.is_set():
+            return
+        async with AsyncExitStack() as stack:
+            # The health port opens first and closes last: it reports the start and the draining.
+            if health is not None:
+                await stack.enter_async_context(
+                    _serving(
+                        web.AppRunner(
+                            health_application(self.ready, MetricsPage(self._metrics.registry)),
+                            access_log=None,
+                            shutdown_timeout=_HEALTH_SHUTDOWN_SECONDS,
+                        ),
+                        health,
+                        None,
+                    )
+                )
+            stack.push_async_callback(self._proxy.close)
+            tasks = [asyncio.create_task(each.run(), name=each.name) for each in self._informers]
+            if self._certificate is not None:
+                tasks.append(asyncio.create_task(self._certificate.follow(), name="certificate"))
+            stack.push_async_callback(_end, tasks)
+            context = None if self._certificate is None else self._certificate.context
+            runner = web.AppRunner(
+                self._gateway.application(),
+                access_log=None,
+                handler_cancellation=True,
+                auto_decompress=False,
+                shutdown_timeout=self._settings.shutdown_seconds,
+            )
+            async with _serving(runner, bound, context):
+                log.info("the gateway is serving", version=__version__, port=self._settings.port)
+                await self._until(stopped, tasks)
+                self._gateway.is_draining = True
+                log.info("draining", seconds=self._settings.drain_seconds)
+                await asyncio.sleep(self._settings.drain_seconds)
+        log.info("stopped")
+
+    def ready(self) -> str | None:
+        """Return why requests should go to another replica; None when they may come."""
+        if self._gateway.is_draining:
+            return "the gateway is draining"
+        missing = [each.name for each in self._informers if not each.has_listed]
+        return f"not listed yet: {', '.join(missing)}" if missing else None
+
+    @staticmethod
+    async def _until(stopped: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the signal; a task that ends has a defect, which ends the process."""
+        waiting = asyncio.create_task(stopped.wait(), name="signal")
+        try:
+            done, _ = await asyncio.wait((waiting, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        for task in done - {waiting}:
+            task.result()
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _serving(
+    runner: web.AppRunner, bound: socket.socket, context: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    """Serve an application on a socket; the end waits for its running requests."""
+    await runner.setup()
+    try:
+        await web.SockSite(runner, bound, ssl_context=context, backlog=_BACKLOG).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _translation(route: Route, deployment: Deployment, requested: str) -> Translation:
+    """Return the translation of one request, with an identifier and the time for its answer."""
+    return translation(route, deployment, requested, Stamp(uuid4().hex, int(time.time())))
+
+
+def _certificate(settings: GatewaySettings) -> MountedCertificate | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    return MountedCertificate(settings.tls_cert_file, settings.tls_key_file)

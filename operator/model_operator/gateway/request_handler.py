@@ -1,0 +1,278 @@
+"""The API: from a request to a call of one deployment, and every failure in the shape of the caller's API."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPMethod, HTTPStatus
+from typing import Final, Protocol
+
+import structlog
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from model_operator.core.gateway.access import Caller
+from model_operator.core.gateway.apis import ROUTES, Family, Match, ModelField, match, treatment
+from model_operator.core.gateway.bodies import read_request
+from model_operator.core.gateway.failures import Failure, FailureReason, response_of
+from model_operator.core.gateway.model_catalog import Catalog
+from model_operator.core.gateway.models import Deployment, Model
+from model_operator.core.gateway.naming import (
+    Candidate,
+    candidates,
+    choose,
+    deployment_named,
+    not_found,
+    only,
+)
+from model_operator.core.gateway.translation import check_bindings
+from model_operator.core.values.json_values import wire_json
+from model_operator.gateway.intake import Intake
+from model_operator.gateway.model_listing import PATH as MODELS_PATH
+from model_operator.gateway.model_listing import entry, listing, name_in
+from model_operator.gateway.proxy import Call
+
+log = structlog.get_logger(__name__)
+
+ACCOUNT_HEADER: Final = "x-selected-account-id"
+_CALLED: Final = frozenset({route.pattern for route in ROUTES})
+
+
+class IdentityProvider(Protocol):
+    """Who calls, and what they may execute."""
+
+    async def authenticate(self, headers: CIMultiDictProxy[str]) -> Caller:
+        """Return the caller of a request; raise a Failure when there is none."""
+        ...
+
+    async def may_execute(self, caller: Caller, namespace: str, name: str) -> bool:
+        """Return whether the caller may execute a model."""
+        ...
+
+    async def filter(self, caller: Caller, models: Sequence[Model]) -> list[Model]:
+        """Return the models that the caller may execute."""
+        ...
+
+
+class Answered(Protocol):
+    """Takes note of a request that no worker answers."""
+
+    def __call__(
+        self, method: str, route: str, status: int, seconds: float, *, error: str = "", caller: str = ""
+    ) -> None:
+        """Take note of its end."""
+        ...
+
+
+def _ignore(*_: object, **__: object) -> None:
+    pass
+
+
+class Answerer(Protocol):
+    """Answers a call by a worker."""
+
+    async def answer(self, request: web.Request, call: Call) -> web.StreamResponse:
+        """Return the response; raise a Failure while nothing has been sent."""
+        ...
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a request has come, for its access line."""
+
+    method: str
+    begun: float
+    route: str = ""
+    caller: str = ""
+    is_observed: bool = False
+
+
+class Gateway:
+    """Answers all requests of the API's port.
+
+    Parameters
+    ----------
+    catalog
+        The registered models.
+    identity
+        Who calls, and what they may execute.
+    answerer
+        Calls a worker.
+    intake
+        Bounds of the bodies.
+    is_ready
+        Whether a deployment has a ready worker.
+    answered
+        Takes note of requests that no worker answers; the answerer's observer takes note of the others.
+    share
+        Returns a random number in [0, 1), for the weights.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        identity: IdentityProvider,
+        answerer: Answerer,
+        intake: Intake,
+        is_ready: Callable[[Deployment], bool],
+        answered: Answered = _ignore,
+        share: Callable[[], float] = random.random,
+    ) -> None:
+        self._catalog = catalog
+        self._identity = identity
+        self._answerer = answerer
+        self._intake = intake
+        self._is_ready = is_ready
+        self._answered = answered
+        self._share = share
+        self.is_draining = False
+
+    def application(self) -> web.Application:
+        """Return the application; paths are matched here, since aiohttp would decode an encoded slash."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self.handle)
+        application.on_response_prepare.append(self._prepare)
+        return application
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request."""
+        raw_path = request.rel_url.raw_path
+        progress = _Progress(request.method, time.perf_counter())
+        try:
+            async with self._intake.place() as place:
+                found = match(raw_path)
+                if found is None:
+                    return await self._answer_other(request, raw_path, progress)
+                progress.route = found.route.name
+                _require(request, HTTPMethod.POST)
+                caller = await self._identity.authenticate(request.headers)
+                progress.caller = caller.username
+                body = await self._intake.read(request, place)
+                call = await self._call(request, found, caller, body)
+                progress.is_observed = True
+                return await self._answerer.answer(request, call)
+        except Failure as failure:
+            return self._failed(failure, raw_path, progress)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            log.exception("defect while answering a request", route=progress.route)
+            defect = Failure(FailureReason.INTERNAL, "the gateway has a defect; its log has the details.")
+            return self._failed(defect, raw_path, progress)
+
+    async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
+        name = name_in(raw_path)
+        if raw_path != MODELS_PATH and name is None:
+            raise Failure(
+                FailureReason.NOT_FOUND,
+                f"no such path. Action (user): use one of {', '.join(sorted(_CALLED))}, {MODELS_PATH}.",
+            )
+        progress.route = "models"
+        _require(request, HTTPMethod.GET)
+        caller = await self._identity.authenticate(request.headers)
+        progress.caller = caller.username
+        if name is None:
+            answer = listing(await self._identity.filter(caller, list(self._catalog)))
+        else:
+            answer = entry((await self._named(caller, name)).model)
+        self._note(progress, HTTPStatus.OK)
+        return web.Response(body=wire_json(answer), content_type="application/json")
+
+    async def _call(self, request: web.Request, found: Match, caller: Caller, body: bytes) -> Call:
+        """Return everything that is decided about a request."""
+        route = found.route
+        parsed = read_request(body, names_model=route.model_field is ModelField.BODY)
+        if route.model_field is ModelField.BODY:
+            if not parsed.model:
+                raise Failure(
+                    FailureReason.INVALID_REQUEST,
+                    'the field "model" is required: the name of a model, such as namespace/name.',
+                    ("model",),
+                )
+            requested = parsed.model
+            candidate = await self._named(caller, requested)
+        else:
+            variables = found.variables
+            requested = variables.get("model") or variables["deployment"]
+            account = request.headers.get(ACCOUNT_HEADER, "")
+            candidate = await self._named(caller, requested, account)
+            if "model" in variables:
+                candidate = _within(candidate, variables["deployment"])
+        deployment = choose(candidate, route, self._is_ready, self._share())
+        if route.family is Family.PLATFORM:
+            check_bindings(body, candidate.model)
+        how = treatment(route, deployment.model_type, deployment.protocol)
+        return Call(
+            route=route,
+            model=candidate.model,
+            deployment=deployment,
+            body=body,
+            requested=requested,
+            caller=caller.username,
+            treatment=how,
+            is_stream=parsed.is_stream,
+        )
+
+    async def _named(self, caller: Caller, name: str, account: str = "") -> Candidate:
+        """Return the one model that a name means to a caller."""
+        found = candidates(self._catalog, name, account)
+        if len(found) == 1:
+            model = found[0].model
+            allowed = found if await self._identity.may_execute(caller, model.namespace, model.name) else []
+        else:
+            models = await self._identity.filter(caller, [each.model for each in found])
+            kept = {model.id for model in models}
+            allowed = [each for each in found if each.model.id in kept]
+        return only(name, allowed)
+
+    def _failed(self, failure: Failure, raw_path: str, progress: _Progress) -> web.Response:
+        shaped = response_of(failure, family_of(raw_path))
+        response = web.Response(status=shaped.status, headers=shaped.headers, body=shaped.body)
+        if shaped.status in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED):
+            # The rest of the body is not read.
+            response.force_close()
+        self._note(progress, shaped.status, failure.reason)
+        return response
+
+    def _note(self, progress: _Progress, status: int, error: str = "") -> None:
+        if not progress.is_observed:
+            seconds = time.perf_counter() - progress.begun
+            self._answered(
+                progress.method, progress.route, status, seconds, error=error, caller=progress.caller
+            )
+
+    async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
+        if self.is_draining:
+            # The client opens its next connection to another replica.
+            response.headers["Connection"] = "close"
+            response.force_close()
+
+
+def family_of(raw_path: str) -> Family:
+    """Return whose API a path belongs to, for the shape of errors: also of a path that does not exist."""
+    found = match(raw_path)
+    if found is not None:
+        return found.route.family
+    if raw_path.startswith("/v4/"):
+        return Family.PLATFORM
+    return Family.COHERE if raw_path.startswith("/v2/") else Family.OPENAI
+
+
+def _within(candidate: Candidate, name: str) -> Candidate:
+    """Return the deployment of a model that a path names."""
+    deployment = deployment_named(candidate.model, name)
+    if deployment is None:
+        raise not_found(f"{candidate.model.id}/{name}")
+    return Candidate(candidate.model, deployment)
+
+
+def _require(request: web.Request, method: HTTPMethod) -> None:
+    if request.method != method:
+        raise Failure(
+            FailureReason.METHOD_NOT_ALLOWED,
+            f"this path takes {method.value} alone.",
+            headers={"Allow": method.value},
+        )
