@@ -221,7 +221,8 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	echo uv | $(LOCK) - -o requirements-uv.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \
 	    -o $(EXAMPLE)/requirements.lock
-	$(LOCK) $(CHAT)/requirements.in -c requirements.lock -o $(CHAT)/requirements.lock
+	$(LOCK) $(CHAT)/requirements.in --overrides $(CHAT)/overrides.txt -c requirements.lock \
+	    -o $(CHAT)/requirements.lock
 	$(LOCK) benchmarks/gateway/requirements.in -o benchmarks/gateway/requirements.lock
 
 $(UV): requirements-uv.lock
