@@ -20,6 +20,7 @@ from model_operator.core.templates.child_metadata import (
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.templates.draining import drain_faults
 from model_operator.core.templates.endpoint_references import compile_endpoint, endpoint_faults
+from model_operator.core.templates.gateway_advice import gateway_advice
 from model_operator.core.templates.guarded_fields import guarded_mounts, is_chosen_by_the_author, is_freed
 from model_operator.core.templates.images import bundle_image, choosing_references, is_image, is_registry
 from model_operator.core.templates.pod import PodProgram, compile_pod
@@ -106,6 +107,7 @@ class CompiledTemplate:
             *secrets,
             *_open_image_volumes(spec, self.parameters),
             *contended(spec.strategy, spec.pod_template or {}),
+            *gateway_advice(spec),
         ]
         if settings is not None:
             endpoint = compile_endpoint(spec.vendor_configuration.endpoint_config)
