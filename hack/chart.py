@@ -79,10 +79,10 @@ def _base(name: str) -> Source:
     return Source.read(MANIFESTS / "base" / name)
 
 
-def _deployment() -> str:
-    source = (
-        _base("deployment.yaml")
-        .replaced(r"replicas: \d+", "replicas: {{ .Values.replicas }}")
+def _pods(source: Source, values: str) -> Source:
+    """Give a Deployment with what values decide of its pods: those of the operator, or of the gateway."""
+    return (
+        source.replaced(r"replicas: \d+", f"replicas: {{{{ {values}.replicas }}}}")
         .replaced(
             r"^( *)image: model-operator:.*\n",
             r'\1image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"'
@@ -94,16 +94,22 @@ def _deployment() -> str:
             r"\1{{- end }}"
             "\n",
         )
-        .replaced(r"^ *# Built from the Dockerfile.*\n", "")
         .replaced(
             r"^( *)resources:\n(\1  .*\n)+",
-            "\\g<1>resources: {{- toYaml .Values.resources | nindent 12 }}\n",
+            f"\\g<1>resources: {{{{- toYaml {values}.resources | nindent 12 }}}}\n",
         )
-        .replaced(r"^ *- \{name: MODEL_OPERATOR_LOG_FORMAT.*\n", "")
+        .replaced(r"^ *- \{name: MODEL_OPERATOR_(GATEWAY_)?LOG_FORMAT.*\n", "")
+        .replaced(r"^      serviceAccountName: .*\n", f"{_MORE_OF_THE_POD}\\g<0>")
+    )
+
+
+def _deployment() -> str:
+    source = (
+        _pods(_base("deployment.yaml"), ".Values")
+        .replaced(r"^ *# Built from the Dockerfile.*\n", "")
         .under(_WEBHOOKS, r"^ *- \{name: MODEL_OPERATOR_ADMISSION__PORT.*\n")
         .under(_WEBHOOKS, r"^ *- \{name: webhooks, .*\n")
         .replaced(r"^          ports:\n", f"{_MORE_VARIABLES}\\g<0>")
-        .replaced(r"^      serviceAccountName: .*\n", f"{_MORE_OF_THE_POD}\\g<0>")
         .replaced(r"\Z", _VOLUMES)
     )
     return '{{- include "model-operator.checks" . }}\n' + source.text
@@ -254,10 +260,63 @@ def _prometheus() -> dict[str, str]:
         f"{under}/{name}": _when(condition, text)
         for under, path, condition in (
             ("prometheus", folder, enabled),
-            ("prometheus/gateway", folder / "gateway", f"and {enabled} (.Values.gateway).enabled"),
+            ("prometheus/gateway", folder / "gateway", f"and {enabled} .Values.gateway.enabled"),
         )
         for name, text in _monitoring(path).items()
     }
+
+
+def _gateway() -> dict[str, str]:
+    """Give the gateway, and the policy that leaves workers to it in each of some namespaces."""
+    enabled, folder = ".Values.gateway.enabled", MANIFESTS / "gateway"
+    names = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    sources = {name: Source.read(folder / name) for name in names}
+    sources["deployment.yaml"] = (
+        _pods(sources["deployment.yaml"], ".Values.gateway")
+        .replaced(r"^          env:\n", f"\\g<0>{_GATEWAY_VARIABLES}")
+        .replaced(r"\Z", _GATEWAY_VOLUMES)
+    )
+    sources["service.yaml"] = sources["service.yaml"].replaced(
+        r"^    - \{name: http, port: 80, .*\n",
+        "{{- if .Values.gateway.tls.secretName }}\n"
+        "    - {name: https, port: 443, protocol: TCP, targetPort: http}\n"
+        "{{- else }}\n"
+        "\\g<0>"
+        "{{- end }}\n",
+    )
+    policy = sources.pop("network-policy.yaml").replaced(
+        r"metadata\.name: monitoring", "metadata.name: {{ .Values.gateway.prometheusNamespace }}"
+    )
+    only = (
+        Source.read(MANIFESTS / "overlays" / "gateway" / "only-through-gateway" / "network-policy.yaml")
+        .replaced(r"metadata\.name: model-operator", "metadata.name: {{ $.Release.Namespace }}")
+        .replaced(r"^metadata:\n", "\\g<0>  namespace: {{ . }}\n")
+    )
+    made = {name: _when(enabled, source.text) for name, source in sources.items()}
+    made["network-policy.yaml"] = _when(f"and {enabled} .Values.networkPolicy.enabled", policy.text)
+    each = f"{{{{- range .Values.gateway.onlyThroughGateway }}}}\n---\n{only.text}{{{{- end }}}}\n"
+    made["only-through-gateway.yaml"] = _when(enabled, each)
+    return {f"gateway/{name}": text for name, text in made.items()}
+
+
+_GATEWAY_VARIABLES = """\
+            {{- if .Values.gateway.tls.secretName }}
+            - {name: MODEL_OPERATOR_GATEWAY_TLS_CERT_FILE, value: /tls/tls.crt}
+            - {name: MODEL_OPERATOR_GATEWAY_TLS_KEY_FILE, value: /tls/tls.key}
+            {{- end }}
+            {{- range $name, $value := .Values.gateway.settings }}
+            - {name: MODEL_OPERATOR_GATEWAY_{{ $name }}, value: {{ $value | toString | quote }}}
+            {{- end }}
+"""
+_GATEWAY_VOLUMES = """\
+          {{- with .Values.gateway.tls.secretName }}
+          volumeMounts:
+            - {name: tls, mountPath: /tls, readOnly: true}
+      volumes:
+        - name: tls
+          secret: {secretName: {{ . }}}
+          {{- end }}
+"""
 
 
 def _monitoring(folder: Path) -> dict[str, str]:
@@ -302,6 +361,7 @@ def templates() -> dict[str, str]:
         "webhooks.yaml": _webhooks(),
         "certificates.yaml": _certificates(),
         **_crds(),
+        **_gateway(),
         **_prometheus(),
     }
     header = "{{- /* Made from the manifests: run `make chart`, do not edit. */ -}}\n"

@@ -35,8 +35,13 @@ def objects(text: str) -> Objects:
 
 def operator_deployment(rendered: Iterable[Object]) -> Object:
     """Give the operator's Deployment."""
-    (found,) = [obj for obj in rendered if obj["kind"] == "Deployment"]
+    (found,) = [each for each in deployments(rendered) if each["metadata"]["name"] == "model-operator"]
     return found
+
+
+def deployments(rendered: Iterable[Object]) -> Objects:
+    """Give the Deployments: the operator's, and the gateway's where it is installed."""
+    return [obj for obj in rendered if obj["kind"] == "Deployment"]
 
 
 def pod_spec(rendered: Iterable[Object]) -> Object:

@@ -183,6 +183,25 @@ def test_kubectl_auth_can_i(bound: _Binder) -> None:
 
 
 @pytest.mark.usefixtures("_aggregated")
+def test_editors_call_models_where_the_gateway_is_installed(
+    bound: _Binder, kubectl: Kubectl, api: KubeApi
+) -> None:
+    people = {role: bound(role) for role in ALLOWED}
+
+    def callers() -> set[str]:
+        return {
+            role for role, one in people.items() if _is_allowed(api, one, "create", f"{INSTANCES}/execute")
+        }
+
+    assert callers() == set()
+    kubectl("apply", "-f", MANIFESTS.parent / "gateway" / "people.yaml")
+    try:
+        wait_for(lambda: callers() == {"edit", "admin"}, message="edit and admin call models")
+    finally:
+        kubectl("delete", "-f", MANIFESTS.parent / "gateway" / "people.yaml")
+
+
+@pytest.mark.usefixtures("_aggregated")
 def test_rights_end_at_the_namespace(bound: _Binder, kubectl: Kubectl) -> None:
     admin = bound("admin")
 

@@ -20,7 +20,16 @@ from tests.cluster.kube_api import (
     without_status,
 )
 from tests.examples.objects import instance, template
-from tests.install.overlays import FOLDER, OVERLAYS, Key, key, objects, pod_spec, variables
+from tests.install.overlays import (
+    FOLDER,
+    OVERLAYS,
+    Key,
+    deployments,
+    key,
+    objects,
+    pod_spec,
+    variables,
+)
 
 if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
@@ -33,6 +42,7 @@ LEFT_TO_KUSTOMIZE = {"admission-policy", "openshift"}
 VALUES: dict[str, dict[str, Any]] = {
     "cert-manager": {"certManager": ON},
     "default": {},
+    "gateway": {"gateway": ON},
     "kind": {
         "image": {"repository": "docker.io/library/model-operator", "pullPolicy": "IfNotPresent"},
         "replicas": 1,
@@ -129,6 +139,71 @@ def test_another_namespace_and_image_by_a_kustomization_of_one_s_own(helm: Path,
     assert comparable(kustomized(tmp_path)) == comparable(rendered(helm, values, tmp_path, "elsewhere"))
 
 
+def test_gateway_with_a_certificate_and_alone_in_front_of_workers(helm: Path, tmp_path: Path) -> None:
+    overlay = FOLDER / "gateway"
+    kustomization = {
+        "resources": [
+            os.path.relpath(each, tmp_path) for each in (overlay, FOLDER / "prometheus" / "gateway")
+        ],
+        "components": [os.path.relpath(overlay / "tls", tmp_path)],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    (policy,) = kustomized(overlay / "only-through-gateway")
+    gateway = {
+        "tls": {"secretName": "model-operator-gateway-tls"},
+        "onlyThroughGateway": ["team-a", "team-b"],
+    }
+
+    found = rendered(helm, {"gateway": {**ON, **gateway}, "prometheus": ON}, tmp_path)
+
+    only = [obj for obj in found if obj["metadata"]["name"] == policy["metadata"]["name"]]
+    namespaces = [obj["metadata"].pop("namespace") for obj in only]
+    assert (namespaces, only) == (["team-a", "team-b"], [policy, policy])
+    of_the_gateway = [obj for obj in found if "gateway" in obj["metadata"]["name"] and obj not in only]
+    wanted = [obj for obj in kustomized(tmp_path) if "gateway" in obj["metadata"]["name"]]
+    assert comparable(of_the_gateway) == comparable(wanted)
+
+
+def test_gateway_beside_another_overlay(helm: Path, tmp_path: Path) -> None:
+    folders = (FOLDER / "cert-manager", FOLDER.parent / "gateway")
+    kustomization = {"resources": [os.path.relpath(each, tmp_path) for each in folders]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+
+    wanted = comparable(kustomized(tmp_path))
+
+    assert wanted == comparable(rendered(helm, {"certManager": ON, "gateway": ON}, tmp_path))
+
+
+def test_values_reach_the_gateway(helm: Path, tmp_path: Path) -> None:
+    gateway = {
+        **ON,
+        "replicas": 3,
+        "resources": {"limits": {"memory": "2Gi"}},
+        "settings": {"LOG_LEVEL": "debug"},
+        "prometheusNamespace": "observability",
+    }
+    values = {"gateway": gateway, "image": {"repository": "registry.test/operator", "tag": "9"}}
+
+    found = rendered(helm, {**values, "tolerations": [{"operator": "Exists"}]}, tmp_path, "elsewhere")
+
+    operator, deployment = sorted(deployments(found), key=lambda obj: str(obj["metadata"]["name"]))
+    assert operator["spec"]["replicas"] == 2
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (deployment["spec"]["replicas"], pod["tolerations"]) == (3, [{"operator": "Exists"}])
+    assert container["image"] == "registry.test/operator:9"
+    assert container["resources"]["limits"] == {"memory": "2Gi"}
+    assert variables(deployment) == {
+        "MODEL_OPERATOR_GATEWAY_LOG_FORMAT": "json",
+        "MODEL_OPERATOR_GATEWAY_LOG_LEVEL": "debug",
+    }
+    namespaced = {obj["metadata"]["namespace"] for obj in found if "namespace" in obj["metadata"]}
+    assert namespaced == {"elsewhere"}
+    (policy,) = [obj for obj in found if key(obj)[0::2] == ("NetworkPolicy", "model-operator-gateway")]
+    (source,) = policy["spec"]["ingress"][1]["from"]
+    assert source["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "observability"}}
+
+
 def test_chart_has_the_operator_s_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
@@ -223,6 +298,9 @@ def test_several_namespaces_get_a_role_each_and_nothing_belongs_to_the_cluster(
     ("values", "message"),
     [
         ({"namespaces": ["a"]}, "namespaces: expected webhook.enabled=false"),
+        ({"namespaces": ["a"], "webhook": OFF, "gateway": ON}, "gateway.enabled: expected no namespaces"),
+        ({"gateway": {**ON, "replica": 2}}, "additional properties 'replica' not allowed"),
+        ({"gateway": {**ON, "settings": {"PORT": 1}}}, "PORT"),
         ({"certManager": ON, "webhook": OFF}, "certManager.enabled: expected webhook.enabled=true"),
         ({"replica": 2}, "additional properties 'replica' not allowed"),
         ({"settings": {"ADMISSION__PORT": 1}}, "ADMISSION__PORT"),

@@ -34,8 +34,11 @@ TEXT = """# Changelog
 
 def test_changelog_begins_with_the_version_of_the_package_the_chart_and_the_image() -> None:
     newest = next(iter(changelog_versions(CHANGELOG.read_text())))
-    base = yaml.safe_load((REPOSITORY / "manifests" / "base" / "deployment.yaml").read_text())
-    (container,) = base["spec"]["template"]["spec"]["containers"]
+    deployments = [
+        yaml.safe_load((REPOSITORY / "manifests" / folder / "deployment.yaml").read_text())
+        for folder in ("base", "gateway")
+    ]
+    images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in deployments}
     chart = yaml.safe_load((REPOSITORY / "charts" / "model-operator" / "Chart.yaml").read_text())
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     # The project's version is the package's own.
@@ -43,7 +46,7 @@ def test_changelog_begins_with_the_version_of_the_package_the_chart_and_the_imag
     assert project["tool"]["hatch"]["version"]["path"] == "operator/model_operator/__init__.py"
     assert newest == __version__
     assert chart["appVersion"] == __version__
-    assert container["image"] == f"model-operator:{__version__}"
+    assert images == {f"model-operator:{__version__}"}
 
 
 def test_changelog_s_versions_are_dated_but_for_the_newest() -> None:

@@ -95,6 +95,35 @@ def test_operator_of_one_namespace_has_nothing_of_the_cluster() -> None:
     assert any("ClusterRole" in kind for kind in removed)
 
 
+def test_gateway_reads_models_and_endpoints_and_reviews_callers() -> None:
+    """Nothing else: it writes nothing, impersonates nobody, and reads no Secret."""
+    text = (FOLDER.parent / "gateway" / "rbac.yaml").read_text()
+    account, role, binding = (obj for obj in yaml.safe_load_all(text) if obj)
+    assert {str(right) for right in granted([role])} == {
+        "list modelinstances.modeloperator.dev",
+        "watch modelinstances.modeloperator.dev",
+        "list endpointslices.discovery.k8s.io",
+        "watch endpointslices.discovery.k8s.io",
+        "create tokenreviews.authentication.k8s.io",
+        "create subjectaccessreviews.authorization.k8s.io",
+    }
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    (subject,) = binding["subjects"]
+    assert {**subject, "kind": account["kind"]} == {
+        "kind": "ServiceAccount",
+        **{name: account["metadata"][name] for name in ("name", "namespace")},
+    }
+
+
+def test_only_the_gateway_lets_people_call_models() -> None:
+    text = (FOLDER.parent / "gateway" / "people.yaml").read_text()
+    (role,) = [obj for obj in yaml.safe_load_all(text) if obj]
+    assert [str(right) for right in granted([role])] == ["create modelinstances/execute.modeloperator.dev"]
+    assert role["metadata"]["labels"] == {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    shipped_alone = {right.resource for right in granted(shipped("people.yaml"))}
+    assert "modelinstances/execute" not in shipped_alone
+
+
 def test_confinement_is_about_every_right_to_write() -> None:
     """A right to write that is added to rbac.yaml takes a rule in confinement.yaml, or a reason here."""
     (confinement,) = [
