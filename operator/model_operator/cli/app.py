@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import getdoc
 from typing import Annotated, Any
 
@@ -57,6 +57,22 @@ def new_app(
         app.command(help=text)(command)
     app.callback(help=summary)(options or _options)
     return app
+
+
+def new_group(name: str, summary: str, commands: Mapping[str, Callable[..., Any]]) -> typer.Typer:
+    """Return a group of commands, to add to a command line.
+
+    Parameters
+    ----------
+    name, summary
+        Its name and purpose.
+    commands
+        The functions of its commands, by name.
+    """
+    group = typer.Typer(name=name, help=summary, no_args_is_help=True, rich_markup_mode=None)
+    for command, function in commands.items():
+        group.command(command)(function)
+    return group
 
 
 class _Guarded(TyperGroup):

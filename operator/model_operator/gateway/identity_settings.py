@@ -6,13 +6,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_operator.core.gateway.access import DEFAULT_AUDIENCE
+
 
 class IdentitySettings(BaseModel):
     """Keys of callers; each field is the variable ``MODEL_OPERATOR_GATEWAY_IDENTITY__<FIELD>``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    audience: Annotated[str, Field(min_length=1, max_length=253)] = "modeloperator.dev"
+    audience: Annotated[str, Field(min_length=1, max_length=253)] = DEFAULT_AUDIENCE
     """Audience of keys that are for the gateway alone; the API server refuses them. Tokens for the API server
     are accepted, too."""
     allowed_seconds: Annotated[float, Field(ge=1, le=300)] = 10

@@ -18,7 +18,7 @@ from model_operator.core.values.json_values import wire_json
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiUnavailableError, error_for
 from model_operator.kube.paging import PAGE, PageSize, TooLargeError, read_bounded
-from model_operator.kube.resources import OWN_ACCESS_REVIEWS, ResourceKind
+from model_operator.kube.resources import OWN_ACCESS_REVIEWS, SERVICE_ACCOUNTS, ResourceKind
 
 _ONLY_CREATE = "1"
 """A resource version that no object has: the API server ignores it on creation and answers 409 when the
@@ -381,6 +381,22 @@ class ApiClient:
         answer = await self._request("POST", path, body=body)
         if not isinstance(status := answer.get("status"), dict):
             raise ApiUnavailableError(0, {"message": "the response is no review"}, f"POST {path}")
+        return status
+
+    async def request_token(self, namespace: str, service_account: str, spec: Mapping[str, Any]) -> Object:
+        """Return the ``status`` of a TokenRequest: a new token of a ServiceAccount, and when it expires.
+
+        Parameters
+        ----------
+        namespace, service_account
+            The ServiceAccount.
+        spec
+            Audiences, lifetime, and the object that the token is bound to.
+        """
+        path = SERVICE_ACCOUNTS.object_path(namespace, service_account, "token")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        answer = await self._request("POST", path, body=body)
+        status: Object = answer["status"]
         return status
 
     def _url(self, path: str) -> URL:

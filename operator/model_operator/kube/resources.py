@@ -115,6 +115,9 @@ NAMESPACES = ResourceKind("", "v1", "namespaces", "Namespace", namespaced=False)
 SECRETS = ResourceKind("", "v1", "secrets", "Secret")
 LEASES = ResourceKind("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = ResourceKind("events.k8s.io", "v1", "events", "Event")
+SERVICE_ACCOUNTS = ResourceKind("", "v1", "serviceaccounts", "ServiceAccount")
+ROLES = ResourceKind("rbac.authorization.k8s.io", "v1", "roles", "Role")
+ROLE_BINDINGS = ResourceKind("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 TOKEN_REVIEWS = ResourceKind("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
 ACCESS_REVIEWS = ResourceKind(
     "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False
@@ -152,6 +155,9 @@ KINDS = (
     SECRETS,
     LEASES,
     EVENTS,
+    SERVICE_ACCOUNTS,
+    ROLES,
+    ROLE_BINDINGS,
     TOKEN_REVIEWS,
     ACCESS_REVIEWS,
     OWN_ACCESS_REVIEWS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import typer
 from typer.testing import CliRunner
 
 from model_operator.cli.main import app as operator_app
+from model_operator.cli.plugin.key_parts import Issued
 from model_operator.cli.plugin.main import app
 from model_operator.cli.plugin.queries import Target
 from model_operator.cli.terminal import columns
+from model_operator.core.gateway.keys import Grant, Key
 from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 COMMANDS = Path(sys.executable).parent
 PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
-NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate"]
+NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate", "key"]
+KEY_NAMES = ["create", "list", "revoke"]
 
 
 def complete(*typed: str) -> list[str]:
@@ -40,9 +44,9 @@ def complete(*typed: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES[:-1], *(f"key {name}" for name in KEY_NAMES)])
 def test_help_has_examples(name: str) -> None:
-    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+    shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
 
     assert "\n  Examples:\n    " in shown
     assert f"kubectl model {name} " in shown
@@ -72,6 +76,9 @@ def test_commands_without_a_cluster_are_those_of_the_operator() -> None:
         (["wait", "--for=de"], ["delete", ":4"]),
         (["instances", "-o", "n"], ["name", ":4"]),
         (["validate", ""], [":0"]),
+        (["key", ""], [*KEY_NAMES, ":4"]),
+        (["key", "list", "-o", ""], ["table", "name", "json", ":4"]),
+        (["key", "revoke", ""], [":4"]),
         (["render", "-f", "it's"], [":0"]),
         (["status", ""], [":4"]),
         (["status", "it's $(not) a name"], [":4"]),
@@ -106,6 +113,38 @@ def test_options_of_the_cluster_before_the_command(
 
     assert found.exit_code == 7, found.output
     assert asked == [Target(Path("some.yaml"), context, namespace)]
+
+
+def test_options_of_the_cluster_before_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Target] = []
+
+    def run(target: Target, _: object) -> None:
+        asked.append(target)
+        raise typer.Exit(7)
+
+    monkeypatch.setattr("model_operator.cli.plugin.key.run_query", run)
+
+    found = CliRunner().invoke(app, ["-n", "team-a", "key", "revoke", "app"])
+
+    assert found.exit_code == 7, found.output
+    assert asked == [Target(None, None, "team-a")]
+
+
+@pytest.mark.parametrize(("hours", "is_shorter"), [(2160, False), (24, True)])
+def test_a_key_is_alone_on_standard_output(
+    monkeypatch: pytest.MonkeyPatch, hours: int, *, is_shorter: bool
+) -> None:
+    asked = datetime.datetime(2027, 2, 28, 12, tzinfo=datetime.UTC)
+    expires = asked - datetime.timedelta(hours=2160 - hours)
+    issued = Issued(Key("team-a", "app", (Grant("team-a"),), "x"), "a.b.c", expires, asked)
+    monkeypatch.setattr("model_operator.cli.plugin.key.run_query", lambda *_: issued)
+
+    found = CliRunner().invoke(app, ["key", "create", "app"])
+
+    assert (found.exit_code, found.stdout) == (0, "a.b.c\n")
+    first, *rest = found.stderr.splitlines()
+    assert first == f"key app for all models of namespace team-a expires at {expires:%Y-%m-%dT%H:%M:%SZ}"
+    assert ["so it is shorter than --expires 90d" in line for line in rest] == [True] * is_shorter
 
 
 def test_completion_after_options_of_the_cluster() -> None:

@@ -40,6 +40,9 @@ from model_operator.kube.resources import (
     POD_EVENTS,
     PODS,
     REPLICA_SETS,
+    ROLE_BINDINGS,
+    ROLES,
+    SECRETS,
     ResourceKind,
 )
 
@@ -47,6 +50,8 @@ _UNAUTHENTICATED = 401
 _EVENTS_OF = 5
 """Number of pods whose Events are read, when their status does not show the cause; as in the operator."""
 _NAMES_SHOWN = 5
+_READING = frozenset({"get", "list", "watch"})
+_NOT_FOR_VIEWERS = frozenset({SECRETS, ROLES, ROLE_BINDINGS})
 _USER = re.compile(r'User "([^"]+)"')
 _KIND = {
     TemplateKind.MODEL_TEMPLATE: MODEL_TEMPLATES,
@@ -60,7 +65,7 @@ class Cluster:
     Parameters
     ----------
     client
-        The API client; it only reads.
+        The API client.
     namespace
         The namespace of the queries.
     server
@@ -71,6 +76,10 @@ class Cluster:
         self.client = client
         self.namespace = namespace
         self._server = server
+
+    def in_namespace(self, namespace: str) -> Cluster:
+        """Return the same cluster with another namespace of the queries."""
+        return Cluster(self.client, namespace, self._server)
 
     @contextmanager
     def query_errors(self, verb: str, kind: ResourceKind, namespace: str = "") -> Iterator[None]:
@@ -211,7 +220,10 @@ def _missing_right(error: ForbiddenError, verb: str, kind: ResourceKind, namespa
     user = _USER.search(str(error.status.get("message") or ""))
     who = f"user {user[1]}" if user else "you"
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
-    role = "view" if kind is not CLUSTER_MODEL_TEMPLATES else "model-operator-cluster-templates-view"
+    if verb not in _READING or kind in _NOT_FOR_VIEWERS:
+        role = "admin"
+    else:
+        role = "view" if kind is not CLUSTER_MODEL_TEMPLATES else "model-operator-cluster-templates-view"
     return f"{who} cannot {verb} {kind} {where}; the ClusterRole {role} grants that permission"
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from model_operator.cli.plugin.queries import QueryError, Target, execute
+from model_operator.core.gateway.keys import API_KEY_LABEL
 from model_operator.core.inspection.facts import condition_of, name_of
 from model_operator.kube.errors import StartupError
-from model_operator.kube.resources import MODEL_INSTANCES, NAMESPACES
+from model_operator.kube.resources import MODEL_INSTANCES, NAMESPACES, SERVICE_ACCOUNTS
 
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
@@ -29,6 +30,16 @@ def instance_names(context: typer.Context, incomplete: str) -> list[Choice]:
     async def query(cluster: Cluster) -> list[Choice]:
         found = await cluster.all(MODEL_INSTANCES, cluster.namespace)
         return [(name_of(each), str(condition_of(each, "Ready").get("reason", ""))) for each in found]
+
+    return _beginning(_choices(context, query), incomplete)
+
+
+def key_names(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the keys of the namespace."""
+
+    async def query(cluster: Cluster) -> list[Choice]:
+        found = await cluster.all(SERVICE_ACCOUNTS, cluster.namespace, labels=API_KEY_LABEL)
+        return [(each["metadata"]["labels"][API_KEY_LABEL], "") for each in found]
 
     return _beginning(_choices(context, query), incomplete)
 

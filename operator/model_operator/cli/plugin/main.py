@@ -12,9 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from model_operator.cli.app import Version, new_app
+from model_operator.cli.app import Version, new_app, new_group
 from model_operator.cli.options import Context, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.instances import instances
+from model_operator.cli.plugin.key import create, list_keys, revoke
 from model_operator.cli.plugin.status import status
 from model_operator.cli.plugin.templates import templates
 from model_operator.cli.plugin.wait import wait
@@ -49,8 +50,15 @@ class _Group(TyperGroup):
         rest: list[str] = super().parse_args(ctx, args)
         given = {name: ctx.params[name] for name in _OF_ALL if ctx.params.get(name) is not None}
         # What comes after the command counts first.
-        ctx.default_map = dict.fromkeys(self.list_commands(ctx), given)
+        ctx.default_map = {name: _defaults(command, given) for name, command in self.commands.items()}
         return rest
+
+
+def _defaults(command: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the default map of a command; a group has one for each of its commands."""
+    if isinstance(command, TyperGroup):
+        return {name: _defaults(each, given) for name, each in command.commands.items()}
+    return given
 
 
 def _options(
@@ -64,11 +72,18 @@ def _options(
 
 app = new_app(
     FILE,
-    "Shows the models of a cluster, and why they are not ready.",
+    "Shows the models of a cluster and why they are not ready, and gives keys for them.",
     (status, why, wait, instances, templates, render, validate),
     NAME,
     _Group,
     _options,
+)
+app.add_typer(
+    new_group(
+        "key",
+        "Creates, lists and revokes keys for the gateway.",
+        {"create": create, "list": list_keys, "revoke": revoke},
+    )
 )
 
 

@@ -22,6 +22,8 @@ from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.values.json_reading import read_json
 from model_operator.core.values.json_values import wire_json
 
+DEFAULT_AUDIENCE: Final = GROUP
+"""Audience of keys that are for the gateway alone."""
 MAX_KEY_BYTES: Final = 16 * 1024
 EXECUTE: Final = "execute"
 """The virtual subresource of ModelInstances that stands for calls to the model."""

@@ -206,7 +206,7 @@ def test_an_answer_for_the_audience_of_the_gateway_is_a_caller() -> None:
         {"extra": {"authentication.kubernetes.io/credential-id": ["JTI=2"]}},
     ],
 )
-def test_whoever_differs_has_decisions_apart(changed: dict[str, Any]) -> None:
+def test_users_that_differ_have_decisions_apart(changed: dict[str, Any]) -> None:
     assert caller(USER | changed).key != caller().key
     assert caller(USER, b"another process").key != caller().key
     assert caller(json.loads(json.dumps(USER))).key == caller().key
