@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -47,6 +49,10 @@ Value = TypeVar("Value")
 
 _LISTED_AT_ONCE = 8
 """Reviews at a time for lists, of all callers together: lists do not hold up calls."""
+_SHORT_LIST = 8
+"""Lists of more models have kept decisions of their own, so that they drop none that calls need."""
+_BETWEEN_PAUSES = 50
+"""Number of models after which a list lets other requests go on."""
 _FEW_NAMESPACES = 2
 """Up to so many namespaces are not worth a review of the whole cluster."""
 _PAUSE_SECONDS = 1.0
@@ -123,6 +129,8 @@ class Identity:
         lifetimes = Lifetimes(settings.allowed_seconds, settings.denied_seconds, settings.grace_seconds)
         self._callers = _Asked[Caller | None](server, Answers(lifetimes, settings.max_entries, now), observe)
         self._decisions = _Asked[bool](server, Answers(lifetimes, settings.max_entries, now), observe)
+        self._lists = _Asked[bool](server, Answers(lifetimes, settings.max_entries, now), observe)
+        self._turns: dict[bytes, tuple[asyncio.Lock, int]] = {}
         self._unknown = TokenBucket(settings.unknown_per_second, settings.unknown_burst, now)
         self._listing = asyncio.Semaphore(_LISTED_AT_ONCE)
 
@@ -166,21 +174,13 @@ class Identity:
         Failure
             ``AUTHENTICATION_UNAVAILABLE`` while the API server does not respond.
         """
-        question = decision_key(caller, namespace, name)
-        if kept := self._decisions.kept(question):
-            return kept.value
-
-        def read(status: Object) -> _Read[bool]:
-            return _Read(is_allowed(status), is_allowed(status))
-
-        spec = access_review(caller, namespace, name)
-        return (await self._decisions.ask(question, ACCESS_REVIEWS, spec, read)).value
+        return await _decided(self._decisions, caller, namespace, name)
 
     async def filter(self, caller: Caller, models: Sequence[Model]) -> list[Model]:
         """Return the models that a caller may execute, in their order.
 
         A wider question comes first where it stands for several: the whole cluster, then each namespace, then
-        each name that is left. At most eight reviews run at a time.
+        each name that is left. At most eight reviews run at a time, and one long list of each caller.
 
         Parameters
         ----------
@@ -194,23 +194,14 @@ class Identity:
         Failure
             ``AUTHENTICATION_UNAVAILABLE`` while the API server does not respond.
         """
-        counts: dict[str, int] = {}
-        for model in models:
-            counts[model.namespace] = counts.get(model.namespace, 0) + 1
-        if len(counts) > _FEW_NAMESPACES and await self._listed(caller, "", ""):
-            return list(models)
-        several = [namespace for namespace, count in counts.items() if count > 1]
-        allowed = await self._each(caller, ((namespace, "") for namespace in several))
-        named = await self._each(
-            caller, ((each.namespace, each.name) for each in models if (each.namespace, "") not in allowed)
-        )
-        return [
-            each for each in models if (each.namespace, "") in allowed or (each.namespace, each.name) in named
-        ]
+        if len(models) <= _SHORT_LIST:
+            return await self._filtered(self._decisions, caller, models)
+        async with self._turn(caller):
+            return await self._filtered(self._lists, caller, models)
 
     async def close(self) -> None:
         """End the reviews that still run."""
-        await asyncio.gather(self._callers.close(), self._decisions.close())
+        await asyncio.gather(self._callers.close(), self._decisions.close(), self._lists.close())
 
     async def _reviewed(self, key: str, question: bytes) -> Caller | None:
         claims = claims_of(key)
@@ -229,16 +220,34 @@ class Identity:
 
         return (await self._callers.ask(question, TOKEN_REVIEWS, token_review(key, audiences), read)).value
 
-    async def _each(self, caller: Caller, questions: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    async def _filtered(self, asked: _Asked[bool], caller: Caller, models: Sequence[Model]) -> list[Model]:
+        counts = Counter(model.namespace for model in models)
+        everywhere = await self._each(asked, caller, [("", "")] if len(counts) > _FEW_NAMESPACES else [])
+        if everywhere:
+            return list(models)
+        several = [(namespace, "") for namespace, count in counts.items() if count > 1]
+        whole = await self._each(asked, caller, several)
+        rest = [(each.namespace, each.name) for each in models if (each.namespace, "") not in whole]
+        named = await self._each(asked, caller, rest)
+        return [
+            each for each in models if (each.namespace, "") in whole or (each.namespace, each.name) in named
+        ]
+
+    async def _each(
+        self, asked: _Asked[bool], caller: Caller, questions: Iterable[tuple[str, str]]
+    ) -> frozenset[tuple[str, str]]:
         """Return those of the questions, a namespace and a name each, that are allowed."""
         allowed = set()
         # Workers, not a task for each question: there may be thousands.
-        left = iter(list(questions))
+        left = iter(enumerate(questions, start=1))
 
         async def work() -> None:
-            for namespace, name in left:
-                if await self._listed(caller, namespace, name):
-                    allowed.add((namespace, name))
+            for number, (namespace, name) in left:
+                async with self._listing:
+                    if await _decided(asked, caller, namespace, name):
+                        allowed.add((namespace, name))
+                if number % _BETWEEN_PAUSES == 0:
+                    await asyncio.sleep(0)
 
         workers = [asyncio.ensure_future(work()) for _ in range(_LISTED_AT_ONCE)]
         try:
@@ -248,9 +257,31 @@ class Identity:
                 worker.cancel()
         return frozenset(allowed)
 
-    async def _listed(self, caller: Caller, namespace: str, name: str) -> bool:
-        async with self._listing:
-            return await self.may_execute(caller, namespace, name)
+    @asynccontextmanager
+    async def _turn(self, caller: Caller) -> AsyncIterator[None]:
+        """Hold the caller's turn for a long list: further ones wait, and then find its answers."""
+        lock, waiting = self._turns.get(caller.key, (asyncio.Lock(), 0))
+        self._turns[caller.key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, waiting = self._turns[caller.key]
+            self._turns[caller.key] = lock, waiting - 1
+            if waiting == 1:
+                del self._turns[caller.key]
+
+
+async def _decided(asked: _Asked[bool], caller: Caller, namespace: str, name: str) -> bool:
+    question = decision_key(caller, namespace, name)
+    if kept := asked.kept(question):
+        return kept.value
+
+    def read(status: Object) -> _Read[bool]:
+        return _Read(is_allowed(status), is_allowed(status))
+
+    spec = access_review(caller, namespace, name)
+    return (await asked.ask(question, ACCESS_REVIEWS, spec, read)).value
 
 
 class _Server:

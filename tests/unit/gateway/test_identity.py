@@ -422,6 +422,49 @@ async def test_lists_ask_eight_at_a_time(make: Make) -> None:
     assert setup.server.most_at_once == 8
 
 
+async def test_long_lists_of_one_caller_ask_once_and_drop_no_decision_of_calls(make: Make) -> None:
+    setup = make(max_entries=100)
+    assert await setup.calls("good")
+    caller = await setup.authenticate("good")
+    models = [model("a", f"m{number}") for number in range(90)]
+    lists = await asyncio.gather(*(setup.identity.filter(caller, models) for _ in range(20)))
+    assert lists == [[]] * 20
+    # One of the call, one of the namespace, one of each name.
+    assert setup.server.counts["SubjectAccessReview"] == 1 + 1 + 90
+    await setup.identity.filter(caller, [model("a", f"n{number}") for number in range(90)])
+    assert await setup.calls("good")
+    assert setup.server.counts["SubjectAccessReview"] == 1 + 1 + 90 + 90
+    assert not setup.identity._turns
+
+
+async def test_a_long_list_lets_other_requests_go_on(make: Make) -> None:
+    setup = make()
+    caller = await setup.authenticate("good")
+    models = [model("a", f"m{number}") for number in range(5000)]
+    await setup.identity.filter(caller, models)
+    again = asyncio.create_task(setup.identity.filter(caller, models))
+    turns = 0
+    while not again.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 20
+    assert IdentityEvent.FAILED not in setup.events
+
+
+async def test_a_caller_that_leaves_gives_its_turn_to_the_next(make: Make) -> None:
+    setup = make()
+    caller = await setup.authenticate("good")
+    models = [model("a", f"m{number}") for number in range(20)]
+    setup.server.gate = asyncio.Event()
+    first, second = (asyncio.create_task(setup.identity.filter(caller, models)) for _ in range(2))
+    await until(lambda: len(setup.server.asked) > 1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    setup.server.gate.set()
+    assert await second == []
+    assert not setup.identity._turns
+
+
 async def test_a_list_fails_whole_during_an_outage(make: Make) -> None:
     setup = make()
     caller = await setup.authenticate("good")
