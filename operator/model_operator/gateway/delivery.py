@@ -21,11 +21,13 @@ from model_operator.core.gateway.failures import Failure, FailureReason, stream_
 from model_operator.core.gateway.headers import EVENT_STREAM, MODEL_HEADER, Header, for_client, for_stream
 from model_operator.core.gateway.translation.base import JSON, StreamTranslator, Translation
 from model_operator.core.gateway.usage import UsageReader
-from model_operator.gateway.calls import Call, Observation
+from model_operator.gateway.calls import Call, Observation, Outcome
 from model_operator.gateway.upstream import limit_silence
 
 MAX_TRANSLATED_BYTES: Final = 64 * 2**20
 _MAX_ERROR_BYTES: Final = 64 * 2**10
+_CLIENT_CLOSED: Final = 499
+"""nginx's status of a request whose client left before the response; no client sees it."""
 _SERVER: Final = "model-operator"
 _SMALL_BYTES: Final = 16 * 2**10
 """A write of less does not wait when nothing else waits: asyncio takes 64 KiB before it does."""
@@ -41,8 +43,8 @@ class Delivery:
     ----------
     observation
         Takes note of the request.
-    status
-        Status whose headers were sent, 0 before that.
+    response
+        The response whose headers were sent, None before that.
     is_stream
         Whether the response is a stream of events.
     reason
@@ -64,7 +66,7 @@ class Delivery:
         self, request: web.Request, call: Call, observation: Observation, idle_timeout: float
     ) -> None:
         self.observation = observation
-        self.status = 0
+        self.response: web.StreamResponse | None = None
         self.is_stream = False
         self.reason: FailureReason | None = None
         self._request = request
@@ -72,6 +74,11 @@ class Delivery:
         self._idle_timeout = idle_timeout
         self._tail = b""
         self._usage = UsageReader()
+
+    def left(self) -> Outcome:
+        """Return the outcome of a request whose client left now."""
+        status = _CLIENT_CLOSED if self.response is None else self.response.status
+        return Outcome(status, is_client_gone=True, is_stream=self.is_stream)
 
     async def passed(self, response: aiohttp.ClientResponse) -> web.StreamResponse:
         """Send a response byte by byte.
@@ -85,7 +92,7 @@ class Delivery:
         self.is_stream = response.headers.get(hdrs.CONTENT_TYPE, "").lower().startswith(EVENT_STREAM)
         if self.is_stream:
             headers = for_stream(headers)
-        if response.content.is_eof():
+        if response.content.is_eof() and response.content.exception() is None:
             body = response.content.read_nowait()
             self._usage.feed(body)
             return self._whole(response.status, response.reason, headers, body)
@@ -213,14 +220,13 @@ class Delivery:
 
     async def _begun(self, status: int, reason: str | None, headers: list[Header]) -> web.StreamResponse:
         answer = web.StreamResponse(status=status, reason=reason, headers=_with_server(headers))
+        self.response = answer
         await answer.prepare(self._request)
-        self.status = status
         return answer
 
     def _whole(self, status: int, reason: str | None, headers: list[Header], body: bytes) -> web.Response:
         self.observation.first_byte()
         self._note_usage()
-        self.status = status
         return web.Response(status=status, reason=reason, headers=_with_server(headers), body=body)
 
     def _headers(self, content_type: str) -> list[Header]:

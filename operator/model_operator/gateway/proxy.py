@@ -40,8 +40,6 @@ __all__ = ["Call", "NoObserver", "Observation", "Observer", "Outcome", "Proxy", 
 
 _OTHER_WORKERS: Final = 2
 """Further workers that are tried when one cannot be reached."""
-_CLIENT_CLOSED: Final = 499
-"""nginx's status of a request whose client left; no client sees it."""
 
 
 def _no_translation(route: Route, deployment: Deployment, requested: str) -> Translation:  # noqa: ARG001
@@ -108,21 +106,21 @@ class Proxy:
         ------
         Failure
             When nothing has been sent to the client.
-        ConnectionError
-            When the client left.
         """
         delivery = Delivery(request, call, self._observer.begin(call), self._settings.idle_timeout)
-        outcome = Outcome(_CLIENT_CLOSED, is_client_gone=True)
+        outcome = delivery.left()
         try:
             response = await self._answer(request, call, delivery)
         except Failure as failure:
             outcome = Outcome(status_of(failure, call.route.family), failure.reason, is_stream=call.is_stream)
             raise
-        except (asyncio.CancelledError, ConnectionError):
-            outcome = Outcome(
-                delivery.status or _CLIENT_CLOSED, is_client_gone=True, is_stream=delivery.is_stream
-            )
+        except asyncio.CancelledError:
+            outcome = delivery.left()
             raise
+        except ConnectionError:
+            outcome = delivery.left()
+            # aiohttp logs an exception of a handler, but not that a response cannot be sent.
+            return delivery.response or web.Response(status=outcome.status)
         else:
             outcome = Outcome(
                 response.status,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import aiohttp
@@ -139,7 +139,7 @@ class Upstream:
         sent = loop.time()
         try:
             async with asyncio.timeout(self._first_byte_timeout):
-                return await session.post(
+                response = await session.post(
                     _url(address.host, address.port, path),
                     data=body if len(body) <= _WHOLE_BYTES else io.BytesIO(body),
                     headers=CIMultiDict(headers),
@@ -166,6 +166,8 @@ class Upstream:
             raise
         finally:
             _ATTEMPT.reset(token)
+        _end_with_connection(response)
+        return response
 
     def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -176,6 +178,44 @@ class Upstream:
             timeout=self._timeout,
             skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
         )
+
+
+def _end_with_connection(response: aiohttp.ClientResponse) -> None:
+    """End the body when its connection ends.
+
+    After a chunk whose size is no number, aiohttp closes the connection and leaves the reader of the body to
+    wait, without its time limit.
+    """
+    content, connection = response.content, response.connection
+    if connection is None or connection.protocol is None:
+        return
+
+    def end() -> None:
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError("the connection ended in the body"))
+
+    def closes(future: asyncio.Future[None]) -> None:
+        _retrieve(future)
+        end()
+
+    closed = connection.protocol.closed
+    if closed is None:
+        end()
+    else:
+        closed.add_done_callback(closes)
+        content.on_eof(partial(_forget, closed, closes))
+
+
+def _forget(future: asyncio.Future[None], callback: Callable[[asyncio.Future[None]], None]) -> None:
+    """Replace the callback of a response that is complete; the connection outlives it."""
+    future.remove_done_callback(callback)
+    future.remove_done_callback(_retrieve)
+    future.add_done_callback(_retrieve)
+
+
+def _retrieve(future: asyncio.Future[None]) -> None:
+    # asyncio reports an exception that nothing retrieves.
+    future.exception()
 
 
 def limit_silence(response: aiohttp.ClientResponse, seconds: float) -> None:
