@@ -7,10 +7,12 @@ handler, whatever it waits for, and the handler closes the worker's connection.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+from uuid import uuid4
 
 import aiohttp
 from aiohttp import web
@@ -19,10 +21,10 @@ from model_operator.core.gateway import worker_failures
 from model_operator.core.gateway.apis import Route, Treatment, native_path
 from model_operator.core.gateway.balancing import Worker, Workers
 from model_operator.core.gateway.bodies import with_model
-from model_operator.core.gateway.failures import Failure, FailureReason, status_of
+from model_operator.core.gateway.failures import Failure, status_of
 from model_operator.core.gateway.headers import Header, for_translated_worker, for_worker
 from model_operator.core.gateway.models import Deployment
-from model_operator.core.gateway.translation.base import Translation
+from model_operator.core.gateway.translation import Stamp, Translation, translation
 from model_operator.gateway.calls import Call, NoObserver, Observation, Observer, Outcome, RetryCause
 from model_operator.gateway.delivery import Delivery
 from model_operator.gateway.proxy_settings import ProxySettings
@@ -40,13 +42,6 @@ __all__ = ["Call", "NoObserver", "Observation", "Observer", "Outcome", "Proxy", 
 
 _OTHER_WORKERS: Final = 2
 """Further workers that are tried when one cannot be reached."""
-
-
-def _no_translation(route: Route, deployment: Deployment, requested: str) -> Translation:  # noqa: ARG001
-    raise Failure(
-        FailureReason.API_NOT_SUPPORTED,
-        f"{route.pattern}: the model's server has another API. Action (user): call one of the model's own.",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ class Proxy:
         settings: ProxySettings,
         workers_of: Callable[[Deployment], Workers],
         observer: Observer | None = None,
-        translate: Callable[[Route, Deployment, str], Translation] = _no_translation,
+        translate: Callable[[Route, Deployment, str, Stamp], Translation] = translation,
     ) -> None:
         self._settings = settings
         self._workers_of = workers_of
@@ -159,7 +154,8 @@ class Proxy:
     def _worker_request(self, request: web.Request, call: Call) -> _WorkerRequest:
         deployment, headers = call.deployment, request.headers.items()
         if call.treatment is Treatment.TRANSLATE:
-            translated = self._translate(call.route, deployment, call.requested)
+            stamp = Stamp(uuid4().hex, int(time.time()))
+            translated = self._translate(call.route, deployment, call.requested, stamp)
             made = translated.request(call.body)
             kept = [*for_translated_worker(headers), *made.headers.items()]
             return _WorkerRequest(made.path, kept, made.body, translated, made.is_stream)

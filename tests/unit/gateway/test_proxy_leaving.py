@@ -13,6 +13,7 @@ import pytest
 
 from model_operator.core.gateway.apis import ROUTES, Route, Treatment
 from model_operator.core.gateway.balancing import Address
+from model_operator.core.gateway.failures import Failure
 from model_operator.core.gateway.translation.base import ServerRequest, StreamTranslator
 from tests.cluster.waiting import patience
 from tests.unit.gateway.proxies import CHAT, Gateway, gateway, raw_worker, read_raw, until
@@ -32,6 +33,7 @@ class Identity:
 
     def __init__(self, *, is_stream: bool = False) -> None:
         self.is_stream = is_stream
+        self.failure: Failure | None = None
 
     def request(self, body: bytes) -> ServerRequest:
         return ServerRequest("/translated", body, self.is_stream)

@@ -24,6 +24,7 @@ class Upper:
     def __init__(self, requested: str) -> None:
         self.requested = requested
         self.kept = b""
+        self.failure: Failure | None = None
 
     def request(self, body: bytes) -> ServerRequest:
         if b"refused" in body:
@@ -38,6 +39,8 @@ class Upper:
         return self
 
     def feed(self, chunk: bytes) -> bytes:
+        if b"reports" in chunk:
+            self.failure = Failure(FailureReason.WORKER_FAILED, "the server reports an error")
         _check(chunk)
         *whole, self.kept = (self.kept + chunk).split(b"\n\n")
         return b"".join(each.upper() + b"\n\n" for each in whole)
@@ -54,7 +57,7 @@ def _check(data: bytes) -> None:
 def translating() -> dict[str, Any]:
     return {
         "treatment": Treatment.TRANSLATE,
-        "translate": lambda _route, _deployment, requested: Upper(requested),
+        "translate": lambda _route, _deployment, requested, _stamp: Upper(requested),
     }
 
 
@@ -187,12 +190,28 @@ async def test_a_stream() -> None:
     )
 
 
-async def test_a_stream_that_is_not_of_the_protocol_ends_with_an_error() -> None:
-    _, _, body = await stream_of(b"data: a\n\n", b"data: bad\n\n")
-    first, error, end = body.split(b"\n\n") if body.startswith(b"DATA") else (b"", *body.split(b"\n\n"))
-    assert first in {b"DATA: A", b""}
-    assert b'"worker_failed"' in error
-    assert end == b""
+@pytest.mark.parametrize("last", [b"data: bad\n\n", b"data: reports\n\n"])
+async def test_a_stream_that_is_not_of_the_protocol_ends_with_an_error(last: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_raw(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ndata: a\n\n")
+        await go_on.wait()
+        writer.write(last)
+        await reader.read()
+
+    go_on = asyncio.Event()
+    async with (
+        raw_worker(serve) as address,
+        gateway(address, **translating()) as served,
+        served.session.post(served.url + CHAT, data=b'{"model":"m","stream":true}') as response,
+    ):
+        assert await response.content.readany() == b"DATA: A\n\n"
+        go_on.set()
+        *events, error, end = (await response.read()).split(b"\n\n")
+        assert events == ([b"DATA: REPORTS"] if b"reports" in last else [])
+        assert b'"code":"worker_failed"' in error
+        assert end == b""
+        await served.wait_until_idle()
 
 
 async def test_a_document_is_no_stream() -> None:
