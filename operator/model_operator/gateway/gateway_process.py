@@ -9,16 +9,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from uuid import uuid4
 
 import structlog
 from aiohttp import web
 
 from model_operator import __version__
-from model_operator.core.gateway.apis import Route
 from model_operator.core.gateway.endpoints import SELECTOR
-from model_operator.core.gateway.models import Deployment
-from model_operator.core.gateway.translation import Stamp, Translation, translation
 from model_operator.gateway.health_application import health_application
 from model_operator.gateway.identity import Identity, IdentityEvent
 from model_operator.gateway.informers import Informer
@@ -125,7 +121,7 @@ class GatewayProcess:
         self._identity = Identity(
             self._client, settings.identity, time.monotonic, time.time, self._metrics.identity_event
         )
-        self._proxy = Proxy(settings.proxy, self._tables.workers_of, self._metrics, _translation)
+        self._proxy = Proxy(settings.proxy, self._tables.workers_of, self._metrics)
         self._gateway = Gateway(
             self._tables.catalog,
             self._identity,
@@ -219,11 +215,6 @@ async def _serving(
         yield
     finally:
         await runner.cleanup()
-
-
-def _translation(route: Route, deployment: Deployment, requested: str) -> Translation:
-    """Return the translation of one request, with an identifier and the time for its answer."""
-    return translation(route, deployment, requested, Stamp(uuid4().hex, int(time.time())))
 
 
 def _certificate(settings: GatewaySettings) -> MountedCertificate | None:
