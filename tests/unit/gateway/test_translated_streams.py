@@ -9,7 +9,6 @@ from aiohttp import web
 from model_operator.api.enums import EndpointProtocol
 from model_operator.core.gateway.apis import Treatment
 from model_operator.core.gateway.failures import FailureReason
-from model_operator.core.gateway.translation import Stamp, translation
 from tests.cluster.waiting import patience
 from tests.unit.gateway.proxies import gateway, worker
 
@@ -29,14 +28,7 @@ async def test_a_stream_ends_with_the_error_of_its_worker_whose_connection_stays
 
     async with (
         worker(answer) as address,
-        gateway(
-            address,
-            protocol=EndpointProtocol.SGP,
-            treatment=Treatment.TRANSLATE,
-            translate=lambda route, deployment, requested: translation(
-                route, deployment, requested, Stamp("1", 1)
-            ),
-        ) as served,
+        gateway(address, protocol=EndpointProtocol.SGP, treatment=Treatment.TRANSLATE) as served,
     ):
         try:
             async with asyncio.timeout(20 * patience()):
