@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
-from model_operator.controller.serving.connection_slots import Slots
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import CallerPolicy, Webhook
+from model_operator.process.connection_slots import Slots
 from model_operator.process.sockets import bind
 from tests.attacks.strangers import Stranger
 from tests.cluster.scrape import series

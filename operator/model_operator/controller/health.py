@@ -10,11 +10,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from model_operator.controller.serving.connection_slots import Bounds, Closing, Slots
-from model_operator.controller.serving.inbound import Inbound, app_runner
 from model_operator.controller.serving.main_loop import LoopStuckError, MainLoopQuery
 from model_operator.controller.serving.side_loop import in_thread
 from model_operator.metrics.exposition import MetricsPage
+from model_operator.process.connection_slots import Bounds, Closing, Slots
+from model_operator.process.inbound import Inbound, app_runner
 
 Check = Callable[[], str | None]
 """Returns the problem, None without one. Called in the main event loop."""

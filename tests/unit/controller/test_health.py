@@ -14,8 +14,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from model_operator.controller.health import Check, health_bounds, serve_health
-from model_operator.controller.serving.connection_slots import Bounds, Closing
 from model_operator.metrics.exposition import MetricsPage
+from model_operator.process.connection_slots import Bounds, Closing
 from model_operator.process.sockets import bind
 
 if TYPE_CHECKING:

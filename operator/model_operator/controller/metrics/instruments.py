@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from model_operator import __version__
 from model_operator.controller.metrics import catalog
 from model_operator.controller.serving.admission_gate import Shed
-from model_operator.controller.serving.connection_slots import Closing
 from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, ResourceKind
 from model_operator.metrics.registration import counter, gauge, histogram
+from model_operator.process.connection_slots import Closing
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

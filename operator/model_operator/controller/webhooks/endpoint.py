@@ -12,13 +12,13 @@ import structlog
 
 from model_operator.controller.metrics.instruments import Metrics, Port
 from model_operator.controller.serving.admission_gate import AdmissionGate, ReviewBounds
-from model_operator.controller.serving.connection_slots import Slots
 from model_operator.controller.serving.side_loop import in_thread
 from model_operator.controller.webhooks.certificate import FileCertificate, ServingCertificate
 from model_operator.controller.webhooks.reviewers import Admission
 from model_operator.controller.webhooks.server import serve_webhooks, webhook_bounds
 from model_operator.kube.client import ApiClient
 from model_operator.kube.namespace import own_namespace
+from model_operator.process.connection_slots import Slots
 from model_operator.process.sockets import bind
 from model_operator.settings import AdmissionSettings
 

@@ -14,10 +14,10 @@ from aiohttp.typedefs import Middleware
 
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY
 from model_operator.controller.serving.admission_gate import AdmissionGate, OverloadedError, ReviewBody
-from model_operator.controller.serving.connection_slots import Bounds, Slots
-from model_operator.controller.serving.inbound import Inbound, app_runner
 from model_operator.controller.webhooks.review import MalformedReviewError
 from model_operator.core.webhooks.callers import Caller, CallerPolicy, Webhook
+from model_operator.process.connection_slots import Bounds, Slots
+from model_operator.process.inbound import Inbound, app_runner
 
 RespondToReview = Callable[[bytes, Caller], Awaitable[bytes]]
 """From the body of a review and its caller to the body of the response; raises

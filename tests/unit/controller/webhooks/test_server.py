@@ -16,11 +16,11 @@ import aiohttp
 import pytest
 
 from model_operator.controller.serving.admission_gate import LARGE_BYTES, AdmissionGate, ReviewBounds
-from model_operator.controller.serving.connection_slots import Closing, Slots
 from model_operator.controller.webhooks import server as subject
 from model_operator.controller.webhooks.server import MAX_BODY, serve_webhooks, webhook_bounds
 from model_operator.core.webhooks.callers import CallerPolicy
 from model_operator.kube.errors import StartupError
+from model_operator.process.connection_slots import Closing, Slots
 from model_operator.process.sockets import bind
 from tests.cluster.webhooks import LOOPBACK, TOKEN, write_certificate
 from tests.examples.objects import instance, template

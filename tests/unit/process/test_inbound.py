@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp.http_exceptions import BadHttpMessage
 
-from model_operator.controller.serving.inbound import RateLimitFilter, _Acceptor
+from model_operator.process.inbound import RateLimitFilter, _Acceptor
 from model_operator.process.sockets import bind
 
 LOOPBACK = "127.0.0.1"

@@ -23,7 +23,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from model_operator.controller.serving.connection_slots import Closing, Phase, Slot, Slots
+from model_operator.process.connection_slots import Closing, Phase, Slot, Slots
 
 log = structlog.get_logger(__name__)
 

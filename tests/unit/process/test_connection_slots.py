@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from model_operator.controller.serving.connection_slots import Bounds, Closing, Phase, Slot, Slots, owner_of
+from model_operator.process.connection_slots import Bounds, Closing, Phase, Slot, Slots, owner_of
 
 API_SERVER = "10.0.0.1"
 STRANGER, OTHER = "10.9.9.1", "10.9.9.2"
