@@ -32,12 +32,22 @@ from model_operator.kube.connection import Connection
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import ENDPOINT_SLICES, MODEL_INSTANCES
 from model_operator.metrics.exposition import MetricsPage
+from model_operator.process.connection_slots import Bounds, Slots
+from model_operator.process.inbound import Inbound, app_runner
 from model_operator.process.sockets import bind
 from model_operator.process.stopping import stop_signal, unless_stopped
 
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 1024
+_HANDSHAKES = 1024
+_IDLE_SECONDS = 75.0
+"""Time for which a connection is kept for the next request; clients keep theirs for less."""
+_HEAD_LINE_BYTES = 20 * 1024
+"""Of one header: tokens of identity providers are long."""
+_HEAD_LINES = 128
+_HEAD_BYTES = 1024 * 1024
+"""Bytes of a request beside its body: headers, and the framing of chunks."""
 _HEALTH_SHUTDOWN_SECONDS = 0.5
 
 
@@ -118,6 +128,7 @@ class GatewayProcess:
                 watch_ages=lambda: {each.name: each.age() for each in self._informers},
             )
         )
+        self._inbound = Inbound(Slots(_bounds(settings), self._metrics.connection_closed))
         self._identity = Identity(
             self._client, settings.identity, time.monotonic, time.time, self._metrics.identity_event
         )
@@ -126,9 +137,15 @@ class GatewayProcess:
             self._tables.catalog,
             self._identity,
             self._proxy,
-            Intake(settings.max_body_bytes, settings.max_buffered_bytes, settings.max_requests),
+            Intake(
+                settings.max_body_bytes,
+                settings.max_buffered_bytes,
+                settings.max_requests,
+                settings.body_timeout_seconds,
+            ),
             self._tables.is_ready,
             self._metrics.answered,
+            has_body=self._inbound.has_body,
         )
 
     async def run(self, bound: socket.socket, health: socket.socket | None, stopped: asyncio.Event) -> None:
@@ -164,14 +181,19 @@ class GatewayProcess:
                 tasks.append(asyncio.create_task(self._certificate.follow(), name="certificate"))
             stack.push_async_callback(_end, tasks)
             context = None if self._certificate is None else self._certificate.context
-            runner = web.AppRunner(
-                self._gateway.application(),
-                access_log=None,
+            application = self._gateway.application()
+            application.middlewares.append(self._inbound.middleware)
+            runner = app_runner(
+                application,
+                "gateway",
                 handler_cancellation=True,
                 auto_decompress=False,
+                max_field_size=_HEAD_LINE_BYTES,
+                max_line_size=_HEAD_LINE_BYTES,
+                max_headers=_HEAD_LINES,
                 shutdown_timeout=self._settings.shutdown_seconds,
             )
-            async with _serving(runner, bound, context):
+            async with _serving(runner, bound, context, self._inbound):
                 log.info("the gateway is serving", version=__version__, port=self._settings.port)
                 await self._until(stopped, tasks)
                 self._gateway.is_draining = True
@@ -206,15 +228,37 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 @asynccontextmanager
 async def _serving(
-    runner: web.AppRunner, bound: socket.socket, context: ssl.SSLContext | None
+    runner: web.AppRunner,
+    bound: socket.socket,
+    context: ssl.SSLContext | None = None,
+    inbound: Inbound | None = None,
 ) -> AsyncIterator[None]:
     """Serve an application on a socket; the end waits for its running requests."""
     await runner.setup()
+    serve = runner.server
+    assert serve is not None  # noqa: S101 -- set up just now
     try:
-        await web.SockSite(runner, bound, ssl_context=context, backlog=_BACKLOG).start()
-        yield
+        if inbound is None:
+            await web.SockSite(runner, bound, ssl_context=context, backlog=_BACKLOG).start()
+            yield
+        else:
+            async with inbound.accept(bound, serve, context):
+                yield
     finally:
         await runner.cleanup()
+
+
+def _bounds(settings: GatewaySettings) -> Bounds:
+    """Return the bounds of the API's port; the proxy has its own deadlines for a response."""
+    return Bounds(
+        connections=settings.max_connections,
+        per_address=settings.max_connections_per_address,
+        handshakes=min(settings.max_connections, _HANDSHAKES),
+        head_seconds=settings.body_timeout_seconds,
+        busy_seconds=None,
+        idle_seconds=_IDLE_SECONDS,
+        request_bytes=settings.max_body_bytes + _HEAD_BYTES,
+    )
 
 
 def _certificate(settings: GatewaySettings) -> MountedCertificate | None:

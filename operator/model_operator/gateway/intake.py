@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -24,9 +25,14 @@ class Intake:
         Of all requests that run.
     max_requests
         Number of requests that run.
+    body_seconds
+        Time without a byte of a body.
     """
 
-    def __init__(self, max_body_bytes: int, max_buffered_bytes: int, max_requests: int) -> None:
+    def __init__(
+        self, max_body_bytes: int, max_buffered_bytes: int, max_requests: int, body_seconds: float = 60
+    ) -> None:
+        self._body_seconds = body_seconds
         self._max_body = max_body_bytes
         self._max_buffered = max_buffered_bytes
         self._max_requests = max_requests
@@ -70,7 +76,8 @@ class Intake:
         Raises
         ------
         Failure
-            BODY_TOO_LARGE, by Content-Length before anything is read, or while reading; GATEWAY_BUSY;
+            BODY_TOO_LARGE, by Content-Length before anything is read, or while reading; BODY_TIMEOUT;
+            GATEWAY_BUSY;
             INVALID_REQUEST for a compressed body.
         """
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -83,13 +90,24 @@ class Intake:
             raise self._too_large()
         parts: list[bytes] = []
         total = 0
-        async for part in request.content.iter_any():
+        while part := await self._next(request):
             total += len(part)
             if total > self._max_body:
                 raise self._too_large()
             place.hold(total)
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _next(self, request: web.Request) -> bytes:
+        """Return the next bytes of a body; none at its end."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await request.content.readany()
+        except TimeoutError as error:
+            raise Failure(
+                FailureReason.BODY_TIMEOUT,
+                f"no byte of the body came for {self._body_seconds:g} s. Action (user): send it at once.",
+            ) from error
 
     def _too_large(self) -> Failure:
         return Failure(

@@ -109,6 +109,8 @@ class Gateway:
         Takes note of requests that no worker answers; the answerer's observer takes note of the others.
     share
         Returns a random number in [0, 1), for the weights.
+    has_body
+        Called when the body of a request is complete.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Gateway:
         is_ready: Callable[[Deployment], bool],
         answered: Answered = _ignore,
         share: Callable[[], float] = random.random,
+        has_body: Callable[[web.Request], None] = _ignore,
     ) -> None:
         self._catalog = catalog
         self._identity = identity
@@ -128,6 +131,7 @@ class Gateway:
         self._is_ready = is_ready
         self._answered = answered
         self._share = share
+        self._has_body = has_body
         self.is_draining = False
 
     def application(self) -> web.Application:
@@ -151,17 +155,18 @@ class Gateway:
                 caller = await self._identity.authenticate(request.headers)
                 progress.caller = caller.username
                 body = await self._intake.read(request, place)
+                self._has_body(request)
                 call = await self._call(request, found, caller, body)
                 progress.is_observed = True
                 return await self._answerer.answer(request, call)
         except Failure as failure:
-            return self._failed(failure, raw_path, progress)
+            return self._failed(failure, request, progress)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception:
             log.exception("defect while answering a request", route=progress.route)
             defect = Failure(FailureReason.INTERNAL, "the gateway has a defect; its log has the details.")
-            return self._failed(defect, raw_path, progress)
+            return self._failed(defect, request, progress)
 
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
         name = name_in(raw_path)
@@ -228,11 +233,10 @@ class Gateway:
             allowed = [each for each in found if each.model.id in kept]
         return only(name, allowed)
 
-    def _failed(self, failure: Failure, raw_path: str, progress: _Progress) -> web.Response:
-        shaped = response_of(failure, family_of(raw_path))
+    def _failed(self, failure: Failure, request: web.Request, progress: _Progress) -> web.Response:
+        shaped = response_of(failure, family_of(request.rel_url.raw_path))
         response = web.Response(status=shaped.status, headers=shaped.headers, body=shaped.body)
-        if shaped.status in (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNAUTHORIZED):
-            # The rest of the body is not read.
+        if not request_is_read(request):
             response.force_close()
         self._note(progress, shaped.status, failure.reason)
         return response
@@ -259,6 +263,11 @@ def family_of(raw_path: str) -> Family:
     if raw_path.startswith("/v4/"):
         return Family.PLATFORM
     return Family.COHERE if raw_path.startswith("/v2/") else Family.OPENAI
+
+
+def request_is_read(request: web.Request) -> bool:
+    """Return whether nothing of a request is left unread on its connection."""
+    return request.content.at_eof()
 
 
 def _within(candidate: Candidate, name: str) -> Candidate:

@@ -56,6 +56,14 @@ class GatewaySettings(BaseSettings):
     """Maximum size of a request's body, in bytes; larger ones get 413."""
     max_buffered_bytes: Annotated[int, Field(ge=1024)] = 512 * _MEBIBYTE
     """Maximum total size, in bytes, of the bodies of concurrent requests; further ones get 503."""
+    max_connections: Annotated[int, Field(ge=16)] = 10_000
+    """Maximum number of connections. At the maximum, a new one replaces one without a request; without such
+    a connection, the new one is closed."""
+    max_connections_per_address: Annotated[int, Field(ge=16)] = 10_000
+    """Maximum number of connections of one IPv4 address or one IPv6 /64 network. Clients behind a load
+    balancer may all have its address."""
+    body_timeout_seconds: Annotated[float, Field(gt=0)] = 60
+    """Time without a byte of a request's body, and for its headers to arrive; then the connection ends."""
     max_requests: Annotated[int, Field(ge=1)] = 10_000
     """Maximum number of concurrent requests; further ones get 503."""
     drain_seconds: Annotated[float, Field(ge=0)] = 5

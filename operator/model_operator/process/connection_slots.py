@@ -56,7 +56,8 @@ class Bounds:
         From the first byte of a request, or the start of a connection, to the end of the headers; also the
         deadline for the handshake, and for a client to read a response.
     busy_seconds
-        From the end of the headers to the response. The handlers have shorter deadlines of their own.
+        From the end of the headers to the end of the response, and for a client to take a part of it. None
+        where the handlers have deadlines of their own for both, as a stream may last for hours.
     idle_seconds
         From a response to the next request.
     request_bytes
@@ -67,7 +68,7 @@ class Bounds:
     per_address: int
     handshakes: int
     head_seconds: float
-    busy_seconds: float
+    busy_seconds: float | None
     idle_seconds: float
     request_bytes: int
 

@@ -1,7 +1,7 @@
 """Accepts connections within bounds: all that a client can multiply is limited, every wait has a deadline.
 
-Both ports use this. `connection_slots.py` decides which connections are kept; this module has sockets, TLS
-and the deadlines.
+The ports of operator and gateway use this. `connection_slots.py` decides which connections are kept; this
+module has sockets, TLS and the deadlines.
 """
 
 from __future__ import annotations
@@ -196,20 +196,18 @@ def app_runner(application: web.Application, port: str, **settings: Any) -> web.
     port
         Name of the port in the log.
     settings
-        Further arguments of :class:`aiohttp.web.AppRunner`.
+        Further arguments of :class:`aiohttp.web.AppRunner`; they override the bounds.
     """
     logger = logging.getLogger(f"{__name__}.{port}")
     if not logger.filters:
         logger.addFilter(RateLimitFilter())
+    bounds = {
+        "max_field_size": _HEAD_LINE_BYTES,
+        "max_headers": _HEAD_LINES,
+        "max_line_size": _HEAD_LINE_BYTES,
+    }
     return web.AppRunner(
-        application,
-        access_log=None,
-        handle_signals=False,
-        logger=logger,
-        max_field_size=_HEAD_LINE_BYTES,
-        max_headers=_HEAD_LINES,
-        max_line_size=_HEAD_LINE_BYTES,
-        **settings,
+        application, access_log=None, handle_signals=False, logger=logger, **(bounds | settings)
     )
 
 
@@ -296,6 +294,7 @@ class _Guarded(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = 0
         self._has_begun_head = True
+        self._is_answering = False
         self._is_ended = False
         self._is_known = False
         self._is_released = False
@@ -345,7 +344,7 @@ class _Guarded(asyncio.Protocol):
 
     def begin(self) -> None:
         """Note that the headers of a request are complete."""
-        self._has_begun_head = True
+        self._has_begun_head = self._is_answering = True
         self._within(self._bounds.busy_seconds)
 
     def work(self) -> None:
@@ -356,7 +355,7 @@ class _Guarded(asyncio.Protocol):
         """Note that a request has its response."""
         self._slot.phase = Phase.WAITING
         self._slot.is_proven |= is_proven
-        self._has_begun_head = False
+        self._has_begun_head = self._is_answering = False
         self._received = 0
         self._within(self._bounds.idle_seconds if is_proven else self._bounds.head_seconds)
 
@@ -367,13 +366,20 @@ class _Guarded(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Start the deadline for the client to read the response."""
-        self._within(self._bounds.head_seconds)
+        if not self._has_own_deadlines:
+            self._within(self._bounds.head_seconds)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Continue with the idle deadline."""
-        self._within(self._bounds.idle_seconds)
+        if not self._has_own_deadlines:
+            self._within(self._bounds.idle_seconds)
         self._inner.resume_writing()
+
+    @property
+    def _has_own_deadlines(self) -> bool:
+        """Whether a handler is responding that watches over the time by itself."""
+        return self._is_answering and self._bounds.busy_seconds is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the slot."""
@@ -389,9 +395,10 @@ class _Guarded(asyncio.Protocol):
             self._forget(self._inner)
             self._slots.leave(self._slot)
 
-    def _within(self, seconds: float) -> None:
+    def _within(self, seconds: float | None) -> None:
         self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        if seconds is not None:
+            self._timer = self._loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         self._close(Closing.DEADLINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,12 +21,13 @@ class FakeRequest:
         self.content_length = length
         self.content = self
         self.read = 0
-        self._parts = parts
+        self._parts = list(parts)
 
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        for part in self._parts:
-            self.read += part
-            yield b"x" * part
+    async def readany(self) -> bytes:
+        if not self._parts:
+            return b""
+        self.read += self._parts[0]
+        return b"x" * self._parts.pop(0)
 
 
 async def body_of(intake: Intake, request: Any) -> bytes:
@@ -90,13 +90,28 @@ async def test_a_client_that_leaves_gives_back_what_was_held() -> None:
     intake = Intake(1000 * KIB, 1000 * KIB, 10)
 
     class Leaving(FakeRequest):
-        async def iter_any(self) -> AsyncIterator[bytes]:
-            yield b"x" * 500 * KIB
-            raise asyncio.CancelledError
+        async def readany(self) -> bytes:
+            if self.read:
+                raise asyncio.CancelledError
+            self.read += 1
+            return b"x" * 500 * KIB
 
     with pytest.raises(asyncio.CancelledError):
         await body_of(intake, Leaving())
     assert (intake.buffered, intake.requests) == (0, 0)
+
+
+async def test_a_body_that_stops_is_not_awaited_for_ever() -> None:
+    class Stopping(FakeRequest):
+        async def readany(self) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+    intake = Intake(KIB, KIB, 10, body_seconds=0.01)
+    with pytest.raises(Failure) as caught:
+        await body_of(intake, Stopping())
+    assert refusal(caught) is FailureReason.BODY_TIMEOUT
+    assert intake.requests == 0
 
 
 async def test_compressed_bodies_are_refused() -> None:

@@ -25,6 +25,7 @@ class FailureReason(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNSUPPORTED_FIELD = "unsupported_field"
     BODY_TOO_LARGE = "body_too_large"
+    BODY_TIMEOUT = "body_timeout"
     UNAUTHENTICATED = "unauthenticated"
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_AMBIGUOUS = "model_ambiguous"
@@ -46,6 +47,7 @@ _STATUS: Final[Mapping[FailureReason, HTTPStatus]] = {
     FailureReason.INVALID_BODY: HTTPStatus.BAD_REQUEST,
     FailureReason.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
     FailureReason.UNSUPPORTED_FIELD: HTTPStatus.BAD_REQUEST,
+    FailureReason.BODY_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
     FailureReason.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     FailureReason.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
     FailureReason.MODEL_NOT_FOUND: HTTPStatus.NOT_FOUND,

@@ -19,6 +19,7 @@ from model_operator.gateway.calls import Call, Outcome, RetryCause
 from model_operator.gateway.metrics import declared
 from model_operator.gateway.metrics.access_line import AccessLine
 from model_operator.metrics.registration import counter, gauge, histogram
+from model_operator.process.connection_slots import Closing
 
 CLIENT_CLOSED: Final = "client_closed"
 """``error_type`` of a request whose client left."""
@@ -115,6 +116,9 @@ class GatewayMetrics:
         self.requests = counter(declared.REQUESTS, self.registry)
         self.in_flight = gauge(declared.IN_FLIGHT, self.registry)
         self.client_aborts = counter(declared.CLIENT_ABORTS, self.registry)
+        self._connections = counter(declared.CONNECTIONS_CLOSED, self.registry)
+        for reason in Closing:
+            self._connections.labels(reason)
         self.worker_aborts = counter(declared.WORKER_ABORTS, self.registry)
         self.retries = counter(declared.RETRIES, self.registry)
         for cause in RetryCause:
@@ -126,6 +130,10 @@ class GatewayMetrics:
     def begin(self, call: Call) -> CallObservation:
         """Count a request that has a model, from now on in flight."""
         return CallObservation(self, call, self._series_of(call.model.id))
+
+    def connection_closed(self, reason: Closing) -> None:
+        """Count a connection that the port has refused or closed."""
+        self._connections.labels(reason).inc()
 
     def identity_event(self, event: str) -> None:
         """Count what happened to a question about a caller."""

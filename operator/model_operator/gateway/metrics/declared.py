@@ -106,6 +106,12 @@ CLIENT_ABORTS = _counter(
     "clients time out, so compare the time to the first token.",
     "model",
 )
+CONNECTIONS_CLOSED = _counter(
+    "connections_closed",
+    "Connections that the port refused or closed, by reason. Refusals: raise "
+    "MODEL_OPERATOR_GATEWAY_MAX_CONNECTIONS, or find who opens so many.",
+    "reason",
+)
 WORKER_ABORTS = _counter(
     "worker_aborts",
     "Answers that a worker broke off, or stopped sending, after their first byte. The client got an error "
@@ -139,6 +145,7 @@ METRICS: Final = (
     MODELS,
     RETRIES,
     CLIENT_ABORTS,
+    CONNECTIONS_CLOSED,
     WORKER_ABORTS,
     IDENTITY_EVENTS,
     WATCH_AGE,
