@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MANIFESTS = REPOSITORY / "manifests" / "base"
 OPERATOR_NAMESPACE = OPERATOR_SERVICE_ACCOUNT = "model-operator"
 GATEWAY_SERVICE_ACCOUNT = "model-operator-gateway"
-GATEWAY_RIGHTS = REPOSITORY / "manifests" / "overlays" / "gateway" / "rbac.yaml"
+GATEWAY_RIGHTS = REPOSITORY / "manifests" / "gateway" / "rbac.yaml"
 OPERATOR_USER = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_SERVICE_ACCOUNT}"
 
 
@@ -72,8 +72,6 @@ class Cluster:
     def gateway_kubeconfig(self) -> Path:
         """Create the gateway's ServiceAccount with the rights of its overlay; write its kubeconfig."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS / "namespace.yaml")
-        if not GATEWAY_RIGHTS.exists():
-            return self.kubeconfig
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", GATEWAY_RIGHTS)
         return self.service_account_kubeconfig(OPERATOR_NAMESPACE, GATEWAY_SERVICE_ACCOUNT)
 
