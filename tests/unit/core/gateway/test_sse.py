@@ -29,6 +29,7 @@ def read(*chunks: bytes) -> list[Event]:
         (b"data:  a\n\n", [Event(b" a")]),
         (b"data\n\n", [Event(b"")]),
         (b"data: a\r\n\r\n", [Event(b"a")]),
+        (b"data: a\r\ndata: b\r\n\r\n", [Event(b"a\nb")]),
         (b"data: a\r\rdata: b\r\r", [Event(b"a"), Event(b"b")]),
         (b"data: a\ndata: b\n\n", [Event(b"a\nb")]),
         (b"event: error\ndata: a\n\ndata: b\n\n", [Event(b"a", b"error"), Event(b"b")]),

@@ -63,6 +63,10 @@ class Fields:
         value = self._left.pop(name, None)
         return None if value is None else Given(value, (*self.path, name))
 
+    def has(self, name: str) -> bool:
+        """Whether a field is there and not taken yet."""
+        return name in self._left
+
     def required(self, name: str) -> Given:
         """Return a field of any type that must be there."""
         given = self.take(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from model_operator.api.enums import EndpointProtocol
 from model_operator.core.gateway.sse import data_event
 from model_operator.core.gateway.translation.base import Target
 from model_operator.core.gateway.translation.bindings import read_bindings
@@ -30,7 +31,12 @@ from model_operator.core.gateway.translation.generation import (
     Option,
     Usage,
 )
-from model_operator.core.gateway.translation.messages import Message, ToolRequest, text_content
+from model_operator.core.gateway.translation.messages import (
+    Message,
+    ToolRequest,
+    content_with_images,
+    text_content,
+)
 from model_operator.core.gateway.translation.server_answers import encode
 
 _CONTRACT_MAX_TEMPERATURE: Final = 1
@@ -38,6 +44,7 @@ _PENALTY: Final = 2
 _EFFORTS: Final = ("low", "medium", "high")
 _TEXT_ROLES: Final = ("user", "system", "assistant")
 _MAX_TOP_K: Final = 1_000_000
+_WITH_IMAGES: Final = frozenset({EndpointProtocol.OPENAI, EndpointProtocol.VLLM})
 
 
 class ExecuteClient:
@@ -197,9 +204,11 @@ def _entry(given: Given, target: Target) -> Message:
     """Return an entry of ``chat_history``; its content may be a list of parts."""
     fields = Fields.of(given.value, given.path)
     role = fields.choice("role", _TEXT_ROLES) or fields.required("role")
-    content = text_content(fields.required("content"), target.protocol)
+    written = fields.required("content")
     fields.refuse_rest()
-    return Message(role.value, content)
+    if role.value == "user" and target.protocol in _WITH_IMAGES:
+        return Message(role.value, content_with_images(written))
+    return Message(role.value, text_content(written, target.protocol))
 
 
 def _message(given: Given) -> Message:

@@ -35,6 +35,13 @@ def user(**fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": SECRET, **fields}]}
 
 
+PART = ("chat_history", 0, "content", 0)
+
+
+def history(part: Any) -> dict[str, Any]:
+    return {"chat_history": [{"role": "user", "content": [part]}]}
+
+
 CASES: list[tuple[Cell, Mapping[str, Any], FailureReason, tuple[str | int, ...]]] = [
     (CHAT, {"model": None}, INVALID, ("model",)),
     (CHAT, {"model": 1}, INVALID, ("model",)),
@@ -155,6 +162,18 @@ CASES: list[tuple[Cell, Mapping[str, Any], FailureReason, tuple[str | int, ...]]
     (TYPED_CHAT, {"top_k": 5}, UNSUPPORTED, ("top_k",)),
     (TYPED_CHAT, {"chat_template": SECRET}, UNSUPPORTED, ("chat_template",)),
     (TYPED_CHAT, {"messages": []}, UNSUPPORTED, ("messages",)),
+    (TYPED_CHAT, history(PNG), UNSUPPORTED, (*PART,)),
+    (TYPED_VLLM_CHAT, history({"type": "audio"}), INVALID, (*PART, "type")),
+    (TYPED_VLLM_CHAT, history({}), INVALID, (*PART, "text")),
+    (TYPED_VLLM_CHAT, history({"image_url": SECRET}), INVALID, (*PART, "image_url")),
+    (TYPED_VLLM_CHAT, history({"image_url": {"url": 1}}), INVALID, (*PART, "image_url", "url")),
+    (TYPED_VLLM_CHAT, history({**PNG, "text": SECRET}), INVALID, (*PART, "text")),
+    (
+        TYPED_VLLM_CHAT,
+        history({"image_data": {"media_type": f"image/png,{SECRET}", "data": ""}}),
+        INVALID,
+        (*PART, "image_data", "media_type"),
+    ),
     (TYPED_TEXT, {"logprobs": True}, UNSUPPORTED, ("logprobs",)),
     (TYPED_TEXT, {"reasoning_effort": SECRET}, INVALID, ("reasoning_effort",)),
     (TYPED_TEXT, {"stop_sequences": ["a"] * 5}, INVALID, ("stop_sequences",)),

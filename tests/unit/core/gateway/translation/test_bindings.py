@@ -12,7 +12,7 @@ from model_operator.core.gateway.models import Model
 from model_operator.core.gateway.translation import check_bindings
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.contracts import request_schema
-from tests.unit.core.gateway.translation.cells import cell
+from tests.unit.core.gateway.translation.cells import Cell, cell
 
 PARAMETERS = {
     "parameters": [
@@ -129,18 +129,35 @@ def test_no_json_object(text: bytes) -> None:
     assert raised.value.reason is FailureReason.INVALID_BODY
 
 
-@pytest.mark.parametrize("name", ["model", "stream", "n", "messages", "temperature"])
-def test_a_binding_replaces_no_field_that_the_gateway_sets(name: str) -> None:
-    each = cell("execute", "CHAT_COMPLETION", "OPENAI")
-    request = {
-        "messages": [{"role": "user", "content": "a"}],
-        "temperature": 0.5,
-        "model_request_parameters": {"bindings": {name: "s3cret"}},
-    }
+CHAT = {"messages": [{"role": "user", "content": "a"}], "temperature": 0.5}
+TEXTS = {"texts": ["a"]}
+RANK = {"query": "q", "chunks": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("each", "body", "name"),
+    [
+        *[(cell("execute", "CHAT_COMPLETION", "OPENAI"), CHAT, name) for name in ("model", "stream", "n")],
+        *[(cell("execute", "CHAT_COMPLETION", "OPENAI"), CHAT, name) for name in ("messages", "temperature")],
+        *[(cell("execute", "EMBEDDING", "COHERE"), TEXTS, name) for name in ("texts", "images", "inputs")],
+        *[(cell("execute", "RERANKING", "COHERE"), RANK, name) for name in ("top_n", "return_documents")],
+        (cell("execute", "RERANKING", "TEI"), RANK, "return_text"),
+    ],
+)
+def test_a_binding_replaces_no_field_that_the_gateway_sets(each: Cell, body: Any, name: str) -> None:
+    request = {**body, "model_request_parameters": {"bindings": {name: "s3cret"}}}
     with pytest.raises(Failure) as raised:
         each.translation().request(json.dumps(request).encode())
     assert tuple(raised.value.param) == ("model_request_parameters", "bindings", name)
     assert "s3cret" not in raised.value.message
+
+
+def test_a_binding_may_set_the_type_of_input() -> None:
+    bindings = {"input_type": "search_query"}
+    request = {**TEXTS, "model_request_parameters": {"bindings": bindings}}
+    each = cell("execute", "EMBEDDING", "COHERE")
+    sent = json.loads(each.translation().request(json.dumps(request).encode()).body)
+    assert sent["input_type"] == "search_query"
 
 
 def test_a_binding_may_set_what_the_request_leaves_out() -> None:

@@ -155,6 +155,14 @@ def test_a_platform_server_may_send_the_end_mark() -> None:
     assert translated(SGP_TO_OPENAI, stream + b"data: [DONE]\n\n") == translated(SGP_TO_OPENAI, stream)
 
 
+def test_a_stream_of_openai_that_ends_between_events_is_no_success() -> None:
+    stream = OPENAI_TO_PLATFORM.server["stream"].encode()
+    before_the_last_text = stream.index(b'data: {"id":"c-1"', stream.index(b'"Re"'))
+    text, failure = translated(OPENAI_TO_PLATFORM, stream[:before_the_last_text])
+    assert b"Re" in text
+    assert failure is not None
+
+
 def test_finish_reasons_are_an_end_without_the_mark() -> None:
     stream = OPENAI_TO_PLATFORM.server["stream"].encode()
     without = stream.replace(b"data: [DONE]\n\n", b"")
