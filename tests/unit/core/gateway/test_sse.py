@@ -75,7 +75,7 @@ def test_a_cut_changes_nothing(stream: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     pieces = [stream[start:end] for start, end in itertools.pairwise(places)]
     assert b"".join(pieces) == stream
-    assert read(*pieces) == read(stream)
+    assert read(*pieces) == read(*(bytes([byte]) for byte in stream)) == read(stream)
 
 
 def until_failure(stream: bytes, size: int) -> tuple[list[Event], Failure | None]:

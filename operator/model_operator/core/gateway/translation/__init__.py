@@ -109,7 +109,7 @@ def translation(route: Route, deployment: Deployment, requested: str, stamp: Sta
     deployment
         Where the request goes.
     requested
-        Name of the model as the client wrote it, for the answer.
+        Name of the model as the client wrote it, for the answer; empty if it named a deployment in the path.
     stamp
         Identifier and time for the answer.
 
@@ -127,7 +127,7 @@ def translation(route: Route, deployment: Deployment, requested: str, stamp: Sta
         )
     target = Target(
         model=deployment.served_name,
-        requested=requested,
+        requested=requested or f"{deployment.namespace}/{deployment.instance}",
         protocol=protocol,
         predict_route=deployment.predict_route,
         streaming_predict_route=deployment.streaming_predict_route,

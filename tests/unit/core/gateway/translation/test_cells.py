@@ -17,10 +17,12 @@ from jsonschema import Draft202012Validator
 from model_operator.api.enums import EndpointProtocol, ModelType
 from model_operator.core.gateway.apis import Treatment, treatment
 from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.translation import translation
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.contracts import request_schema, response_schema
 from model_operator.core.templates.model_apis import apis_of
-from tests.unit.core.gateway.translation.cells import ALL, TRANSLATED, Cell
+from tests.unit.core.gateway.translation.cells import ALL, STAMP, TRANSLATED, Cell
+from tests.unit.core.gateway.translation.cells import cell as cell_of
 
 GOLDEN = Path(__file__).parent / "cells.yaml"
 RECORDED = [cell for cell in TRANSLATED if cell.protocol is not EndpointProtocol.VLLM]
@@ -62,6 +64,16 @@ def test_a_cell_has_a_translation_if_and_only_if_the_table_has_it(cell: Cell) ->
     with pytest.raises(Failure) as raised:
         cell.translation()
     assert raised.value.reason is FailureReason.API_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("served_name", "requested", "sent"),
+    [("served", "m", "served"), (None, "m", "m"), (None, "", "team-a/m")],
+)
+def test_the_name_of_the_model_for_the_server(served_name: str | None, requested: str, sent: str) -> None:
+    each = cell_of("platform-chat-completions", "CHAT_COMPLETION", "OPENAI")
+    translated = translation(each.route, each.deployment(served_name), requested, STAMP)
+    assert json.loads(translated.request(each.request).body)["model"] == sent
 
 
 def results(cell: Cell) -> dict[str, Any]:
