@@ -29,7 +29,7 @@ class OpenAIEmbeddingsClient:
         fields.ignore("user")
         fields.close(target.protocol)
         as_base64 = encoding is not None and encoding.value == "base64"
-        return EmbeddingRequest(texts, dimensions=dimensions, as_base64=as_base64, as_floats=not as_base64)
+        return EmbeddingRequest(texts, dimensions=dimensions, as_base64=as_base64)
 
     def write(self, asked: EmbeddingRequest, answer: Embeddings, target: Target) -> bytes:
         """Return the client's body."""

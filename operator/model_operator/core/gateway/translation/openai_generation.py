@@ -181,7 +181,7 @@ class OpenAIWriter:
 
     def end(self) -> bytes:
         """Return the last chunks."""
-        found = b"" if self._has_begun else self.write(Delta())
+        found = b""
         for index in range(self._asked.choices):
             if index not in self._finished:
                 found += self._finish(index, None)

@@ -30,7 +30,7 @@ class EmbeddingRequest:
     input_type
         Cohere's kind of input; None if the client's API has none.
     as_base64, as_floats
-        In which forms the client takes the vectors.
+        In which forms the client takes the vectors; OpenAI's clients take one.
     """
 
     texts: tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from model_operator.core.gateway.translation import StreamTranslator
 from tests.unit.core.gateway.translation.cells import TRANSLATED, Cell, cell
 
 STREAMING = [each for each in TRANSLATED if each.stream_request]
+SGP_TO_OPENAI_TEXT = cell("completions", "COMPLETION", "SGP")
 SGP_TO_OPENAI = cell("chat-completions", "CHAT_COMPLETION", "SGP")
 OPENAI_TO_PLATFORM = cell("platform-chat-completions", "CHAT_COMPLETION", "OPENAI")
 
@@ -161,6 +163,58 @@ def test_a_stream_of_openai_that_ends_between_events_is_no_success() -> None:
     text, failure = translated(OPENAI_TO_PLATFORM, stream[:before_the_last_text])
     assert b"Re" in text
     assert failure is not None
+
+
+def completion_stream(*events: Any, **changes: Any) -> tuple[bytes, Failure | None]:
+    """Return what OpenAI's client gets for events of a platform server with two prompts."""
+    translation = SGP_TO_OPENAI_TEXT.translation()
+    request = {"model": "m", "prompt": ["a", "b"], "stream": True, **changes}
+    translation.request(json.dumps(request).encode())
+    translator = translation.stream()
+    text = b"".join(translator.feed(f"data: {json.dumps(event)}\n\n".encode()) for event in events)
+    return text if translator.failure else text + translator.end(), translator.failure
+
+
+def chunks_of(text: bytes) -> list[Any]:
+    lines = [line.removeprefix(b"data: ") for line in text.splitlines() if line]
+    return [json.loads(line) for line in lines if line != b"[DONE]"]
+
+
+def test_an_event_with_one_of_two_prompts_names_it_by_its_text() -> None:
+    text, failure = completion_stream(
+        {"completions": [["b", ["B"]]]},
+        {"completions": [["a", ["A"]]], "finish_reason": "length"},
+        {"completions": [], "finish_reason": "stop"},
+    )
+    assert failure is None
+    found = [
+        (each["index"], each["text"], each["finish_reason"]) for (each,) in map(_choices, chunks_of(text))
+    ]
+    assert found == [(1, "B", None), (0, "A", None), (0, "", "length"), (1, "", "stop")]
+
+
+def _choices(chunk: Any) -> Any:
+    return chunk["choices"]
+
+
+def test_an_event_with_another_prompt() -> None:
+    text, failure = completion_stream({"completions": [["c", ["C"]]]})
+    assert failure is not None
+    assert text == b""
+
+
+def test_a_finish_reason_is_sent_once() -> None:
+    event = {"message": {"content": "a"}, "finish_reason": "stop"}
+    text, _ = translated(SGP_TO_OPENAI, f"data: {json.dumps(event)}\n\n".encode() * 2)
+    assert text.count(b'"finish_reason":"stop"') == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": False}}])
+def test_usage_is_sent_on_request_alone(options: dict[str, Any]) -> None:
+    event = {"completions": [["a", ["A"]], ["b", ["B"]]], "prompt_tokens": 1, "response_tokens": 2}
+    assert b"usage" not in completion_stream(event, **options)[0]
+    text, _ = completion_stream(event, stream_options={"include_usage": True})
+    assert chunks_of(text)[-1]["usage"]["total_tokens"] == 3
 
 
 def test_finish_reasons_are_an_end_without_the_mark() -> None:
