@@ -198,7 +198,7 @@ class Delivery:
         """End a response that has begun and cannot be completed."""
         self.reason = failure.reason
         self._note_usage()
-        if not self.is_stream:
+        if not self.is_stream or hdrs.CONTENT_ENCODING in answer.headers:
             self._reset()
             return answer
         # An event that is not complete would swallow the next line.

@@ -209,11 +209,14 @@ async def raw_worker(serve: Raw) -> AsyncIterator[Address]:
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await serve(reader, writer)
         finally:
+            tasks.discard(task)
             writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)

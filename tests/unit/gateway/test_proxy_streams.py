@@ -144,6 +144,21 @@ async def test_a_stream_that_is_cut_ends_with_an_error(parts: list[bytes]) -> No
         assert (outcome.status, outcome.reason, outcome.is_cut) == (200, "worker_failed", True)
 
 
+async def test_the_length_of_a_stream_that_is_cut_is_not_promised() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 100\r\n\r\n"
+    async with raw_worker(sends(head, b"data: 1\n\n")) as address, gateway(address) as served:
+        _, body = await served.post()
+        assert body.startswith(b"data: 1\n\ndata: {")
+        assert body.endswith(b"}\n\n")
+
+
+async def test_no_event_is_added_to_a_compressed_stream() -> None:
+    head = HEAD.replace(b"Cache-Control: public", b"Content-Encoding: gzip")
+    async with raw_worker(sends(head, chunk(b"zipped"))) as address, gateway(address) as served:
+        with pytest.raises(aiohttp.ClientError):
+            await served.post()
+
+
 async def test_the_openai_client_raises_for_a_stream_that_is_cut() -> None:
     async with (
         raw_worker(sends(HEAD, chunk(CHAT_EVENT))) as address,

@@ -87,6 +87,10 @@ class Worker:
         """Return a context manager that holds the worker for one attempt."""
         return Slot(self)
 
+    def _may_be_tried(self, now: float) -> bool:
+        """Whether it is not set aside, or no longer and no other request tries it."""
+        return not self._ejected_until or (self._ejected_until <= now and not self.in_flight)
+
 
 class Slot:
     """Holds a worker; a class, as generators take three times as long."""
@@ -134,7 +138,7 @@ class Workers:
         self._in_flight = 0
         self._in_flight_of_present = 0
         self._choices = 0
-        self._ejections_end = 0.0
+        self._failing: set[Worker] = set()
 
     def __len__(self) -> int:
         """Return the number of ready workers."""
@@ -169,13 +173,15 @@ class Workers:
             worker = known[address]
             worker._is_present = False  # noqa: SLF001
             self._in_flight_of_present -= worker.in_flight
+            self._failing.discard(worker)
         self._present = tuple(self._by_address.values())
 
     def choose(self, excluded: Collection[Worker] = ()) -> Worker | None:
         """Return the worker for one attempt, None if there is no other than the excluded ones.
 
         The least in flight is chosen, among equals the one that was chosen least recently. Workers that are
-        set aside are chosen only if there is no other.
+        set aside are chosen only if there is no other. After that time, one request tries such a worker; it
+        gets others once it has answered.
         """
         candidates = self._candidates(excluded)
         if not candidates:
@@ -202,32 +208,31 @@ class Workers:
         if worker._ejected_until > now:  # noqa: SLF001
             return
         worker._failures += 1  # noqa: SLF001
-        if any(
+        worker._ejected_until = 0.0  # noqa: SLF001
+        if worker._is_present and any(  # noqa: SLF001
             other._ejected_until <= now  # noqa: SLF001
             for other in self._present
             if other is not worker
         ):
             seconds = min(_FIRST_EJECTION * 2 ** min(worker._failures - 1, 8), _LONGEST_EJECTION)  # noqa: SLF001
             worker._ejected_until = now + seconds  # noqa: SLF001
-            self._ejections_end = max(self._ejections_end, worker._ejected_until)  # noqa: SLF001
+            self._failing.add(worker)
 
     def succeeded(self, worker: Worker) -> None:
         """Take note that a worker has answered."""
         if worker._failures:  # noqa: SLF001
             worker._failures = 0  # noqa: SLF001
             worker._ejected_until = 0.0  # noqa: SLF001
+            self._failing.discard(worker)
 
     def _candidates(self, excluded: Collection[Worker]) -> Sequence[Worker]:
         present = self._present
         if excluded:
             present = [worker for worker in present if worker not in excluded]
-        if not self._ejections_end:
+        if not self._failing:
             return present
         now = self._now()
-        if self._ejections_end <= now:
-            self._ejections_end = 0.0
-            return present
-        return [worker for worker in present if worker._ejected_until <= now] or present  # noqa: SLF001
+        return [worker for worker in present if worker._may_be_tried(now)] or present  # noqa: SLF001
 
     def _took(self, worker: Worker) -> None:
         self._in_flight += 1

@@ -72,8 +72,13 @@ def for_client(headers: Iterable[Header], model: str) -> list[Header]:
 
 
 def for_stream(headers: Iterable[Header]) -> list[Header]:
-    """Return the headers of a stream of events: no proxy and no cache may hold it back."""
-    kept = [(name, value) for name, value in headers if name.lower() != "cache-control"]
+    """Return the headers of a stream of events: no proxy and no cache may hold it back.
+
+    Its length is left out, since an event that is an error may follow what the worker sends.
+    """
+    kept = [
+        (name, value) for name, value in headers if name.lower() not in {"cache-control", "content-length"}
+    ]
     return [*kept, ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]
 
 

@@ -109,6 +109,19 @@ def test_ejection_doubles_up_to_thirty_seconds() -> None:
     assert bad in {chosen(two) for _ in range(2)}
 
 
+def test_one_request_tries_a_worker_that_was_set_aside() -> None:
+    clock = Clock()
+    two = workers(2, clock)
+    bad = chosen(two)
+    two.failed(bad)
+    clock.time += 1
+    with ExitStack() as stack:
+        tries = [stack.enter_context(chosen(two).slot()) for _ in range(9)]
+        assert tries.count(bad) == 1
+        two.succeeded(bad)
+        assert [stack.enter_context(chosen(two).slot()) for _ in range(7)] == [bad] * 7
+
+
 def test_the_last_worker_is_never_set_aside() -> None:
     two = workers(2)
     first, second = chosen(two), chosen(two)
