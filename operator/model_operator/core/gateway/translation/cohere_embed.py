@@ -15,7 +15,6 @@ from model_operator.core.gateway.translation.fields import (
     decode_request,
     items_of,
     refused,
-    text_of,
     texts_of,
     unsupported,
 )
@@ -35,17 +34,14 @@ class CohereEmbedClient:
         """Return a request; raises Failure with the path of the field that is wrong."""
         fields = decode_request(body)
         fields.text("model")
-        input_type = text_of(fields.required("input_type"))
-        if input_type not in _INPUT_TYPES:
-            listed = ", ".join(f'"{each}"' for each in _INPUT_TYPES)
-            raise refused(("input_type",), f"must be one of {listed}")
+        if fields.choice("input_type", _INPUT_TYPES) is None:
+            fields.required("input_type")
         texts = _texts(fields, target)
         types = _embedding_types(fields, target)
         request = EmbeddingRequest(
             texts,
             dimensions=fields.whole("output_dimension", 1, _MAX_DIMENSIONS),
             truncate=fields.choice("truncate", _TRUNCATION),
-            input_type=input_type,
             as_base64="base64" in types,
             as_floats="float" in types,
         )

@@ -83,7 +83,7 @@ class CohereEmbeddings:
         if asked.truncate is not None:
             body["truncate"] = asked.truncate.value
         body = merged(body, asked.bindings, reserved=("images", "inputs"))
-        body.setdefault("input_type", asked.input_type or DEFAULT_INPUT_TYPE)
+        body.setdefault("input_type", DEFAULT_INPUT_TYPE)
         return ServerRequest("/v2/embed", encode(body))
 
     def answer(self, body: bytes, asked: EmbeddingRequest, target: Target) -> Embeddings:

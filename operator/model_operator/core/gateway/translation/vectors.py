@@ -27,8 +27,6 @@ class EmbeddingRequest:
         Length of the vectors; None for the model's own.
     truncate
         Which end of a long text to cut: ``NONE``, ``START`` or ``END``; None for the server's default.
-    input_type
-        Cohere's kind of input; None if the client's API has none.
     as_base64, as_floats
         In which forms the client takes the vectors; OpenAI's clients take one.
     """
@@ -37,7 +35,6 @@ class EmbeddingRequest:
     bindings: Mapping[str, Given] = field(default_factory=dict)
     dimensions: Given | None = None
     truncate: Given | None = None
-    input_type: str | None = None
     as_base64: bool = False
     as_floats: bool = True
 
