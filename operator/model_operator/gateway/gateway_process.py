@@ -176,6 +176,7 @@ class GatewayProcess:
                     )
                 )
             stack.push_async_callback(self._proxy.close)
+            stack.push_async_callback(self._identity.close)
             tasks = [asyncio.create_task(each.run(), name=each.name) for each in self._informers]
             if self._certificate is not None:
                 tasks.append(asyncio.create_task(self._certificate.follow(), name="certificate"))

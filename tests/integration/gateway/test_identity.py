@@ -19,6 +19,7 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.kubeconfig import load_configuration
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.gateway.callers import grant
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.kubeconfig import token_kubeconfig, write_kubeconfig
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
 
 OURS = "modeloperator.dev"
-RBAC = "rbac.authorization.k8s.io"
 # The API server itself keeps a token for ten seconds.
 REVOKED_SECONDS = 30.0
 
@@ -60,23 +60,6 @@ def token(api: KubeApi, *audiences: str, name: str = "app", secret: str = "") ->
     path = f"/api/v1/namespaces/{api.namespace}/serviceaccounts/{name}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
     return str(api.request("POST", path, body=body)["status"]["token"])
-
-
-def allow(api: KubeApi, *models: str, name: str = "app") -> None:
-    rule = {"apiGroups": [OURS], "resources": ["modelinstances/execute"], "verbs": ["create"]}
-    if models:
-        rule["resourceNames"] = list(models)
-    version = f"{RBAC}/v1"
-    api.create({"apiVersion": version, "kind": "Role", "metadata": {"name": name}, "rules": [rule]})
-    api.create(
-        {
-            "apiVersion": version,
-            "kind": "RoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": api.namespace}],
-        }
-    )
 
 
 async def reason(found: Identity, key: str) -> FailureReason | None:
@@ -121,7 +104,7 @@ async def test_another_audience_keeps_keys_of_gateways_apart(cluster: Cluster, a
 
 async def test_a_role_may_name_the_models(cluster: Cluster, api: KubeApi) -> None:
     application(api)
-    allow(api, "qwen")
+    grant(api, "app", api.namespace, models=["qwen"])
     models = [Model(api.namespace, name, "1", 0, ()) for name in ("gemma", "qwen", "llama")]
     async with identity(cluster.kubeconfig) as found:
         caller = await found.authenticate(bearer(token(api, OURS)))
@@ -133,7 +116,7 @@ async def test_a_role_may_name_the_models(cluster: Cluster, api: KubeApi) -> Non
 
 async def test_a_role_may_be_for_all_models_of_the_namespace(cluster: Cluster, api: KubeApi) -> None:
     application(api)
-    allow(api)
+    grant(api, "app", api.namespace)
     models = [Model(api.namespace, "qwen", "1", 0, ()), Model("default", "qwen", "2", 0, ())]
     async with identity(cluster.kubeconfig) as found:
         caller = await found.authenticate(bearer(token(api, OURS)))
@@ -172,7 +155,7 @@ async def test_known_keys_outlive_the_api_server(control_plane: ControlPlane) ->
     with ControlPlane.start(bare=True) as private:
         api = KubeApi(private.kubeconfig)
         application(api)
-        allow(api, "qwen")
+        grant(api, "app", api.namespace, models=["qwen"])
         key, new = token(api, OURS), token(api, OURS)
         api.close()
         async with identity(private.kubeconfig, grace_seconds=20) as found:

@@ -130,7 +130,9 @@ def admin(invite: Invite, api: KubeApi, _executing: None) -> Person:
     return invite("admin", api)
 
 
-def test_a_key_is_for_one_model(api: KubeApi, admin: Person, cluster: Cluster, tmp_path: Path) -> None:
+def test_a_key_is_for_one_model(
+    api: KubeApi, admin: Person, administrator: Person, cluster: Cluster, tmp_path: Path
+) -> None:
     for name in ("qwen", "gemma"):
         api.apply(instance(name))
 
@@ -142,6 +144,18 @@ def test_a_key_is_for_one_model(api: KubeApi, admin: Person, cluster: Cluster, t
     assert not may_execute(api, user, api.namespace, "gemma")
     assert not may_execute(api, user, api.namespace)
     assert not may_execute(api, user, "default", "qwen")
+    can_i = (
+        "auth",
+        "can-i",
+        "create",
+        "--subresource=execute",
+        "-n",
+        api.namespace,
+        "--as",
+        user["username"],
+    )
+    for name, answer in (("qwen", "yes"), ("gemma", "no")):
+        assert administrator.run(*can_i, f"modelinstances/{name}").stdout.strip() == answer
     # It is no credential of the API server.
     assert not review(api, key).get("authenticated")
     config = yaml.safe_load(cluster.kubeconfig.read_text())

@@ -437,6 +437,20 @@ async def test_long_lists_of_one_caller_ask_once_and_drop_no_decision_of_calls(m
     assert not setup.identity._turns
 
 
+async def test_many_lists_of_one_caller_do_not_hold_up_those_of_another(make: Make) -> None:
+    setup = make()
+    setup.server.tokens["other"] = "bob"
+    ann, bob = await setup.authenticate("good"), await setup.authenticate("other")
+    many = [[model(f"n{start}", f"m{number}") for number in range(100)] for start in range(20)]
+    noise = [asyncio.create_task(setup.identity.filter(ann, models)) for models in many]
+    await until(lambda: setup.server.most_at_once == 8)
+    await setup.identity.filter(bob, [model("b", f"m{number}") for number in range(20)])
+    asked = Counter(spec["user"] for _, spec in setup.server.asked if "user" in spec)
+    assert asked["bob"] == 21
+    assert asked["ann"] < 200
+    await asyncio.gather(*noise)
+
+
 async def test_a_long_list_lets_other_requests_go_on(make: Make) -> None:
     setup = make()
     caller = await setup.authenticate("good")
