@@ -27,6 +27,7 @@ TYPED_CHAT = cell("platform-chat-completions", "CHAT_COMPLETION", "SGP")
 TYPED_VLLM_CHAT = cell("platform-chat-completions", "CHAT_COMPLETION", "VLLM")
 TYPED_TEXT = cell("platform-completions", "COMPLETION", "OPENAI")
 TYPED_RANK = cell("platform-rerankings", "RERANKING", "COHERE")
+EXECUTE_RANK = cell("execute", "RERANKING", "TEI")
 INVALID, UNSUPPORTED = FailureReason.INVALID_REQUEST, FailureReason.UNSUPPORTED_FIELD
 PNG = {"type": "image_url", "image_url": {"url": SECRET}}
 
@@ -82,6 +83,7 @@ CASES: list[tuple[Cell, Mapping[str, Any], FailureReason, tuple[str | int, ...]]
     (CHAT, {"temperature": 10**400}, INVALID, ("temperature",)),
     (CHAT, {"max_tokens": 0, "max_completion_tokens": None}, INVALID, ("max_tokens",)),
     (CHAT, {"max_tokens": 9}, INVALID, ("max_tokens",)),
+    (CHAT, {"max_completion_tokens": True}, INVALID, ("max_completion_tokens",)),
     (CHAT, {"max_completion_tokens": 1.5}, INVALID, ("max_completion_tokens",)),
     (CHAT, {"max_completion_tokens": 2**70}, INVALID, ("max_completion_tokens",)),
     (CHAT, {"stop": ["a"] * 5}, INVALID, ("stop",)),
@@ -178,6 +180,7 @@ CASES: list[tuple[Cell, Mapping[str, Any], FailureReason, tuple[str | int, ...]]
     (TYPED_TEXT, {"reasoning_effort": SECRET}, INVALID, ("reasoning_effort",)),
     (TYPED_TEXT, {"stop_sequences": ["a"] * 5}, INVALID, ("stop_sequences",)),
     (TYPED_RANK, {"instruction": SECRET}, UNSUPPORTED, ("instruction",)),
+    (EXECUTE_RANK, {"instruction": SECRET}, UNSUPPORTED, ("instruction",)),
     (TYPED_RANK, {"chunks": [{}]}, INVALID, ("chunks", 0)),
 ]
 
@@ -213,6 +216,7 @@ HARMLESS: list[tuple[Cell, Mapping[str, Any]]] = [
     (RERANK, {"rank_fields": ["text"], "top_n": 99}),
     (TYPED_CHAT, {"stream": False, "top_p": 1, "logprobs": False, "top_logprobs": 0}),
     (TYPED_CHAT, {"chat_history": []}),
+    (cell("platform-rerankings", "RERANKING", "SGP"), {"instruction": "", "stream": False}),
 ]
 
 
