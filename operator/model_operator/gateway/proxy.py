@@ -31,6 +31,7 @@ from model_operator.gateway.proxy_settings import ProxySettings
 from model_operator.gateway.upstream import (
     ConnectError,
     EndedError,
+    ExhaustedError,
     NoResponseError,
     StaleConnectionError,
     Upstream,
@@ -181,6 +182,8 @@ class Proxy:
                 )
         except ConnectError:
             raise
+        except ExhaustedError as error:
+            raise worker_failures.exhausted(call.model) from error
         except NoResponseError as error:
             raise worker_failures.timed_out(call.model) from error
         except EndedError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ from model_operator.gateway.proxy_settings import ProxySettings
 _STALE_SECONDS: Final = 1.0
 """A worker that closes an idle connection does so within a round trip of its reuse. One that closes it later
 has begun to execute the request."""
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 _WHOLE_BYTES: Final = 2**20
 """A larger body is written in pieces; aiohttp warns otherwise."""
 
@@ -31,6 +33,10 @@ class WorkerError(Exception):
 
 class ConnectError(WorkerError):
     """The worker could not be reached; nothing was sent."""
+
+
+class ExhaustedError(WorkerError):
+    """The gateway has no file descriptor, port or memory for another connection."""
 
 
 class StaleConnectionError(WorkerError):
@@ -146,7 +152,8 @@ class Upstream:
                     allow_redirects=False,
                 )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise ConnectError from error
+            number = getattr(error, "errno", None)
+            raise (ExhaustedError if number in _EXHAUSTED else ConnectError) from error
         except TimeoutError as error:
             attempt.abort()
             raise NoResponseError from error

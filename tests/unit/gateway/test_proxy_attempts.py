@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+import aiohttp
 import pytest
 
 from model_operator.core.gateway.balancing import Address
@@ -105,6 +108,29 @@ async def test_the_last_worker_is_tried_though_it_failed() -> None:
             served.workers.update([address])
             response, _ = await served.post()
             assert response.status == 200
+
+
+async def test_a_gateway_without_descriptors_blames_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def create(_: Any, request: Any, *__: Any) -> Any:
+        raise aiohttp.ClientConnectorError(
+            request.connection_key, OSError(errno.EMFILE, "too many open files")
+        )
+
+    counting = Counting()
+    async with raw_worker(counting.serve) as one, gateway(one, Address("10.0.0.1", 1)) as served:
+        with monkeypatch.context() as patched:
+            # Of the connections, not those of the test's client.
+            patched.setattr(upstream._Connector, "_create_connection", create)
+            response, body = await served.post()
+        assert (response.status, code(body)) == (503, "gateway_busy")
+        assert not served.workers.ejected
+        assert not served.observed[0].retries
+
+
+def test_an_address_may_be_of_either_family() -> None:
+    assert str(upstream._url("10.0.0.1", 8000, "/v1/embeddings")) == "http://10.0.0.1:8000/v1/embeddings"
+    assert upstream._url("fd00::1", 8000, "predict?a=%2F").raw_path_qs == "/predict?a=%2F"
+    assert upstream._url("fd00::1", 8000, "predict").host == "fd00::1"
 
 
 async def test_a_worker_that_does_not_accept_is_left_for_another() -> None:

@@ -44,6 +44,15 @@ def unreachable(model: Model) -> Failure:
     )
 
 
+def exhausted(model: Model) -> Failure:
+    """Return the failure of a gateway that can open no further connection."""
+    return Failure(
+        FailureReason.GATEWAY_BUSY,
+        f"model {model.id}: the gateway can open no further connection. Action (operator administrator): add"
+        " replicas of the gateway, or raise its limit of open files.",
+    )
+
+
 def ended(model: Model) -> Failure:
     """Return the failure of a worker that closed its connection before its response was complete."""
     return Failure(
