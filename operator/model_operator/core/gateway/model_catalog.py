@@ -18,6 +18,7 @@ from model_operator.core.templates.contracts import REQUEST_PARAMETERS
 from model_operator.core.values.json_values import wire_json
 
 _DEFAULT_WEIGHT: Final = 100
+_WEIGHT_OF_LEFT: Final = 1
 _DEFAULT_PORT: Final = "http"
 _DEFAULT_ROUTE: Final = "/predict"
 _MAX_SCHEMAS: Final = 1000
@@ -137,6 +138,11 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
     spec = _mapping(instance.get("spec"))
     namespace, name, uid = metadata.get("namespace", ""), metadata["name"], metadata["uid"]
     entries = _entries(name, spec)
+    if entries:
+        # A renamed deployment serves until another can replace it: alone until then, hardly afterwards.
+        for each in _items(status.get("deployments")):
+            left = str(each.get("name"))
+            entries.setdefault(left, (left.removeprefix(f"{name}-"), _WEIGHT_OF_LEFT))
     found = {
         str(each.get("name")): deployment
         for each in _items(status.get("deployments"))
@@ -145,7 +151,7 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
     if not found:
         return None
     order = list(entries)
-    deployments = sorted(found.values(), key=lambda each: (order.index(each.name), each.name))
+    deployments = sorted(found.values(), key=lambda each: order.index(each.name))
     ready = next((each for each in _items(status.get("conditions")) if each.get("type") == "Ready"), {})
     is_ready = ready.get("status") == "True"
     return Model(

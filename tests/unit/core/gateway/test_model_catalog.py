@@ -70,6 +70,20 @@ def test_deployments_have_the_order_and_the_weights_of_the_specification() -> No
     assert len({each.id for each in model.deployments}) == 3
 
 
+def test_a_renamed_deployment_serves_until_another_replaces_it() -> None:
+    before = served_instance(entries={"old": 100})
+    after = served_instance(entries={"new": 50})
+    after["status"]["deployments"] += before["status"]["deployments"]
+
+    model = model_of(after)
+
+    assert model is not None
+    assert [(each.name, each.entry, each.weight) for each in model.deployments] == [
+        ("qwen-new", "new", 50),
+        ("qwen-old", "old", 1),
+    ]
+
+
 def test_why_a_model_is_not_ready() -> None:
     model = model_of(served_instance(ready=False))
     assert model is not None
