@@ -70,7 +70,7 @@ class Cluster:
         return self.service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT)
 
     def gateway_kubeconfig(self) -> Path:
-        """Create the gateway's ServiceAccount with the rights of its overlay; write its kubeconfig."""
+        """Create the gateway's ServiceAccount with the shipped rights; write its kubeconfig."""
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", MANIFESTS / "namespace.yaml")
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", GATEWAY_RIGHTS)
         return self.service_account_kubeconfig(OPERATOR_NAMESPACE, GATEWAY_SERVICE_ACCOUNT)

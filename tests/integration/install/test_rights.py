@@ -6,6 +6,7 @@ Its ServiceAccount is used with the shipped rights alone; what it asks for is re
 from __future__ import annotations
 
 import base64
+import json
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,22 @@ import pytest
 import yaml
 
 from hack.build.toolset import cached_tools
-from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_USER
+from tests.cluster.cluster import (
+    GATEWAY_RIGHTS,
+    GATEWAY_SERVICE_ACCOUNT,
+    OPERATOR_NAMESPACE,
+    OPERATOR_USER,
+)
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.gateway.callers import executor_key
+from tests.cluster.gateway.process import GatewayProcess
 from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.ports import free_ports
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import LOOPBACK, shipped
 from tests.examples.objects import instance, template
+from tests.fixtures.gateway import post
 from tests.install.overlays import DEFAULT
 from tests.install.rights import Right, granted, refused, unused
 
@@ -143,6 +152,43 @@ def test_every_right_is_used_and_none_is_missing(audited: ControlPlane, tmp_path
     }
     own = (OPERATOR_NAMESPACE, "model-operator-webhook-cert")
     assert secrets == {(*own, "get"), (*own, "update")}
+
+
+def test_gateway_uses_every_right_and_none_is_missing(audited: ControlPlane, tmp_path: Path) -> None:
+    audited.kubectl("apply", "-k", DEFAULT.parent / "gateway")
+    audited.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    api = KubeApi(audited.kubeconfig)
+    api.apply(instance())
+    serving = {
+        "protocol": "SGP",
+        "model_type": "EMBEDDING",
+        "port": "http",
+        "apis": ["EXECUTE"],
+        "predict_route": "/predict",
+        "streaming_predict_route": "/predict",
+    }
+    entry = {"name": "minilm", "status": "READY", "serving": serving}
+    api.patch("ModelInstance", "minilm", {"status": {"deployments": [entry]}}, subresource="status")
+    key = executor_key(api)
+    log = tmp_path / "gateway.log"
+    with GatewayProcess.start(audited.gateway_kubeconfig(), log=log) as gateway:
+        status, body, _ = post(gateway, key, "/v1/completions", {"model": "default/minilm"})
+        assert (status, json.loads(body)["error"]["code"]) == (400, "api_not_supported")
+    api.close()
+    user = f"system:serviceaccount:{OPERATOR_NAMESPACE}:{GATEWAY_SERVICE_ACCOUNT}"
+
+    def used() -> bool:
+        requests = [each for each in audited.audit_events() if each["user"] == user]
+        assert refused(requests) == []
+        assert [str(each) for each in sorted(unused(granted(_gateway_roles()), requests))] == []
+        return True
+
+    # Watches are in the log when they have ended.
+    wait_for(used)
+
+
+def _gateway_roles() -> list[Object]:
+    return [obj for obj in yaml.safe_load_all(GATEWAY_RIGHTS.read_text()) if obj]
 
 
 def live(api: KubeApi) -> None:
