@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 15.0
 
 
 class AnswerError(Exception):
@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._is_lost = False
         self._done: asyncio.Future[Answer] | None = None
+        self._first: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, host: str, port: int) -> Connection:
@@ -76,6 +77,12 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return self._done
 
+    async def begun(self) -> None:
+        """Wait for the first bytes of the answer's body, or for its end."""
+        assert self._done is not None
+        self._first = asyncio.get_running_loop().create_future()
+        await asyncio.wait((self._first, self._done), return_when=asyncio.FIRST_COMPLETED)
+
     def abort(self) -> None:
         """Leave."""
         self._transport.abort()
@@ -101,6 +108,8 @@ class Connection(asyncio.Protocol):
             answer.reads += bool(data)
             if not answer.first_seconds:
                 answer.first_seconds = time.perf_counter() - self._begin
+                if self._first is not None and not self._first.done():
+                    self._first.set_result(None)
         if self._length is None:
             is_complete = self._buffer.endswith(b"0\r\n\r\n")
             if not is_complete and len(self._buffer) > 4096:
@@ -160,7 +169,7 @@ async def closed_loop(target: Target, request: bytes, *, connections: int, secon
                 connection = await Connection.open(*target)
         connection.close()
 
-    await _bounded(asyncio.gather(*(run() for _ in range(connections))), seconds)
+    await _bounded(asyncio.gather(*(run() for _ in range(connections))), seconds, results)
     return results
 
 
@@ -172,14 +181,14 @@ async def open_loop(target: Target, request: bytes, *, each: float, seconds: flo
     async def one() -> None:
         connection = idle.pop() if idle else await Connection.open(*target)
         try:
-            answer = await connection.call(request)
+            answer = await _answered(connection, request)
         except AnswerError as error:
             results.failures.append(str(error))
         else:
             results.seconds.append(answer.seconds)
             idle.append(connection)
 
-    await _bounded(_paced(one, each, seconds), seconds)
+    await _bounded(_paced(one, each, seconds), seconds, results)
     for connection in idle:
         connection.close()
     return results
@@ -206,7 +215,7 @@ async def streams(
         counts = time.perf_counter() - begin >= skipped
         connection = await Connection.open(*target)
         try:
-            answer = await connection.call(request)
+            answer = await _answered(connection, request)
         except AnswerError as error:
             results.failures.append(str(error))
         else:
@@ -215,8 +224,17 @@ async def streams(
                 results.seconds.append(answer.first_seconds)
         connection.close()
 
-    await _bounded(_paced(one, each, seconds), seconds)
+    await _bounded(_paced(one, each, seconds), seconds, results)
     return results
+
+
+async def _answered(connection: Connection, request: bytes) -> Answer:
+    """Give the answer; the connection is cut when it is no longer waited for."""
+    try:
+        return await connection.call(request)
+    except asyncio.CancelledError:
+        connection.abort()
+        raise
 
 
 async def _paced(one: Callable[[], Coroutine[Any, Any, None]], each: float, seconds: float) -> None:
@@ -227,6 +245,10 @@ async def _paced(one: Callable[[], Coroutine[Any, Any, None]], each: float, seco
             group.create_task(one())
 
 
-async def _bounded(run: Awaitable[object], seconds: float) -> None:
-    async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
-        await run
+async def _bounded(run: Awaitable[object], seconds: float, results: Results) -> None:
+    """Wait for a run; what a contender that does not keep up has not answered by then is cancelled."""
+    try:
+        async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
+            await run
+    except TimeoutError:
+        results.failures.append(f"not all answered {_PATIENCE_SECONDS:g} s after the last was sent")

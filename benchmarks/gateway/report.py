@@ -78,7 +78,7 @@ def alone(results: Mapping[str, Any]) -> Grid:
         rows.append(["… growth by them, MiB", f"{growth['growth_mib']:.1f}"])
         rows.append(
             [
-                "… aborted by clients, and closed at the worker",
+                "… aborted by clients; had reached the worker, and were closed there",
                 f"{growth['aborted']:,}, {growth['aborted_at_worker']:,}",
             ]
         )

@@ -68,8 +68,13 @@ _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
     b"Cache-Control: no-cache\r\n\r\n"
 )
-_DELTA = {"index": 0, "delta": {"role": "assistant", "content": " Paris"}, "finish_reason": None}
-_CHUNK = _event(choices=[_DELTA], usage=None)
+_CHUNKS = [
+    _event(
+        choices=[{"index": 0, "delta": {"role": "assistant", "content": f" {word}"}, "finish_reason": None}],
+        usage=None,
+    )
+    for word in ("Paris", "is", "the", "capital")  # LiteLLM takes a model that repeats itself for broken
+]
 _END = _event(choices=[], usage=_USAGE) + _part(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
@@ -131,7 +136,7 @@ class Connection(asyncio.Protocol):
         begin = loop.time()
         self._transport.write(_STREAM_HEAD)
         for number in range(count):
-            self._transport.write(_CHUNK)
+            self._transport.write(_CHUNKS[number % len(_CHUNKS)])
             await asyncio.sleep(begin + (number + 1) * pause - loop.time())
         self._end(_END)
 
