@@ -31,6 +31,8 @@ class Call:
         What happens to the bodies.
     is_stream
         Whether the client requests a stream.
+    begun
+        When its headers were there, by ``time.perf_counter``; None if that is not known.
     """
 
     route: Route
@@ -41,6 +43,7 @@ class Call:
     caller: str
     treatment: Treatment
     is_stream: bool = False
+    begun: float | None = None
 
 
 class RetryCause(StrEnum):

@@ -31,6 +31,7 @@ from model_operator.core.gateway.naming import (
 from model_operator.core.gateway.translation import check_bindings
 from model_operator.core.values.json_values import wire_json
 from model_operator.gateway.intake import Intake
+from model_operator.gateway.metrics.counting import CLIENT_CLOSED, CLIENT_CLOSED_STATUS
 from model_operator.gateway.model_listing import PATH as MODELS_PATH
 from model_operator.gateway.model_listing import entry, listing, name_in
 from model_operator.gateway.proxy import Call
@@ -61,7 +62,15 @@ class Answered(Protocol):
     """Takes note of a request that no worker answers."""
 
     def __call__(
-        self, method: str, route: str, status: int, seconds: float, *, error: str = "", caller: str = ""
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        *,
+        error: str = "",
+        caller: str = "",
+        model: str = "",
     ) -> None:
         """Take note of its end."""
         ...
@@ -87,6 +96,7 @@ class _Progress:
     begun: float
     route: str = ""
     caller: str = ""
+    model: str = ""
     is_observed: bool = False
 
 
@@ -156,12 +166,13 @@ class Gateway:
                 progress.caller = caller.username
                 body = await self._intake.read(request, place)
                 self._has_body(request)
-                call = await self._call(request, found, caller, body)
+                call = await self._call(request, found, caller, body, progress)
                 progress.is_observed = True
                 return await self._answerer.answer(request, call)
         except Failure as failure:
             return self._failed(failure, request, progress)
         except (asyncio.CancelledError, ConnectionError):
+            self._note(progress, CLIENT_CLOSED_STATUS, CLIENT_CLOSED)
             raise
         except Exception:
             log.exception("defect while answering a request", route=progress.route)
@@ -186,7 +197,9 @@ class Gateway:
         self._note(progress, HTTPStatus.OK)
         return web.Response(body=wire_json(answer), content_type="application/json")
 
-    async def _call(self, request: web.Request, found: Match, caller: Caller, body: bytes) -> Call:
+    async def _call(
+        self, request: web.Request, found: Match, caller: Caller, body: bytes, progress: _Progress
+    ) -> Call:
         """Return everything that is decided about a request."""
         route = found.route
         parsed = read_request(body, names_model=route.model_field is ModelField.BODY)
@@ -199,11 +212,13 @@ class Gateway:
                 )
             requested = parsed.model
             candidate = await self._named(caller, requested)
+            progress.model = candidate.model.id
         else:
             variables = found.variables
             requested = variables.get("model") or variables["deployment"]
             account = request.headers.get(ACCOUNT_HEADER, "")
             candidate = await self._named(caller, requested, account)
+            progress.model = candidate.model.id
             if "model" in variables:
                 candidate = _within(candidate, variables["deployment"])
         deployment = choose(candidate, route, self._is_ready, self._share())
@@ -219,6 +234,7 @@ class Gateway:
             caller=caller.username,
             treatment=how,
             is_stream=parsed.is_stream,
+            begun=progress.begun,
         )
 
     async def _named(self, caller: Caller, name: str, account: str = "") -> Candidate:
@@ -245,7 +261,13 @@ class Gateway:
         if not progress.is_observed:
             seconds = time.perf_counter() - progress.begun
             self._answered(
-                progress.method, progress.route, status, seconds, error=error, caller=progress.caller
+                progress.method,
+                progress.route,
+                status,
+                seconds,
+                error=error,
+                caller=progress.caller,
+                model=progress.model,
             )
 
     async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:

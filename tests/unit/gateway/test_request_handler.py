@@ -73,6 +73,7 @@ class Running:
         self.gateway = gateway
         self.recorder = recorder
         self.identity = FakeIdentity()
+        self.noted: list[tuple[str, int, str, str]] = []
 
     async def send(
         self, path: str, body: Any = None, method: str = "POST", key: str | None = "alice", **headers: str
@@ -96,8 +97,28 @@ async def running(*namespaces: str, max_body: int = 10_000) -> AsyncIterator[Run
         catalog.put(served_instance(namespace, name))
     embedding = {"model_type": "EMBEDDING", "apis": ["EXECUTE", "TYPED", "EMBEDDINGS"]}
     catalog.put(served_instance("team-a", "split", entries={"one": 50, "two": 50}, serving=embedding))
+    noted: list[tuple[str, int, str, str]] = []
+
+    def answered(
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        *,
+        error: str = "",
+        caller: str = "",
+        model: str = "",
+    ) -> None:
+        noted.append((route, status, error, model))
+
     gateway = Gateway(
-        catalog, identity, recorder, Intake(max_body, 10 * max_body, 100), lambda _: True, share=lambda: 0.75
+        catalog,
+        identity,
+        recorder,
+        Intake(max_body, 10 * max_body, 100),
+        lambda _: True,
+        answered=answered,
+        share=lambda: 0.75,
     )
     runner = web.AppRunner(
         gateway.application(), access_log=None, handler_cancellation=True, auto_decompress=False
@@ -110,12 +131,31 @@ async def running(*namespaces: str, max_body: int = 10_000) -> AsyncIterator[Run
         async with aiohttp.ClientSession() as session:
             world = Running(session, f"http://{host}:{port}", gateway, recorder)
             world.identity = identity
+            world.noted = noted
             yield world
     finally:
         await runner.cleanup()
 
 
 CHAT = "/v1/chat/completions"
+
+
+async def test_each_request_that_no_worker_gets_is_noted_once() -> None:
+    async with running("team-a") as world:
+        await world.send(CHAT, {"model": "team-a/qwen"})
+        assert world.noted == []
+        await world.send("/v1/embeddings", {"model": "team-a/qwen"})
+        await world.send(CHAT, {"model": "team-b/qwen"})
+        await world.send(CHAT, {"model": "team-a/qwen"}, key=None)
+        await world.send("/v1/models", method="GET")
+        await world.send("/v1/other")
+        assert world.noted == [
+            ("embeddings", 400, "api_not_supported", "team-a/qwen"),
+            ("chat-completions", 404, "model_not_found", ""),
+            ("chat-completions", 401, "unauthenticated", ""),
+            ("models", 200, "", ""),
+            ("", 404, "not_found", ""),
+        ]
 
 
 def code(answer: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import promql_parser as promql
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model_operator.api import TemplateKind
@@ -14,8 +15,7 @@ from model_operator.controller.metrics.instruments import Decision, Port, Postin
 from model_operator.gateway.calls import RetryCause
 from model_operator.gateway.metrics.declared import CONVENTIONS, TOKEN_USAGE
 from model_operator.metrics.declaration import Metric, MetricType
-from tests.cluster.cluster import OPERATOR_NAMESPACE
-from tests.cluster.webhooks import shipped
+from tests.cluster.cluster import MANIFESTS, OPERATOR_NAMESPACE
 from tests.unit.metrics.shipped import GATEWAY, OPERATOR, PROGRAMS, Program, Query, nodes, selectors
 
 TARGET = frozenset({"namespace", "pod"})
@@ -118,9 +118,11 @@ def test_no_label_of_the_operator_can_have_many_values() -> None:
     assert {label for metric in OPERATOR.metrics for label in metric.labels} <= allowed
 
 
-def test_pod_monitor_finds_the_operator_and_its_port() -> None:
-    spec = OPERATOR.manifest("podmonitor.yaml")["spec"]
-    (deployment,) = [obj for obj in shipped("deployment.yaml") if obj["kind"] == "Deployment"]
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_pod_monitor_finds_its_program_and_port(program: Program) -> None:
+    spec = program.manifest("podmonitor.yaml")["spec"]
+    folder = MANIFESTS.parent / ("base" if program is OPERATOR else program.name)
+    (deployment,) = yaml.safe_load_all((folder / "deployment.yaml").read_text())
     template = deployment["spec"]["template"]
     (container,) = template["spec"]["containers"]
     (endpoint,) = spec["podMetricsEndpoints"]

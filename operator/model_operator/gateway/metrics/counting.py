@@ -27,7 +27,7 @@ CLIENT_CLOSED_STATUS: Final = 499
 """nginx's status of such a request, which no client sees."""
 _STATUSES: Final = frozenset({CLIENT_CLOSED_STATUS, *map(int, HTTPStatus)})
 _ROOM: Final = 256
-"""Models beyond the registered ones that may have series until those of deleted ones are removed."""
+"""Models beyond twice the registered ones that may have series until those of deleted ones are removed."""
 _OPERATIONS: Final = {route.name: route.operation for route in ROUTES}
 
 
@@ -125,6 +125,7 @@ class GatewayMetrics:
             self.retries.labels(cause)
         self._identity = counter(declared.IDENTITY_EVENTS, self.registry)
         self._series: dict[str, _Series] = {}
+        self._most_series = _ROOM
         self._unknown = _Series(declared.NO_MODEL)
 
     def begin(self, call: Call) -> CallObservation:
@@ -145,9 +146,17 @@ class GatewayMetrics:
             self._identity.labels(event)
 
     def answered(
-        self, method: str, route: str, status: int, seconds: float, *, error: str = "", caller: str = ""
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        *,
+        error: str = "",
+        caller: str = "",
+        model: str = "",
     ) -> None:
-        """Count a request that was answered without a model, such as a refused one or a list.
+        """Count a request that no worker got, such as a refused one or a list.
 
         Parameters
         ----------
@@ -163,19 +172,25 @@ class GatewayMetrics:
             Code of the error; empty without one.
         caller
             Username; empty if the caller is not known.
+        model
+            Id of the model that it means; empty if it means none that the caller may execute.
         """
-        self._unknown.of(self.requests, route, declared.NO_MODEL, _code(status)).inc()
+        series = self._series_of(model) if model else self._unknown
+        series.of(self.requests, route, series.model, _code(status)).inc()
         if operation := _OPERATIONS.get(route):
-            labels = (operation, declared.NO_MODEL, declared.PROVIDER, error)
-            self._unknown.of(self.duration, *labels).observe(seconds)
+            labels = (operation, series.model, declared.PROVIDER, error)
+            series.of(self.duration, *labels).observe(seconds)
+        if status == CLIENT_CLOSED_STATUS:
+            series.of(self.client_aborts, series.model).inc()
         if self._writes_lines:
-            AccessLine(method, route, status, seconds, error, caller).write()
+            AccessLine(method, route, status, seconds, error, caller, model).write()
 
     def forget_gone(self) -> None:
         """Remove the series of models that are no longer registered."""
         registered = frozenset(self._registered())
         for model in [model for model in self._series if model not in registered]:
             self._series.pop(model).drop()
+        self._most_series = 2 * len(self._series) + _ROOM
 
     def finished(self, call: Call, series: _Series, outcome: Outcome, line: AccessLine) -> None:
         """Count a request that has ended; to be called by its observation.
@@ -213,14 +228,14 @@ class GatewayMetrics:
         series = self._series.get(model)
         if series is None:
             # Scrapes remove the series of deleted models; without Prometheus this does.
-            if len(self._series) >= len(self._registered()) + _ROOM:
+            if len(self._series) >= self._most_series:
                 self.forget_gone()
             series = self._series[model] = _Series(model)
         return series
 
 
 class CallObservation:
-    """What the metrics see of one request; all times are since :meth:`GatewayMetrics.begin`."""
+    """What the metrics see of one request; all times are since its headers were there."""
 
     __slots__ = (
         "_call",
@@ -237,7 +252,7 @@ class CallObservation:
         self._metrics = metrics
         self._call = call
         self._series = series
-        self._started = metrics.now()
+        self._started = metrics.now() if call.begun is None else call.begun
         self._first_byte: float | None = None
         self._usage: tuple[int | None, int | None] = (None, None)
         self._retries = 0

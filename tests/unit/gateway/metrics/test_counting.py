@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client import generate_latest
@@ -199,6 +199,32 @@ def test_requests_without_a_model(stage: Stage) -> None:
     }
     assert [line["method"] for line in lines] == ["POST", "GET", "other"]
     assert [line.get("caller") for line in lines] == [USERNAME, USERNAME, None]
+
+
+def test_a_request_that_no_worker_gets_counts_for_the_model_that_it_means(stage: Stage) -> None:
+    with capture_logs() as lines:
+        stage.metrics.answered(
+            "POST", CHAT.name, 503, 0.5, error="model_not_ready", caller=USERNAME, model="team-a/qwen"
+        )
+        stage.metrics.answered("POST", CHAT.name, 499, 0.25, error="client_closed", caller=USERNAME)
+    assert stage.values(f"{PREFIX}requests_total", f"{PREFIX}client_aborts") == {
+        f"{PREFIX}requests_total 503 team-a/qwen chat-completions": 1,
+        f"{PREFIX}requests_total 499 _unknown chat-completions": 1,
+        f"{PREFIX}client_aborts_total _unknown": 1,
+    }
+    assert [line.get("model") for line in lines] == ["team-a/qwen", None]
+
+    stage.models.remove("team-a/qwen")
+    assert "team-a/qwen" not in stage.text()
+
+
+def test_the_time_begins_with_the_headers(stage: Stage) -> None:
+    stage.time = 10.0
+    seen = stage.metrics.begin(replace(call(), begun=9.5))
+    stage.time = 11.0
+    with capture_logs() as lines:
+        seen.end(Outcome(200))
+    assert lines[0]["seconds"] == 1.5
 
 
 def test_a_model_that_is_gone_has_no_series(stage: Stage) -> None:
