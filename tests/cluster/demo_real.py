@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 
 from hack.build.toolset import ensure_tools
 from tests.cluster import embedding
+from tests.cluster.chat import CHAT
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.demo_gateway import show_gateway
+from tests.cluster.gateway.in_node import gateway_in_node
 from tests.cluster.kubectl import KubectlError
 from tests.cluster.nodes.real import ensure_real_node
 from tests.cluster.operator_process import OperatorProcess
-from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, wait
+from tests.cluster.shown import DemoError, get, run_shown, say, wait
 
 if TYPE_CHECKING:
+    from tests.cluster.gateway.process import GatewayProcess
     from tests.cluster.kubectl import Kubectl
 
+EXAMPLES = (embedding.SERVER, CHAT)
 MODEL, OTHER = "minilm", "wordllama"
 REASON = '{.status.conditions[?(@.type=="Ready")].reason}'
 MESSAGE = '{.status.conditions[?(@.type=="Ready")].message}{"\\n"}'
@@ -34,7 +39,8 @@ def demo_real() -> None:
     """
     ensure_tools()
     ensure_real_node()
-    embedding.SERVER.ensure_image()
+    for example in EXAMPLES:
+        example.ensure_image()
     started = time.monotonic()
     say(
         "Starting a Kubernetes control plane with a real node: containerd, runc and kubelet\n"
@@ -42,30 +48,37 @@ def demo_real() -> None:
     )
     with ControlPlane.start(real_node=True) as cluster:
         log = cluster.directory / "operator.log"
-        embedding.SERVER.load_image(cluster)
-        with OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator:
+        for example in EXAMPLES:
+            example.load_image(cluster)
+        with (
+            OperatorProcess.start(cluster.operator_kubeconfig(), log=log) as operator,
+            gateway_in_node(cluster) as gateway,
+        ):
             try:
-                _show(cluster.kubectl)
+                _show(cluster.kubectl, gateway)
                 operator.check_running()
+                gateway.check_running()
             except (DemoError, KubectlError) as error:
-                raise DemoError(f"{error}\n{operator.log_tail()}") from None
-        say("Stopping the operator, the node and the control plane.")
+                raise DemoError(f"{error}\n{operator.log_tail()}\n{gateway.log_tail()}") from None
+        say("Stopping the gateway, the operator, the node and the control plane.")
     seconds = time.monotonic() - started
     say(f"Done in {seconds:.0f} s: every step came out as it should, and nothing is left running.")
 
 
-def _show(kubectl: Kubectl) -> None:
+def _show(kubectl: Kubectl, gateway: GatewayProcess) -> None:
     run_shown(kubectl, "get", "nodes", "--output=wide")
     _show_answers(kubectl)
     _show_faults(kubectl)
-    _show_roll_out(kubectl)
     _show_scaling(kubectl)
+    say(f"Two CPUs are few for what comes next, so {OTHER} goes:")
+    run_shown(kubectl, "delete", "modelinstance", OTHER, "--timeout=60s")
+    show_gateway(kubectl, gateway)
     _show_deletion(kubectl)
 
 
 def _show_answers(kubectl: Kubectl) -> None:
     say("One template, and two models of it that differ by the parameter MODEL_NAME:")
-    run_shown(kubectl, "apply", "-k", embedding.SERVER.manifests)
+    run_shown(kubectl, "apply", "-f", f"{embedding.SERVER.manifests}/embedding.yaml")
     run_shown(kubectl, "apply", "-f", "-", documents=embedding.client_objects(embedding.SERVER.image))
     wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
     wait(kubectl, f"pod/{embedding.CLIENT}", "--for=condition=Ready")
@@ -90,30 +103,6 @@ def _show_faults(kubectl: Kubectl) -> None:
     wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
     run_shown(kubectl, "delete", "modelinstances", *REASONS, "--timeout=60s")
     run_shown(kubectl, "delete", "modeltemplates", *REASONS)
-
-
-def _show_roll_out(kubectl: Kubectl) -> None:
-    say(
-        f"The template is edited while two clients ask {MODEL} without a pause: one on a new\n"
-        "connection each time, one on a connection that it keeps."
-    )
-    template = f"modeltemplate/{embedding.TEMPLATE}"
-    selector = f"--selector=modeloperator.dev/instance={MODEL}"
-    old = [f"pod/{pod['metadata']['name']}" for pod in items_of(kubectl, "pods", selector)]
-    edit = {"vendor_configuration": {"bundle_config": {"env": {"DRAIN_SECONDS": "4"}}}}
-    with embedding.Load(kubectl, _url(kubectl, MODEL)) as load:
-        patch(kubectl, template, edit)
-        generation = get(kubectl, template)["metadata"]["generation"]
-        for name in (MODEL, OTHER):
-            instance = f"modelinstance/{name}"
-            wait(kubectl, instance, f"--for=jsonpath={{.status.template.generation}}={generation}")
-            wait(kubectl, instance, "--for=condition=Ready")
-        # The old worker takes requests on until its clients know that it is going.
-        wait(kubectl, *old, "--for=delete")
-        status, output = load.stop()
-    say(f"All workers are new. The clients counted: {output}")
-    if status != 0:
-        raise DemoError("expected no request to fail during the roll-out.")
 
 
 def _show_scaling(kubectl: Kubectl) -> None:

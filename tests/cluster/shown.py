@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -84,3 +87,42 @@ def patch(kubectl: Kubectl, target: str, spec: dict[str, Any]) -> None:
 def wait(kubectl: Kubectl, *arguments: str) -> None:
     """Wait by ``kubectl wait``."""
     run_shown(kubectl, "wait", *arguments, f"--timeout={WAIT_SECONDS}s")
+
+
+def shown_key(kubectl: Kubectl, name: str, *arguments: str) -> str:
+    """Show how a key for the gateway is created, create it, and give it without showing it.
+
+    Raises
+    ------
+    DemoError
+        When kubectl fails, or its standard output is no key.
+    """
+    print(f"\n$ KEY=$(kubectl {shlex.join(('model', 'key', 'create', name, *arguments))})", flush=True)
+    return create_key(kubectl, name, *arguments)
+
+
+def create_key(kubectl: Kubectl, name: str, *arguments: str) -> str:
+    """Create a key for the gateway by the kubectl plugin, whose notes are shown, and give it.
+
+    Raises
+    ------
+    DemoError
+        When kubectl fails, or its standard output is no key.
+    """
+    words = ["model", "key", "create", name, *arguments]
+    environment = kubectl.environment
+    # kubectl finds its plugins on PATH.
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+    done = subprocess.run(
+        [kubectl.binary, *words],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=STEP_SECONDS,
+        check=False,
+    )
+    key = done.stdout.strip()
+    if done.returncode != 0 or len(key.split()) != 1:
+        raise DemoError(f"`kubectl {shlex.join(words)}` gave no key, and status {done.returncode}.")
+    return key

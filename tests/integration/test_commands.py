@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.dev import STUB_SAYS
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.shown import DemoError, run_shown
 from tests.cluster.waiting import wait_for
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
     from tests.cluster.control_plane import ControlPlane
 
 COMMAND = (sys.executable, "-m", "tests.cluster")
+WORD = re.compile(r'"content": "([^"]*)"')
 IN_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 """How a shell starts what is in its background: it ignores Ctrl-C."""
+
+
+def streamed(command: str) -> str:
+    """Run a command that prints the stream of a chat; give the text of its chunks."""
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    return "".join(WORD.findall(done.stdout))
 
 
 def test_the_demo_passes_and_says_that_its_nodes_are_simulated(control_plane: ControlPlane) -> None:
@@ -59,6 +67,11 @@ def test_dev_in_the_background_stays_up_until_a_signal_and_leaves_nothing(
     kubectl = Cluster(kubeconfig, tmp_path, control_plane.tools).kubectl
 
     assert "simulated-cpu" in kubectl("get", "nodes").stdout
+    assert "a STUB answers for every simulated pod" in output.read_text()
+    call = re.search(r"^curl .*\n(?:  .*\n)+", output.read_text(), re.MULTILINE)
+    assert call is not None, output.read_text()
+    kubectl("apply", "-f", "manifests/samples/vllm-chat.yaml")
+    wait_for(lambda: STUB_SAYS in streamed(call[0]), 60, "the stub's answer by the printed command")
 
     os.kill(dev.pid, stop)
     assert dev.wait(60) == 0

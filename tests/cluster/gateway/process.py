@@ -11,7 +11,7 @@ from tests.cluster.ports import free_ports
 from tests.cluster.processes import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 START_SECONDS = 60.0
@@ -45,6 +45,8 @@ class GatewayProcess:
         log: Path,
         environment: Mapping[str, str] | None = None,
         module: str = "tests.cluster.gateway.on_loopback",
+        around: Sequence[str | Path] = (),
+        ports: tuple[int, int] | None = None,
     ) -> Self:
         """Start a gateway and wait until it is ready.
 
@@ -60,16 +62,21 @@ class GatewayProcess:
             Variables laid over ours.
         module
             What is run: by default a gateway that finds simulated pods on loopback addresses.
+        around
+            Words before the command, such as those that enter the network of a node.
+        ports
+            Of the API and of the health port; free ones by default.
 
         Raises
         ------
         ProcessError
             When it ends, or is not ready in time; the message ends with its log.
         """
-        port, health_port = free_ports(2)
+        port, health_port = ports or free_ports(2)
         process = Process(
             "the gateway",
             [
+                *around,
                 sys.executable,
                 "-m",
                 module,
@@ -106,6 +113,19 @@ class GatewayProcess:
         except OSError:
             return False
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.running
+
+    def check_running(self) -> None:
+        """Raise a `ProcessError` with the last log lines when it has ended."""
+        self._process.check_running()
+
+    def log_tail(self) -> str:
+        """Return its last log lines, under a heading."""
+        return self._process.log_tail()
+
     def stop(self) -> None:
         """End it as a node does: SIGTERM, and SIGKILL much later."""
         self._process.stop(GRACE_SECONDS)
@@ -120,11 +140,10 @@ class GatewayProcess:
 class StubWorkers:
     """The stub that answers for all simulated pods; also a context manager that stops it."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, says: str = "") -> None:
         (self.port,) = free_ports(1)
-        self._process = Process(
-            "the stub", [sys.executable, "-m", "tests.cluster.gateway.stub_worker", str(self.port)], log=log
-        )
+        command = [sys.executable, "-m", "tests.cluster.gateway.stub_worker", str(self.port)]
+        self._process = Process("the stub", [*command, *([says] if says else [])], log=log)
         self._url = f"http://127.0.0.1:{self.port}/stub/requests"
         self._process.wait_until(self._answers, what="answering", seconds=START_SECONDS)
 

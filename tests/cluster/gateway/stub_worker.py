@@ -1,4 +1,4 @@
-"""Answers for all simulated pods at once: ``python -m tests.cluster.gateway.stub_worker PORT``.
+"""Answers for all simulated pods at once: ``python -m tests.cluster.gateway.stub_worker PORT [TEXT]``.
 
 It is no model. It answers in OpenAI's, Cohere's, TEI's and the platform's shapes, says which worker it stands
 for, and records what it was sent. What a request makes it do is in the field ``stub`` of the body, which a
@@ -12,6 +12,7 @@ real server would ignore or refuse:
 ``status``        status of the response
 ================  ====================================================================================
 
+With TEXT, that is what every chat and completion says, and it listens on 127.0.0.1 alone.
 ``GET /stub/requests`` returns what came in, and how each ended; ``DELETE`` forgets it.
 """
 
@@ -54,6 +55,8 @@ class Seen:
 class Stub:
     """The application and its records."""
 
+    says: str = ""
+    """What generated texts say; empty for the worker that they come from."""
     seen: list[Seen] = field(default_factory=list)
 
     def application(self) -> web.Application:
@@ -96,7 +99,7 @@ class Stub:
             _die(request, seen)
         if body.get("stream"):
             return await self._stream(request, body, wanted, seen)
-        answer = answer_of(request.path, body, seen.worker)
+        answer = answer_of(request.path, body, self._text(seen))
         return web.json_response(answer, status=wanted.get("status", 200))
 
     async def _stream(
@@ -105,8 +108,12 @@ class Stub:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         is_openai = request.path.startswith("/v1/")
-        for number in range(wanted.get("chunks", 5)):
-            chunk = openai_chunk(body, number) if is_openai else answer_of(request.path, body, seen.worker)
+        for number in range(wanted.get("chunks", 1 + len(self.says.split()) if self.says else 5)):
+            chunk = (
+                openai_chunk(body, number, self.says)
+                if is_openai
+                else answer_of(request.path, body, self._text(seen))
+            )
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             seen.sent_chunks += 1
             await asyncio.sleep(wanted.get("pause", 0))
@@ -117,10 +124,12 @@ class Stub:
         await response.write_eof()
         return response
 
+    def _text(self, seen: Seen) -> str:
+        return self.says or f"stub {seen.worker}"
 
-def answer_of(path: str, body: dict[str, Any], worker: str) -> Any:
-    """Return the answer of a path, in its API's shape; the text says which worker gave it."""
-    text = f"stub {worker}"
+
+def answer_of(path: str, body: dict[str, Any], text: str) -> Any:
+    """Return the answer of a path, in its API's shape."""
     model = body.get("model") or ""
     if path == "/v1/chat/completions":
         message = {"role": "assistant", "content": text}
@@ -156,14 +165,27 @@ def answer_of(path: str, body: dict[str, Any], worker: str) -> Any:
         count = len(body["documents"])
         results = [{"index": count - 1 - n, "relevance_score": 1 - n / count} for n in range(count)]
         return {"id": "stub-1", "results": results, "meta": {"api_version": {"version": "2"}}}
+    return _other_answer(path, body, text)
+
+
+def _other_answer(path: str, body: dict[str, Any], text: str) -> Any:
+    """Return the answer of TEI's paths, and of the platform's contract at any other."""
+    if path == "/embed":
+        return [[0.5, 1.0] for _ in ([body["inputs"]] if isinstance(body["inputs"], str) else body["inputs"])]
+    if path == "/rerank":
+        return [{"index": number, "score": 1 / (number + 1)} for number, _ in enumerate(body["texts"])]
+    if "chunks" in body:
+        return {"chunk_scores": [1 / (n + 1) for n, _ in enumerate(body["chunks"])], "tokens_used": 3}
     if "texts" in body:
         return {"embeddings": [[each, [0.5, 1.0]] for each in body["texts"]], "tokens_used": 3}
     return {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
 
 
-def openai_chunk(body: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a chunk of OpenAI's chat stream."""
-    delta = {"role": "assistant", "content": ""} if number == 0 else {"content": f"w{number} "}
+def openai_chunk(body: dict[str, Any], number: int, says: str = "") -> dict[str, Any]:
+    """Return a chunk of OpenAI's chat stream: a word of a text, again and again, or its number."""
+    words = says.split()
+    word = words[(number - 1) % len(words)] if words else f"w{number}"
+    delta = {"role": "assistant", "content": ""} if number == 0 else {"content": f"{word} "}
     return {
         "id": "stub-1",
         "object": "chat.completion.chunk",
@@ -189,14 +211,17 @@ def bound_to_loopback(port: int) -> socket.socket:
     return bound
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, says: str = "") -> None:
     """Answer until cancelled."""
-    runner = web.AppRunner(Stub().application(), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(Stub(says).application(), access_log=None, handler_cancellation=True)
     await runner.setup()
-    await web.SockSite(runner, bound_to_loopback(port), backlog=1024).start()
+    if says:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    else:
+        await web.SockSite(runner, bound_to_loopback(port), backlog=1024).start()
     print("the stub answers for simulated pods; it is no model", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), *sys.argv[2:]))
