@@ -142,7 +142,7 @@ chaos-short: tools ## Run the operator under other faults than the tests, short 
 chaos: tools ## Run the operator under faults, long form (about 20 minutes; SEED=… repeats a run)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
-e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 5 minutes)
+e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (Linux, as root; about 6 minutes)
 	$(BIN)/pytest -n 0 tests/e2e
 
 e2e-tools: real-node-tools ## Build the operator's image without an engine (1 to 3 minutes, once)
@@ -156,10 +156,11 @@ kind-up: ## Create a kind cluster for the end-to-end tests (KIND_IMAGE=kindest/n
 	$(KIND) create cluster --name $(KIND_CLUSTER) --kubeconfig $(KIND_KUBECONFIG) --wait 180s \
 	    $(if $(KIND_IMAGE),--image $(KIND_IMAGE))
 
-kind-load: ## Build both images with docker and load them into the kind cluster
+kind-load: ## Build all images with docker and load them into the kind cluster
 	docker build --tag $(OPERATOR_IMAGE) .
 	docker build --tag $(MODEL_IMAGE) $(EXAMPLE)
-	$(KIND) load docker-image --name $(KIND_CLUSTER) $(OPERATOR_IMAGE) $(MODEL_IMAGE)
+	docker build --tag $(CHAT_IMAGE) $(CHAT)
+	$(KIND) load docker-image --name $(KIND_CLUSTER) $(OPERATOR_IMAGE) $(MODEL_IMAGE) $(CHAT_IMAGE)
 
 kind-test: ## Run the end-to-end tests in the kind cluster
 	@KUBECONFIG=$(abspath $(KIND_KUBECONFIG)) $(MAKE) --no-print-directory e2e-existing

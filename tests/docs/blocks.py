@@ -36,7 +36,7 @@ _LANGUAGES = {
     "file": {"yaml", "dockerfile", "python", "json"},
     "example": {"yaml"},
     "result": {"yaml", "text"},
-    TESTED_BY: {"yaml", "console", "text"},
+    TESTED_BY: {"yaml", "console", "text", "python"},
     NOT_RUN: {"yaml", "console", "text", "csv"},
 }
 _BLOCK = re.compile(

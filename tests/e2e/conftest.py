@@ -4,6 +4,7 @@
 `cluster`           the cluster of the run; see `tests.e2e.place`
 `installation`      the operator in it, installed by the first test that asks, removed at the end
 `models`            a namespace with a template, a client in a pod, and the model ``minilm``, which serves
+`gateway`           the gateway, with the models ``chat`` and ``reranker`` in the same namespace
 ==================  =====================================================================================
 
 The tests of one run share one cluster and one operator, so they run one after the other: ``make e2e``.
@@ -11,6 +12,7 @@ The tests of one run share one cluster and one operator, so they run one after t
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from hack.build.toolset import cached_tools, has_node_tools
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
+from tests.e2e.gateway import CHAT_MODEL, RERANKER, Gateway, installed, model_objects
 from tests.e2e.installation import Installation
 from tests.e2e.models import Models, instance, template
 from tests.e2e.place import images, named, named_cluster, real_node
@@ -117,6 +120,25 @@ def models(
         found.start_client()
         found.wait_until_ready(SERVING)
         yield found
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    models: Models, cluster: Cluster, cluster_images: Images, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Give the gateway with a key, and real models behind it, which are removed at the end."""
+    begin = time.monotonic()
+    objects = model_objects(cluster_images)
+    models.apply(*objects)
+    try:
+        with installed(cluster, tmp_path_factory.mktemp("gateway"), cluster_images.operator, models) as found:
+            for model in (CHAT_MODEL, RERANKER):
+                models.wait_until_ready(model)
+            print(f"the gateway and its models were ready after {time.monotonic() - begin:.1f} s")
+            yield found
+    finally:
+        for obj in objects[::-1]:
+            models.api.delete(obj["kind"], obj["metadata"]["name"])
 
 
 @pytest.fixture

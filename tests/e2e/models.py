@@ -21,15 +21,20 @@ MODEL_NAME = "wordllama-l2-supercat-256"
 """The one of the two models in the image that is loaded at once."""
 
 
-def template(image: str, name: str = embedding.TEMPLATE) -> Object:
-    """Give the example's template with an image."""
-    obj = embedding.template()
-    obj["metadata"]["name"] = name
+def with_image(obj: Object, image: str) -> Object:
+    """Set the image of a template, and give it."""
     path, _, tag = image.rpartition(":")
     registry, _, repository = path.rpartition("/")
     fields = {"registry": registry, "image": repository, "tag": tag}
+    obj["spec"]["vendor_configuration"]["bundle_config"] |= fields
+    return obj
+
+
+def template(image: str, name: str = embedding.TEMPLATE) -> Object:
+    """Give the example's template with an image."""
+    obj = with_image(embedding.template(), image)
+    obj["metadata"]["name"] = name
     bundle = obj["spec"]["vendor_configuration"]["bundle_config"]
-    bundle |= fields
     # All the way from an endpoint that goes to kube-proxy's rules, on a machine that has other things to do.
     bundle["env"] = {**bundle.get("env", {}), "DRAIN_SECONDS": "10"}
     return obj

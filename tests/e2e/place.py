@@ -4,9 +4,10 @@
 ``MODEL_OPERATOR_TEST_CLUSTER=existing``  use the cluster of ``KUBECONFIG``; it must have no model-operator
 ``MODEL_OPERATOR_TEST_IMAGE``             the operator's image there
 ``MODEL_OPERATOR_TEST_MODEL_IMAGE``       the image of ``examples/embedding-server`` there
+``MODEL_OPERATOR_TEST_CHAT_IMAGE``        the image of ``examples/chat-server`` there
 ========================================  ===============================================================
 
-Without the latter two the images are as ``make kind-load`` names them.
+Without the latter three the images are as ``make kind-load`` names them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from hack.build.operator_image import OPERATOR_IMAGE, ensure_operator_image
 from hack.build.toolset import Tools, cached_tools
 from tests.cluster import embedding
+from tests.cluster.chat import CHAT
 from tests.cluster.cluster import Cluster, existing_cluster
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes.real import import_image
@@ -40,10 +42,13 @@ class Images:
         The operator's.
     model
         The embedding server's. Clients and stubs run in it, too: it has Python.
+    chat
+        The chat server's.
     """
 
     operator: str
     model: str
+    chat: str
 
 
 def images(environ: Mapping[str, str] = os.environ) -> Images:
@@ -51,6 +56,7 @@ def images(environ: Mapping[str, str] = os.environ) -> Images:
     return Images(
         environ.get("MODEL_OPERATOR_TEST_IMAGE") or OPERATOR_IMAGE,
         environ.get("MODEL_OPERATOR_TEST_MODEL_IMAGE") or embedding.SERVER.image,
+        environ.get("MODEL_OPERATOR_TEST_CHAT_IMAGE") or CHAT.image,
     )
 
 
@@ -70,7 +76,7 @@ def real_node() -> Iterator[ControlPlane]:
     ToolsError
         When this machine can run none, or something it takes cannot be had.
     """
-    archives = [ensure_operator_image(), embedding.SERVER.ensure_image()]
+    archives = [ensure_operator_image(), embedding.SERVER.ensure_image(), CHAT.ensure_image()]
     with ControlPlane.start(real_node=True, crds=False, audit_reads=True) as cluster:
         for archive in archives:
             import_image(cluster.directory, archive)

@@ -10,6 +10,7 @@ import yaml
 
 from hack.build.operator_image import OPERATOR_IMAGE
 from tests.cluster import embedding
+from tests.cluster.chat import CHAT
 from tests.cluster.processes import REPOSITORY
 
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "e2e.yaml"
@@ -58,3 +59,4 @@ def test_actions_are_pinned(job: dict[str, Any]) -> None:
 def test_kind_gets_the_images_that_the_tests_use() -> None:
     assert variable("OPERATOR_IMAGE") == OPERATOR_IMAGE
     assert variable("MODEL_IMAGE") == embedding.SERVER.image
+    assert variable("CHAT_IMAGE") == CHAT.image
