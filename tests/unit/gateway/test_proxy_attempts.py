@@ -332,6 +332,25 @@ async def test_a_second_response_that_comes_late_reaches_no_other_request() -> N
     assert double.connections == 2
 
 
+async def test_a_worker_that_answers_before_it_has_the_body() -> None:
+    """Its response passes; the connection, on which half a request is, is not reused."""
+    ended: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer_of(b"too large", status="413 Too Large"))
+        ended.append(len(await reader.read()))
+
+    data = b'{"model":"m","x":"' + b"x" * 5 * 2**20 + b'"}'
+    async with raw_worker(serve) as address, gateway(address) as served:
+        for _ in range(2):
+            response, body = await served.post(data=data)
+            assert (response.status, body) == (413, b"too large")
+        await until(lambda: len(ended) == 2)
+        assert max(ended) < len(data)
+        await served.wait_until_idle()
+
+
 async def test_a_connection_whose_response_was_not_read_is_not_reused() -> None:
     half = Counting(lambda writer: writer.write(answer_of(b"x" * 1000)[:-500]))
     async with raw_worker(half.serve) as address, gateway(address) as served:
