@@ -124,17 +124,21 @@ def main() -> int:
             figures = _measure(made, rivals, arguments)
         # All children have ended, so that their CPU time counts as ours.
         after, seconds = _busy_seconds(), time.perf_counter() - begin
-    others = (after[0] - before[0]) - (after[1] - before[1])
-    results = {
+    load = max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / seconds
+    results: dict[str, Any] = {
         "version": __version__,
         "time": datetime.now(UTC).date().isoformat(),
         "machine": facts,
         "rivals": _versions(rivals),
-        "load_of_others": max(others, 0.0) / seconds,
+        "load_of_others": load,
         "figures": figures,
     }
     show(results)
     if arguments.record:
+        # Parts that were left out stay as they were measured before.
+        earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results["figures"] = {**earlier.get("figures", {}), **figures}
+        results["load_of_others"] = max(load, earlier.get("load_of_others", 0.0))
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     return int(any(verdict.is_met is False for verdict in verdicts(figures)))
 

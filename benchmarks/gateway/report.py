@@ -87,9 +87,11 @@ def alone(results: Mapping[str, Any]) -> Grid:
 
 def _cell(show: Callable[[Any], str], figures: Any) -> str:
     try:
-        return "" if figures is None else show(figures)
+        shown = "" if figures is None else show(figures)
     except KeyError:
         return ""
+    failed = figures["failures"] if isinstance(figures, dict) else 0
+    return f"{shown} (some failed)" if failed else shown
 
 
 def machine(results: Mapping[str, Any]) -> str:
