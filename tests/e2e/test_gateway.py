@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import openai
 import pytest
 
+from tests.cluster.embedding import CLIENT
 from tests.cluster.gateway.streams import chat, client
 from tests.cluster.processes import REPOSITORY
 from tests.docs.blocks import Block, blocks
 from tests.e2e.conftest import SERVING
-from tests.e2e.gateway import CHAT_MODEL
+from tests.e2e.gateway import CHAT_MODEL, RERANKER
 
 if TYPE_CHECKING:
     from tests.e2e.gateway import Gateway
@@ -73,3 +74,15 @@ def test_the_calls_of_the_document_are_answered(gateway: Gateway, block: Block) 
 
 def test_the_document_has_a_call_by_each_client() -> None:
     assert {client for client in CLIENTS for block in CALLS if client in block.text} == set(CLIENTS)
+
+
+def test_the_models_satisfy_the_level_restricted(gateway: Gateway, models: Models) -> None:
+    level = "pod-security.kubernetes.io/enforce=restricted"
+    said = models.kubectl("label", "--dry-run=server", "namespace", models.namespace, level)
+
+    # Kubernetes warns of the pods that are there and would be refused; of several alike it names one.
+    assert f"{CLIENT}: " in said
+    assert "other pod" not in said
+    for model in (SERVING, CHAT_MODEL, RERANKER):
+        assert models.workers(model)
+        assert not [pod for pod in models.workers(model) if pod in said], said
