@@ -56,7 +56,7 @@ class AccessLine:
         facts: dict[str, object] = {
             "method": self.method if self.method in _METHODS else "other",
             "route": self.route,
-            "status": self.status,
+            "status": int(self.status),
             "seconds": round(self.seconds, 6),
         }
         if self.first_byte_seconds is not None:
