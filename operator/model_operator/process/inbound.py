@@ -397,7 +397,8 @@ class _Guarded(asyncio.Protocol):
 
     def _within(self, seconds: float | None) -> None:
         self._timer.cancel()
-        if seconds is not None:
+        # A cancelled handler ends after its connection: a timer would keep what is left of that in memory.
+        if seconds is not None and not self._is_ended:
             self._timer = self._loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
