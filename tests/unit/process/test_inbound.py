@@ -11,7 +11,8 @@ from typing import Any
 
 from aiohttp.http_exceptions import BadHttpMessage
 
-from model_operator.process.inbound import RateLimitFilter, _Acceptor
+from model_operator.process.connection_slots import Bounds, Phase, Slots
+from model_operator.process.inbound import RateLimitFilter, _Acceptor, _Guarded
 from model_operator.process.sockets import bind
 
 LOOPBACK = "127.0.0.1"
@@ -83,3 +84,24 @@ async def test_more_are_not_accepted_while_many_are_about_to_close() -> None:
     (await asyncio.wait_for(accepted.get(), 10)).close()
     writer.close()
     acceptor.close()
+
+
+async def test_a_request_that_ends_after_its_connection_sets_no_deadline() -> None:
+    bounds = Bounds(
+        connections=2,
+        per_address=2,
+        handshakes=2,
+        head_seconds=5,
+        busy_seconds=5,
+        idle_seconds=60,
+        request_bytes=1,
+    )
+    slots = Slots(bounds, lambda _: None)
+    slot = slots.take(LOOPBACK, Phase.WAITING)
+    assert slot is not None
+    inner: Any = asyncio.Protocol()
+    connection = _Guarded(asyncio.get_running_loop(), slots, slot, inner, {}, lambda _: None)
+    connection.begin()
+    connection.connection_lost(None)
+    connection.end(is_proven=True)
+    assert connection._timer.cancelled()
