@@ -23,7 +23,7 @@ from model_operator.gateway.metrics.counting import GatewayMetrics
 from model_operator.gateway.metrics.scraped import ScrapedState
 from model_operator.gateway.mounted_certificate import MountedCertificate
 from model_operator.gateway.proxy import Proxy
-from model_operator.gateway.request_handler import Gateway
+from model_operator.gateway.request_handler import ApiProtocol, Gateway
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.gateway.start_checks import check_cluster
 from model_operator.gateway.tables import Tables
@@ -183,7 +183,7 @@ class GatewayProcess:
             stack.push_async_callback(_end, tasks)
             context = None if self._certificate is None else self._certificate.context
             application = self._gateway.application()
-            application.middlewares.append(self._inbound.middleware)
+            application.middlewares.insert(0, self._inbound.middleware)
             runner = app_runner(
                 application,
                 "gateway",
@@ -243,10 +243,18 @@ async def _serving(
             await web.SockSite(runner, bound, ssl_context=context, backlog=_BACKLOG).start()
             yield
         else:
-            async with inbound.accept(bound, serve, context):
+            async with inbound.accept(bound, partial(_protocol, serve), context):
                 yield
     finally:
         await runner.cleanup()
+
+
+def _protocol(serve: web.Server) -> web.RequestHandler:
+    """Return the protocol of a new connection of the API's port."""
+    made = serve()
+    # The class adds a method and no state; aiohttp has no setting for it.
+    made.__class__ = ApiProtocol
+    return made
 
 
 def _bounds(settings: GatewaySettings) -> Bounds:

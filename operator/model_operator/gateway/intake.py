@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from model_operator.core.gateway.failures import Failure, FailureReason
 
 _LEAST_COUNTED: Final = 64 * 1024
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Intake:
@@ -88,6 +89,7 @@ class Intake:
         length = request.content_length
         if length is not None and length > self._max_body:
             raise self._too_large()
+        await _continue(request)
         parts: list[bytes] = []
         total = 0
         while part := await self._next(request):
@@ -128,6 +130,14 @@ class Place:
         if total > max(self.held, _LEAST_COUNTED):
             self._intake.reserve(total - self.held)
             self.held = total
+
+
+async def _continue(request: web.Request) -> None:
+    """Have a client send the body that it holds back until the gateway wants it."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
+        await request.writer.write(_CONTINUE)
+        # aiohttp takes the bytes for those of the response.
+        request.writer.output_size = 0
 
 
 def _busy() -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 from typing import Final, Protocol
@@ -38,7 +38,11 @@ from model_operator.gateway.proxy import Call
 
 log = structlog.get_logger(__name__)
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_DEFECT: Final = "the gateway has a defect; its log has the details."
 ACCOUNT_HEADER: Final = "x-selected-account-id"
+_ANY_PATH: Final = r"/{path:[\s\S]*}"
 _CALLED: Final = frozenset({route.pattern for route in ROUTES})
 
 
@@ -146,8 +150,8 @@ class Gateway:
 
     def application(self) -> web.Application:
         """Return the application; paths are matched here, since aiohttp would decode an encoded slash."""
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", self.handle)
+        application = web.Application(middlewares=[_shaped])
+        application.router.add_route("*", _ANY_PATH, self.handle, expect_handler=_expects)
         application.on_response_prepare.append(self._prepare)
         return application
 
@@ -176,7 +180,7 @@ class Gateway:
             raise
         except Exception:
             log.exception("defect while answering a request", route=progress.route)
-            defect = Failure(FailureReason.INTERNAL, "the gateway has a defect; its log has the details.")
+            defect = Failure(FailureReason.INTERNAL, _DEFECT)
             return self._failed(defect, request, progress)
 
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
@@ -285,6 +289,51 @@ def family_of(raw_path: str) -> Family:
     if raw_path.startswith("/v4/"):
         return Family.PLATFORM
     return Family.COHERE if raw_path.startswith("/v2/") else Family.OPENAI
+
+
+async def _expects(_: web.Request) -> None:
+    """Leave ``Expect: 100-continue`` to the intake: no body is sent for a request that is refused."""
+
+
+@web.middleware
+async def _shaped(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give an error of aiohttp's own, such as that of a target ``*``, the shape of an API."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return malformed(error.status, family_of(request.rel_url.raw_path))
+
+
+def malformed(status: int, family: Family = Family.OPENAI) -> web.Response:
+    """Return the response to what is no request of any API, and close its connection."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        reason, message = FailureReason.INTERNAL, _DEFECT
+    elif status == HTTPStatus.NOT_FOUND:
+        reason, message = FailureReason.NOT_FOUND, "no such path. Action (user): correct it."
+    else:
+        reason = FailureReason.INVALID_REQUEST
+        message = "the request is not valid HTTP, or its headers are too long. Action (user): correct it."
+    shaped = response_of(Failure(reason, message, status=status), family)
+    response = web.Response(status=shaped.status, headers=shaped.headers, body=shaped.body)
+    response.force_close()
+    return response
+
+
+class ApiProtocol(web.RequestHandler):
+    """aiohttp's protocol of a connection, whose own errors have the shape of an API."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the response to what is no HTTP; it repeats no part of the request, as aiohttp's does."""
+        super().handle_error(request, status, exc, message)
+        return malformed(status)
 
 
 def request_is_read(request: web.Request) -> bool:

@@ -48,6 +48,8 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _LOG_SECONDS = 60.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve = Callable[[], web.RequestHandler]
+"""Returns the protocol of a new connection, as an aiohttp ``Server`` does."""
 
 
 class Inbound:
@@ -96,7 +98,7 @@ class Inbound:
 
     @asynccontextmanager
     async def accept(
-        self, bound: socket.socket, serve: web.Server, ssl_context: ssl.SSLContext | None = None
+        self, bound: socket.socket, serve: Serve, ssl_context: ssl.SSLContext | None = None
     ) -> AsyncIterator[None]:
         """Accept connections while the context is open.
 
@@ -128,7 +130,7 @@ class Inbound:
                 task.cancel()
 
     def _open(
-        self, peer: socket.socket, address: str, serve: web.Server, ssl_context: ssl.SSLContext | None
+        self, peer: socket.socket, address: str, serve: Serve, ssl_context: ssl.SSLContext | None
     ) -> bool:
         """Take a slot for an accepted connection; return whether one was free without an eviction."""
         before = len(self._slots)
@@ -143,7 +145,7 @@ class Inbound:
         return len(self._slots) > before
 
     async def _connect(
-        self, peer: socket.socket, slot: Slot, serve: web.Server, ssl_context: ssl.SSLContext | None
+        self, peer: socket.socket, slot: Slot, serve: Serve, ssl_context: ssl.SSLContext | None
     ) -> None:
         loop = asyncio.get_running_loop()
         guarded = _Guarded(loop, self._slots, slot, serve(), self._guarded, self._forget)

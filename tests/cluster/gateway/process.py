@@ -157,6 +157,12 @@ class StubWorkers:
         """Forget what came in."""
         urllib.request.urlopen(urllib.request.Request(self._url, method="DELETE"), timeout=10).close()
 
+    def do(self, wanted: Mapping[str, Any]) -> None:
+        """Set what requests make it do that do not say so; see :mod:`tests.cluster.gateway.stub_worker`."""
+        url = self._url.replace("/stub/requests", "/stub/wanted")
+        data = json.dumps(wanted).encode()
+        urllib.request.urlopen(urllib.request.Request(url, data, method="PUT"), timeout=10).close()
+
     def _answers(self) -> bool:
         try:
             self.requests()

@@ -10,10 +10,12 @@ real server would ignore or refuse:
 ``pause``         time between two chunks
 ``die``           ``before``: close the connection instead of responding; ``within``: in mid-stream
 ``status``        status of the response
+``size``          bytes of the response, or of an event of a stream that never ends its line
 ================  ====================================================================================
 
 With TEXT, that is what every chat and completion says, and it listens on 127.0.0.1 alone.
-``GET /stub/requests`` returns what came in, and how each ended; ``DELETE`` forgets it.
+``GET /stub/requests`` returns what came in, and how each ended; ``DELETE`` forgets it. ``PUT /stub/wanted``
+sets what requests without the field do.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from typing import Any
 from aiohttp import web
 
 LOOPBACK_DEVICE = b"lo"
+STREAM_PATH = "/stream"
+_PIECE = 64 * 1024
 
 
 @dataclass
@@ -58,14 +62,16 @@ class Stub:
     says: str = ""
     """What generated texts say; empty for the worker that they come from."""
     seen: list[Seen] = field(default_factory=list)
+    wanted: dict[str, Any] = field(default_factory=dict)
 
     def application(self) -> web.Application:
         """Return the application."""
         application = web.Application(client_max_size=256 * 1024 * 1024)
         application.router.add_get("/stub/requests", self._list)
         application.router.add_delete("/stub/requests", self._forget)
-        application.router.add_get("/{path:.*}", self._probe)
-        application.router.add_post("/{path:.*}", self._answer)
+        application.router.add_put("/stub/wanted", self._want)
+        application.router.add_get(r"/{path:[\s\S]*}", self._probe)
+        application.router.add_post(r"/{path:[\s\S]*}", self._answer)
         return application
 
     async def _list(self, _: web.Request) -> web.Response:
@@ -73,6 +79,10 @@ class Stub:
 
     async def _forget(self, _: web.Request) -> web.Response:
         self.seen.clear()
+        return web.Response()
+
+    async def _want(self, request: web.Request) -> web.Response:
+        self.wanted = await request.json()
         return web.Response()
 
     async def _probe(self, _: web.Request) -> web.Response:
@@ -93,12 +103,14 @@ class Stub:
         return response
 
     async def _respond(self, request: web.Request, body: dict[str, Any], seen: Seen) -> web.StreamResponse:
-        wanted = body.get("stub") or {}
+        wanted = self.wanted | (body.get("stub") or {})
         await asyncio.sleep(wanted.get("seconds", 0))
         if wanted.get("die") == "before":
             _die(request, seen)
-        if body.get("stream"):
+        if body.get("stream") or request.path == STREAM_PATH:
             return await self._stream(request, body, wanted, seen)
+        if size := wanted.get("size"):
+            return web.Response(body=b'"' + b"a" * (size - 2) + b'"', content_type="application/json")
         answer = answer_of(request.path, body, self._text(seen))
         return web.json_response(answer, status=wanted.get("status", 200))
 
@@ -108,6 +120,9 @@ class Stub:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         is_openai = request.path.startswith("/v1/")
+        for _ in range(0, wanted.get("size", 0), _PIECE):
+            await response.write(b"a" * _PIECE)
+            seen.sent_chunks += 1
         for number in range(wanted.get("chunks", 1 + len(self.says.split()) if self.says else 5)):
             chunk = (
                 openai_chunk(body, number, self.says)
