@@ -126,7 +126,7 @@ class Informer:
             version = listed
             for item in items:
                 found.add(key_of(dict(item)))
-                self._put(item)
+                self._take(item)
         for key in self._known.get(namespace, set()) - found:
             self._remove(*key)
         self._known[namespace] = found
@@ -148,8 +148,17 @@ class Informer:
                     self._remove(*key)
                 else:
                     known.add(key)
-                    self._put(changed)
+                    self._take(changed)
                 yield changed["metadata"]["resourceVersion"]
+
+    def _take(self, changed: Object) -> None:
+        """Pass on an object; one that cannot be read must not end the process, which has all the others."""
+        try:
+            self._put(changed)
+        except Exception:
+            namespace, name = key_of(dict(changed))
+            log.exception("cannot read an object", kind=self._kind.plural, namespace=namespace, name=name)
+            self._remove(namespace, name)
 
     async def _read_credentials_again(self) -> None:
         try:

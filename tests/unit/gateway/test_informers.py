@@ -116,6 +116,22 @@ async def test_a_version_that_is_too_old_needs_a_list_which_also_tells_what_is_g
     assert world.client.versions == ["5", "10"]
 
 
+async def test_an_object_that_cannot_be_read_is_left_out_alone() -> None:
+    unreadable = obj("b", 2)
+    del unreadable["metadata"]["resourceVersion"]
+    later = obj("a", 7)
+    world = Informed([[([obj("a", 1), unreadable, obj("c", 3)], "5")]], [[("MODIFIED", later)]])
+    put = world._put
+
+    def refuse_seventh(each: Any) -> None:
+        if each["metadata"]["resourceVersion"] == "7":
+            raise ValueError
+        put(each)
+
+    world.informer._put = refuse_seventh
+    assert await world.run() == {"c": "3"}
+
+
 async def test_an_api_server_that_is_away_changes_nothing() -> None:
     away = ApiUnavailableError(0, {"message": "refused"}, "watch")
     world = Informed([[([obj("a", 1)], "5")]], [[away], [away], [("MODIFIED", obj("a", 6))]])

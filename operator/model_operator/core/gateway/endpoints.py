@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from model_operator.core.gateway.balancing import Address
@@ -19,6 +19,7 @@ SLICE_MANAGER: Final = "endpointslice-controller.k8s.io"
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 SELECTOR: Final = f"{MANAGED_BY}={MANAGER},{SLICE_MANAGER_LABEL}={SLICE_MANAGER}"
 """Label selector of the slices: the controller copies the labels of a Service to its slices."""
+_THIS_NETWORK: Final = ip_network("0.0.0.0/8")
 _ADDRESS_TYPES: Final = frozenset({"IPv4", "IPv6"})
 
 Key = tuple[str, str]
@@ -102,11 +103,22 @@ def addresses_of(endpoint_slice: Mapping[str, Any]) -> dict[str, frozenset[Addre
 
 
 def is_routable(host: str) -> bool:
-    """Return whether an address may be a worker's: never loopback, link-local, multicast or unspecified."""
+    """Return whether an address may be a worker's.
+
+    Never one that is loopback, link-local (as the metadata services of clouds are), multicast, reserved or
+    unspecified.
+    """
     try:
         address = ip_address(host)
+        # ::ffff:127.0.0.1 is 127.0.0.1.
+        address = getattr(address, "ipv4_mapped", None) or address
     except ValueError:
         return False
     return not (
-        address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+        or address in _THIS_NETWORK
     )

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from model_operator.api.enums import EndpointProtocol, ModelApi, ModelType
 from model_operator.core.gateway.models import Deployment, Model
@@ -22,6 +23,7 @@ _WEIGHT_OF_LEFT: Final = 1
 _DEFAULT_PORT: Final = "http"
 _DEFAULT_ROUTE: Final = "/predict"
 _MAX_SCHEMAS: Final = 1000
+_KEPT_IN_PATH: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "#")
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -199,7 +201,8 @@ def _deployment(
     apis = tuple(known[api] for api in serving.get("apis") or () if api in known)
     if not apis:
         return None
-    predict = str(serving.get("predict_route") or _DEFAULT_ROUTE)
+    predict = _path(str(serving.get("predict_route") or _DEFAULT_ROUTE))
+    streaming = _path(str(serving.get("streaming_predict_route") or predict))
     return Deployment(
         namespace=namespace,
         instance=name,
@@ -211,7 +214,7 @@ def _deployment(
         protocol=protocol,
         served_name=serving.get("model") or None,
         predict_route=predict,
-        streaming_predict_route=str(serving.get("streaming_predict_route") or predict),
+        streaming_predict_route=streaming,
         apis=apis,
         weight=entry[1],
     )
@@ -221,6 +224,11 @@ def _bindings_schema(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     properties = _mapping(_mapping(status.get("request_schema")).get("properties"))
     schema = properties.get(REQUEST_PARAMETERS)
     return schema if isinstance(schema, Mapping) else None
+
+
+def _path(route: str) -> str:
+    """Return a route as it may stand in a request; an escaped one stays as it is."""
+    return quote(route if route.startswith("/") else f"/{route}", safe=_KEPT_IN_PATH, errors="replace")
 
 
 def _weight(value: Any) -> int:

@@ -71,7 +71,11 @@ def test_which_endpoints_are_ready(conditions: dict[str, Any], counts: bool) -> 
         "169.254.169.254",
         "fe80::1",
         "0.0.0.0",
+        "0.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
         "224.0.0.1",
+        "255.255.255.255",
         "example.org",
         "",
     ],
@@ -81,7 +85,7 @@ def test_addresses_that_are_no_worker(host: str) -> None:
     assert addresses_of(endpoint_slice("qwen", host)) == {"http": set()}
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "192.168.1.1", "fd00::1", "2001:db8::1"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "2001:db8::1"])
 def test_addresses_of_workers(host: str) -> None:
     assert is_routable(host)
 

@@ -160,3 +160,21 @@ def test_property_the_catalog_has_exactly_what_was_put_last(
         )
     ids = {each.id: (model, each) for model in models.values() for each in model.deployments}
     assert {key: catalog.by_deployment(key) for key in ids} == ids
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("/predict?a=%20b&c={d}", "/predict?a=%20b&c={d}"),
+        ("/a b", "/a%20b"),
+        ("/a\r\nX: y", "/a%0D%0AX:%20y"),
+        ("/a#b\0", "/a%23b%00"),
+        ("/\u00e9\ud800", "/%C3%A9?"),
+        ("predict", "/predict"),
+    ],
+)
+def test_a_route_is_one_path(route: str, path: str) -> None:
+    catalog = Catalog()
+    catalog.put(served_instance(serving={"predict_route": route}))
+    (model,) = catalog
+    assert model.deployments[0].predict_route == model.deployments[0].streaming_predict_route == path

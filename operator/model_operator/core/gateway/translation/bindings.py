@@ -67,7 +67,10 @@ def check_bindings(body: bytes, model: Model) -> None:
         return
     violations = check_limits(value, loc)
     if not violations:
-        evaluator = _evaluator(stable_json(model.bindings_schema or _NO_PARAMETERS))
+        try:
+            evaluator = _evaluator(stable_json(model.bindings_schema or _NO_PARAMETERS))
+        except Exception as error:  # users who may write the status may write any schema
+            raise refused(loc, "cannot be checked: the schema in the model's status is not valid") from error
         violations = tuple(evaluator.violations(value, loc))[:1]
     if violations:
         raise refused(violations[0].loc, violations[0].msg)

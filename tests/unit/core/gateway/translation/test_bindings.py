@@ -169,3 +169,19 @@ def test_a_binding_may_set_what_the_request_leaves_out() -> None:
     }
     sent = json.loads(each.translation().request(json.dumps(request).encode()).body)
     assert sent.items() >= bindings.items()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": [1]},
+        {"pattern": 5},
+        {"pattern": "("},
+        {"anyOf": 5},
+        {"properties": {"a": {"pattern": 7}}},
+    ],
+)
+def test_a_schema_that_is_none_refuses_what_it_should_judge(schema: dict[str, Any]) -> None:
+    with pytest.raises(Failure) as caught:
+        check_bindings(body({"bindings": {"a": 1}}), Model("", "", "", 0, (), bindings_schema=schema))
+    assert caught.value.reason is FailureReason.INVALID_REQUEST
