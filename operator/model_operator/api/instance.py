@@ -98,8 +98,8 @@ class InstanceDeployment(ApiModel):
     """Free-form metadata of the deployment; informational."""
     traffic_weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Share of the requests that the gateway sends to this deployment when they name the model alone, as a
-    weight among the deployments with a ready worker. 0: only requests that name the deployment. Changes no
-    pods. Built-in default: 100."""
+    weight among the deployments with a ready worker. 0: only requests that name the deployment, unless all
+    have 0. Changes no pods. Built-in default: 100."""
 
 
 Deployments = Annotated[

@@ -12,6 +12,7 @@ from functools import partial
 
 import structlog
 from aiohttp import web
+from prometheus_client import disable_created_metrics
 
 from model_operator import __version__
 from model_operator.core.gateway.endpoints import SELECTOR
@@ -119,6 +120,7 @@ class GatewayProcess:
                 namespaces=namespaces,
             ),
         ]
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._metrics = GatewayMetrics(self._tables.catalog.ids)
         self._metrics.expect_identity_events(*IdentityEvent)
         self._metrics.registry.register(
@@ -128,7 +130,8 @@ class GatewayProcess:
                 watch_ages=lambda: {each.name: each.age() for each in self._informers},
             )
         )
-        self._inbound = Inbound(Slots(_bounds(settings), self._metrics.connection_closed))
+        slots = Slots(_bounds(settings), self._metrics.connection_closed)
+        self._inbound = Inbound(slots, keeps_after_errors=True)
         self._identity = Identity(
             self._client, settings.identity, time.monotonic, time.time, self._metrics.identity_event
         )
@@ -158,10 +161,11 @@ class GatewayProcess:
         stopped
             Set by the first signal.
         """
-        await unless_stopped(stopped, check_cluster(self._client, self._connection, self._settings))
-        if stopped.is_set():
-            return
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._proxy.close)
+            await unless_stopped(stopped, check_cluster(self._client, self._connection, self._settings))
+            if stopped.is_set():
+                return
             # The health port opens first and closes last: it reports the start and the draining.
             if health is not None:
                 await stack.enter_async_context(
@@ -175,7 +179,6 @@ class GatewayProcess:
                         None,
                     )
                 )
-            stack.push_async_callback(self._proxy.close)
             stack.push_async_callback(self._identity.close)
             tasks = [asyncio.create_task(each.run(), name=each.name) for each in self._informers]
             if self._certificate is not None:
@@ -195,7 +198,11 @@ class GatewayProcess:
                 shutdown_timeout=self._settings.shutdown_seconds,
             )
             async with _serving(runner, bound, context, self._inbound):
-                log.info("the gateway is serving", version=__version__, port=self._settings.port)
+                log.info(
+                    "the gateway is serving",
+                    version=__version__,
+                    address=f"{'http' if context is None else 'https'}://{self._settings.host}:{self._settings.port}",
+                )
                 await self._until(stopped, tasks)
                 self._gateway.is_draining = True
                 log.info("draining", seconds=self._settings.drain_seconds)

@@ -36,7 +36,11 @@ def health_application(ready: Check, metrics: MetricsPage) -> web.Application:
     async def answer_metrics(_: web.Request) -> web.Response:
         return web.Response(body=metrics.body(), headers=MetricsPage.HEADERS)
 
+    async def name_server(_: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = "model-operator"
+
     application = web.Application(client_max_size=1024)
+    application.on_response_prepare.append(name_server)
     application.router.add_get("/healthz", answer_healthz)
     application.router.add_get("/readyz", answer_readyz)
     application.router.add_get("/metrics", answer_metrics)

@@ -11,8 +11,6 @@ from model_operator.core.gateway.models import Model
 
 PATH: Final = "/v1/models"
 _COHERE_ENDPOINTS: Final = {
-    ModelApi.CHAT_COMPLETIONS: "chat",
-    ModelApi.COMPLETIONS: "generate",
     ModelApi.EMBED: "embed",
     ModelApi.RERANK: "rerank",
 }

@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _DEFECT: Final = "the gateway has a defect; its log has the details."
+SERVER: Final = "model-operator"
+"""Value of the header ``Server``: aiohttp would name its version, and Python's."""
 ACCOUNT_HEADER: Final = "x-selected-account-id"
 _ANY_PATH: Final = r"/{path:[\s\S]*}"
 _CALLED: Final = frozenset({route.pattern for route in ROUTES})
@@ -275,6 +277,7 @@ class Gateway:
             )
 
     async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = SERVER
         if self.is_draining:
             # The client opens its next connection to another replica.
             response.headers["Connection"] = "close"
@@ -353,6 +356,6 @@ def _require(request: web.Request, method: HTTPMethod) -> None:
     if request.method != method:
         raise Failure(
             FailureReason.METHOD_NOT_ALLOWED,
-            f"this path takes {method.value} alone.",
+            f"this path accepts only {method.value}.",
             headers={"Allow": method.value},
         )

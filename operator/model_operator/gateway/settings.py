@@ -92,6 +92,11 @@ class GatewaySettings(BaseSettings):
                 if self.tls_cert_file is None
                 else ("tls_key_file", "tls_cert_file")
             )
-            message = f"is required with {other}; give both or neither"
+            message = f"is required with MODEL_OPERATOR_GATEWAY_{other.upper()}; give both or neither"
             raise PydanticCustomError(SETTING_FAULT, "{message}", {"field": missing, "message": message})
+        if self.port == self.health_port:
+            message = f"must differ from the port of the API, {self.port}"
+            raise PydanticCustomError(
+                SETTING_FAULT, "{message}", {"field": "health_port", "message": message}
+            )
         return self

@@ -59,10 +59,13 @@ class Inbound:
     ----------
     slots
         The slots for them.
+    keeps_after_errors
+        Whether a connection is kept after any response to a completely read request.
     """
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, *, keeps_after_errors: bool = False) -> None:
         self._slots = slots
+        self._keeps_after_errors = keeps_after_errors
         self._guarded: dict[asyncio.Protocol, _Guarded] = {}
         self._sockets = 0
         self._opening: set[asyncio.Task[None]] = set()
@@ -71,7 +74,7 @@ class Inbound:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Track the begin and end of a request; must be the outermost middleware.
 
-        A connection is kept only after a successful response to a completely read request.
+        A connection is kept only after a response to a completely read request, by default a successful one.
         """
         guarded = self._guarded.get(request.protocol)
         if guarded is None:  # The connection was evicted meanwhile.
@@ -80,8 +83,9 @@ class Inbound:
         is_done = False
         try:
             response = await handler(request)
-            is_done = response.status == HTTPStatus.OK and request.content.is_eof()
-            if not is_done:
+            is_read = request.content.is_eof()
+            is_done = response.status == HTTPStatus.OK and is_read
+            if not is_done and not (is_read and self._keeps_after_errors):
                 response.force_close()
         except web.HTTPException as error:
             error.force_close()

@@ -280,6 +280,12 @@ async def test_a_draining_gateway_closes_connections_after_the_answer() -> None:
         assert (await world.send(CHAT, {"model": "llama"}))[2]["Connection"] == "close"
 
 
+async def test_no_answer_names_what_it_is_made_of() -> None:
+    async with running("team-a") as world:
+        for path in (CHAT, "/nonsense"):
+            assert (await world.send(path, {"model": "llama"}))[2]["Server"] == "model-operator"
+
+
 async def test_models_are_listed_for_both_clients() -> None:
     async with running("team-a") as world:
         status, answer, _ = await world.send("/v1/models", method="GET")

@@ -137,9 +137,7 @@ def _fields(body: bytes) -> _Fields:
     except msgspec.ValidationError as error:
         raise _invalid("The body must be a JSON object. Action (user): send an object.") from error
     except msgspec.MsgspecError as error:
-        raise _invalid(
-            "The body must be a JSON object, and is no JSON. Action (user): send valid JSON."
-        ) from error
+        raise _invalid("The body is not valid JSON. Action (user): send a JSON object.") from error
 
 
 def _is_plain(body: bytes) -> bool:

@@ -96,6 +96,8 @@ class Failure(Exception):  # noqa: N818 -- a response, as much as an error
         HTTP status, where it is a worker's own and not that of the reason.
     detail
         What a worker says about it, for the client alone: it may quote the request and is never logged.
+    is_permanent
+        Whether the same request fails until an action is taken, so that no Retry-After is sent.
     """
 
     reason: FailureReason
@@ -104,6 +106,7 @@ class Failure(Exception):  # noqa: N818 -- a response, as much as an error
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
     detail: str = field(default="", repr=False)
+    is_permanent: bool = False
 
     def __str__(self) -> str:
         return self.message
@@ -141,7 +144,7 @@ def response_of(failure: Failure, family: Family) -> ErrorResponse:
     """Return a failure as the response of an API."""
     status = status_of(failure, family)
     headers = {"Content-Type": "application/json", **failure.headers}
-    if failure.reason in _RETRIED:
+    if failure.reason in _RETRIED and not failure.is_permanent:
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

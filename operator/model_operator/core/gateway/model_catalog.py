@@ -15,6 +15,7 @@ from urllib.parse import quote
 from model_operator.api.enums import EndpointProtocol, ModelApi, ModelType
 from model_operator.core.gateway.models import Deployment, Model
 from model_operator.core.objects.gateway_label import is_opted_out
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.contracts import REQUEST_PARAMETERS
 from model_operator.core.values.json_values import wire_json
 
@@ -155,15 +156,15 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
     order = list(entries)
     deployments = sorted(found.values(), key=lambda each: order.index(each.name))
     ready = next((each for each in _items(status.get("conditions")) if each.get("type") == "Ready"), {})
-    is_ready = ready.get("status") == "True"
+    has_workers = ready.get("status") == "True" and ready.get("reason") == Reason.RolledOut.name
     return Model(
         namespace,
         name,
         uid,
         _seconds(metadata.get("creationTimestamp")),
         tuple(deployments),
-        "" if is_ready else str(ready.get("reason") or "Unknown"),
-        "" if is_ready else str(ready.get("message") or "The operator has not reported a state yet."),
+        "" if has_workers else str(ready.get("reason") or "Unknown"),
+        "" if has_workers else str(ready.get("message") or "The operator has not reported a state yet."),
         _bindings_schema(status),
     )
 

@@ -76,7 +76,7 @@ class Model:
     deployments
         Those that have an API, in the order of ``spec.deployments``.
     not_ready_reason, not_ready_detail
-        Reason of the Ready condition that is not True, and what it says; empty while it is.
+        Reason of the Ready condition, and what it says; empty while all workers are rolled out.
     bindings_schema
         JSON Schema of ``model_request_parameters``; None when the template declares none.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from model_operator.api.enums import ModelApi
-from model_operator.core.gateway.apis import Route
+from model_operator.core.gateway.apis import ROUTES, Family, Route
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.model_catalog import Catalog
 from model_operator.core.gateway.models import Deployment, Model
@@ -116,7 +116,8 @@ def not_found(name: str) -> Failure:
     return Failure(
         FailureReason.MODEL_NOT_FOUND,
         f"the model {shown(name)} does not exist, or you may not execute it. Action (user): list the models "
-        "by GET /v1/models, or request the permission to create modelinstances/execute.",
+        "by GET /v1/models, or request the permission to create modelinstances/execute. Names are "
+        "namespace/name and namespace/name/deployment.",
         ("model",),
     )
 
@@ -176,11 +177,17 @@ def _by_weight(deployments: Sequence[Deployment], share: float) -> Deployment:
 
 def _not_supported(model: Model, route: Route, named: Sequence[Deployment]) -> Failure:
     kinds = sorted({each.model_type for each in named})
-    apis = sorted({api for each in named for api in each.apis if api is not ModelApi.TYPED})
+    paths = [
+        other.pattern
+        for other in ROUTES
+        if other.family is not Family.PLATFORM and any(_answers(each, other) for each in named)
+    ]
+    if any(ModelApi.EXECUTE in each.apis for each in named):
+        paths.append("the platform's execute")
     return Failure(
         FailureReason.API_NOT_SUPPORTED,
-        f"the model {model.id} of the type {', '.join(kinds)} has no {route.pattern}; it has: "
-        f"{', '.join(apis) or 'no API'}. Action (user): call another path or model.",
+        f"the model {model.id} of the type {', '.join(kinds)} does not answer {route.pattern}; it answers: "
+        f"{', '.join(paths)}. Action (user): call another path or model.",
         ("model",),
     )
 

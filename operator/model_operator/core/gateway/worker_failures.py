@@ -10,8 +10,14 @@ import msgspec
 
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.models import Model
+from model_operator.core.reasons.reasons import Reason
 
 _SHOWN_CHARACTERS: Final = 2000
+_STARTS: Final[Mapping[str, str]] = {
+    Reason.Suspended.name: "set spec.suspend of the ModelInstance to false.",
+    Reason.ScaledToZero.name: "raise the number of its workers, or try again when its autoscaler has.",
+}
+"""What starts a worker, by the reason of the Ready condition of a model that is to have none."""
 _LOGS: Final = "Action (template owner): check the logs of the model's pods."
 
 
@@ -19,10 +25,12 @@ def not_ready(model: Model) -> Failure:
     """Return the failure of a model without a ready worker; names the reason of its Ready condition."""
     why = model.not_ready_reason
     if why and model.not_ready_detail:
-        why = f"{why}: {model.not_ready_detail}"
+        why = f"{why}: {model.not_ready_detail.rstrip('.')}"
     return Failure(
         FailureReason.MODEL_NOT_READY,
-        f"model {model.id}: no worker is ready{f' ({why})' if why else ''}. Action (user): try again later.",
+        f"model {model.id}: no worker is ready{f' ({why})' if why else ''}. "
+        f"Action (user): {_STARTS.get(model.not_ready_reason, 'try again later.')}",
+        is_permanent=model.not_ready_reason == Reason.Suspended.name,
     )
 
 

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.api.enums import EndpointProtocol, ModelApi, ModelType
+from model_operator.core.gateway.apis import Family
+from model_operator.core.gateway.failures import response_of
 from model_operator.core.gateway.model_catalog import Catalog, model_of
 from model_operator.core.gateway.models import Model
+from model_operator.core.gateway.worker_failures import not_ready
 from tests.unit.core.gateway.objects import served_instance, uid_of
 
 
@@ -88,6 +91,20 @@ def test_why_a_model_is_not_ready() -> None:
     model = model_of(served_instance(ready=False))
     assert model is not None
     assert model.not_ready_reason == "ImagePullFailed"
+
+
+def test_why_a_model_that_is_to_have_no_workers_has_none() -> None:
+    instance = served_instance()
+    instance["status"]["conditions"][0] |= {"reason": "Suspended", "message": "spec.suspend is true."}
+    model = model_of(instance)
+    assert model is not None
+    failure = not_ready(model)
+
+    assert str(failure) == (
+        "model team-a/qwen: no worker is ready (Suspended: spec.suspend is true). "
+        "Action (user): set spec.suspend of the ModelInstance to false."
+    )
+    assert "Retry-After" not in response_of(failure, Family.OPENAI).headers
 
 
 def test_instances_of_one_template_share_the_schema_of_bindings() -> None:

@@ -118,7 +118,7 @@ def test_an_api_that_the_model_does_not_have_is_refused_with_those_that_it_has(c
     with pytest.raises(Failure) as caught:
         choose(candidate, EMBEDDINGS, lambda _: True, 0.5)
     assert caught.value.reason is FailureReason.API_NOT_SUPPORTED
-    assert "CHAT_COMPLETIONS" in str(caught.value)
+    assert "it answers: /v1/chat/completions, /v1/completions, the platform's execute." in str(caught.value)
 
 
 PARTS = st.sampled_from(["team-a", "team-b", "qwen", "llama", "", "canary"])
