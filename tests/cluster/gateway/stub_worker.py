@@ -24,6 +24,7 @@ import asyncio
 import json
 import socket
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -129,6 +130,8 @@ class Stub:
                 if is_openai
                 else answer_of(request.path, body, self._text(seen))
             )
+            if is_openai:
+                chunk["sent_at"] = time.time()
             await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
             seen.sent_chunks += 1
             await asyncio.sleep(wanted.get("pause", 0))
