@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from hack.build.toolset import ensure_tools
+from tests.cluster.cluster import MANIFESTS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.gateway.on_loopback import STUB_PORT
 from tests.cluster.gateway.process import GatewayProcess, StubWorkers
@@ -18,6 +19,7 @@ from tests.cluster.ports import free_ports
 from tests.cluster.shown import create_key
 from tests.cluster.webhooks import (
     policy,
+    shipped,
     webhook_configurations,
     webhook_environment,
     write_certificate,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 COMMANDS = Path(sys.executable).parent
 STUB_SAYS = "This is a stub, no model."
 KEY_NAME = "dev"
+CALLERS = MANIFESTS.parent / "gateway" / "people.yaml"
+"""The ClusterRole by which editors and admins of a namespace call its models."""
 
 
 def dev() -> None:
@@ -57,12 +61,14 @@ def dev() -> None:
                 environment={STUB_PORT: str(stub.port)},
             ) as gateway,
         ):
-            webhooks = [*webhook_configurations(port, authority), *policy()]
-            cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(webhooks))
-            key = folder / f"{KEY_NAME}.key"
-            key.touch(mode=0o600)
-            key.write_text(create_key(cluster.kubectl, KEY_NAME))
-            print(instructions(cluster, gateway.url, key), flush=True)
+            installed = [*webhook_configurations(port, authority), *policy(), *shipped("people.yaml")]
+            cluster.kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(installed))
+            cluster.kubectl("apply", "--server-side", "-f", str(CALLERS))
+            path = folder / f"{KEY_NAME}.key"
+            path.touch(mode=0o600)
+            key, notes = create_key(cluster.kubectl, KEY_NAME)
+            path.write_text(key)
+            print(instructions(cluster, gateway, path, notes), flush=True)
             try:
                 while operator.running and gateway.running:
                     time.sleep(0.2)
@@ -73,8 +79,10 @@ def dev() -> None:
             gateway.check_running()
 
 
-def instructions(cluster: Cluster, url: str, key: Path) -> str:
+def instructions(cluster: Cluster, gateway: GatewayProcess, key: Path, notes: str) -> str:
     """Return what to do in another terminal."""
+    url = gateway.url
+    noted = "\n".join(f"# {line}" for line in notes.splitlines())
     return f"""\
 Up: a real Kubernetes API server and controllers, the CRDs, the operator with its webhooks, and the gateway.
 The nodes are simulated: pods become Ready, but no container runs.
@@ -90,9 +98,11 @@ kubectl get models
 The gateway is at {url}. Since no model runs, a STUB answers for every simulated pod:
 requests take the real way through the gateway, and the answers are made up. Once the samples are Ready:
 
+{noted}
 curl -N {url}/v1/chat/completions \\
   -H "Authorization: Bearer $(cat {key})" -H 'Content-Type: application/json' \\
   -d '{{"model": "qwen-chat", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
+The metrics of the gateway: {gateway.health_url}/metrics
 The logs: {cluster.directory}/operator.log and gateway.log
 Ctrl-C stops everything and removes its files."""

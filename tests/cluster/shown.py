@@ -98,11 +98,13 @@ def shown_key(kubectl: Kubectl, name: str, *arguments: str) -> str:
         When kubectl fails, or its standard output is no key.
     """
     print(f"\n$ KEY=$(kubectl {shlex.join(('model', 'key', 'create', name, *arguments))})", flush=True)
-    return create_key(kubectl, name, *arguments)
+    key, notes = create_key(kubectl, name, *arguments)
+    print(notes, flush=True)
+    return key
 
 
-def create_key(kubectl: Kubectl, name: str, *arguments: str) -> str:
-    """Create a key for the gateway by the kubectl plugin, whose notes are shown, and give it.
+def create_key(kubectl: Kubectl, name: str, *arguments: str) -> tuple[str, str]:
+    """Create a key for the gateway by the kubectl plugin, and give it and what the plugin notes about it.
 
     Raises
     ------
@@ -117,12 +119,14 @@ def create_key(kubectl: Kubectl, name: str, *arguments: str) -> str:
         [kubectl.binary, *words],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=STEP_SECONDS,
         check=False,
     )
     key = done.stdout.strip()
     if done.returncode != 0 or len(key.split()) != 1:
-        raise DemoError(f"`kubectl {shlex.join(words)}` gave no key, and status {done.returncode}.")
-    return key
+        raise DemoError(
+            f"`kubectl {shlex.join(words)}` gave no key, and status {done.returncode}: {done.stderr.strip()}"
+        )
+    return key, done.stderr.strip()

@@ -79,7 +79,7 @@ def installed(cluster: Cluster, folder: Path, image: str, models: Models) -> Ite
     try:
         status = ("rollout", "status", DEPLOYMENT, f"--timeout={ROLL_OUT_SECONDS}s")
         cluster.kubectl(*inside, *status, timeout=ROLL_OUT_SECONDS + 5)
-        key = create_key(cluster.kubectl, "e2e", f"--namespace={models.namespace}")
+        key, _ = create_key(cluster.kubectl, "e2e", f"--namespace={models.namespace}")
         with forwarded(cluster) as url:
             yield Gateway(url, key)
     finally:

@@ -13,7 +13,8 @@ real server would ignore or refuse:
 ``size``          bytes of the response, or of an event of a stream that never ends its line
 ================  ====================================================================================
 
-With TEXT, that is what every chat and completion says, and it listens on 127.0.0.1 alone.
+A request without a field that its API requires gets 400. With TEXT, that is what every chat and completion
+says, and it listens on 127.0.0.1 alone.
 ``GET /stub/requests`` returns what came in, and how each ended; ``DELETE`` forgets it. ``PUT /stub/wanted``
 sets what requests without the field do.
 """
@@ -33,6 +34,16 @@ from aiohttp import web
 LOOPBACK_DEVICE = b"lo"
 STREAM_PATH = "/stream"
 _PIECE = 64 * 1024
+REQUIRED = {
+    "/v1/chat/completions": "messages",
+    "/v1/completions": "prompt",
+    "/v1/embeddings": "input",
+    "/v1/rerank": "documents",
+    "/v2/rerank": "documents",
+    "/embed": "inputs",
+    "/rerank": "texts",
+}
+"""Field without which the body of a request to a path is refused."""
 
 
 @dataclass
@@ -108,6 +119,10 @@ class Stub:
         await asyncio.sleep(wanted.get("seconds", 0))
         if wanted.get("die") == "before":
             _die(request, seen)
+        required = REQUIRED.get(request.path)
+        if required and body.get(required) is None:
+            error = {"message": f"{required}: required field is missing", "type": "invalid_request_error"}
+            return web.json_response({"error": error}, status=400)
         if body.get("stream") or request.path == STREAM_PATH:
             return await self._stream(request, body, wanted, seen)
         if size := wanted.get("size"):
@@ -124,9 +139,10 @@ class Stub:
         for _ in range(0, wanted.get("size", 0), _PIECE):
             await response.write(b"a" * _PIECE)
             seen.sent_chunks += 1
-        for number in range(wanted.get("chunks", 1 + len(self.says.split()) if self.says else 5)):
+        count = wanted.get("chunks", 1 + len(self.says.split()) if self.says else 5)
+        for number in range(count):
             chunk = (
-                openai_chunk(body, number, self.says)
+                openai_chunk(request.path, body, number, self.says, last=number == count - 1)
                 if is_openai
                 else answer_of(request.path, body, self._text(seen))
             )
@@ -199,17 +215,23 @@ def _other_answer(path: str, body: dict[str, Any], text: str) -> Any:
     return {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
 
 
-def openai_chunk(body: dict[str, Any], number: int, says: str = "") -> dict[str, Any]:
-    """Return a chunk of OpenAI's chat stream: a word of a text, again and again, or its number."""
+def openai_chunk(
+    path: str, body: dict[str, Any], number: int, says: str = "", *, last: bool = False
+) -> dict[str, Any]:
+    """Return a chunk of OpenAI's streams: a word of a text, again and again, or its number."""
     words = says.split()
     word = words[(number - 1) % len(words)] if words else f"w{number}"
-    delta = {"role": "assistant", "content": ""} if number == 0 else {"content": f"{word} "}
+    choice: dict[str, Any] = {"index": 0, "finish_reason": "stop" if last else None}
+    if path == "/v1/completions":
+        choice["text"] = "" if number == 0 else f"{word} "
+    else:
+        choice["delta"] = {"role": "assistant", "content": ""} if number == 0 else {"content": f"{word} "}
     return {
         "id": "stub-1",
-        "object": "chat.completion.chunk",
+        "object": "text_completion" if path == "/v1/completions" else "chat.completion.chunk",
         "created": 1,
         "model": body.get("model"),
-        "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+        "choices": [choice],
     }
 
 
