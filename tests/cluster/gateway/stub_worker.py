@@ -13,8 +13,8 @@ real server would ignore or refuse:
 ``size``          bytes of the response, or of an event of a stream that never ends its line
 ================  ====================================================================================
 
-A request without a field that its API requires gets 400. With TEXT, that is what every chat and completion
-says, and it listens on 127.0.0.1 alone.
+With TEXT, that is what every chat and completion says, it listens on 127.0.0.1 alone, and a request without a
+field that its API requires gets 400.
 ``GET /stub/requests`` returns what came in, and how each ended; ``DELETE`` forgets it. ``PUT /stub/wanted``
 sets what requests without the field do.
 """
@@ -43,7 +43,7 @@ REQUIRED = {
     "/embed": "inputs",
     "/rerank": "texts",
 }
-"""Field without which the body of a request to a path is refused."""
+"""Field without which a stub for people refuses the body of a request to a path."""
 
 
 @dataclass
@@ -119,7 +119,7 @@ class Stub:
         await asyncio.sleep(wanted.get("seconds", 0))
         if wanted.get("die") == "before":
             _die(request, seen)
-        required = REQUIRED.get(request.path)
+        required = REQUIRED.get(request.path) if self.says else None
         if required and body.get(required) is None:
             error = {"message": f"{required}: required field is missing", "type": "invalid_request_error"}
             return web.json_response({"error": error}, status=400)
