@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import openai
 from tests.cluster.chat import CHAT
 from tests.cluster.chat import TEMPLATE as CHAT_TEMPLATE
 from tests.cluster.embedding import SERVER
-from tests.cluster.gateway.streams import FULL_LENGTH, CutError, Streams, chat, client
+from tests.cluster.gateway.streams import FULL_LENGTH, QUESTION, CutError, Streams, chat, client
 from tests.cluster.shown import DemoError, get, items_of, patch, run_shown, say, shown_key, wait
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PUBLIC_APIS = f"{SERVER.manifests}/public-apis.yaml"
 OTHER_NAMESPACE = "team-b"
 TEXTS = ["The cat sits on the mat.", "A kitten is resting on a rug."]
+RANKED_BY = "What do dogs do?"
 DOCUMENTS = ["Interest rates were raised.", "A puppy chases its tail.", "The ship left the harbour."]
 WIDTHS = {"default": 384, OTHER_NAMESPACE: 256}
 """Dimensions of the model ``embedder`` of each namespace: two models of one name."""
@@ -37,13 +39,14 @@ def show_gateway(kubectl: Kubectl, gateway: GatewayProcess) -> None:
         When something is not as it should be.
     """
     say("A chat model, and models with OpenAI's and Cohere's APIs, all from PyPI packages:")
-    run_shown(kubectl, "apply", "-k", CHAT.manifests)
+    run_shown(kubectl, "apply", "-f", f"{CHAT.manifests}/chat.yaml")
     run_shown(kubectl, "apply", "-f", PUBLIC_APIS)
     models = [f"modelinstance/{name}" for name in ("chat", "embedder", "reranker")]
     wait(kubectl, *models, "--for=condition=Ready")
     say(
-        f"The gateway runs at {gateway.url}, and has registered them by itself. A key for the\n"
-        "models of this namespace, as an application gets it (printed once, not shown here):"
+        "The gateway has registered them by itself. Here it is a process of this machine in the node's\n"
+        f"network, not the pods of manifests/overlays/gateway; it listens at {gateway.url}.\n"
+        "A key for the models of this namespace, as an application gets it (printed once, not shown here):"
     )
     key = shown_key(kubectl, "demo")
     _show_clients(gateway.url, key)
@@ -56,7 +59,7 @@ def show_gateway(kubectl: Kubectl, gateway: GatewayProcess) -> None:
 def _show_clients(url: str, key: str) -> None:
     say("The client of OpenAI, unmodified, streams a chat:")
     print(f'>>> client = openai.OpenAI(base_url="{url}/v1", api_key=KEY)')
-    print('>>> client.chat.completions.create(model="chat", stream=True, messages=[…])')
+    print(_chat_call("chat"))
     with client(url, key) as given:
         begin = time.monotonic()
         times, text = [], ""
@@ -79,12 +82,14 @@ def _show_clients(url: str, key: str) -> None:
         for one, other in zip(*pair, strict=True)
     )
     _require(apart < TOLERANCE, "the same vectors from both")
-    print("# The same vectors from both.")
+    print(f"# The vectors of both are the same: their largest difference in a dimension is {apart:.1e}.")
 
     say("The client of Cohere ranks documents:")
-    print(f'>>> cohere.ClientV2(KEY, base_url="{url}").rerank(model="reranker", query="What do dogs do?", …)')
+    print(f'>>> client = cohere.ClientV2(KEY, base_url="{url}")')
+    print(f">>> documents = {_literal(DOCUMENTS)}")
+    print(f'>>> client.rerank(model="reranker", query="{RANKED_BY}", documents=documents)')
     with cohere.ClientV2(key, base_url=url) as ranking:
-        results = ranking.rerank(model="reranker", query="What do dogs do?", documents=DOCUMENTS).results
+        results = ranking.rerank(model="reranker", query=RANKED_BY, documents=DOCUMENTS).results
     for result in results:
         print(f"{result.relevance_score:+.3f}  {DOCUMENTS[result.index]}")
     _require(DOCUMENTS[results[0].index].startswith("A puppy"), "the dog first")
@@ -94,7 +99,7 @@ def _embed(given: openai.OpenAI, model: str) -> list[list[float]]:
     data = given.embeddings.create(model=model, input=TEXTS).data
     vectors = [each.embedding for each in data]
     similarity = sum(one * other for one, other in zip(*vectors, strict=True))
-    print(f'>>> client.embeddings.create(model="{model}", input=[…])')
+    print(_embeddings_call(model))
     print(f"{len(vectors[0])} dimensions, similarity of the two sentences {similarity:+.3f}")
     return vectors
 
@@ -106,7 +111,7 @@ def _show_wrong_key(url: str) -> None:
 
 
 def _show_names(kubectl: Kubectl, url: str, key: str) -> None:
-    say(f"Namespace {OTHER_NAMESPACE} has another model, and calls it embedder, too:")
+    say(f"Namespace {OTHER_NAMESPACE} gets a model of the same name, embedder, with other weights:")
     run_shown(kubectl, "create", "namespace", OTHER_NAMESPACE)
     template = SERVER.template("openai-embeddings")
     instance: dict[str, Any] = {
@@ -146,14 +151,25 @@ def _show_roll_out(kubectl: Kubectl, url: str, key: str) -> None:
     old = _pods(kubectl, "chat")
     edit = {"vendor_configuration": {"bundle_config": {"env": {"FINISH_SECONDS": "61"}}}}
     with Streams(url, key, "chat") as streams:
+        begin = time.monotonic()
         patch(kubectl, f"modeltemplate/{CHAT_TEMPLATE}", edit)
         generation = get(kubectl, f"modeltemplate/{CHAT_TEMPLATE}")["metadata"]["generation"]
         wait(kubectl, "modelinstance/chat", f"--for=jsonpath={{.status.template.generation}}={generation}")
         wait(kubectl, "modelinstance/chat", "--for=condition=Ready")
+        ready = time.monotonic()
+        new = _pods(kubectl, "chat")
         # The old worker finishes the answers that it has begun.
         wait(kubectl, *old, "--for=delete")
+        end = time.monotonic()
         counted = streams.stop()
-    say(f"All workers are new. The clients counted: {counted}")
+    say(
+        f"{', '.join(old)} was replaced by {', '.join(each for each in new if each not in old)}.\n"
+        f"The new worker was ready after {ready - begin:.1f} s, the old one gone after {end - begin:.1f} s.\n"
+        f"The clients counted: {counted}.\n"
+        f"{streams.spanning(begin)} streams were running when the template was edited, and "
+        f"{streams.spanning(ready)} when the new worker was ready;\n"
+        "all of these were complete."
+    )
     for failure in streams.failures[:3]:
         print(f"#   {failure}")
     _require(
@@ -177,7 +193,7 @@ def _show_killed_worker(kubectl: Kubectl, url: str, key: str) -> None:
                 if pieces == 3:
                     run_shown(kubectl, "delete", pod, "--grace-period=0", "--force")
         except openai.OpenAIError as error:
-            print(f"# After {pieces} pieces: {type(error).__name__}: {error}")
+            print(f"# After {pieces} pieces:\n{_shown(error)}")
         except CutError as error:
             raise DemoError(
                 "expected an error that the client raises, got an end that looks whole."
@@ -185,7 +201,11 @@ def _show_killed_worker(kubectl: Kubectl, url: str, key: str) -> None:
         else:
             raise DemoError("expected the stream to be cut, got a whole answer.")
     _require(pieces > 3, "some pieces before")
-    say("Until its successor is ready, the gateway says so; a client that repeats its request waits:")
+    say(
+        "Until the next worker is ready, the gateway returns 503 with the reason. A client repeats its\n"
+        "request twice a second until it is answered:"
+    )
+    print(_chat_call("chat"))
     begin = time.monotonic()
     refused: list[str] = []
     with client(url, key) as given:
@@ -198,11 +218,11 @@ def _show_killed_worker(kubectl: Kubectl, url: str, key: str) -> None:
                     raise DemoError(
                         f"expected an answer within {RECOVERY_SECONDS:g} s, got {error}"
                     ) from None
-                refused.append(str(error))
+                refused.append(_shown(error))
                 time.sleep(0.5)
     for message in dict.fromkeys(refused):
-        print(f"# {message}")
-    print(f"# The next worker answered after {time.monotonic() - begin:.1f} s:{text}")
+        print(message)
+    print(f"{text}\n# The next worker answered after {time.monotonic() - begin:.1f} s.")
     _require("Paris" in text, "the model to name Paris")
 
 
@@ -219,17 +239,39 @@ def _expect(
     embeddings: bool = False,
     code: str = "",
 ) -> None:
-    """Call a model, and show the error that it must give."""
+    """Call a model, and show the call and the error that it must give."""
+    print(_embeddings_call(model) if embeddings else _chat_call(model))
     try:
         if embeddings:
             given.embeddings.create(model=model, input=TEXTS)
         else:
             "".join(chat(given, model))
     except error as caught:
-        print(f"# {model}: HTTP {caught.status_code}: {caught.message}")
+        print(_shown(caught))
         _require(not code or caught.code == code, f"the code {code}")
     else:
         raise DemoError(f"expected the request for {model} to be refused, got an answer.")
+
+
+def _chat_call(model: str) -> str:
+    messages = f'[{{"role": "user", "content": "{QUESTION}"}}]'
+    return f'>>> client.chat.completions.create(model="{model}", stream=True, messages={messages})'
+
+
+def _embeddings_call(model: str) -> str:
+    return f'>>> client.embeddings.create(model="{model}", input={_literal(TEXTS)})'
+
+
+def _literal(texts: list[str]) -> str:
+    return json.dumps(texts)
+
+
+def _shown(error: openai.OpenAIError) -> str:
+    """Return an error as its class, the HTTP status if there is one, and the message."""
+    if not isinstance(error, openai.APIStatusError):
+        return f"{type(error).__name__}: {error}"
+    message = error.message.removeprefix(f"Error code: {error.status_code} - ")
+    return f"{type(error).__name__}: {error.status_code} {message}"
 
 
 def _require(holds: bool, what: str) -> None:

@@ -70,7 +70,7 @@ def _show(kubectl: Kubectl, gateway: GatewayProcess) -> None:
     _show_answers(kubectl)
     _show_faults(kubectl)
     _show_scaling(kubectl)
-    say(f"Two CPUs are few for what comes next, so {OTHER} goes:")
+    say(f"Two CPUs are not enough for {OTHER} and what comes next, so it is deleted:")
     run_shown(kubectl, "delete", "modelinstance", OTHER, "--timeout=60s")
     show_gateway(kubectl, gateway)
     _show_deletion(kubectl)
@@ -90,8 +90,10 @@ def _show_answers(kubectl: Kubectl) -> None:
 
 def _show_faults(kubectl: Kubectl) -> None:
     say(
-        "Three templates with a fault each: an image that does not exist, a model that ends\n"
-        "at its start, and too little memory. The status says what is wrong and who must act:"
+        "Three copies of the template with a fault each, and an instance of each:\n"
+        "missing-image has an image that cannot be pulled (tag: no-such-tag), crashing a process\n"
+        "that ends at its start (PORT: http), and small-memory too little memory (40Mi).\n"
+        "The status says what is wrong and who must act:"
     )
     run_shown(kubectl, "apply", "-f", "-", documents=list(embedding.broken_templates()))
     for name, reason in REASONS.items():
@@ -99,7 +101,7 @@ def _show_faults(kubectl: Kubectl) -> None:
     run_shown(kubectl, "get", "modelinstances")
     for name in REASONS:
         run_shown(kubectl, "get", "modelinstance", name, f"--output=jsonpath={MESSAGE}")
-    say("The models beside them serve on. The faulty ones go:")
+    say("The models beside them stay Ready. The faulty ones are deleted:")
     wait(kubectl, f"modelinstance/{MODEL}", f"modelinstance/{OTHER}", "--for=condition=Ready")
     run_shown(kubectl, "delete", "modelinstances", *REASONS, "--timeout=60s")
     run_shown(kubectl, "delete", "modeltemplates", *REASONS)
@@ -116,7 +118,7 @@ def _show_scaling(kubectl: Kubectl) -> None:
 
 
 def _show_deletion(kubectl: Kubectl) -> None:
-    say("Deleting the models takes their Deployments, Services and containers along:")
+    say("Deleting the models also deletes their Deployments, Services and containers:")
     run_shown(kubectl, "delete", "modelinstances", "--all", "--timeout=60s")
     children = ("deployments,services,pods", "--selector=app.kubernetes.io/managed-by=model-operator")
     wait(kubectl, *children, "--for=delete")

@@ -51,6 +51,9 @@ def run_shown(kubectl: Kubectl, *arguments: str, documents: Sequence[Mapping[str
     """
     shown = f"kubectl {shlex.join(arguments)}"
     print(f"\n$ {shown}", flush=True)
+    if documents:
+        given = ", ".join(f"{each['kind']} {each['metadata']['name']}" for each in documents)
+        print(f"# On standard input: {given}", flush=True)
     try:
         done = subprocess.run(
             [kubectl.binary, *arguments],

@@ -83,6 +83,7 @@ class Streams:
         """What went wrong with others."""
         self._url, self._key, self._model, self._tokens = url, key, model, tokens
         self._stop_asked = threading.Event()
+        self._spans: list[tuple[float, float]] = []
         self._lock = threading.Lock()
         self._begun = threading.Semaphore(0)
         self._threads = [
@@ -101,7 +102,7 @@ class Streams:
                     time.sleep(FAILURE_PAUSE_SECONDS)
 
     def _stream(self, given: openai.OpenAI) -> None:
-        pieces = 0
+        pieces, begin = 0, time.monotonic()
         for _ in chat(given, self._model, max_tokens=self._tokens, extra_body=FULL_LENGTH):
             pieces += 1
             if pieces == 1:
@@ -110,6 +111,7 @@ class Streams:
             raise CutError(f"expected an answer in about {self._tokens} pieces, got {pieces}")
         with self._lock:
             self.streams += 1
+            self._spans.append((begin, time.monotonic()))
 
     def _request(self, given: openai.OpenAI) -> None:
         messages: Any = [{"role": "user", "content": QUESTION}]
@@ -119,6 +121,11 @@ class Streams:
         self._begun.release()
         with self._lock:
             self.requests += 1
+
+    def spanning(self, moment: float) -> int:
+        """Count the streams that began before a moment of the monotonic clock, and ended whole after it."""
+        with self._lock:
+            return sum(begin < moment < end for begin, end in self._spans)
 
     def stop(self) -> str:
         """Let what runs end, and say what the clients counted."""
