@@ -47,7 +47,7 @@ def gateway(
     log_format: Annotated[LogFormat | None, typer.Option(help="Format of logs. Default: console.")] = None,
     log_level: Annotated[LogLevel | None, typer.Option(help="Minimum level of logs. Default: info.")] = None,
 ) -> None:
-    """Run the gateway, by which clients call models, until SIGTERM or Ctrl-C.
+    """Run the gateway, through which clients call models, until SIGTERM or Ctrl-C.
 
     Each option, and every further setting, can also be set by an environment variable
     MODEL_OPERATOR_GATEWAY_<NAME>, for example MODEL_OPERATOR_GATEWAY_NAMESPACES=team-a,team-b. Options take
