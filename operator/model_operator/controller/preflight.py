@@ -8,13 +8,7 @@ from collections.abc import Sequence
 from model_operator.api import API_VERSION
 from model_operator.controller.scope import Scope
 from model_operator.kube.client import ApiClient
-from model_operator.kube.errors import (
-    ApiError,
-    ApiUnavailableError,
-    ForbiddenError,
-    NotFoundError,
-    StartupError,
-)
+from model_operator.kube.errors import NotFoundError, StartupError
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
@@ -22,6 +16,7 @@ from model_operator.kube.resources import (
     MODEL_TEMPLATES,
     ResourceKind,
 )
+from model_operator.process.start_errors import startup_errors
 
 _WATCH = ("list", "watch")
 _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
@@ -76,7 +71,7 @@ async def check_cluster(
     StartupError
         When something is missing; the message is one line that says what to do.
     """
-    try:
+    with startup_errors(server):
         await client.get_path("/version")
         await _check_crds(client)
         await _check_permissions(client, scope, _NEEDED + (_NEEDED_FOR_ADMISSION if admission else ()))
@@ -88,14 +83,6 @@ async def check_cluster(
             if not scope.namespaces:
                 raise
             return kinds
-    except ApiUnavailableError as error:
-        cause = error.status.get("message") or f"HTTP {error.code}"
-        raise StartupError(f"the API server {server} cannot be reached: {cause}") from error
-    except ForbiddenError as error:
-        cause = error.status.get("message") or f"HTTP {error.code}"
-        raise StartupError(f"the API server {server} refuses the credentials: {cause}") from error
-    except ApiError as error:
-        raise StartupError(f"unexpected response from the API server {server}: {error}") from error
     return [CLUSTER_MODEL_TEMPLATES, *kinds]
 
 

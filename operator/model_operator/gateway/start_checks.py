@@ -8,13 +8,7 @@ from model_operator.api import API_VERSION
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
-from model_operator.kube.errors import (
-    ApiError,
-    ApiUnavailableError,
-    ForbiddenError,
-    NotFoundError,
-    StartupError,
-)
+from model_operator.kube.errors import NotFoundError, StartupError
 from model_operator.kube.resources import (
     ACCESS_REVIEWS,
     ENDPOINT_SLICES,
@@ -22,6 +16,7 @@ from model_operator.kube.resources import (
     TOKEN_REVIEWS,
     ResourceKind,
 )
+from model_operator.process.start_errors import startup_errors
 
 _WATCHED: Final = (MODEL_INSTANCES, ENDPOINT_SLICES)
 _CREATED: Final = (TOKEN_REVIEWS, ACCESS_REVIEWS)
@@ -35,7 +30,7 @@ async def check_cluster(client: ApiClient, connection: Connection, settings: Gat
     StartupError
         When something is missing; the message is one line that says what to do.
     """
-    try:
+    with startup_errors(connection.server):
         await client.get_path("/version")
         await _check_crd(client)
         for kind in _WATCHED:
@@ -44,14 +39,6 @@ async def check_cluster(client: ApiClient, connection: Connection, settings: Gat
                     await _check_permission(client, verb, kind, namespace)
         for kind in _CREATED:
             await _check_permission(client, "create", kind, "")
-    except ApiUnavailableError as error:
-        cause = error.status.get("message") or f"HTTP {error.code}"
-        raise StartupError(f"the API server {connection.server} cannot be reached: {cause}") from error
-    except ForbiddenError as error:
-        cause = error.status.get("message") or f"HTTP {error.code}"
-        raise StartupError(f"the API server {connection.server} refuses the credentials: {cause}") from error
-    except ApiError as error:
-        raise StartupError(f"unexpected response from the API server {connection.server}: {error}") from error
 
 
 async def _check_crd(client: ApiClient) -> None:
