@@ -34,10 +34,12 @@ def test_template_and_instance_of_the_readme_become_what_it_shows(api: KubeApi) 
 def test_wrong_parameter_of_the_readme_is_reported_in_its_words(api: KubeApi) -> None:
     api.apply_all(MANIFEST)
     api.wait_for_condition("ModelInstance", "minilm", "Ready")
-    (patch,) = re.findall(r"--type=merge -p '(.*?)'", README)
-    api.patch("ModelInstance", "minilm", yaml.safe_load(patch))
+    (name, value) = re.findall(r"&\\n +(\w+): (\w+)/' minilm.yaml", README)[0]
+    api.patch("ModelInstance", "minilm", {"spec": {"model_creation_parameters": {name: value}}})
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="InvalidParameters")
-    assert f"\n{ready(obj)['message']}\n" in README
+    fault, _, action = ready(obj)["message"].partition(". ")
+    assert f"is invalid: {fault}\n" in README
+    assert action.startswith("Action (user):")
 
 
 def test_workers_of_the_guide_become_an_autoscaler(api: KubeApi) -> None:

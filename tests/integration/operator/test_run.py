@@ -81,11 +81,11 @@ def test_no_kubeconfig(tmp_path: Path) -> None:
 
 def test_unknown_setting_value() -> None:
     done = _run(MODEL_OPERATOR_WORKERS="many")
-    assert "workers" in _error(done)
+    assert "MODEL_OPERATOR_WORKERS: must be an integer" in _error(done)
 
 
 def test_setting_that_is_no_json() -> None:
-    assert 'field "rendering"' in _error(_run(MODEL_OPERATOR_RENDERING="{"))
+    assert "MODEL_OPERATOR_RENDERING: must be a JSON object" in _error(_run(MODEL_OPERATOR_RENDERING="{"))
 
 
 def test_server_unreachable(cluster: Cluster, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_template_and_instance_become_a_deployment_a_service_and_a_status(
     assert status["url"] == f"http://minilm.{namespace}.svc"
     (entry,) = status["deployments"]
     assert entry.pop("pod_revision")
+    assert entry.pop("serving")["apis"] == ["EXECUTE", "TYPED", "EMBEDDINGS", "EMBED"]
     assert entry == {
         "name": "minilm",
         "status": "READY",
