@@ -34,11 +34,14 @@ class Tables:
     def workers_of(self, deployment: Deployment) -> Workers:
         """Return the workers of a deployment; none of them when it has no ready one."""
         namespace, name, port = deployment.key
-        ports = self._workers[namespace, name]
-        workers = ports.get(port)
+        workers = self._workers.get((namespace, name), {}).get(port)
         if workers is None:
-            workers = ports[port] = Workers(self._now, self._limits)
-            workers.update(self._endpoints.addresses((namespace, name), port))
+            workers = Workers(self._now, self._limits)
+            addresses = self._endpoints.addresses((namespace, name), port)
+            workers.update(addresses)
+            # Without an address nothing would remove them when the model is deleted.
+            if addresses:
+                self._workers[namespace, name][port] = workers
         return workers
 
     def is_ready(self, deployment: Deployment) -> bool:
