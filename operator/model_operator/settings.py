@@ -74,11 +74,13 @@ SETTING_FAULT: Final = "setting"
 """Type of an error in a field of several settings: the context has its name, ``field``, and ``message``."""
 
 
-def _fault(field: str, message: str) -> PydanticCustomError:
+def setting_fault(field: str, message: str) -> PydanticCustomError:
+    """Return the error in a field of several settings, to be raised by a validator."""
     return PydanticCustomError(SETTING_FAULT, "{message}", {"field": field, "message": message})
 
 
-def _split(value: Any) -> Any:
+def split_names(value: Any) -> Any:
+    """Return comma-separated names as a list; other values as they are."""
     if isinstance(value, str):
         return [name.strip() for name in value.split(",") if name.strip()]
     return value
@@ -89,7 +91,7 @@ def _decoded(name: str, text: str) -> Any:
         return json.loads(text)
     except ValueError:
         # Without the text, which may have credentials of a proxy.
-        raise _fault(name, f"must be JSON, such as {_JSON_FIELDS[name]}") from None
+        raise setting_fault(name, f"must be JSON, such as {_JSON_FIELDS[name]}") from None
 
 
 class AdmissionSettings(BaseModel):
@@ -136,12 +138,12 @@ class AdmissionSettings(BaseModel):
     @field_validator("names", "warn_only_users", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return _split(value)
+        return split_names(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.token_file is not None and self.cert_dir is None:
-            raise _fault(
+            raise setting_fault(
                 "token_file", "requires cert_dir; without it the operator issues and publishes a token"
             )
         return self
@@ -168,13 +170,13 @@ class LeaseSettings(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.duration_seconds <= self.renew_deadline_seconds:
-            raise _fault(
+            raise setting_fault(
                 "duration_seconds",
                 f"must be more than renew_deadline_seconds, {self.renew_deadline_seconds:g}; "
                 f"got {self.duration_seconds}",
             )
         if self.renew_deadline_seconds < 2 * self.retry_period_seconds:
-            raise _fault(
+            raise setting_fault(
                 "renew_deadline_seconds",
                 f"must be at least twice retry_period_seconds, {self.retry_period_seconds:g}; "
                 f"got {self.renew_deadline_seconds:g}",
@@ -240,10 +242,10 @@ class OperatorSettings(BaseSettings):
         if not isinstance(value, dict):
             return value
         written = {name: value[name] for name in _JSON_FIELDS if isinstance(value.get(name), str)}
-        names = {name: _split(value[name]) for name in _NAME_FIELDS if name in value}
+        names = {name: split_names(value[name]) for name in _NAME_FIELDS if name in value}
         return {**value, **names, **{name: _decoded(name, text) for name, text in written.items()}}
 
     @field_validator("namespaces", "exclude_namespaces", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return _split(value)
+        return split_names(value)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from model_operator.core.gateway.apis import Route, Treatment
 from model_operator.core.gateway.failures import FailureReason
 from model_operator.core.gateway.models import Deployment, Model
+
+CLIENT_CLOSED_STATUS: Final = 499
+"""nginx's status of a request whose client left, which no client sees."""
+SERVER: Final = "model-operator"
+"""Value of the header ``Server``: aiohttp would name its version, and Python's."""
 
 
 @dataclass(frozen=True, slots=True)

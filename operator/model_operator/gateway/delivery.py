@@ -21,14 +21,11 @@ from model_operator.core.gateway.failures import Failure, FailureReason, stream_
 from model_operator.core.gateway.headers import EVENT_STREAM, MODEL_HEADER, Header, for_client, for_stream
 from model_operator.core.gateway.translation.base import JSON, StreamTranslator, Translation
 from model_operator.core.gateway.usage import UsageReader
-from model_operator.gateway.calls import Call, Observation, Outcome
+from model_operator.gateway.calls import CLIENT_CLOSED_STATUS, SERVER, Call, Observation, Outcome
 from model_operator.gateway.upstream import limit_silence
 
 MAX_TRANSLATED_BYTES: Final = 64 * 2**20
 _MAX_ERROR_BYTES: Final = 64 * 2**10
-_CLIENT_CLOSED: Final = 499
-"""nginx's status of a request whose client left before the response; no client sees it."""
-_SERVER: Final = "model-operator"
 _SMALL_BYTES: Final = 16 * 2**10
 """A write of less does not wait when nothing else waits: asyncio takes 64 KiB before it does."""
 _READ_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
@@ -77,7 +74,7 @@ class Delivery:
 
     def left(self) -> Outcome:
         """Return the outcome of a request whose client left now."""
-        status = _CLIENT_CLOSED if self.response is None else self.response.status
+        status = CLIENT_CLOSED_STATUS if self.response is None else self.response.status
         return Outcome(status, is_client_gone=True, is_stream=self.is_stream)
 
     async def passed(self, response: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -263,5 +260,5 @@ class Delivery:
 
 def _with_server(headers: list[Header]) -> CIMultiDict[str]:
     made = CIMultiDict(headers)
-    made[hdrs.SERVER] = _SERVER
+    made[hdrs.SERVER] = SERVER
     return made

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from model_operator.gateway.calls import SERVER
 from model_operator.metrics.exposition import MetricsPage
 
 Check = Callable[[], str | None]
@@ -37,7 +38,7 @@ def health_application(ready: Check, metrics: MetricsPage) -> web.Application:
         return web.Response(body=metrics.body(), headers=MetricsPage.HEADERS)
 
     async def name_server(_: web.Request, response: web.StreamResponse) -> None:
-        response.headers["Server"] = "model-operator"
+        response.headers["Server"] = SERVER
 
     application = web.Application(client_max_size=1024)
     application.on_response_prepare.append(name_server)

@@ -30,19 +30,17 @@ from model_operator.core.gateway.naming import (
 )
 from model_operator.core.gateway.translation import check_bindings
 from model_operator.core.values.json_values import wire_json
+from model_operator.gateway.calls import CLIENT_CLOSED_STATUS, SERVER, Call
 from model_operator.gateway.intake import Intake
-from model_operator.gateway.metrics.counting import CLIENT_CLOSED, CLIENT_CLOSED_STATUS
+from model_operator.gateway.metrics.counting import CLIENT_CLOSED
 from model_operator.gateway.model_listing import PATH as MODELS_PATH
 from model_operator.gateway.model_listing import entry, listing, name_in
-from model_operator.gateway.proxy import Call
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _DEFECT: Final = "the gateway has a defect; its log has the details."
-SERVER: Final = "model-operator"
-"""Value of the header ``Server``: aiohttp would name its version, and Python's."""
 ACCOUNT_HEADER: Final = "x-selected-account-id"
 _ANY_PATH: Final = r"/{path:[\s\S]*}"
 _CALLED: Final = frozenset({route.pattern for route in ROUTES})

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_operator.gateway.identity_settings import IdentitySettings
 from model_operator.gateway.proxy_settings import ProxySettings
-from model_operator.settings import SETTING_FAULT, LogFormat, LogLevel, NameList
+from model_operator.settings import LogFormat, LogLevel, NameList, setting_fault, split_names
 
 _MEBIBYTE = 1024 * 1024
 
@@ -80,9 +79,7 @@ class GatewaySettings(BaseSettings):
     @field_validator("namespaces", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [name.strip() for name in value.split(",") if name.strip()]
-        return value
+        return split_names(value)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -93,10 +90,7 @@ class GatewaySettings(BaseSettings):
                 else ("tls_key_file", "tls_cert_file")
             )
             message = f"is required with MODEL_OPERATOR_GATEWAY_{other.upper()}; give both or neither"
-            raise PydanticCustomError(SETTING_FAULT, "{message}", {"field": missing, "message": message})
+            raise setting_fault(missing, message)
         if self.port == self.health_port:
-            message = f"must differ from the port of the API, {self.port}"
-            raise PydanticCustomError(
-                SETTING_FAULT, "{message}", {"field": "health_port", "message": message}
-            )
+            raise setting_fault("health_port", f"must differ from the port of the API, {self.port}")
         return self

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from model_operator import __version__
 from model_operator.core.gateway.apis import ROUTES
-from model_operator.gateway.calls import Call, Outcome, RetryCause
+from model_operator.gateway.calls import CLIENT_CLOSED_STATUS, Call, Outcome, RetryCause
 from model_operator.gateway.metrics import declared
 from model_operator.gateway.metrics.access_line import AccessLine
 from model_operator.metrics.registration import counter, gauge, histogram
@@ -23,8 +23,6 @@ from model_operator.process.connection_slots import Closing
 
 CLIENT_CLOSED: Final = "client_closed"
 """``error_type`` of a request whose client left."""
-CLIENT_CLOSED_STATUS: Final = 499
-"""nginx's status of such a request, which no client sees."""
 _STATUSES: Final = frozenset({CLIENT_CLOSED_STATUS, *map(int, HTTPStatus)})
 _ROOM: Final = 256
 """Models beyond twice the registered ones that may have series until those of deleted ones are removed."""
