@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from model_operator.core.gateway.apis import Family
+from model_operator.core.gateway.rest.entries import Entry
 from model_operator.core.values.json_values import wire_json
 
 RETRY_AFTER_SECONDS: Final = 5
@@ -41,6 +42,14 @@ class FailureReason(StrEnum):
     WORKER_REJECTED = "worker_rejected"
     WORKER_TIMEOUT = "worker_timeout"
     INTERNAL = "internal"
+    INVALID = "invalid"
+    """One or more fields of a control request; the entries say which."""
+    FORBIDDEN = "forbidden"
+    CONFLICT = "conflict"
+    NOT_IMPLEMENTED = "not_implemented"
+    API_SERVER_UNAVAILABLE = "api_server_unavailable"
+    API_SERVER_REFUSED = "api_server_refused"
+    """With the status of the API server."""
 
 
 _STATUS: Final[Mapping[FailureReason, HTTPStatus]] = {
@@ -64,6 +73,12 @@ _STATUS: Final[Mapping[FailureReason, HTTPStatus]] = {
     FailureReason.WORKER_REJECTED: HTTPStatus.BAD_REQUEST,
     FailureReason.WORKER_TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
     FailureReason.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    FailureReason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FailureReason.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    FailureReason.CONFLICT: HTTPStatus.CONFLICT,
+    FailureReason.NOT_IMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
+    FailureReason.API_SERVER_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    FailureReason.API_SERVER_REFUSED: HTTPStatus.BAD_REQUEST,
 }
 _INVALID: Final = frozenset(
     {FailureReason.INVALID_BODY, FailureReason.INVALID_REQUEST, FailureReason.UNSUPPORTED_FIELD}
@@ -74,8 +89,11 @@ _RETRIED: Final = frozenset(
         FailureReason.OVERLOADED,
         FailureReason.GATEWAY_BUSY,
         FailureReason.AUTHENTICATION_UNAVAILABLE,
+        FailureReason.API_SERVER_UNAVAILABLE,
     }
 )
+NO_RETRY: Final = {"x-should-retry": "false"}
+"""Header of a failure that stays until an action is taken: the platform's client sends 409 and 5xx again."""
 
 
 @dataclass
@@ -98,6 +116,8 @@ class Failure(Exception):  # noqa: N818 -- a response, as much as an error
         What a worker says about it, for the client alone: it may quote the request and is never logged.
     is_permanent
         Whether the same request fails until an action is taken, so that no Retry-After is sent.
+    entries
+        All that is wrong with a control request, in the order of the body; the platform's API alone has them.
     """
 
     reason: FailureReason
@@ -107,6 +127,7 @@ class Failure(Exception):  # noqa: N818 -- a response, as much as an error
     status: int | None = None
     detail: str = field(default="", repr=False)
     is_permanent: bool = False
+    entries: tuple[Entry, ...] = ()
 
     def __str__(self) -> str:
         return self.message
@@ -151,6 +172,12 @@ def response_of(failure: Failure, family: Family) -> ErrorResponse:
     return ErrorResponse(status, headers, wire_json(_body(failure, family, status)))
 
 
+def invalid(*entries: Entry) -> Failure:
+    """Return the failure of a control request whose fields are wrong."""
+    message = "; ".join(f"{_dotted(each.loc)}: {each.msg}" for each in entries)
+    return Failure(FailureReason.INVALID, message, entries=entries)
+
+
 def stream_event(failure: Failure, family: Family) -> bytes:
     """Return the server-sent event that ends a stream which has begun with status 200.
 
@@ -169,6 +196,8 @@ def _body(failure: Failure, family: Family, status: int) -> dict[str, Any]:
         return {"error": {"message": message, "type": kind, "param": param, "code": failure.reason}}
     if family is Family.COHERE:
         return {"message": message, "code": failure.reason}
+    if failure.entries:
+        return {"detail": [each.to_dict() for each in failure.entries]}
     if failure.reason in _INVALID:
         entry = {"loc": ["body", *failure.param], "msg": message, "type": failure.reason}
         return {"detail": [entry]}

@@ -1,0 +1,53 @@
+"""What is wrong with a request, in the form of the platform's ``ValidationError``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final
+
+BODY: Final = "body"
+QUERY: Final = "query"
+
+
+class _Absent(Enum):
+    ABSENT = 0
+
+
+ABSENT: Final = _Absent.ABSENT
+"""No input is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that is wrong with a request.
+
+    Attributes
+    ----------
+    loc
+        Path of the field, from ``body`` or ``query``.
+    msg
+        What was expected, and what kind of value was found; never the value.
+    type
+        Code for programs to read, such as ``missing``.
+    input
+        The value that was sent, for the client that sent it; it is never logged.
+    ctx
+        Figures of the rule, such as ``{"ge": 1}``.
+    """
+
+    loc: tuple[str | int, ...]
+    msg: str
+    type: str
+    input: Any = field(default=ABSENT, repr=False)
+    ctx: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as it stands in ``detail``."""
+        entry: dict[str, Any] = {"loc": list(self.loc), "msg": self.msg, "type": self.type}
+        if self.input is not ABSENT:
+            entry["input"] = self.input
+        if self.ctx is not None:
+            entry["ctx"] = dict(self.ctx)
+        return entry
