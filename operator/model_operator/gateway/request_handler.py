@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import structlog
@@ -35,6 +36,8 @@ from model_operator.gateway.intake import Intake
 from model_operator.gateway.metrics.counting import CLIENT_CLOSED
 from model_operator.gateway.model_listing import PATH as MODELS_PATH
 from model_operator.gateway.model_listing import entry, listing, name_in
+from model_operator.gateway.pages.open_pages import ROUTE as PAGE_ROUTE
+from model_operator.gateway.pages.open_pages import OpenPage, OpenPages, page_response
 
 log = structlog.get_logger(__name__)
 
@@ -125,6 +128,8 @@ class Gateway:
         Returns a random number in [0, 1), for the weights.
     has_body
         Called when the body of a request is complete.
+    pages
+        What is served without credentials.
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class Gateway:
         answered: Answered = _ignore,
         share: Callable[[], float] = random.random,
         has_body: Callable[[web.Request], None] = _ignore,
+        pages: OpenPages = MappingProxyType({}),
     ) -> None:
         self._catalog = catalog
         self._identity = identity
@@ -146,6 +152,7 @@ class Gateway:
         self._answered = answered
         self._share = share
         self._has_body = has_body
+        self._pages = pages
         self.is_draining = False
 
     def application(self) -> web.Application:
@@ -161,6 +168,8 @@ class Gateway:
         progress = _Progress(request.method, time.perf_counter())
         try:
             async with self._intake.place() as place:
+                if (page := self._pages.get(raw_path)) is not None:
+                    return self._answer_page(request, page, progress)
                 found = match(raw_path)
                 if found is None:
                     return await self._answer_other(request, raw_path, progress)
@@ -182,6 +191,14 @@ class Gateway:
             log.exception("defect while answering a request", route=progress.route)
             defect = Failure(FailureReason.INTERNAL, _DEFECT)
             return self._failed(defect, request, progress)
+
+    def _answer_page(self, request: web.Request, page: OpenPage, progress: _Progress) -> web.Response:
+        progress.route = PAGE_ROUTE
+        response = page_response(request, page)
+        if not request_is_read(request):
+            response.force_close()
+        self._note(progress, response.status)
+        return response
 
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
         name = name_in(raw_path)
