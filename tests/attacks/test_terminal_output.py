@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 from model_operator.cli.main import app as operator_app
 from model_operator.cli.plugin.main import app as plugin_app
 from model_operator.cli.terminal import _Line
-from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.values.printable import escaped, printable, to_json
+from model_operator.core.values.yaml_dialect import to_yaml
 from model_operator.kube.client import ApiClient
 from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,

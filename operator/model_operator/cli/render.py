@@ -17,8 +17,8 @@ from model_operator.core.offline.collection import Collection, FileTemplates, co
 from model_operator.core.offline.comparison import as_applied, differences
 from model_operator.core.offline.findings import Finding, has_errors
 from model_operator.core.offline.rendered import Snapshot, rendered_children
-from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.values.printable import printable
+from model_operator.core.values.yaml_dialect import to_yaml
 from model_operator.kube.errors import ApiError, StartupError
 from model_operator.settings import OperatorSettings
 

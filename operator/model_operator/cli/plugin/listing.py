@@ -10,8 +10,8 @@ import typer
 
 from model_operator.cli.terminal import columns, write
 from model_operator.core.inspection.listings import Table, as_list, full_names
-from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.values.printable import printable, to_json
+from model_operator.core.values.yaml_dialect import to_yaml
 
 
 class ListFormat(StrEnum):

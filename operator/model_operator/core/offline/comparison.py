@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from model_operator.core.objects.drift import APPLIED_HASH, is_applied
 from model_operator.core.objects.managed_fields import applied_fields
-from model_operator.core.offline.yaml_dialect import to_yaml
 from model_operator.core.values.quantities import canonical_quantity
+from model_operator.core.values.yaml_dialect import to_yaml
 
 Object = Mapping[str, Any]
 

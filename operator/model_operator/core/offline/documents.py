@@ -17,10 +17,10 @@ from model_operator.core.offline.nodes import (
     compose,
 )
 from model_operator.core.offline.placeholders import cause
-from model_operator.core.offline.yaml_dialect import TAG, plain_value
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
 from model_operator.core.values.violations import Loc
 from model_operator.core.values.words import noun
+from model_operator.core.values.yaml_dialect import TAG, plain_value
 
 _BOUNDARY: Final = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 # Blanks do not cross lines: otherwise a run of empty lines takes time with the square of its length.

@@ -10,12 +10,12 @@ import yaml
 from model_operator.api import API_VERSION, ModelInstance
 from model_operator.api.rules import INT_OR_STRING, PRESERVE
 from model_operator.core.offline.stored_form import crd_schema
-from model_operator.core.offline.yaml_dialect import Dumper
 from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.printable import printable
+from model_operator.core.values.yaml_dialect import Dumper
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _NAME: Final = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model_operator.core.offline.documents import Document, read_documents
 from model_operator.core.offline.nodes import Position
-from model_operator.core.offline.yaml_dialect import to_yaml
+from model_operator.core.values.yaml_dialect import to_yaml
 
 WORDS = yaml.safe_load((Path(__file__).parent / "words.yaml").read_text())
 

@@ -57,13 +57,14 @@ def _in_one(found: re.Match[str]) -> str:
     return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
-def _represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+def represent_text(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    """Return a text as a node; its style is set where only double quotes will do."""
     # Unescaped, such characters end a line, are invisible or control the terminal; double quotes escape them.
     unfit = has_unprintable(text) or _COMMAND.search(text)
     return dumper.represent_scalar(f"{TAG}str", text, style='"' if unfit else None)
 
 
-Dumper.add_representer(str, _represent_text)
+Dumper.add_representer(str, represent_text)
 Dumper.add_implicit_resolver(
     f"{TAG}ambiguous",
     re.compile(
