@@ -31,7 +31,8 @@ class GatewaySettings(BaseSettings):
     context: str | None = None
     """Context of the kubeconfig; its current one by default."""
     namespaces: NameList = Field(default_factory=list)
-    """Namespaces whose models are registered, comma-separated; all when empty."""
+    """Namespaces whose models are registered and which are accounts of the REST API, comma-separated; all
+    when empty."""
     log_format: LogFormat = LogFormat.CONSOLE
     """console or json."""
     log_level: LogLevel = LogLevel.INFO

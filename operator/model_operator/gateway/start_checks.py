@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
+
 from model_operator.api import API_VERSION
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.kube.client import ApiClient
@@ -11,19 +13,35 @@ from model_operator.kube.connection import Connection
 from model_operator.kube.errors import NotFoundError, StartupError
 from model_operator.kube.resources import (
     ACCESS_REVIEWS,
+    CLUSTER_MODEL_TEMPLATES,
     ENDPOINT_SLICES,
     MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    NAMESPACES,
     TOKEN_REVIEWS,
     ResourceKind,
 )
 from model_operator.process.start_errors import startup_errors
 
-_WATCHED: Final = (MODEL_INSTANCES, ENDPOINT_SLICES)
+log = structlog.get_logger(__name__)
+
+_CUSTOM: Final = (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
+_WATCHED: Final = (MODEL_INSTANCES, ENDPOINT_SLICES, MODEL_TEMPLATES)
+_WATCHED_CLUSTER_WIDE: Final = (CLUSTER_MODEL_TEMPLATES, NAMESPACES)
+_WATCH: Final = ("list", "watch")
 _CREATED: Final = (TOKEN_REVIEWS, ACCESS_REVIEWS)
 
 
-async def check_cluster(client: ApiClient, connection: Connection, settings: GatewaySettings) -> None:
+async def check_cluster(
+    client: ApiClient, connection: Connection, settings: GatewaySettings
+) -> frozenset[ResourceKind]:
     """Check that the API server responds, the CRDs are installed and the permissions suffice.
+
+    Returns
+    -------
+    frozenset of ResourceKind
+        The kinds that can be watched. A gateway for some namespaces works without ClusterModelTemplates and
+        Namespaces when it has no permission for them.
 
     Raises
     ------
@@ -32,22 +50,41 @@ async def check_cluster(client: ApiClient, connection: Connection, settings: Gat
     """
     with startup_errors(connection.server):
         await client.get_path("/version")
-        await _check_crd(client)
+        await _check_crds(client)
         for kind in _WATCHED:
-            for verb in ("list", "watch"):
+            for verb in _WATCH:
                 for namespace in settings.namespaces or [""]:
                     await _check_permission(client, verb, kind, namespace)
         for kind in _CREATED:
             await _check_permission(client, "create", kind, "")
+        return frozenset({*_WATCHED, *await _watched_cluster_wide(client, settings)})
 
 
-async def _check_crd(client: ApiClient) -> None:
+async def _watched_cluster_wide(client: ApiClient, settings: GatewaySettings) -> list[ResourceKind]:
+    watched = []
+    for kind in _WATCHED_CLUSTER_WIDE:
+        try:
+            for verb in _WATCH:
+                await _check_permission(client, verb, kind, "")
+        except StartupError:
+            if not settings.namespaces:
+                raise
+            log.info("not watched, for lack of permission; the REST API works without", kind=str(kind))
+        else:
+            watched.append(kind)
+    return watched
+
+
+async def _check_crds(client: ApiClient) -> None:
     try:
         discovered = await client.get_path(f"/apis/{API_VERSION}")
     except NotFoundError:
         discovered = {}
-    if MODEL_INSTANCES.plural not in {resource["name"] for resource in discovered.get("resources", [])}:
-        raise StartupError(f"the CRD {MODEL_INSTANCES} is missing; install it with: kubectl apply -f crds/")
+    served = {resource["name"] for resource in discovered.get("resources", [])}
+    if missing := [str(kind) for kind in _CUSTOM if kind.plural not in served]:
+        raise StartupError(
+            f"CRDs are missing: {', '.join(missing)}; install them with: kubectl apply -f crds/"
+        )
 
 
 async def _check_permission(client: ApiClient, verb: str, kind: ResourceKind, namespace: str) -> None:

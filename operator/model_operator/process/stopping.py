@@ -16,7 +16,7 @@ def stop_signal() -> asyncio.Event:
     return stopped
 
 
-async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
     """Await a coroutine until it ends or a signal arrives.
 
     Parameters
@@ -24,7 +24,7 @@ async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, None]
     stopped
         When this is set, the coroutine is cancelled.
     work
-        The coroutine; its exceptions are raised.
+        The coroutine; its exceptions are raised, and its result is dropped.
     """
     doing, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
     try:

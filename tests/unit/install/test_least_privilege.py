@@ -95,13 +95,19 @@ def test_operator_of_one_namespace_has_nothing_of_the_cluster() -> None:
     assert any("ClusterRole" in kind for kind in removed)
 
 
-def test_gateway_reads_models_and_endpoints_and_reviews_callers() -> None:
-    """Nothing else: it writes nothing, impersonates nobody, and reads no Secret."""
+def test_gateway_reads_what_it_lists_and_reviews_callers() -> None:
+    """Nothing else: the REST API writes with the key of its caller."""
     text = (FOLDER.parent / "gateway" / "rbac.yaml").read_text()
     account, role, binding = (obj for obj in yaml.safe_load_all(text) if obj)
     assert {str(right) for right in granted([role])} == {
         "list modelinstances.modeloperator.dev",
         "watch modelinstances.modeloperator.dev",
+        "list modeltemplates.modeloperator.dev",
+        "watch modeltemplates.modeloperator.dev",
+        "list clustermodeltemplates.modeloperator.dev",
+        "watch clustermodeltemplates.modeloperator.dev",
+        "list namespaces",
+        "watch namespaces",
         "list endpointslices.discovery.k8s.io",
         "watch endpointslices.discovery.k8s.io",
         "create tokenreviews.authentication.k8s.io",
