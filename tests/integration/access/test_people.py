@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +13,13 @@ import yaml
 from model_operator.api import GROUP
 from tests.cluster.cluster import MANIFESTS
 from tests.cluster.waiting import wait_for
+from tests.docs.blocks import blocks
 from tests.examples.objects import instance, template
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
 
+    from tests.cluster.cluster import Cluster
     from tests.cluster.kube_api import KubeApi, Object
     from tests.cluster.kubectl import Kubectl
 
@@ -199,6 +202,45 @@ def test_editors_call_models_where_the_gateway_is_installed(
         wait_for(lambda: callers() == {"edit", "admin"}, message="edit and admin call models")
     finally:
         kubectl("delete", "-f", MANIFESTS.parent / "gateway" / "people.yaml")
+
+
+def test_a_program_gets_a_token_for_the_rest_api(kubectl: Kubectl, cluster: Cluster, api: KubeApi) -> None:
+    mark = "tested by: tests/integration/access/test_people.py"
+    page = (MANIFESTS.parents[1] / "docs" / "operations.md").read_text()
+    (commands,) = [each.text for each in blocks(page) if each.mark == mark and "TOKEN" in each.text]
+    environment = {
+        "PATH": f"{kubectl.binary.parent}:{os.environ['PATH']}",
+        "KUBECONFIG": str(cluster.kubeconfig),
+    }
+    roles = MANIFESTS.parent / "gateway" / "people.yaml"
+    kubectl("apply", "-f", roles)
+    try:
+        script = commands.replace("team-a", api.namespace) + 'printf %s "$TOKEN"'
+        done = subprocess.run(
+            ["sh", "-ec", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        token = done.stdout.splitlines()[-1]
+        spec = {"token": token}
+        review = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "metadata": {},
+            "spec": spec,
+        }
+        status = api.create(review)["status"]
+        assert status["authenticated"], "the API server itself accepts it"
+        program = Person(kubectl, api.namespace, status["user"]["username"])
+        wait_for(lambda: program.may("create", INSTANCES), message="the role counts")
+        assert _rights(api, program) == {
+            *_verbs(INSTANCES, ("get", "list", "create", "update", "delete")),
+            *_verbs(TEMPLATES, ("get", "list")),
+        }
+        assert _is_allowed(api, program, "create", f"{INSTANCES}/execute")
+        for resource in ("secrets", "pods", "configmaps"):
+            assert not api.is_allowed(program.name, "get", resource, group="", namespace=api.namespace)
+    finally:
+        kubectl("delete", "-f", roles)
 
 
 @pytest.mark.usefixtures("_aggregated")

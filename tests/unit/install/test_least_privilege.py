@@ -123,9 +123,19 @@ def test_gateway_reads_what_it_lists_and_reviews_callers() -> None:
 
 def test_only_the_gateway_lets_people_call_models() -> None:
     text = (FOLDER.parent / "gateway" / "people.yaml").read_text()
-    (role,) = [obj for obj in yaml.safe_load_all(text) if obj]
-    assert [str(right) for right in granted([role])] == ["create modelinstances/execute.modeloperator.dev"]
-    assert role["metadata"]["labels"] == {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    executing, client = [obj for obj in yaml.safe_load_all(text) if obj]
+    executes = "create modelinstances/execute.modeloperator.dev"
+    assert [str(right) for right in granted([executing])] == [executes]
+    assert executing["metadata"]["labels"] == {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    # A program that uses the REST API decides nothing of what runs, and no built-in role contains more by it.
+    assert "labels" not in client["metadata"]
+    instances = {f"{verb} modelinstances" for verb in ("get", "list", "create", "update", "delete")}
+    rights = {str(right).removesuffix(".modeloperator.dev") for right in granted([client])}
+    assert rights - {executes.removesuffix(".modeloperator.dev")} == {
+        *instances,
+        "get modeltemplates",
+        "list modeltemplates",
+    }
     shipped_alone = {right.resource for right in granted(shipped("people.yaml"))}
     assert "modelinstances/execute" not in shipped_alone
 
