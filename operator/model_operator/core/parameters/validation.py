@@ -48,6 +48,7 @@ def validate_parameters(
     given: Mapping[str, Any] | None,
     loc: Loc,
     evaluation: Evaluation | None = None,
+    most: int = MAX_VIOLATIONS,
 ) -> tuple[dict[str, Any], tuple[Violation, ...]]:
     """Apply the defaults and check the values. Never raises; takes less than 50 ms, whatever the input.
 
@@ -61,6 +62,8 @@ def validate_parameters(
         Path of the parameters, such as ``("spec", "model_creation_parameters")``.
     evaluation
         An evaluation of this schema, whose budget several checks share. Default: a new one.
+    most
+        Maximum number of violations of the schema.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def validate_parameters(
         A canonical copy of the parameters with defaults applied: keys sorted, ``1.0`` as ``1``. Empty if they
         exceed the limits. Returned also if they are invalid, so that a caller can show them.
     violations : tuple of Violation
-        The first ten violations, sorted by path; empty if the values are valid.
+        The first `most` violations, sorted by path; empty if the values are valid.
     """
     if given is not None and not isinstance(given, Mapping):
         return {}, (Violation(loc, f"must be an object, got {noun(given)}", "dict_type"),)
@@ -80,5 +83,5 @@ def validate_parameters(
     too_large = check_limits(values, loc) if values != given else ()
     if too_large:
         return {}, sort_violations(too_large)
-    violations = islice(schema.evaluator.violations(values, loc, evaluation=evaluation), MAX_VIOLATIONS)
+    violations = islice(schema.evaluator.violations(values, loc, evaluation=evaluation), most)
     return values, sort_violations(violations)

@@ -46,6 +46,7 @@ from model_operator.core.templates.pod import MAX_VALUES, PodProgram
 from model_operator.core.templates.references import Scope
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.value_faults import ValueFault
+from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
 
 _PARAMETERS_LOC: Loc = ("spec", "model_creation_parameters")
@@ -170,6 +171,26 @@ def rendering_faults(
     return _faults(_jobs(compiled, instance), instance, settings)
 
 
+def instance_faults(compiled: CompiledTemplate, instance: ModelInstance, most: int) -> tuple[Violation, ...]:
+    """Return the violations that do not depend on the settings of rendering, more of them than `render` does.
+
+    Parameters
+    ----------
+    compiled, instance
+        As for `render`.
+    most
+        Maximum number of violations of the parameters of one deployment.
+
+    Raises
+    ------
+    InvalidObjectError
+        The template has violations.
+    """
+    return sort_violations(
+        violation for job in _jobs(compiled, instance, most) for violation in job.violations
+    )
+
+
 def deployment_names(instance: ModelInstance) -> list[str]:
     """Return the names of the Deployments that an instance specifies, in the order of ``spec.deployments``.
 
@@ -184,15 +205,15 @@ def deployment_names(instance: ModelInstance) -> list[str]:
     return [_name(instance, entry) for entry in ([None] if entries is None else entries)]
 
 
-def _jobs(compiled: CompiledTemplate, instance: ModelInstance) -> list[_Job]:
+def _jobs(compiled: CompiledTemplate, instance: ModelInstance, most: int = MAX_VIOLATIONS) -> list[_Job]:
     if compiled.pod is None:
         raise InvalidObjectError(compiled.violations)
     entries = instance.spec.deployments
     if entries is None:
-        return [_Job(instance, compiled, compiled.pod, None, None)]
+        return [_Job(instance, compiled, compiled.pod, None, None, most=most)]
     evaluation = compiled.parameters.evaluator.evaluation(SHARED_WORK_LIMIT)
     return [
-        _Job(instance, compiled, compiled.pod, index, entry, evaluation)
+        _Job(instance, compiled, compiled.pod, index, entry, evaluation, most)
         for index, entry in enumerate(entries)
     ]
 
@@ -214,6 +235,7 @@ class _Job:
         index: int | None,
         entry: InstanceDeployment | None,
         evaluation: Evaluation | None = None,
+        most: int = MAX_VIOLATIONS,
     ) -> None:
         self.instance = instance
         self.spec = compiled.resource.spec
@@ -225,7 +247,7 @@ class _Job:
         own = (entry.model_creation_parameters if entry else None) or {}
         self.own_parameters = own.keys()
         given = {**(instance.spec.model_creation_parameters or {}), **own}
-        values, faults = validate_parameters(compiled.parameters, given, (), evaluation)
+        values, faults = validate_parameters(compiled.parameters, given, (), evaluation, most)
         self.scope = Scope(values, _instance_fields(instance))
         self.violations = [
             Violation(self.parameter_loc(fault.loc), fault.msg, fault.type) for fault in faults
