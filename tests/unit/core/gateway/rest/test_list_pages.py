@@ -1,0 +1,279 @@
+"""Pages: what is on them, in which order, and how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import MultiDict
+
+from model_operator.core.gateway.rest.accounts import Accounts
+from model_operator.core.gateway.rest.list_pages import deployment_page_of, page_of, page_of_answers
+from model_operator.core.gateway.rest.list_queries import SORT_FIELDS, Listed, read_list_query
+from model_operator.core.gateway.rest.record_form import Record
+from model_operator.core.gateway.rest.records import Records
+from model_operator.core.gateway.rest.sorting import window
+
+_SPEC: Mapping[str, Any] = {
+    "name": "Qwen",
+    "display_name": "The Qwen",
+    "model_vendor": "LAUNCH",
+    "model_type": "AGENT",
+    "base_model_id": "qwen3",
+    "base_model_metadata": {"model_developer": "x"},
+    "model_creation_parameters": {"B": 1},
+    "model_card": "card",
+    "training_data_card": "data",
+    "description": "text",
+    "model_template_id": "chat",
+    "model_group_id": "g1",
+    "account_id": "acme",
+}
+_STATUS: Mapping[str, Any] = {
+    "request_schema": {"type": "object"},
+    "response_schema": {"type": "object"},
+    "deployment_count": 2,
+    "supports_multi_turn": True,
+    "created_by_user_id": "anna",
+    "created_by_identity_type": "user",
+}
+
+
+def _instance(
+    name: str,
+    spec: Mapping[str, Any] | None = None,
+    status: Mapping[str, Any] | None = None,
+    *,
+    namespace: str = "a",
+    day: int = 1,
+) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": namespace,
+            "name": name,
+            "uid": f"uid-{namespace}-{name}",
+            "resourceVersion": "1",
+            "creationTimestamp": f"2026-01-{day:02}T00:00:00Z",
+        },
+        "spec": dict(spec or {}),
+        "status": dict(status or {}),
+    }
+
+
+def _deployments(obj: dict[str, Any]) -> list[dict[str, Any]]:
+    metadata = obj["metadata"]
+    return [
+        {"id": f"{metadata['name']}-{each['name']}", "created_at": metadata["creationTimestamp"], **each}
+        for each in obj["spec"].get("deployments", [])
+    ]
+
+
+def _records(*objects: dict[str, Any]) -> Records:
+    records = Records(_deployments)
+    for obj in objects:
+        assert records.put(obj)
+    return records
+
+
+def _page(
+    records: Records,
+    *pairs: tuple[str, Any],
+    is_visible: Callable[[str], bool] = lambda _: True,
+    accounts: Accounts | None = None,
+    type_of: Callable[[Record], str | None] = lambda _: None,
+    kind: Listed = Listed.MODELS,
+) -> dict[str, Any]:
+    query = read_list_query(MultiDict([(name, str(value)) for name, value in pairs]), kind)
+    if kind is Listed.DEPLOYMENTS:
+        answers = lambda record: _deployments(record.object())  # noqa: E731 -- one expression
+        return deployment_page_of(query, records, is_visible, accounts or Accounts(), answers)
+    answer = lambda record: {"name": record.name}  # noqa: E731 -- one expression
+    return page_of(query, records, is_visible, accounts or Accounts(), answer, type_of)
+
+
+def _names(page: Mapping[str, Any]) -> list[str]:
+    return [item["name"] for item in page["items"]]
+
+
+def test_pages_are_by_time_of_creation_and_id_and_end() -> None:
+    records = _records(_instance("new", day=3), _instance("b"), _instance("a"), _instance("c", day=2))
+    first = _page(records, ("limit", 3))
+    assert (_names(first), first["current_page"]) == (["a", "b", "c"], 1)
+    assert (first["items_per_page"], first["total_item_count"]) == (3, 4)
+    assert _names(_page(records, ("limit", 3), ("page", 2))) == ["new"]
+    for page in (3, 10**30):
+        past = _page(records, ("limit", 3), ("page", page))
+        assert (past["items"], past["total_item_count"], past["current_page"]) == ([], 4, page)
+
+
+def test_a_caller_sees_and_counts_their_own_namespaces_alone() -> None:
+    records = _records(*(_instance(f"m{n}", namespace="ab"[n % 2], day=n + 1) for n in range(6)))
+    requested: list[str] = []
+
+    def is_visible(namespace: str) -> bool:
+        requested.append(namespace)
+        return namespace == "b"
+
+    page = _page(records, ("limit", 2), is_visible=is_visible)
+    assert (_names(page), page["total_item_count"]) == (["m1", "m3"], 3)
+    assert sorted(requested) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("model_type", "AGENT", ["stated", "templated"]),
+        ("model_type", "7", []),
+        ("model_group_id", "g1", ["stated"]),
+        ("account_id", "acme", ["stated", "labelled"]),
+        ("account_id", "a", ["stated", "templated"]),
+        ("account_id", "b", ["labelled"]),
+    ],
+)
+def test_filters(name: str, value: str, expected: list[str]) -> None:
+    accounts = Accounts()
+    accounts.put({"metadata": {"name": "b", "labels": {"modeloperator.dev/account-id": "acme"}}})
+    records = _records(
+        _instance("stated", _SPEC, day=1),
+        _instance("templated", day=2),
+        _instance("labelled", {"model_type": "EMBEDDING"}, namespace="b", day=3),
+    )
+    page = _page(records, (name, value), accounts=accounts, type_of=lambda _: "AGENT")
+    assert _names(page) == expected
+    assert page["total_item_count"] == len(expected)
+
+
+@pytest.mark.parametrize("field", SORT_FIELDS[Listed.MODELS])
+def test_models_sort_by_every_field_and_those_without_it_are_last(field: str) -> None:
+    greater = {name: {"z": 1} if isinstance(value, dict) else f"z{value}" for name, value in _SPEC.items()}
+    more = {
+        "request_schema": {"type": "string"},
+        "response_schema": {"type": "string"},
+        "deployment_count": 10,
+        "supports_multi_turn": False,
+        "created_by_user_id": "zoe",
+        "created_by_identity_type": "zzz",
+    }
+    records = _records(
+        _instance("none", day=1),
+        _instance("z-great", greater, more, namespace="z", day=2),
+        _instance("little", _SPEC, _STATUS, day=3),
+    )
+    up = _names(_page(records, ("sort_by", f"{field}:asc")))
+    down = _names(_page(records, ("sort_by", f"{field}:desc")))
+    assert len(up) == len(down) == 3
+    if field in ("name", "id", "created_at", "account_id"):  # which all have
+        assert up == down[::-1]
+    else:
+        assert (up[2], down[2]) == ("none", "none")
+        assert up[:2] == down[1::-1]
+    expected = {
+        "supports_multi_turn": ["z-great", "little"],
+        "created_at": ["none", "z-great"],
+        "id": ["little", "none"],
+        "account_id": ["none", "little"],
+    }
+    if field == "name":
+        expected["name"] = ["little", "none"]  # by the name that the answer shows: Qwen, none
+    assert up[:2] == expected.get(field, ["little", "z-great"])
+
+
+@pytest.mark.parametrize("field", SORT_FIELDS[Listed.DEPLOYMENTS])
+def test_deployments_sort_by_every_field(field: str) -> None:
+    def spec(word: str) -> dict[str, Any]:
+        fields = ("model_endpoint_id", "status", "created_by_user_id", "created_by_identity_type", "name")
+        free = ("model_creation_parameters", "vendor_configuration", "deployment_metadata")
+        return {"deployments": [dict.fromkeys(fields, word) | {name: {"k": word} for name in free}]}
+
+    records = _records(
+        _instance("b", spec("2"), namespace="b", day=2), _instance("a", spec("1"), namespace="a", day=1)
+    )
+    up = _page(records, ("sort_by", f"{field}:asc"), kind=Listed.DEPLOYMENTS)
+    down = _page(records, ("sort_by", f"{field}:desc"), kind=Listed.DEPLOYMENTS)
+    assert (_names(up), _names(down)) == (["1", "2"], ["2", "1"])
+
+
+def test_deployments_of_all_models_are_filtered_and_counted_as_models_are() -> None:
+    listed = {"deployments": [{"name": "x"}, {"name": "y"}]}
+    records = _records(
+        _instance("m2", listed, namespace="b", day=2),
+        _instance("m1", {**listed, "account_id": "acme"}, day=1),
+    )
+    page = _page(records, ("limit", 3), kind=Listed.DEPLOYMENTS)
+    assert [item["id"] for item in page["items"]] == ["m1-x", "m1-y", "m2-x"]
+    assert page["total_item_count"] == 4
+    own = _page(records, kind=Listed.DEPLOYMENTS, is_visible=lambda namespace: namespace == "b")
+    assert [item["id"] for item in own["items"]] == ["m2-x", "m2-y"]
+    account = _page(records, ("account_id", "acme"), kind=Listed.DEPLOYMENTS)
+    assert [item["id"] for item in account["items"]] == ["m1-x", "m1-y"]
+
+
+def test_templates_of_the_cluster_are_those_of_every_account() -> None:
+    template = _instance("shared", day=1)
+    del template["metadata"]["namespace"]
+    records = _records(template, _instance("own", day=2), _instance("other", namespace="b", day=3))
+    page = _page(records, ("account_id", "a"), kind=Listed.TEMPLATES)
+    assert _names(page) == ["shared", "own"]
+    hidden = _page(records, kind=Listed.TEMPLATES, is_visible=lambda namespace: namespace != "")
+    assert _names(hidden) == ["own", "other"]
+
+
+def test_answers_that_are_there_anyway_are_paged_alike() -> None:
+    answers: list[dict[str, Any]] = [
+        {"id": "2", "created_at": "1", "name": "b", "vendor_configuration": {"max_workers": 1}},
+        {"id": "1", "created_at": "1", "name": "c"},
+        {"id": "3", "created_at": "0", "name": "a", "vendor_configuration": None},
+    ]
+    for text, expected in (("", "acb"), ("name:desc", "cba"), ("vendor_configuration:asc", "bac")):
+        query = read_list_query(MultiDict([("sort_by", text)]), Listed.DEPLOYMENTS)
+        page = page_of_answers(query, answers)
+        assert "".join(_names(page)) == expected
+        assert page["total_item_count"] == 3
+
+
+_CELLS = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 2), st.floats(-2, 2), st.sampled_from(["", "a", "é", "b"])
+)
+
+
+@given(
+    rows=st.lists(st.tuples(_CELLS, _CELLS, _CELLS), max_size=12),
+    directions=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    begin=st.integers(0, 14),
+    size=st.integers(0, 14),
+)
+@settings(max_examples=300)
+def test_a_part_is_that_of_the_whole_order(
+    rows: list[tuple[Any, ...]], directions: tuple[bool, bool, bool], begin: int, size: int
+) -> None:
+    def column(index: int) -> Callable[[int], Any]:
+        return lambda item: rows[item][index]
+
+    whole = list(range(len(rows)))
+    for index in (2, 1, 0):
+        cells = column(index)
+        missing = [item for item in whole if cells(item) is None]
+        present = [item for item in whole if cells(item) is not None]
+        present.sort(
+            key=lambda item: (isinstance(rows[item][index], str), rows[item][index]),
+            reverse=directions[index],
+        )
+        whole = present + missing
+    keys = [(column(index), directions[index]) for index in range(3)]
+    assert window(range(len(rows)), keys, begin, begin + size) == whole[begin : begin + size]
+
+
+@given(st.permutations(range(1, 26)), st.integers(1, 30))
+@settings(max_examples=50)
+def test_pages_have_each_object_once(days: list[int], limit: int) -> None:
+    records = _records(*(_instance(f"m{day:02}", {"description": str(day % 3)}, day=day) for day in days))
+    for pairs in ([], [("sort_by", "description:desc")]):
+        found: list[str] = []
+        page = 1
+        while names := _names(_page(records, ("limit", limit), ("page", page), *pairs)):
+            found += names
+            page += 1
+        assert len(found) == len(set(found)) == 25
