@@ -3,10 +3,11 @@
 FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS build
 WORKDIR /src
 COPY requirements-build.lock requirements-runtime.lock ./
+# The lock is complete, and without what flask-swagger-ui needs beside its files.
 # Half of the Kubernetes client, a fifth of the image, is a second copy of it for asyncio, which nothing imports.
 RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock \
  && python -m venv --without-pip /app \
- && /build/bin/pip --python /app/bin/python install --no-cache-dir --require-hashes -r requirements-runtime.lock \
+ && /build/bin/pip --python /app/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements-runtime.lock \
  && rm -r /app/lib/python3.13/site-packages/kubernetes/aio
 COPY pyproject.toml LICENSE ./
 COPY operator operator

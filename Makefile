@@ -217,7 +217,7 @@ kubernetes-schemas: tools ## Capture Kubernetes' schemas of the rendered objects
 
 lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	$(LOCK) --group dev pyproject.toml --overrides requirements-overrides.txt -o requirements.lock
-	$(LOCK) pyproject.toml -c requirements.lock -o requirements-runtime.lock
+	$(LOCK) pyproject.toml --overrides requirements-overrides.txt -c requirements.lock -o requirements-runtime.lock
 	echo hatchling | $(LOCK) - -c requirements.lock -o requirements-build.lock
 	echo uv | $(LOCK) - -o requirements-uv.lock
 	$(LOCK) $(EXAMPLE)/requirements.in --overrides $(EXAMPLE)/overrides.txt -c requirements.lock \

@@ -25,6 +25,7 @@ from model_operator.gateway.metrics.scraped import ScrapedState
 from model_operator.gateway.mounted_certificate import MountedCertificate
 from model_operator.gateway.proxy import Proxy
 from model_operator.gateway.request_handler import ApiProtocol, Gateway
+from model_operator.gateway.rest.api_documents import document_pages
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.gateway.start_checks import check_cluster
 from model_operator.gateway.tables import Tables
@@ -149,6 +150,7 @@ class GatewayProcess:
             self._tables.is_ready,
             self._metrics.answered,
             has_body=self._inbound.has_body,
+            pages=document_pages(),
         )
 
     async def run(self, bound: socket.socket, health: socket.socket | None, stopped: asyncio.Event) -> None:

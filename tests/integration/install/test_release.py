@@ -79,11 +79,13 @@ def test_checksums_are_those_of_all_files(files: Path) -> None:
     }
 
 
-def test_wheel_has_its_licence_and_what_the_command_line_reads(files: Path) -> None:
+def test_wheel_has_its_licence_and_what_the_programs_read(files: Path) -> None:
     with zipfile.ZipFile(files / f"model_operator-{__version__}-py3-none-any.whl") as wheel:
         information = f"model_operator-{__version__}.dist-info"
         assert f"{information}/licenses/LICENSE" in wheel.namelist()
         assert "model_operator/cli/kubernetes-schemas.json.gz" in wheel.namelist()
+        for page in ("openapi.yaml", "rest/docs_page/docs.html", "rest/docs_page/docs.js"):
+            assert f"model_operator/gateway/{page}" in wheel.namelist()
         metadata = wheel.read(f"{information}/METADATA").decode()
     assert f"\nVersion: {__version__}\n" in metadata
     assert "\nLicense-Expression: Apache-2.0\n" in metadata
