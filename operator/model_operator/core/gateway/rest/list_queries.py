@@ -1,4 +1,4 @@
-"""Query of a list: page, order, filters and views.
+"""Query of a list: page, order, filters and views; and of one object, which has views alone.
 
 The platform's client sends several values as one, joined by commas; its document has them repeated. Both are
 read, and parameters that a list does not have are ignored.
@@ -23,18 +23,22 @@ _NULL: Final = "null"
 
 
 class Listed(StrEnum):
-    """What a list consists of."""
+    """What a list consists of, or what is read alone."""
 
+    MODEL = "model"
+    TEMPLATE = "template"
     MODELS = "models"
     DEPLOYMENTS = "deployments"
     TEMPLATES = "templates"
 
 
 class View(StrEnum):
-    """A part of a model that its answer has only on request."""
+    """A part of a model that its answer has only on request, or another form of the answer."""
 
     DEPLOYMENTS = "Deployments"
     MODEL_GROUP = "ModelGroup"
+    MANIFEST = "manifest"
+    """The object as YAML to commit; of one object alone, and not of the platform."""
 
 
 _ENTITY: Final = ("id", "created_at", "account_id", "created_by_user_id", "created_by_identity_type", "name")
@@ -68,9 +72,15 @@ SORT_FIELDS: Final = {
         "status",
         *_ENTITY,
     ),
-    Listed.TEMPLATES: (),
 }
 """Fields by which each list can be sorted, in the order of the platform's document."""
+
+_LISTS: Final = frozenset({Listed.MODELS, Listed.DEPLOYMENTS, Listed.TEMPLATES})
+_VIEWS: Final = {
+    Listed.MODEL: (View.DEPLOYMENTS, View.MODEL_GROUP, View.MANIFEST),
+    Listed.MODELS: (View.DEPLOYMENTS, View.MODEL_GROUP),
+    Listed.TEMPLATE: (View.MANIFEST,),
+}
 
 _DIRECTIONS: Final = {"asc": False, "desc": True}
 
@@ -93,7 +103,7 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a client wants of a list.
+    """What a client wants of a list, or of one object.
 
     Attributes
     ----------
@@ -130,7 +140,7 @@ class Query(Protocol):
 
 
 def read_list_query(query: Query, kind: Listed, selected_account: str = "") -> ListQuery:
-    """Return the query of a list.
+    """Return the query of a list, or of one object.
 
     Parameters
     ----------
@@ -147,32 +157,17 @@ def read_list_query(query: Query, kind: Listed, selected_account: str = "") -> L
         INVALID, with all that is wrong, each under ``query``.
     """
     wrong: list[Entry] = []
-    is_models = kind is Listed.MODELS
+    is_list, is_models = kind in _LISTS, kind is Listed.MODELS
     found = ListQuery(
         kind,
-        _number(query, "limit", _LIMIT, DEFAULT_LIMIT, wrong),
-        _number(query, "page", _PAGE, _FIRST_PAGE, wrong),
+        _number(query, "limit", _LIMIT, DEFAULT_LIMIT, wrong) if is_list else DEFAULT_LIMIT,
+        _number(query, "page", _PAGE, _FIRST_PAGE, wrong) if is_list else _FIRST_PAGE,
         _sort_keys(query, kind, wrong),
-        _views(query, wrong) if is_models else frozenset(),
-        _filter(query, "account_id") or selected_account or None,
+        _views(query, kind, wrong),
+        _filter(query, "account_id") or selected_account or None if is_list else None,
         _filter(query, "model_type") if is_models else None,
         _filter(query, "model_group_id") if is_models else None,
     )
-    if wrong:
-        raise invalid(*wrong)
-    return found
-
-
-def read_views(query: Query) -> frozenset[View]:
-    """Return the views of a query for one model.
-
-    Raises
-    ------
-    Failure
-        INVALID, for an unknown view.
-    """
-    wrong: list[Entry] = []
-    found = _views(query, wrong)
     if wrong:
         raise invalid(*wrong)
     return found
@@ -210,7 +205,7 @@ def _values(query: Query, name: str) -> Iterator[str]:
 
 
 def _sort_keys(query: Query, kind: Listed, wrong: list[Entry]) -> tuple[SortKey, ...]:
-    fields = SORT_FIELDS[kind]
+    fields = SORT_FIELDS.get(kind)
     if not fields:
         return ()
     found: dict[str, SortKey] = {}
@@ -227,13 +222,16 @@ def _sort_keys(query: Query, kind: Listed, wrong: list[Entry]) -> tuple[SortKey,
     return tuple(found.values())
 
 
-def _views(query: Query, wrong: list[Entry]) -> frozenset[View]:
+def _views(query: Query, kind: Listed, wrong: list[Entry]) -> frozenset[View]:
+    views = _VIEWS.get(kind)
+    if not views:
+        return frozenset()
     found = set()
     for value in _values(query, "view"):
-        try:
+        if value in views:
             found.add(View(value))
-        except ValueError:
-            wrong.append(_literal_error("view", " or ".join(f"'{view}'" for view in View), value))
+        else:
+            wrong.append(_literal_error("view", " or ".join(f"'{view}'" for view in views), value))
     return frozenset(found)
 
 

@@ -15,7 +15,6 @@ from model_operator.core.gateway.rest.list_queries import (
     SortKey,
     View,
     read_list_query,
-    read_views,
 )
 
 Pairs = list[tuple[str, str]]
@@ -74,10 +73,9 @@ def test_an_unknown_field_or_direction_is_wrong(value: str) -> None:
 
 
 def test_views_are_joined_or_repeated() -> None:
-    both = frozenset(View)
+    both = frozenset({View.DEPLOYMENTS, View.MODEL_GROUP})
     assert _read(("view", "Deployments,ModelGroup")).views == both
     assert _read(("view", "Deployments"), ("view", "ModelGroup")).views == both
-    assert read_views(MultiDict([("view", "ModelGroup")])) == {View.MODEL_GROUP}
     (entry,) = _wrong(("view", "deployments"))
     assert entry == {
         "loc": ["query", "view"],
@@ -86,8 +84,18 @@ def test_views_are_joined_or_repeated() -> None:
         "input": "deployments",
         "ctx": {"expected": "'Deployments' or 'ModelGroup'"},
     }
-    with pytest.raises(Failure):
-        read_views(MultiDict([("view", "x")]))
+
+
+def test_one_object_has_views_alone() -> None:
+    others: Pairs = [("limit", "x"), ("page", "x"), ("sort_by", "x"), ("account_id", "a")]
+    views = [("view", "Deployments,manifest")]
+    assert _read(*others, *views, kind=Listed.MODEL, account="a") == ListQuery(
+        Listed.MODEL, views=frozenset({View.DEPLOYMENTS, View.MANIFEST})
+    )
+    assert _read(("view", "manifest"), kind=Listed.TEMPLATE).views == {View.MANIFEST}
+    for kind, view in ((Listed.MODELS, "manifest"), (Listed.MODEL, "x"), (Listed.TEMPLATE, "Deployments")):
+        (entry,) = _wrong(("view", view), kind=kind)
+        assert (entry["loc"], entry["type"]) == (["query", "view"], "literal_error")
 
 
 def test_null_and_empty_filters_are_no_filters() -> None:
