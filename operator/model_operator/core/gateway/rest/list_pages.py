@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from model_operator.core.gateway.rest.accounts import Accounts
 from model_operator.core.gateway.rest.list_queries import ListQuery
+from model_operator.core.gateway.rest.list_walks import ListWalks
 from model_operator.core.gateway.rest.record_form import DEPLOYMENT_CELLS, DeploymentRecord, Record, cell_of
 from model_operator.core.gateway.rest.records import Records
 from model_operator.core.gateway.rest.sorting import Cell, Key, window
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A client that may go from page to page.
+
+    Attributes
+    ----------
+    walks
+        Those under way.
+    client
+        Who it is: pages of one user are never cut from what another user's list had.
+    """
+
+    walks: ListWalks
+    client: Hashable
+
 
 _FROM_SPEC: Final = (
     "display_name",
@@ -42,6 +61,7 @@ def page_of(
     accounts: Accounts,
     answer: Callable[[Record], Mapping[str, Any]],
     model_type_of: ModelTypeOf = _unknown,
+    walk: Walk | None = None,
 ) -> dict[str, Any]:
     """Return a page of models or templates.
 
@@ -60,6 +80,8 @@ def page_of(
         Returns an item.
     model_type_of
         Returns the type of a model whose specification states none.
+    walk
+        Keeps what the client's next pages are cut from.
     """
 
     def type_of(record: Record) -> str | None:
@@ -73,7 +95,15 @@ def page_of(
     if is_kept:
         found = [record for record in found if all(keeps(record) for keeps in is_kept)]
     keys: list[Key[Record]] = [(_cell(key.field, accounts, type_of), key.descending) for key in query.sort_by]
-    return _envelope(query, len(found), [answer(each) for each in _cut(query, found, keys)])
+
+    def by_uid(uid: str) -> Record | None:
+        record = records.by_uid(uid)
+        if record is None or record.namespace not in visible:
+            return None
+        return record if all(keeps(record) for keeps in is_kept) else None
+
+    cut = _cut(query, found, keys, walk, lambda record: record.uid, by_uid)
+    return _envelope(query, len(found), [answer(each) for each in cut])
 
 
 def deployment_page_of(
@@ -82,12 +112,13 @@ def deployment_page_of(
     is_visible: Callable[[str], bool],
     accounts: Accounts,
     answers: Callable[[Record], Sequence[Mapping[str, Any]]],
+    walk: Walk | None = None,
 ) -> dict[str, Any]:
     """Return a page of the deployments of all models; see :func:`page_of`.
 
     Parameters
     ----------
-    query, records, is_visible, accounts
+    query, records, is_visible, accounts, walk
         As for :func:`page_of`.
     answers
         Returns the deployments of an instance, as those that ``records`` was made with.
@@ -126,7 +157,7 @@ def deployment_page_of(
     ]
     answered: dict[str, Mapping[str, Mapping[str, Any]]] = {}
     items = []
-    for each in _cut(query, found, keys):
+    for each in _cut(query, found, keys, walk, lambda each: each.id, _finder(found)):
         if each.instance not in answered:
             answered[each.instance] = {answer["id"]: answer for answer in answers(owner_of(each))}
         items.append(answered[each.instance][each.id])
@@ -137,7 +168,8 @@ def page_of_answers(query: ListQuery, answers: Sequence[Mapping[str, Any]]) -> d
     """Return a page of what is answered anyway, such as the deployments of one model."""
     found = sorted(answers, key=lambda each: (each["created_at"], each["id"]))
     keys: list[Key[Mapping[str, Any]]] = [(_answered(key.field), key.descending) for key in query.sort_by]
-    return _envelope(query, len(found), _cut(query, found, keys))
+    begin = (query.page - 1) * query.limit
+    return _envelope(query, len(found), window(found, keys, begin, begin + query.limit))
 
 
 def _answered(field: str) -> Callable[[Mapping[str, Any]], Cell]:
@@ -188,9 +220,35 @@ def _cell(field: str, accounts: Accounts, type_of: ModelTypeOf) -> Callable[[Rec
     return others[field]
 
 
-def _cut(query: ListQuery, found: Sequence[T], keys: Sequence[Key[T]]) -> list[T]:
-    begin = (query.page - 1) * query.limit
-    return window(found, keys, begin, begin + query.limit)
+def _cut(
+    query: ListQuery,
+    found: Sequence[T],
+    keys: Sequence[Key[T]],
+    walk: Walk | None,
+    id_of: Callable[[T], str],
+    by_id: Callable[[str], T | None],
+) -> list[T]:
+    if walk is None:
+        begin = (query.page - 1) * query.limit
+        return window(found, keys, begin, begin + query.limit)
+    key = (walk.client, replace(query, page=1))
+
+    def part(begin: int, end: int) -> list[T]:
+        return window(found, keys, begin, end)
+
+    return walk.walks.cut(key, query.page, query.limit, len(found), part, id_of, by_id)
+
+
+def _finder(found: Sequence[DeploymentRecord]) -> Callable[[str], DeploymentRecord | None]:
+    """Return how to find a deployment by its id; the index is made with the first question."""
+    index: dict[str, DeploymentRecord] = {}
+
+    def find(deployment: str) -> DeploymentRecord | None:
+        if not index:
+            index.update({each.id: each for each in found})
+        return index.get(deployment)
+
+    return find
 
 
 def _envelope(query: ListQuery, total: int, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

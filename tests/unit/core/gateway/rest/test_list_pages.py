@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from model_operator.core.gateway.rest.accounts import Accounts
-from model_operator.core.gateway.rest.list_pages import deployment_page_of, page_of, page_of_answers
+from model_operator.core.gateway.rest.list_pages import Walk, deployment_page_of, page_of, page_of_answers
 from model_operator.core.gateway.rest.list_queries import SORT_FIELDS, Listed, read_list_query
+from model_operator.core.gateway.rest.list_walks import ListWalks
 from model_operator.core.gateway.rest.record_form import Record
 from model_operator.core.gateway.rest.records import Records
 from model_operator.core.gateway.rest.sorting import window
@@ -85,13 +86,14 @@ def _page(
     accounts: Accounts | None = None,
     type_of: Callable[[Record], str | None] = lambda _: None,
     kind: Listed = Listed.MODELS,
+    walk: Walk | None = None,
 ) -> dict[str, Any]:
     query = read_list_query(MultiDict([(name, str(value)) for name, value in pairs]), kind)
     if kind is Listed.DEPLOYMENTS:
         answers = lambda record: _deployments(record.object())  # noqa: E731 -- one expression
-        return deployment_page_of(query, records, is_visible, accounts or Accounts(), answers)
+        return deployment_page_of(query, records, is_visible, accounts or Accounts(), answers, walk)
     answer = lambda record: {"name": record.name}  # noqa: E731 -- one expression
-    return page_of(query, records, is_visible, accounts or Accounts(), answer, type_of)
+    return page_of(query, records, is_visible, accounts or Accounts(), answer, type_of, walk)
 
 
 def _names(page: Mapping[str, Any]) -> list[str]:
@@ -277,3 +279,50 @@ def test_pages_have_each_object_once(days: list[int], limit: int) -> None:
             found += names
             page += 1
         assert len(found) == len(set(found)) == 25
+
+
+@pytest.mark.parametrize("kind", [Listed.MODELS, Listed.DEPLOYMENTS])
+@pytest.mark.parametrize("pairs", [(), (("sort_by", "name:asc"),)])
+def test_a_deletion_between_two_pages_hides_nothing(kind: Listed, pairs: tuple[tuple[str, str], ...]) -> None:
+    names = "abcdef"
+    spec = {name: {"deployments": [{"name": name}]} for name in names}
+    records = _records(*(_instance(name, spec[name], day=day) for day, name in enumerate(names, 1)))
+    walks = ListWalks(lambda: 0.0)
+
+    def page(number: int, client: str = "anna") -> list[str]:
+        walk = Walk(walks, client)
+        return _names(_page(records, ("limit", 2), ("page", number), *pairs, kind=kind, walk=walk))
+
+    assert page(1) == page(1, "bob") == ["a", "b"]
+    records.remove("a", "a")
+    records.put(_instance("0", {"deployments": [{"name": "0"}]}, day=1))
+    assert page(2) == ["0", "c"], "what is new is seen, too"
+    records.remove("a", "d")
+    assert page(3) == ["e", "f"]
+    assert page(4) == []
+    assert page(2, "bob") == ["0", "c"]
+    assert page(3, "carol") == ["f"], "the cut of what is there now"
+    assert page(1) == ["0", "b"]
+
+
+def test_a_further_page_has_what_the_caller_may_see_by_then() -> None:
+    namespaces = {name: "b" if name in "cd" else "a" for name in "abcdef"}
+    objects = (_instance(each, namespace=namespaces[each], day=day) for day, each in enumerate("abcdef", 1))
+    records = _records(*objects)
+    walk = Walk(ListWalks(lambda: 0.0), "anna")
+
+    assert _names(_page(records, ("limit", 2), walk=walk)) == ["a", "b"]
+    seen = _page(records, ("limit", 2), ("page", 2), is_visible=lambda each: each == "a", walk=walk)
+    assert _names(seen) == ["e", "f"]
+
+
+def test_a_further_page_has_what_the_filter_keeps_by_then() -> None:
+    records = _records(*(_instance(each, {"model_group_id": "g"}, day=1) for each in "abcd"))
+    walk = Walk(ListWalks(lambda: 0.0), "anna")
+    pairs = (("limit", 2), ("model_group_id", "g"))
+
+    assert _names(_page(records, *pairs, walk=walk)) == ["a", "b"]
+    changed = _instance("c", {"model_group_id": "h"}, day=1)
+    changed["metadata"]["resourceVersion"] = "2"
+    assert records.put(changed)
+    assert _names(_page(records, *pairs, ("page", 2), walk=walk)) == ["d"]
