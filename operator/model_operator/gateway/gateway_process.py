@@ -23,9 +23,11 @@ from model_operator.gateway.intake import Intake
 from model_operator.gateway.metrics.counting import GatewayMetrics
 from model_operator.gateway.metrics.scraped import ScrapedState
 from model_operator.gateway.mounted_certificate import MountedCertificate
+from model_operator.gateway.pages.model_page import ModelPage
+from model_operator.gateway.pages.page_assets import page_assets
 from model_operator.gateway.proxy import Proxy
 from model_operator.gateway.request_handler import ApiProtocol, Gateway
-from model_operator.gateway.rest.api_documents import document_pages
+from model_operator.gateway.rest.api_documents import DOCS_PATH, document_pages
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.gateway.start_checks import check_cluster
 from model_operator.gateway.tables import Tables
@@ -137,6 +139,7 @@ class GatewayProcess:
             self._client, settings.identity, time.monotonic, time.time, self._metrics.identity_event
         )
         self._proxy = Proxy(settings.proxy, self._tables.workers_of, self._metrics)
+        assets = page_assets()
         self._gateway = Gateway(
             self._tables.catalog,
             self._identity,
@@ -150,7 +153,10 @@ class GatewayProcess:
             self._tables.is_ready,
             self._metrics.answered,
             has_body=self._inbound.has_body,
-            pages=document_pages(),
+            pages={**document_pages(), **assets.pages},
+            model_page=ModelPage(
+                self._tables.catalog, self._identity, self._tables.is_ready, assets, {"API": DOCS_PATH}
+            ),
         )
 
     async def run(self, bound: socket.socket, health: socket.socket | None, stopped: asyncio.Event) -> None:

@@ -32,10 +32,13 @@ from model_operator.core.gateway.naming import (
 from model_operator.core.gateway.translation import check_bindings
 from model_operator.core.values.json_values import wire_json
 from model_operator.gateway.calls import CLIENT_CLOSED_STATUS, SERVER, Call
-from model_operator.gateway.intake import Intake
+from model_operator.gateway.intake import Intake, Place
 from model_operator.gateway.metrics.counting import CLIENT_CLOSED
 from model_operator.gateway.model_listing import PATH as MODELS_PATH
 from model_operator.gateway.model_listing import entry, listing, name_in
+from model_operator.gateway.pages.model_page import PATH as MODEL_PAGE_PATH
+from model_operator.gateway.pages.model_page import ROUTE as MODEL_PAGE_ROUTE
+from model_operator.gateway.pages.model_page import ModelPage
 from model_operator.gateway.pages.open_pages import ROUTE as PAGE_ROUTE
 from model_operator.gateway.pages.open_pages import OpenPage, OpenPages, page_response
 
@@ -130,6 +133,8 @@ class Gateway:
         Called when the body of a request is complete.
     pages
         What is served without credentials.
+    model_page
+        The page at ``/``; None for none.
     """
 
     def __init__(
@@ -143,6 +148,7 @@ class Gateway:
         share: Callable[[], float] = random.random,
         has_body: Callable[[web.Request], None] = _ignore,
         pages: OpenPages = MappingProxyType({}),
+        model_page: ModelPage | None = None,
     ) -> None:
         self._catalog = catalog
         self._identity = identity
@@ -153,6 +159,7 @@ class Gateway:
         self._share = share
         self._has_body = has_body
         self._pages = pages
+        self._model_page = model_page
         self.is_draining = False
 
     def application(self) -> web.Application:
@@ -170,6 +177,8 @@ class Gateway:
             async with self._intake.place() as place:
                 if (page := self._pages.get(raw_path)) is not None:
                     return self._answer_page(request, page, progress)
+                if self._model_page is not None and raw_path == MODEL_PAGE_PATH:
+                    return await self._answer_model_page(self._model_page, request, place, progress)
                 found = match(raw_path)
                 if found is None:
                     return await self._answer_other(request, raw_path, progress)
@@ -199,6 +208,23 @@ class Gateway:
             response.force_close()
         self._note(progress, response.status)
         return response
+
+    async def _answer_model_page(
+        self, page: ModelPage, request: web.Request, place: Place, progress: _Progress
+    ) -> web.Response:
+        progress.route = MODEL_PAGE_ROUTE
+
+        async def read() -> bytes:
+            body = await self._intake.read(request, place)
+            self._has_body(request)
+            return body
+
+        shown = await page.answer(request, read)
+        if not request_is_read(request):
+            shown.response.force_close()
+        progress.caller = shown.caller
+        self._note(progress, shown.response.status, shown.error)
+        return shown.response
 
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
         name = name_in(raw_path)

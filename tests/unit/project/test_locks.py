@@ -20,6 +20,7 @@ print(json.dumps([name for module in sys.modules for name in known.get(module.pa
 OURS = {"model-operator", "editables"}
 HARMLESS = {
     "chardet",  # of cyclonedx-bom; requests takes it for its own
+    "greenlet",  # of playwright; structlog takes it for its own contexts
     "setuptools",  # of the virtual environment, up to Python 3.11
 }
 

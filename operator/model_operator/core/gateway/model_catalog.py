@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from sys import intern
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -115,16 +117,7 @@ class Catalog:
             self._schemas.clear()
         text = wire_json(model.bindings_schema)
         schema = self._schemas.setdefault(text, model.bindings_schema)
-        return Model(
-            model.namespace,
-            model.name,
-            model.uid,
-            model.created,
-            model.deployments,
-            model.not_ready_reason,
-            model.not_ready_detail,
-            schema,
-        )
+        return replace(model, bindings_schema=schema)
 
 
 def model_of(instance: Mapping[str, Any]) -> Model | None:
@@ -155,6 +148,7 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
         return None
     order = list(entries)
     deployments = sorted(found.values(), key=lambda each: order.index(each.name))
+    bound = _mapping(status.get("template"))
     ready = next((each for each in _items(status.get("conditions")) if each.get("type") == "Ready"), {})
     has_workers = ready.get("status") == "True" and ready.get("reason") == Reason.RolledOut.name
     return Model(
@@ -166,6 +160,9 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
         "" if has_workers else str(ready.get("reason") or "Unknown"),
         "" if has_workers else str(ready.get("message") or "The operator has not reported a state yet."),
         _bindings_schema(status),
+        # One text for all instances of a template: there may be 10,000.
+        intern(str(bound.get("kind") or "")),
+        intern(str(bound.get("name") or "")),
     )
 
 

@@ -79,6 +79,8 @@ class Model:
         Reason of the Ready condition, and what it says; empty while all workers are rolled out.
     bindings_schema
         JSON Schema of ``model_request_parameters``; None when the template declares none.
+    template_kind, template
+        Kind and name of the template that the instance is bound to; empty until it is.
     """
 
     namespace: str
@@ -89,6 +91,8 @@ class Model:
     not_ready_reason: str = ""
     not_ready_detail: str = ""
     bindings_schema: Mapping[str, Any] | None = None
+    template_kind: str = ""
+    template: str = ""
 
     @property
     def id(self) -> str:

@@ -1,1 +1,1 @@
-"""What the gateway serves to browsers without credentials: static pages, their files, and documents."""
+"""What the gateway serves to browsers: the page of models, and pages without credentials with their files."""
