@@ -56,6 +56,7 @@ RETRIED = {
     FailureReason.OVERLOADED,
     FailureReason.GATEWAY_BUSY,
     FailureReason.AUTHENTICATION_UNAVAILABLE,
+    FailureReason.API_SERVER_UNAVAILABLE,
 }
 
 

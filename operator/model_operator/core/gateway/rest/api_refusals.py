@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
-from model_operator.core.gateway.rest.entries import ABSENT, BODY, Entry
+from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.object_paths import parse_path
 from model_operator.core.gateway.rest.request_reading import shown_input, value_at
 from model_operator.core.values.violations import Loc
@@ -131,7 +131,7 @@ def _entry(cause: Mapping[str, Any], body: Mapping[str, Any] | None, loc_of: Loc
         return Entry(loc, message, code)
     inner = loc[1:-1] if code == "missing" else loc[1:]
     value = value_at(body, inner)
-    return Entry(loc, message, code, ABSENT if value is ABSENT else shown_input(value))
+    return Entry(loc, message, code, shown_input(value))
 
 
 def _message(code: int, status: Mapping[str, Any], details: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -51,3 +51,17 @@ class Entry:
         if self.ctx is not None:
             entry["ctx"] = dict(self.ctx)
         return entry
+
+
+def merged(found: Sequence[Entry], more: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Return entries of two checks of one request: those of the second only where the first has none.
+
+    Parameters
+    ----------
+    found
+        What is wrong with the body by itself.
+    more
+        What is wrong with the object that was made of what is valid of it.
+    """
+    known = {entry.loc for entry in found}
+    return (*found, *(entry for entry in more if entry.loc not in known))

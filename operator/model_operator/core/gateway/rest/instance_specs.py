@@ -136,8 +136,9 @@ def template_entries(
     loc_of
         Where the request has a field of the object.
     """
+    shown: dict[Loc, Any] = {}
     violations = sort_violations(_violations(instance, template))
-    return tuple(_entry(violation, instance, loc_of) for violation in violations)
+    return tuple(_entry(violation, instance, loc_of, shown) for violation in violations)
 
 
 def _violations(instance: Object, template: CompiledTemplate | None) -> Iterator[Violation]:
@@ -179,14 +180,17 @@ def _limits(holder: Any, loc: Loc) -> Iterable[Violation]:
     return check_limits(parameters, (*loc, _PARAMETERS)) if isinstance(parameters, Mapping) else ()
 
 
-def _entry(violation: Violation, instance: Object, loc_of: LocOf) -> Entry:
+def _entry(violation: Violation, instance: Object, loc_of: LocOf, shown: dict[Loc, Any]) -> Entry:
+    """Return a violation as an entry; `shown` has the inputs of earlier ones, since many may share one."""
     path = violation.loc
     loc = loc_of(path)
-    # As the platform has it, the input of a field that is missing is the object that lacks it.
-    value = value_at(instance, path[:-1] if violation.type == "missing" else path)
     if loc is None:
         return Entry((BODY,), f"{format_loc(path)}: {violation.msg}", violation.type)
-    return Entry(loc, violation.msg, violation.type, shown_input(value))
+    # As the platform has it, the input of a field that is missing is the object that lacks it.
+    at = path[:-1] if violation.type == "missing" else path
+    if at not in shown:
+        shown[at] = shown_input(value_at(instance, at))
+    return Entry(loc, violation.msg, violation.type, shown[at])
 
 
 def _template_fields(template_id: str, namespace: str) -> dict[str, str]:

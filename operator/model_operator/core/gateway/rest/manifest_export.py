@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from model_operator.core.gateway.rest.creation_repeats import IDEMPOTENCY_KEY
 from model_operator.core.gateway.rest.gitops_owners import (
     ARGO_CD_INSTANCE,
     COMMON_INSTANCE,
@@ -20,17 +21,17 @@ from model_operator.core.gateway.rest.gitops_owners import (
     TRACKING_ID,
     is_of_argo_cd,
 )
+from model_operator.core.gateway.rest.instance_specs import REST_MANAGER
 from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from model_operator.core.objects.ownership import MANAGED_BY
 from model_operator.core.values.yaml_dialect import TAG, Dumper, represent_text
-
-REST_MANAGER: Final = "model-operator-rest"
 
 _HELM_RELEASE: Final = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _ANNOTATIONS: Final = frozenset(
     {
         CREATED_BY_USER,
         CREATED_BY_TYPE,
+        IDEMPOTENCY_KEY,
         "kubectl.kubernetes.io/last-applied-configuration",
         TRACKING_ID,
         "argocd.argoproj.io/installation-id",

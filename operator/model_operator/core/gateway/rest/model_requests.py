@@ -116,7 +116,8 @@ def read_model_draft(body: bytes) -> tuple[NewModel, tuple[Entry, ...]]:
 
     With it the parameters can be judged by the template even if another field is wrong, so that one answer
     names all. Fields that are required and not valid are missing in the draft: reading one raises
-    AttributeError, so ask ``model_fields_set``, and create nothing from it.
+    AttributeError, so ask ``model_fields_set``, and create nothing from it. `entries.merged` joins the
+    entries of both.
 
     Parameters
     ----------

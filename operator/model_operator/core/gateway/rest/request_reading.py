@@ -96,7 +96,7 @@ def entries_of(error: ValidationError, root: tuple[str | int, ...] = (BODY,)) ->
 
 def shown_input(value: Any) -> Any:
     """Return a value as an entry shows it: as it is, or not at all when it is large."""
-    return value if len(wire_json(value)) <= MAX_INPUT else ABSENT
+    return ABSENT if value is ABSENT or len(wire_json(value)) > MAX_INPUT else value
 
 
 def value_at(value: Any, path: Sequence[str | int]) -> Any:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_operator.core.gateway.failures import Failure
+from model_operator.core.gateway.rest.entries import merged
 from model_operator.core.gateway.rest.instance_specs import (
     new_instance,
     patched_instance,
@@ -282,11 +283,20 @@ def test_a_type_that_no_model_has_is_refused() -> None:
     ]
 
 
+def test_what_is_wrong_twice_at_one_place_is_named_once() -> None:
+    draft, wrong = read_model_draft(b'{"name": "qwen", "account_id": "a", "model_vendor": "OPENAI"}')
+    more = template_entries(new_instance(draft, "a", "a", "ann"), None)
+    assert summary(more) == [("body.model_type", "missing")]
+    assert merged(wrong, more) == wrong
+
+
 def test_a_draft_is_judged_by_what_is_valid_of_it() -> None:
     body = {"account_id": "team-a", "model_template_id": "encoder", "model_creation_parameters": {"X": 1}}
-    draft, _ = read_model_draft(json.dumps(body).encode())
+    draft, wrong = read_model_draft(json.dumps(body).encode())
     obj = new_instance(draft, "team-a", "team-a", "ann")
-    assert summary(template_entries(obj, compiled())) == [
+    assert summary(merged(wrong, template_entries(obj, compiled()))) == [
+        ("body.name", "missing"),
+        ("body.model_type", "missing"),
         ("body.model_creation_parameters.MODEL_NAME", "missing"),
         ("body.model_creation_parameters.X", "extra_forbidden"),
     ]

@@ -41,6 +41,7 @@ metadata:
     kubectl.kubernetes.io/last-applied-configuration: "{}"
     modeloperator.dev/created-by-user-id: ann
     modeloperator.dev/created-by-identity-type: user
+    modeloperator.dev/idempotency-key: "0123"
   managedFields:
     - manager: kubectl
       operation: Apply
