@@ -129,6 +129,8 @@ class DeploymentStatusEntry(ApiModel):
     """Name of the Deployment, and of its Service."""
     status: DeploymentState
     """State of the deployment."""
+    created_at: Time | None = None
+    """Time at which its Deployment was created, RFC 3339, UTC; absent while there is none."""
     replicas: Count | None = None
     """Workers that exist, of any revision."""
     ready_replicas: Count | None = None

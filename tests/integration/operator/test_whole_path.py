@@ -59,6 +59,7 @@ def test_template_and_instance_become_a_deployment_a_service_and_a_status(
     assert entry == {
         "name": "minilm",
         "status": "READY",
+        "created_at": api.get("Deployment", "minilm")["metadata"]["creationTimestamp"],
         "replicas": 1,
         "ready_replicas": 1,
         "url": status["url"],

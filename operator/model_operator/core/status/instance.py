@@ -90,6 +90,7 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     entry: dict[str, Any] = {
         "name": each.name,
         "status": verdict.state.value,
+        "created_at": _created_at(observation, each.name),
         "replicas": rollout.replicas if rollout else 0,
         "ready_replicas": rollout.ready if rollout else 0,
     }
@@ -105,6 +106,11 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     if each.contested:
         entry["contested"] = [asdict(field) for field in each.contested]
     return entry
+
+
+def _created_at(observation: Observation, name: str) -> str | None:
+    live = observation.deployments.get(name)
+    return None if live is None else live["metadata"].get("creationTimestamp")
 
 
 def _url(observation: Observation, name: str) -> str:
