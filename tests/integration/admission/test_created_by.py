@@ -12,6 +12,7 @@ from tests.cluster.kube_api import KubeApi, KubeApiError
 from tests.cluster.processes import REPOSITORY
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import confined
+from tests.examples.objects import template
 from tests.fixtures.people import ALICE, FLUX, MALLORY, Writer, created_by, idle_model
 
 if TYPE_CHECKING:
@@ -101,9 +102,33 @@ class TestWithTheOperator:
             mallory.run(*words)
             assert created_by(api, "claimed") == ALICE
 
+    def test_templates(self, admission: Admission, kubectl: Kubectl) -> None:
+        api = admission.api
+        alice, mallory = (Writer(kubectl, api.namespace, user) for user in ("alice", "mallory"))
+        cluster_wide = template(f"{admission.name}-made") | {"kind": "ClusterModelTemplate"}
+        for obj in (template("made"), cluster_wide):
+            kind, name = obj["kind"], obj["metadata"]["name"]
+            alice.run("create", "-f", "-", objects=[obj])
+            assert created_by(api, name, kind) == ALICE
+            mallory.run("annotate", kind, name, "--overwrite", f"{CREATED_BY_USER}=mallory")
+            assert created_by(api, name, kind) == ALICE
+            api.delete(kind, name)
+
 
 class TestWithoutTheOperator:
     """The policy guards."""
+
+    def test_templates(self, private_admission: Admission, kubectl: Kubectl) -> None:
+        api = private_admission.api
+        alice, mallory = (Writer(kubectl, api.namespace, user) for user in ("alice", "mallory"))
+        forged = template("made")
+        forged["metadata"]["annotations"] = MALLORY
+        assert "ValidatingAdmissionPolicy" in alice.says("create", "-f", "-", objects=[forged])
+        forged["metadata"]["annotations"] = ALICE
+        alice.run("create", "-f", "-", objects=[forged])
+        said = mallory.says("annotate", "mt", "made", "--overwrite", f"{CREATED_BY_USER}=mallory")
+        assert "cannot be changed, added or removed" in said
+        assert created_by(api, "made", "ModelTemplate") == ALICE
 
     def test_creation_without_a_word_passes(self, private_admission: Admission, kubectl: Kubectl) -> None:
         api = private_admission.api
@@ -115,7 +140,7 @@ class TestWithoutTheOperator:
         said = mallory.says("annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory")
         assert "cannot be changed, added or removed" in said
         private_admission.start()
-        assert "name the user who created the instance" in mallory.says(
+        assert "name the user who created it" in mallory.says(
             "annotate", "mi", "unsaid", f"{CREATED_BY_USER}=mallory"
         )
         assert created_by(api, "unsaid") == {}

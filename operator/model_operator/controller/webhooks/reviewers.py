@@ -194,6 +194,7 @@ class Admission:
         ``modeloperator.dev/admission``, so that the operator needs no permission to read namespaces.
         """
         template = Decisions(self._template, self._template_alone)
+        creator = Decisions(_created_by, _created_by)
         alone = self._instance_alone
         decisions = {
             Webhook.INSTANCE: (MODEL_INSTANCES, Decisions(self._instance(None), alone)),
@@ -205,7 +206,9 @@ class Admission:
             ),
             Webhook.TEMPLATE: (MODEL_TEMPLATES, template),
             Webhook.CLUSTER_TEMPLATE: (CLUSTER_MODEL_TEMPLATES, template),
-            Webhook.CREATOR: (MODEL_INSTANCES, Decisions(_created_by, _created_by)),
+            Webhook.CREATOR: (MODEL_INSTANCES, creator),
+            Webhook.TEMPLATE_CREATOR: (MODEL_TEMPLATES, creator),
+            Webhook.CLUSTER_TEMPLATE_CREATOR: (CLUSTER_MODEL_TEMPLATES, creator),
         }
         return {
             webhook: Reviewer(kind, each, partial(self._metrics.decided, webhook), self._defects)

@@ -1,4 +1,4 @@
-"""The creator of an instance: two annotations that are set on create and never change."""
+"""The creator of an instance or a template: two annotations that are set on create and never change."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def creator(username: str) -> dict[str, str]:
 
 
 def review_creator(change: Change, username: str) -> Verdict:
-    """Return the patch that sets or restores the creator annotations of an instance.
+    """Return the patch that sets or restores the creator annotations of an instance or a template.
 
     On a create they name the requesting user, whatever the manifest says; a manifest that was copied from
-    another instance is not denied. On an update they stay as they were, also when the writer replaces the
-    whole object or applies a manifest with other values. An instance that was created without them, while
+    another object is not denied. On an update they stay as they were, also when the writer replaces the
+    whole object or applies a manifest with other values. One that was created without them, while
     the webhook was not installed, stays without them: the user who updates it did not create it.
 
     Parameters
@@ -61,7 +61,7 @@ def review_creator(change: Change, username: str) -> Verdict:
 
 
 def _forged(change: Change) -> str:
-    kept = "the requesting user" if change.old is None else "the user who created the instance"
+    kept = "the requesting user" if change.old is None else "the user who created it"
     return f"{change.kind} {change.name}: annotations {' and '.join(_KEYS)} are read-only and name {kept}"
 
 

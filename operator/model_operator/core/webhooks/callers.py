@@ -44,6 +44,8 @@ class Webhook(StrEnum):
     TEMPLATE = "/validate-modeltemplate"
     CLUSTER_TEMPLATE = "/validate-clustermodeltemplate"
     CREATOR = "/mutate-modelinstance"
+    TEMPLATE_CREATOR = "/mutate-modeltemplate"
+    CLUSTER_TEMPLATE_CREATOR = "/mutate-clustermodeltemplate"
 
 
 _BY_NAME: Final[Mapping[str, Webhook]] = MappingProxyType(
@@ -55,6 +57,8 @@ _BY_NAME: Final[Mapping[str, Webhook]] = MappingProxyType(
         f"modeltemplates.{GROUP}": Webhook.TEMPLATE,
         f"clustermodeltemplates.{GROUP}": Webhook.CLUSTER_TEMPLATE,
         f"created-by.modelinstances.{GROUP}": Webhook.CREATOR,
+        f"created-by.modeltemplates.{GROUP}": Webhook.TEMPLATE_CREATOR,
+        f"created-by.clustermodeltemplates.{GROUP}": Webhook.CLUSTER_TEMPLATE_CREATOR,
     }
 )
 

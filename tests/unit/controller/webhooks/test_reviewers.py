@@ -256,8 +256,17 @@ class TestTemplates:
         assert "this change makes at least 20 instances invalid" in warning
 
 
-async def test_creator_is_written(server: FakeServer) -> None:
-    response = await ask(admission(server), review(stored(instance())), "/mutate-modelinstance")
+@pytest.mark.parametrize(
+    ("obj", "path"),
+    [
+        (stored(instance()), "/mutate-modelinstance"),
+        (stored(template()), "/mutate-modeltemplate"),
+        (stored(template() | {"kind": "ClusterModelTemplate"}, namespace=""), "/mutate-clustermodeltemplate"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else str(each["kind"]),
+)
+async def test_creator_is_written(server: FakeServer, obj: dict[str, Any], path: str) -> None:
+    response = await ask(admission(server), review(obj), path)
 
     assert {"op": "add", "path": "/metadata/annotations", "value": {}} in response["patch"]
     assert [

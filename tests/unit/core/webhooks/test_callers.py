@@ -34,6 +34,11 @@ STRANGER, SERVER = Caller.STRANGER, Caller.AUTHENTICATED
             Call(Webhook.INSTANCE_DENY, SERVER),
         ),
         (CallerPolicy((TOKEN, OLDER)), f"/{OLDER}/mutate-modelinstance", Call(Webhook.CREATOR, SERVER)),
+        (
+            CallerPolicy((TOKEN,)),
+            f"/{TOKEN}/mutate-clustermodeltemplate",
+            Call(Webhook.CLUSTER_TEMPLATE_CREATOR, SERVER),
+        ),
         (CallerPolicy((TOKEN,), verifies_certificates=True), "/validate-modelinstance", None),
         (CallerPolicy((TOKEN,)), "/validate-modelinstance", None),
         (CallerPolicy((TOKEN,)), f"/{OLDER}/validate-modelinstance", None),
