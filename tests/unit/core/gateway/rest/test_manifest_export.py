@@ -41,7 +41,7 @@ metadata:
     kubectl.kubernetes.io/last-applied-configuration: "{}"
     modeloperator.dev/created-by-user-id: ann
     modeloperator.dev/created-by-identity-type: user
-    modeloperator.dev/idempotency-key: "0123"
+    modeloperator.dev/idempotency-key: sha256:0
   managedFields:
     - manager: kubectl
       operation: Apply
