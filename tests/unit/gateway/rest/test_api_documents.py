@@ -13,9 +13,21 @@ from typing import Any
 import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel
 
 from model_operator.core.gateway.apis import ROUTES
 from model_operator.core.gateway.rest.control_routes import CONTROL_ROUTES, Operation
+from model_operator.core.gateway.rest.deployment_requests import NewDeployment, Workers
+from model_operator.core.gateway.rest.list_queries import SORT_FIELDS, Listed
+from model_operator.core.gateway.rest.model_requests import NewModel
+from model_operator.core.gateway.rest.template_requests import (
+    NewBundle,
+    NewEndpoint,
+    NewTemplate,
+    NewVendorConfiguration,
+    Parameter,
+    ParameterList,
+)
 from model_operator.core.values.json_values import stable_json
 from model_operator.gateway.model_listing import PATH as MODELS_PATH
 from model_operator.gateway.rest.api_documents import document_pages
@@ -112,6 +124,57 @@ def test_each_variable_of_a_path_is_described() -> None:
             if "$ref" in each
         ]
         assert [each["name"] for each in described if each["in"] == "path"] == variables, path
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/v4/models", Listed.MODELS),
+        ("/v4/models/{model}/deployments", Listed.DEPLOYMENTS),
+        ("/v4/model-deployments", Listed.DEPLOYMENTS),
+    ],
+)
+def test_a_list_is_sorted_by_the_fields_that_are_described(path: str, kind: Listed) -> None:
+    parameters = served()["paths"][path]["get"]["parameters"]
+    (sort_by,) = [each for each in parameters if each.get("name") == "sort_by"]
+    fields, directions = re.findall(r"\(([^)]*)\)", sort_by["schema"]["items"]["pattern"])
+    assert tuple(fields.split("|")) == SORT_FIELDS[kind]
+    assert directions == "asc|desc"
+
+
+@pytest.mark.parametrize(
+    ("schema", "model"),
+    [
+        ("ModelInstanceRequest", NewModel),
+        ("ModelDeploymentRequest", NewDeployment),
+        ("LaunchDeploymentVendorConfiguration", Workers),
+        ("ModelTemplateRequest", NewTemplate),
+        ("CreateLaunchVendorConfiguration", NewVendorConfiguration),
+        ("ParameterSchema", ParameterList),
+        ("ParameterSchemaField", Parameter),
+    ],
+)
+def test_a_request_has_the_fields_that_are_read(schema: str, model: type[BaseModel]) -> None:
+    described = served()["components"]["schemas"][schema]
+    assert set(described["properties"]) == set(model.model_fields)
+    required = {name for name, each in model.model_fields.items() if each.is_required()}
+    assert set(described.get("required", [])) == required
+
+
+@pytest.mark.parametrize(
+    ("schema", "model", "without_effect"),
+    [
+        ("ModelBundleConfiguration", NewBundle, set()),
+        ("CreateModelEndpointConfig", NewEndpoint, {"endpoint_type"}),
+    ],
+)
+def test_a_template_may_have_further_fields(
+    schema: str, model: type[BaseModel], without_effect: set[str]
+) -> None:
+    described = served()["components"]["schemas"][schema]
+    assert set(described["properties"]) - set(model.model_fields) == without_effect
+    required = {name for name, each in model.model_fields.items() if each.is_required()}
+    assert set(described.get("required", [])) == required
 
 
 def test_the_document_is_valid() -> None:
