@@ -20,6 +20,8 @@ from model_operator.core.gateway.rest.request_reading import entries_of, read_bo
 
 LONGEST_NAME: Final = 40
 """Characters of the name of an instance, of which those of its Deployments are made."""
+LONGEST_TEXT: Final = 253
+"""Characters of the name of a model, as ``spec.name`` has it."""
 _RESERVED: Final = "kubernetes"
 """The name of the API server's own Service."""
 
@@ -72,7 +74,7 @@ class ModelMetadata(RequestBody):
 class NewModel(RequestBody):
     """The body of a request for a new model, in the order of the platform's document."""
 
-    name: Annotated[str, AfterValidator(_names_an_object)]
+    name: Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_names_an_object)]
     """Any text of which a letter or digit is left in the name of the object."""
     display_name: str | None = None
     model_vendor: ModelVendor | None = None

@@ -84,6 +84,12 @@ def test_a_name_that_gives_no_object_is_refused(name: str) -> None:
     assert summary(refused(read_new_model, {**REQUIRED, "name": name})) == [("body.name", "object_name")]
 
 
+def test_the_name_of_a_model_has_as_many_characters_as_the_kind_allows() -> None:
+    assert read_new_model(json.dumps({**REQUIRED, "name": "ä" * 253}).encode()).name == "ä" * 253
+    (entry,) = refused(read_new_model, {**REQUIRED, "name": "ä" * 254})
+    assert (entry["type"], entry["ctx"]) == ("string_too_long", {"max_length": 253})
+
+
 def test_null_is_no_value_and_unknown_fields_are_ignored() -> None:
     optional = dict.fromkeys(
         ["display_name", "model_vendor", "base_model_metadata", "model_creation_parameters"]
