@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model_operator.api.meta import GROUP
+from model_operator.core.gateway.rest.template_answers import EVERY_ACCOUNT
 
 ACCOUNT_LABEL: Final = f"{GROUP}/account-id"
-EVERY_ACCOUNT: Final = "*"
-"""Account of what belongs to no namespace: a ClusterModelTemplate serves all of them."""
 
 _NONE: Final = frozenset[str]()
 

@@ -85,7 +85,7 @@ def page_of(
     """
 
     def type_of(record: Record) -> str | None:
-        return record.spec("model_type") or model_type_of(record)
+        return record.spec("model_type") or model_type_of(record) or record.model_type
 
     visible = _visible(records, is_visible)
     is_kept = _filters(query, accounts, type_of)

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import QUERY, Entry
+from model_operator.core.gateway.rest.request_reading import entries_of
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 10_000
@@ -185,10 +186,7 @@ def _number(query: Query, name: str, validate: Callable[[str], int], default: in
     try:
         return validate(values[-1])
     except ValidationError as error:
-        wrong.extend(
-            Entry((QUERY, name), each["msg"], each["type"], each["input"], each.get("ctx"))
-            for each in error.errors(include_url=False)
-        )
+        wrong.extend(entries_of(error, (QUERY, name)))
         return default
 
 

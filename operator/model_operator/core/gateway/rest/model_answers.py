@@ -47,7 +47,7 @@ def model_answer(instance: Object, account: str, template: CompiledTemplate | No
     """
     metadata, spec, status = instance["metadata"], _mapping(instance, "spec"), _mapping(instance, "status")
     usable = None if template is None or template.violations else template
-    model_type = _model_type(spec, status, usable)
+    model_type = model_type_of(spec, status, usable)
     answer: dict[str, Any] = {
         "id": metadata.get("uid", ""),
         "name": spec.get("name") or metadata["name"],
@@ -56,7 +56,7 @@ def model_answer(instance: Object, account: str, template: CompiledTemplate | No
         "created_at": metadata.get("creationTimestamp", ""),
         **creator_fields(metadata, status),
         **_contracts(instance, status, model_type, usable),
-        "deployment_count": _deployment_count(spec),
+        "deployment_count": deployment_count(spec),
     }
     return answer | {name: spec[name] for name in _OPTIONAL if spec.get(name) is not None}
 
@@ -79,7 +79,10 @@ def creator_fields(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> di
     return {"created_by_user_id": user, "created_by_identity_type": kind}
 
 
-def _model_type(spec: Mapping[str, Any], status: Mapping[str, Any], template: CompiledTemplate | None) -> str:
+def model_type_of(
+    spec: Mapping[str, Any], status: Mapping[str, Any], template: CompiledTemplate | None
+) -> str:
+    """Return the type that a model states, or else its template, or what its workers report."""
     if isinstance(spec.get("model_type"), str):
         return str(spec["model_type"])
     if template is not None:
@@ -106,7 +109,8 @@ def _contracts(
     return contracts(model_type, parse_parameter_schema(None, ())) | reported
 
 
-def _deployment_count(spec: Mapping[str, Any]) -> int:
+def deployment_count(spec: Mapping[str, Any]) -> int:
+    """Return how many deployments a model specifies."""
     if not spec.get("model_template_id"):
         return 0
     deployments = spec.get("deployments")

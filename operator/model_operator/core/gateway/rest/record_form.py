@@ -15,8 +15,8 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from model_operator.core.gateway.rest.model_answers import creator_fields, deployment_count, model_type_of
 from model_operator.core.gateway.rest.sorting import Cell
-from model_operator.core.status.created_by import created_by
 from model_operator.core.values.json_values import wire_json
 
 Object = dict[str, Any]
@@ -120,9 +120,11 @@ class Record:
         ``metadata.resourceVersion`` as a number.
     created_at
         ``metadata.creationTimestamp``.
-    created_by_user_id, created_by_identity_type
-        Who made it, as far as that is known.
-    deployment_count, supports_multi_turn
+    created_by_user_id, created_by_identity_type, deployment_count
+        As its answer has them.
+    model_type
+        As its answer has it while the template is not known.
+    supports_multi_turn
         As the status says.
     schemas
         ``status.request_schema`` and ``status.response_schema``.
@@ -139,9 +141,10 @@ class Record:
     uid: str
     version: int
     created_at: str
-    created_by_user_id: str | None
-    created_by_identity_type: str | None
-    deployment_count: int | None
+    created_by_user_id: str
+    created_by_identity_type: str
+    model_type: str
+    deployment_count: int
     supports_multi_turn: bool | None
     schemas: tuple[SharedJson | None, SharedJson | None]
     deployments: tuple[DeploymentRecord, ...]
@@ -214,8 +217,8 @@ def record_of(obj: Object, shared: SharedValues, deployments: Deployments) -> Re
     kept = _kept(spec) if isinstance(spec, dict) else (None,) * len(_KEPT)
     reported = status if isinstance(status, dict) else {}
     schemas = _schema(reported, _SCHEMAS[0], shared), _schema(reported, _SCHEMAS[1], shared)
-    creator = created_by(_mapping(metadata.get("annotations")), reported)
-    count, turns = reported.get("deployment_count"), reported.get("supports_multi_turn")
+    creator = creator_fields(metadata, reported)
+    stated, turns = spec if isinstance(spec, dict) else {}, reported.get("supports_multi_turn")
     uid, created_at = metadata["uid"], metadata.get("creationTimestamp") or ""
     return Record(
         namespace=sys.intern(metadata.get("namespace") or ""),
@@ -223,9 +226,10 @@ def record_of(obj: Object, shared: SharedValues, deployments: Deployments) -> Re
         uid=uid,
         version=int(metadata["resourceVersion"]),
         created_at=created_at,
-        created_by_user_id=_text(creator.get("created_by_user_id")),
-        created_by_identity_type=_text(creator.get("created_by_identity_type")),
-        deployment_count=count if isinstance(count, int) else None,
+        created_by_user_id=sys.intern(creator["created_by_user_id"]),
+        created_by_identity_type=sys.intern(creator["created_by_identity_type"]),
+        model_type=sys.intern(model_type_of(stated, reported, None)),
+        deployment_count=deployment_count(stated),
         supports_multi_turn=turns if isinstance(turns, bool) else None,
         schemas=schemas,
         deployments=tuple(_deployment(each, uid, created_at) for each in deployments(obj)),
@@ -313,7 +317,3 @@ def _read(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return json.loads(text)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from model_operator.core.gateway.rest.accounts import Accounts
+from model_operator.core.gateway.rest.deployment_answers import deployment_answers
 from model_operator.core.gateway.rest.list_pages import Walk, deployment_page_of, page_of, page_of_answers
 from model_operator.core.gateway.rest.list_queries import SORT_FIELDS, Listed, read_list_query
 from model_operator.core.gateway.rest.list_walks import ListWalks
-from model_operator.core.gateway.rest.record_form import Record
+from model_operator.core.gateway.rest.model_answers import model_answer
+from model_operator.core.gateway.rest.record_form import Record, cell_of
 from model_operator.core.gateway.rest.records import Records
 from model_operator.core.gateway.rest.sorting import window
 
@@ -55,7 +58,7 @@ def _instance(
         "metadata": {
             "namespace": namespace,
             "name": name,
-            "uid": f"uid-{namespace}-{name}",
+            "uid": str(UUID(bytes=f"{namespace}/{name}".encode().ljust(16, b"\0"))),
             "resourceVersion": "1",
             "creationTimestamp": f"2026-01-{day:02}T00:00:00Z",
         },
@@ -148,54 +151,91 @@ def test_filters(name: str, value: str, expected: list[str]) -> None:
     assert page["total_item_count"] == len(expected)
 
 
+_GREATER: Mapping[str, Any] = {
+    **{name: {"z": 1} if isinstance(value, dict) else f"z{value}" for name, value in _SPEC.items()},
+    "deployments": [{"name": "a"}, {"name": "b", "vendor_configuration": {"max_workers": 3}}],
+}
+_MORE: Mapping[str, Any] = {
+    "request_schema": {"type": "string"},
+    "response_schema": {"type": "string"},
+    "supports_multi_turn": False,
+    "created_by_user_id": "zoe",
+    "created_by_identity_type": "service_account",
+    "deployments": [{"name": "great-a", "status": "READY", "created_at": "2026-01-09T00:00:00Z"}],
+}
+_ENTRY: Mapping[str, Any] = {
+    "name": "b",
+    "model_creation_parameters": {"C": 1},
+    "vendor_configuration": {"max_workers": 2},
+    "deployment_metadata": {"d": 1},
+}
+_SORTED = (
+    _instance("none", day=1),
+    _instance("great", _GREATER, _MORE, namespace="z", day=2),
+    _instance("little", {**_SPEC, "deployments": [_ENTRY]}, _STATUS, day=3),
+    _instance("less", {"model_template_id": "a", "description": "text"}, {"response_schema": {}}, day=1),
+)
+_CONTRACT = ("request_schema", "response_schema", "supports_multi_turn")
+
+
+def _answers(obj: dict[str, Any]) -> list[dict[str, Any]]:
+    account = obj["spec"].get("account_id") or obj["metadata"]["namespace"]
+    return deployment_answers(obj, account, None)
+
+
+def _answered(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer; what no operator has reported yet is missing for an order, not for a client."""
+    answer = model_answer(obj, obj["spec"].get("account_id") or obj["metadata"]["namespace"], None)
+    answer |= {name: obj["status"].get(name) for name in _CONTRACT}
+    groups = {"model_group": answer.get("model_group_id"), "deployments": answer["deployment_count"]}
+    return answer | groups
+
+
+def _in_order(answers: list[dict[str, Any]], field: str, *, descending: bool) -> list[str]:
+    ordered = sorted(answers, key=lambda each: (each["created_at"], each["id"]))
+    cells = {each["id"]: cell_of(each.get(field)) for each in ordered}
+    present = [each["id"] for each in ordered if cells[each["id"]] is not None]
+    missing = [each["id"] for each in ordered if cells[each["id"]] is None]
+    present.sort(key=lambda each: cells[each], reverse=descending)  # type: ignore[arg-type,return-value]
+    return present + missing
+
+
+@pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", SORT_FIELDS[Listed.MODELS])
-def test_models_sort_by_every_field_and_those_without_it_are_last(field: str) -> None:
-    greater = {name: {"z": 1} if isinstance(value, dict) else f"z{value}" for name, value in _SPEC.items()}
-    more = {
-        "request_schema": {"type": "string"},
-        "response_schema": {"type": "string"},
-        "deployment_count": 10,
-        "supports_multi_turn": False,
-        "created_by_user_id": "zoe",
-        "created_by_identity_type": "zzz",
-    }
-    records = _records(
-        _instance("none", day=1),
-        _instance("z-great", greater, more, namespace="z", day=2),
-        _instance("little", _SPEC, _STATUS, day=3),
+def test_models_sort_by_every_field_of_their_answers(field: str, descending: bool) -> None:
+    query = MultiDict([("sort_by", f"{field}:{'desc' if descending else 'asc'}")])
+    page = page_of(
+        read_list_query(query, Listed.MODELS),
+        _records(*_SORTED),
+        lambda _: True,
+        Accounts(),
+        lambda record: _answered(record.object()),
     )
-    up = _names(_page(records, ("sort_by", f"{field}:asc")))
-    down = _names(_page(records, ("sort_by", f"{field}:desc")))
-    assert len(up) == len(down) == 3
-    if field in ("name", "id", "created_at", "account_id"):  # which all have
-        assert up == down[::-1]
-    else:
-        assert (up[2], down[2]) == ("none", "none")
-        assert up[:2] == down[1::-1]
-    expected = {
-        "supports_multi_turn": ["z-great", "little"],
-        "created_at": ["none", "z-great"],
-        "id": ["little", "none"],
-        "account_id": ["none", "little"],
-    }
-    if field == "name":
-        expected["name"] = ["little", "none"]  # by the name that the answer shows: Qwen, none
-    assert up[:2] == expected.get(field, ["little", "z-great"])
+    expected = _in_order([_answered(obj) for obj in _SORTED], field, descending=descending)
+    assert [item["id"] for item in page["items"]] == expected
+    cells = {cell_of(item.get(field)) for item in page["items"]}
+    assert len(cells) > 1
 
 
+@pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", SORT_FIELDS[Listed.DEPLOYMENTS])
-def test_deployments_sort_by_every_field(field: str) -> None:
-    def spec(word: str) -> dict[str, Any]:
-        fields = ("model_endpoint_id", "status", "created_by_user_id", "created_by_identity_type", "name")
-        free = ("model_creation_parameters", "vendor_configuration", "deployment_metadata")
-        return {"deployments": [dict.fromkeys(fields, word) | {name: {"k": word} for name in free}]}
-
-    records = _records(
-        _instance("b", spec("2"), namespace="b", day=2), _instance("a", spec("1"), namespace="a", day=1)
+def test_deployments_sort_by_every_field_of_their_answers(field: str, descending: bool) -> None:
+    query = MultiDict([("sort_by", f"{field}:{'desc' if descending else 'asc'}")])
+    records = Records(lambda obj: deployment_answers(obj, "", None))
+    for obj in _SORTED:
+        records.put(obj)
+    page = deployment_page_of(
+        read_list_query(query, Listed.DEPLOYMENTS),
+        records,
+        lambda _: True,
+        Accounts(),
+        lambda record: _answers(record.object()),
     )
-    up = _page(records, ("sort_by", f"{field}:asc"), kind=Listed.DEPLOYMENTS)
-    down = _page(records, ("sort_by", f"{field}:desc"), kind=Listed.DEPLOYMENTS)
-    assert (_names(up), _names(down)) == (["1", "2"], ["2", "1"])
+    expected = _in_order(
+        [answer for obj in _SORTED for answer in _answers(obj)], field, descending=descending
+    )
+    assert [item["id"] for item in page["items"]] == expected
+    assert len({cell_of(item.get(field)) for item in page["items"]}) > 1
 
 
 def test_deployments_of_all_models_are_filtered_and_counted_as_models_are() -> None:

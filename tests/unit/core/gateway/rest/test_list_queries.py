@@ -142,8 +142,8 @@ def test_numbers_out_of_bounds_are_wrong(
     name: str, value: str, code: str, ctx: dict[str, int] | None
 ) -> None:
     (entry,) = _wrong((name, value))
-    assert (entry["loc"], entry["type"], entry["input"]) == (["query", name], code, value)
-    assert entry.get("ctx") == ctx
+    assert (entry["loc"], entry["type"], entry.get("ctx")) == (["query", name], code, ctx)
+    assert entry.get("input") == (value if len(value) < 1000 else None)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
