@@ -68,11 +68,29 @@ class ApiClient:
     permit
         Called before each write: returns the seconds within which the write must complete, or raises an error
         that ends the process. None means that writes are always permitted.
+    token
+        Bearer token of the user that the requests are made for, over an anonymous connection. None for the
+        credentials of the process.
+    manager
+        The field manager of creations and replacements.
+    warnings
+        Takes the headers ``Warning`` of the responses, which are for the user.
     """
 
-    def __init__(self, connection: Connection, permit: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        permit: Callable[[], float] | None = None,
+        *,
+        token: str | None = None,
+        manager: str = MANAGER,
+        warnings: list[str] | None = None,
+    ) -> None:
         self._connection = connection
         self._permit = permit
+        self._credentials = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._manager = manager
+        self._warnings = warnings
 
     async def get_path(self, path: str) -> Object:
         """Return the response of the server at a path such as ``/version``."""
@@ -284,14 +302,14 @@ class ApiClient:
             Whether the server only validates the request and stores nothing.
         """
         path = kind.path(obj["metadata"].get("namespace", ""))
-        params = {"fieldManager": MANAGER, **_dry_run(dry_run)}
+        params = {"fieldManager": self._manager, **_dry_run(dry_run)}
         return await self._request("POST", path, params=params, body=obj)
 
     async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
         """Write back an object that was read; if it has changed since, that is a conflict."""
         metadata = obj["metadata"]
         path = kind.object_path(metadata.get("namespace", ""), metadata["name"])
-        return await self._request("PUT", path, params={"fieldManager": MANAGER}, body=obj)
+        return await self._request("PUT", path, params={"fieldManager": self._manager}, body=obj)
 
     async def patch(
         self,
@@ -416,7 +434,7 @@ class ApiClient:
         """Send one request and return the body; raise when it has more than `max_bytes` bytes."""
         attempt = f"{method} {path}"
         seconds = None if method == "GET" or self._permit is None else self._permit()
-        all_headers = {"Accept": "application/json", **(headers or {})}
+        all_headers = {"Accept": "application/json", **self._credentials, **(headers or {})}
         if body is not None:
             all_headers.setdefault("Content-Type", "application/json")
         try:
@@ -433,6 +451,8 @@ class ApiClient:
                 ) as response,
             ):
                 content = await read_bounded(response, max_bytes)
+                if self._warnings is not None:
+                    self._warnings += response.headers.getall("Warning", ())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             cause = str(error) or type(error).__name__
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error

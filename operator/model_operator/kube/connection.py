@@ -43,6 +43,10 @@ class Connection:
     undelivered
         Seconds after which the kernel drops data that the peer has not acknowledged. With None the kernel
         retransmits for minutes, even after the process has ended.
+    is_anonymous
+        Whether the requests have no credentials of this process, neither a token nor a client certificate:
+        each brings those of the user that it is made for. The API server prefers a client certificate to a
+        token, so that a shared connection would give every user the rights of the process.
     """
 
     def __init__(
@@ -51,12 +55,15 @@ class Connection:
         timeout: float,
         traces: Sequence[aiohttp.TraceConfig] = (),
         undelivered: float | None = None,
+        *,
+        is_anonymous: bool = False,
     ) -> None:
         self._load = load
         self._configuration = load()
         self._timeout = timeout
         self._traces = list(traces)
         self._undelivered = undelivered
+        self._is_anonymous = is_anonymous
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -114,6 +121,8 @@ class Connection:
             trace_configs=self._traces,
             proxy=URL(proxy) if proxy else None,
             response_class=response,
+            # A cookie of a load balancer would tie the requests of different users together.
+            cookie_jar=aiohttp.DummyCookieJar() if self._is_anonymous else None,
         )
 
     def _new_connector(self) -> aiohttp.TCPConnector:
@@ -136,6 +145,8 @@ class Connection:
             return await handler(request)
         # Some kubeconfigs use another host name for the server than its certificate has.
         request.server_hostname = self._configuration.tls_server_name or request.server_hostname
+        if self._is_anonymous:
+            return await handler(request)
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             request.headers["Authorization"] = token
@@ -155,7 +166,7 @@ class Connection:
             if not configuration.verify_ssl:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            if configuration.cert_file:
+            if configuration.cert_file and not self._is_anonymous:
                 context.load_cert_chain(configuration.cert_file, configuration.key_file)
         except (OSError, ssl.SSLError) as error:
             raise StartupError(f"cannot use the certificates of the kubeconfig: {error}") from error

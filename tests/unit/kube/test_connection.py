@@ -348,3 +348,42 @@ def test_the_namespace_of_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert subject.default_namespace(None, None) == "default"
     (tmp_path / "namespace").write_text("team-a\n")
     assert subject.default_namespace(None, None) == "team-a"
+
+
+async def test_an_anonymous_connection_has_no_credentials_of_the_process(tmp_path: Path) -> None:
+    async with serving() as server:
+        found = configuration(server.address, "secret")
+        # A client certificate that does not exist: reading it would fail.
+        found.cert_file = found.key_file = str(tmp_path / "none.crt")
+        found.username, found.password = "admin", "secret"
+        connection = Connection(lambda: found, timeout=10, is_anonymous=True)
+        try:
+            async with connection.session.get(
+                f"{server.address}/version", headers={"Authorization": "Bearer alice"}
+            ) as response:
+                assert response.status == 200
+            await ask(connection)
+        finally:
+            await connection.close()
+    assert [token for _, token in server.asked] == ["Bearer alice", None]
+
+
+async def test_an_anonymous_connection_presents_no_client_certificate(
+    tls: tuple[ssl.SSLContext, Path],
+) -> None:
+    context, trusted = tls
+    client = trusted.with_name("tls.crt")
+    more = {"cert_file": str(client), "key_file": str(client.with_suffix(".key")), "verify_ssl": False}
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(trusted)
+    async with serving(context) as server:
+        found = configuration(server.address, ssl_ca_cert=str(trusted), **more)
+        async with connected(lambda: found) as own:
+            # It is a server's, so that the handshake shows that it was presented.
+            with pytest.raises(aiohttp.ClientError):
+                await ask(own)
+        callers = Connection(lambda: found, timeout=10, is_anonymous=True)
+        try:
+            await ask(callers)
+        finally:
+            await callers.close()
