@@ -15,11 +15,12 @@ import pytest
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from model_operator.core.gateway.access import Caller
+from model_operator.core.gateway.access import CREATE_MODELS, LIST_MODELS, Caller
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.models import Model
-from model_operator.gateway.identity import Identity, IdentityEvent
+from model_operator.gateway.identity import Identity
 from model_operator.gateway.identity_settings import IdentitySettings
+from model_operator.gateway.reviews import IdentityEvent
 from model_operator.kube.errors import ApiError, error_for
 from model_operator.kube.resources import TOKEN_REVIEWS, ResourceKind
 
@@ -32,6 +33,8 @@ class ApiServer:
     """Knows tokens and permissions; counts what it is asked."""
 
     tokens: dict[str, str] = field(default_factory=dict)
+    of_gateway: set[str] = field(default_factory=set)
+    """Tokens that the API server itself does not accept."""
     allowed: set[tuple[str, str, str]] = field(default_factory=set)
     asked: list[tuple[str, Any]] = field(default_factory=list)
     error: ApiError | None = None
@@ -63,7 +66,7 @@ class ApiServer:
 
     def _user(self, spec: dict[str, Any]) -> dict[str, Any]:
         name = self.tokens.get(spec["token"])
-        if name is None:
+        if name is None or (spec["token"] in self.of_gateway and "audiences" not in spec):
             return {"authenticated": False, "error": "invalid bearer token"}
         user = {"username": name, "groups": ["system:authenticated"]}
         return {"authenticated": True, "user": user, "audiences": spec.get("audiences", [API_SERVER])}
@@ -508,3 +511,68 @@ async def test_closing_ends_what_runs(make: Make) -> None:
     await setup.identity.close()
     await asyncio.gather(waiting, return_exceptions=True)
     assert setup.server.at_once == 0
+
+
+def token_for(*audiences: str) -> str:
+    """Return a token that says for whom it is."""
+    parts = ({"alg": "none"}, {"aud": list(audiences)})
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return ".".join((*encoded, "signature"))
+
+
+async def test_a_token_of_the_cluster_is_passed_on(make: Make) -> None:
+    setup = make()
+    assert (await setup.identity.authenticate_for_cluster(bearer("good")))[1] == "good"
+    await setup.authenticate("good")
+    assert setup.server.counts["TokenReview"] == 1, "one question for calls and control requests"
+
+
+async def test_a_key_for_calls_alone_is_refused_for_control_requests(make: Make) -> None:
+    setup = make()
+    key = token_for(OURS)
+    setup.server.tokens[key] = "ann"
+    setup.server.of_gateway.add(key)
+    await setup.authenticate(key)
+    with pytest.raises(Failure) as refused:
+        await setup.identity.authenticate_for_cluster(bearer(key))
+    assert refused.value.reason is FailureReason.FORBIDDEN
+    with pytest.raises(Failure) as unknown:
+        await setup.identity.authenticate_for_cluster(bearer(token_for(OURS, "other")))
+    assert unknown.value.reason is FailureReason.UNAUTHENTICATED
+
+
+async def test_a_token_for_both_audiences_is_asked_about_for_each(make: Make) -> None:
+    setup = make()
+    key = token_for(OURS, API_SERVER)
+    setup.server.tokens[key] = "ann"
+    assert (await setup.identity.authenticate_for_cluster(bearer(key)))[0].username == "ann"
+    await setup.authenticate(key)
+    await setup.identity.authenticate_for_cluster(bearer(key))
+    audiences = [spec.get("audiences") for kind, spec in setup.server.asked if kind == "TokenReview"]
+    assert audiences == [None, [OURS]]
+
+
+async def test_permissions_for_other_actions_are_kept_apart(make: Make) -> None:
+    setup = make()
+    caller = await setup.authenticate("good")
+    setup.server.allowed.add(("ann", "a", ""))
+    assert await setup.identity.may(caller, LIST_MODELS, "a")
+    verbs = [spec["resourceAttributes"]["verb"] for kind, spec in setup.server.asked if "Access" in kind]
+    assert verbs == ["list"]
+    setup.server.allowed.clear()
+    assert not await setup.identity.may(caller, CREATE_MODELS, "a"), (
+        "the answer for list is not that for create"
+    )
+    assert await setup.identity.may(caller, LIST_MODELS, "a"), "kept"
+
+
+async def test_namespaces_are_asked_about_one_by_one_unless_all_are_allowed(make: Make) -> None:
+    setup = make()
+    caller = await setup.authenticate("good")
+    setup.server.allowed |= {("ann", "a", ""), ("ann", "c", "")}
+    found = await setup.identity.allowed_namespaces(caller, LIST_MODELS, ["a", "b", "c", "d"])
+    assert found == frozenset({"a", "c"})
+    assert setup.server.counts["SubjectAccessReview"] == 5
+    setup.server.allowed.add(("ann", "", ""))
+    setup.clock.time += 60
+    assert await setup.identity.allowed_namespaces(caller, LIST_MODELS, ["a", "b", "c", "d"]) is None

@@ -1,4 +1,4 @@
-"""Who calls the gateway, and which models the caller may execute: what Kubernetes is asked, and what it says.
+"""Who calls the gateway, and what the caller may do: what Kubernetes is asked, and what it says.
 
 A key is a Kubernetes bearer token, of a ServiceAccount or of any other authenticator of the API server. A
 TokenReview says whose it is, a SubjectAccessReview whether that user may ``create``
@@ -36,6 +36,29 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _JWT_PARTS: Final = 3
 _BLANKS: Final = " \t"
 _SEND_ONE: Final = "Action (user): send one key, as `Authorization: Bearer KEY` or as `x-api-key: KEY`."
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a caller may or may not do with objects of our group.
+
+    Attributes
+    ----------
+    verb, resource, subresource
+        As in ``resourceAttributes`` of a SubjectAccessReview.
+    """
+
+    verb: str
+    resource: str = RESOURCE
+    subresource: str = ""
+
+
+EXECUTE_MODELS: Final = Action(EXECUTE_VERB, RESOURCE, EXECUTE)
+LIST_MODELS: Final = Action("list")
+CREATE_MODELS: Final = Action("create")
+LIST_TEMPLATES: Final = Action("list", "modeltemplates")
+CREATE_TEMPLATES: Final = Action("create", "modeltemplates")
+LIST_CLUSTER_TEMPLATES: Final = Action("list", "clustermodeltemplates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +206,19 @@ def caller_of(status: Mapping[str, Any], audiences: Sequence[str], secret: bytes
     )
 
 
-def access_review(caller: Caller, namespace: str, name: str) -> dict[str, Any]:
-    """Return ``spec`` of the SubjectAccessReview of a call to a model.
+def access_review(
+    caller: Caller, namespace: str, name: str, action: Action = EXECUTE_MODELS
+) -> dict[str, Any]:
+    """Return ``spec`` of the SubjectAccessReview of an action.
 
     Parameters
     ----------
     caller
         Who calls.
+    action
+        What the caller wants to do.
     namespace, name
-        The instance. Without a name, all of the namespace; without a namespace, all of the cluster.
+        The object. Without a name, all of the namespace; without a namespace, all of the cluster.
     """
     return {
         "user": caller.username,
@@ -199,10 +226,10 @@ def access_review(caller: Caller, namespace: str, name: str) -> dict[str, Any]:
         "groups": list(caller.groups),
         "extra": {name: list(values) for name, values in caller.extra.items()},
         "resourceAttributes": {
-            "verb": EXECUTE_VERB,
+            "verb": action.verb,
             "group": GROUP,
-            "resource": RESOURCE,
-            "subresource": EXECUTE,
+            "resource": action.resource,
+            "subresource": action.subresource,
             "namespace": namespace,
             "name": name,
         },
@@ -214,9 +241,10 @@ def is_allowed(status: Mapping[str, Any]) -> bool:
     return status.get("allowed") is True and status.get("denied") is not True
 
 
-def decision_key(caller: Caller, namespace: str, name: str) -> bytes:
-    """Return what a decision is remembered by; no name has a slash."""
-    return caller.key + f"{namespace}/{name}".encode()
+def decision_key(caller: Caller, namespace: str, name: str, action: Action = EXECUTE_MODELS) -> bytes:
+    """Return what a decision is remembered by; no part of it has a slash."""
+    text = f"{namespace}/{name}/{action.verb}/{action.resource}/{action.subresource}"
+    return caller.key + text.encode()
 
 
 def refused() -> Failure:
@@ -244,6 +272,15 @@ def too_many() -> Failure:
     return Failure(
         FailureReason.GATEWAY_BUSY,
         "too many requests with unknown keys are waiting for the API server. Action (user): retry later.",
+    )
+
+
+def calls_only() -> Failure:
+    """Return the failure of a control request whose key is for calls to models alone."""
+    return Failure(
+        FailureReason.FORBIDDEN,
+        "this key is for calls to models alone, and the API server of the cluster does not accept it. Action "
+        "(user): use a token of the cluster, such as that of `kubectl create token SERVICE_ACCOUNT`.",
     )
 
 
