@@ -17,8 +17,8 @@ from prometheus_client import disable_created_metrics
 from model_operator import __version__
 from model_operator.core.gateway.endpoints import SELECTOR
 from model_operator.gateway.health_application import health_application
-from model_operator.gateway.identity import Identity, IdentityEvent
-from model_operator.gateway.informers import Informer
+from model_operator.gateway.identity import Identity
+from model_operator.gateway.informers import Informer, Object
 from model_operator.gateway.intake import Intake
 from model_operator.gateway.metrics.counting import GatewayMetrics
 from model_operator.gateway.metrics.scraped import ScrapedState
@@ -28,13 +28,22 @@ from model_operator.gateway.pages.page_assets import page_assets
 from model_operator.gateway.proxy import Proxy
 from model_operator.gateway.request_handler import ApiProtocol, Gateway
 from model_operator.gateway.rest.api_documents import DOCS_PATH, document_pages
+from model_operator.gateway.rest.rest_api import RestApi
+from model_operator.gateway.rest.rest_tables import RestTables
+from model_operator.gateway.reviews import IdentityEvent
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.gateway.start_checks import check_cluster
 from model_operator.gateway.tables import Tables
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.kubeconfig import load_configuration
-from model_operator.kube.resources import ENDPOINT_SLICES, MODEL_INSTANCES
+from model_operator.kube.resources import (
+    CLUSTER_MODEL_TEMPLATES,
+    ENDPOINT_SLICES,
+    MODEL_INSTANCES,
+    MODEL_TEMPLATES,
+    NAMESPACES,
+)
 from model_operator.metrics.exposition import MetricsPage
 from model_operator.process.connection_slots import Bounds, Slots
 from model_operator.process.inbound import Inbound, app_runner
@@ -71,12 +80,12 @@ async def run_gateway(settings: GatewaySettings) -> None:
         if health is not None:
             stack.callback(health.close)
         certificate = _certificate(settings)
-        connection = Connection(
-            partial(load_configuration, settings.kubeconfig, settings.context),
-            settings.request_timeout_seconds,
-        )
+        load = partial(load_configuration, settings.kubeconfig, settings.context)
+        connection = Connection(load, settings.request_timeout_seconds)
         stack.push_async_callback(connection.close)
-        process = GatewayProcess(settings, connection, certificate)
+        callers = Connection(load, settings.request_timeout_seconds, is_anonymous=True)
+        stack.push_async_callback(callers.close)
+        process = GatewayProcess(settings, connection, callers, certificate)
         await process.run(bound, health, stopped)
 
 
@@ -89,40 +98,26 @@ class GatewayProcess:
         The settings.
     connection
         The connection with the API server.
+    callers
+        Another one, without credentials of the gateway, for the requests of callers.
     certificate
         The certificate of the API; None for plain HTTP.
     """
 
     def __init__(
-        self, settings: GatewaySettings, connection: Connection, certificate: MountedCertificate | None
+        self,
+        settings: GatewaySettings,
+        connection: Connection,
+        callers: Connection,
+        certificate: MountedCertificate | None,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._certificate = certificate
         self._client = ApiClient(connection)
         self._tables = Tables(time.monotonic, settings.proxy.limits())
-        namespaces = tuple(settings.namespaces)
-        self._informers = [
-            Informer(
-                self._client,
-                MODEL_INSTANCES,
-                put=self._tables.put_instance,
-                remove=self._tables.remove_instance,
-                renew=connection.renew,
-                now=time.monotonic,
-                namespaces=namespaces,
-            ),
-            Informer(
-                self._client,
-                ENDPOINT_SLICES,
-                put=self._tables.put_slice,
-                remove=self._tables.remove_slice,
-                renew=connection.renew,
-                now=time.monotonic,
-                selection={"labels": SELECTOR},
-                namespaces=namespaces,
-            ),
-        ]
+        self._rest_tables = RestTables(time.monotonic, settings.namespaces)
+        self._informers = self._make_informers(tuple(settings.namespaces))
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._metrics = GatewayMetrics(self._tables.catalog.ids)
         self._metrics.expect_identity_events(*IdentityEvent)
@@ -151,6 +146,8 @@ class GatewayProcess:
                 settings.body_timeout_seconds,
             ),
             self._tables.is_ready,
+            RestApi(self._rest_tables, self._identity, callers),
+            self._rest_tables.accounts.namespaces_of,
             self._metrics.answered,
             has_body=self._inbound.has_body,
             pages={**document_pages(), **assets.pages},
@@ -158,6 +155,47 @@ class GatewayProcess:
                 self._tables.catalog, self._identity, self._tables.is_ready, assets, {"API": DOCS_PATH}
             ),
         )
+
+    def _make_informers(self, namespaces: tuple[str, ...]) -> list[Informer]:
+        """Return what keeps the tables in step with the cluster."""
+        tables, rest = self._tables, self._rest_tables
+        informer = partial(Informer, self._client, renew=self._connection.renew, now=time.monotonic)
+
+        def put_instance(instance: Object) -> None:
+            tables.put_instance(instance)
+            rest.put_instance(instance)
+
+        def remove_instance(namespace: str, name: str) -> None:
+            tables.remove_instance(namespace, name)
+            rest.remove_instance(namespace, name)
+
+        return [
+            informer(MODEL_INSTANCES, put=put_instance, remove=remove_instance, namespaces=namespaces),
+            informer(
+                ENDPOINT_SLICES,
+                put=tables.put_slice,
+                remove=tables.remove_slice,
+                selection={"labels": SELECTOR},
+                namespaces=namespaces,
+            ),
+            informer(
+                MODEL_TEMPLATES,
+                put=rest.put_template,
+                remove=partial(rest.remove_template, MODEL_TEMPLATES.kind),
+                namespaces=namespaces,
+            ),
+            informer(
+                CLUSTER_MODEL_TEMPLATES,
+                put=rest.put_template,
+                remove=partial(rest.remove_template, CLUSTER_MODEL_TEMPLATES.kind),
+            ),
+            informer(
+                NAMESPACES,
+                put=rest.put_namespace,
+                remove=rest.remove_namespace,
+                selection={"metadata_only": True},
+            ),
+        ]
 
     async def run(self, bound: socket.socket, health: socket.socket | None, stopped: asyncio.Event) -> None:
         """Serve until the event is set, then drain.
@@ -171,7 +209,7 @@ class GatewayProcess:
         """
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._proxy.close)
-            await unless_stopped(stopped, check_cluster(self._client, self._connection, self._settings))
+            await unless_stopped(stopped, self._check())
             if stopped.is_set():
                 return
             # The health port opens first and closes last: it reports the start and the draining.
@@ -216,6 +254,10 @@ class GatewayProcess:
                 log.info("draining", seconds=self._settings.drain_seconds)
                 await asyncio.sleep(self._settings.drain_seconds)
         log.info("stopped")
+
+    async def _check(self) -> None:
+        watched = await check_cluster(self._client, self._connection, self._settings)
+        self._informers = [each for each in self._informers if each.kind in watched]
 
     def ready(self) -> str | None:
         """Return why requests should go to another replica; None when they may come."""

@@ -75,6 +75,11 @@ class Informer:
         self._listed = asyncio.Event()
 
     @property
+    def kind(self) -> ResourceKind:
+        """The kind."""
+        return self._kind
+
+    @property
     def name(self) -> str:
         """Plural of the kind."""
         return self._kind.plural

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from model_operator.core.gateway.access import Caller
 from model_operator.core.gateway.apis import ROUTES, Family, Match, ModelField, match, treatment
 from model_operator.core.gateway.bodies import read_request
 from model_operator.core.gateway.failures import Failure, FailureReason, response_of
+from model_operator.core.gateway.headers import ACCOUNT_HEADER
 from model_operator.core.gateway.model_catalog import Catalog
 from model_operator.core.gateway.models import Deployment, Model
 from model_operator.core.gateway.naming import (
@@ -28,6 +29,13 @@ from model_operator.core.gateway.naming import (
     deployment_named,
     not_found,
     only,
+)
+from model_operator.core.gateway.rest.control_routes import (
+    CONTROL_ROUTES,
+    ControlMatch,
+    Operation,
+    control_match,
+    operation_of,
 )
 from model_operator.core.gateway.translation import check_bindings
 from model_operator.core.values.json_values import wire_json
@@ -47,9 +55,12 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _DEFECT: Final = "the gateway has a defect; its log has the details."
-ACCOUNT_HEADER: Final = "x-selected-account-id"
 _ANY_PATH: Final = r"/{path:[\s\S]*}"
-_CALLED: Final = frozenset({route.pattern for route in ROUTES})
+_PATHS: Final = {
+    MODELS_PATH,
+    *(route.pattern for route in ROUTES),
+    *(route.pattern for route in CONTROL_ROUTES if route.is_implemented),
+}
 
 
 class IdentityProvider(Protocol):
@@ -59,12 +70,32 @@ class IdentityProvider(Protocol):
         """Return the caller of a request; raise a Failure when there is none."""
         ...
 
+    async def authenticate_for_cluster(self, headers: CIMultiDictProxy[str]) -> tuple[Caller, str]:
+        """Return the caller, and the key, which the API server accepts; raise a Failure otherwise."""
+        ...
+
     async def may_execute(self, caller: Caller, namespace: str, name: str) -> bool:
         """Return whether the caller may execute a model."""
         ...
 
     async def filter(self, caller: Caller, models: Sequence[Model]) -> list[Model]:
         """Return the models that the caller may execute."""
+        ...
+
+
+class ControlApi(Protocol):
+    """Answers the requests of the platform's REST API."""
+
+    async def answer(
+        self,
+        request: web.Request,
+        match: ControlMatch,
+        operation: Operation,
+        caller: Caller,
+        token: str,
+        body: bytes,
+    ) -> web.Response:
+        """Return the response; raise a Failure when there is none."""
         ...
 
 
@@ -125,6 +156,10 @@ class Gateway:
         Bounds of the bodies.
     is_ready
         Whether a deployment has a ready worker.
+    control
+        Answers the requests of the REST API.
+    namespaces_of
+        Returns the namespaces of an account.
     answered
         Takes note of requests that no worker answers; the answerer's observer takes note of the others.
     share
@@ -144,6 +179,8 @@ class Gateway:
         answerer: Answerer,
         intake: Intake,
         is_ready: Callable[[Deployment], bool],
+        control: ControlApi,
+        namespaces_of: Callable[[str], Collection[str]],
         answered: Answered = _ignore,
         share: Callable[[], float] = random.random,
         has_body: Callable[[web.Request], None] = _ignore,
@@ -155,6 +192,8 @@ class Gateway:
         self._answerer = answerer
         self._intake = intake
         self._is_ready = is_ready
+        self._control = control
+        self._namespaces_of = namespaces_of
         self._answered = answered
         self._share = share
         self._has_body = has_body
@@ -181,6 +220,9 @@ class Gateway:
                     return await self._answer_model_page(self._model_page, request, place, progress)
                 found = match(raw_path)
                 if found is None:
+                    control = control_match(raw_path)
+                    if control is not None:
+                        return await self._answer_control(request, control, place, progress)
                     return await self._answer_other(request, raw_path, progress)
                 progress.route = found.route.name
                 _require(request, HTTPMethod.POST)
@@ -226,12 +268,26 @@ class Gateway:
         self._note(progress, shown.response.status, shown.error)
         return shown.response
 
+    async def _answer_control(
+        self, request: web.Request, found: ControlMatch, place: Place, progress: _Progress
+    ) -> web.Response:
+        """Answer a request of the REST API."""
+        operation = operation_of(found, request.method)
+        progress.route = operation.value
+        caller, token = await self._identity.authenticate_for_cluster(request.headers)
+        progress.caller = caller.username
+        body = await self._intake.read(request, place)
+        self._has_body(request)
+        response = await self._control.answer(request, found, operation, caller, token, body)
+        self._note(progress, response.status)
+        return response
+
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
         name = name_in(raw_path)
         if raw_path != MODELS_PATH and name is None:
             raise Failure(
                 FailureReason.NOT_FOUND,
-                f"no such path. Action (user): use one of {', '.join(sorted(_CALLED))}, {MODELS_PATH}.",
+                f"no such path. Action (user): use one of {', '.join(sorted(_PATHS))}.",
             )
         progress.route = "models"
         _require(request, HTTPMethod.GET)
@@ -286,7 +342,7 @@ class Gateway:
 
     async def _named(self, caller: Caller, name: str, account: str = "") -> Candidate:
         """Return the one model that a name means to a caller."""
-        found = candidates(self._catalog, name, account)
+        found = candidates(self._catalog, name, self._namespaces_of(account) if account else None)
         if len(found) == 1:
             model = found[0].model
             allowed = found if await self._identity.may_execute(caller, model.namespace, model.name) else []

@@ -19,6 +19,7 @@ from model_operator.core.gateway.access import Caller
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.model_catalog import Catalog
 from model_operator.core.gateway.models import Model
+from model_operator.core.gateway.rest.control_routes import ControlMatch, Operation
 from model_operator.gateway.intake import Intake
 from model_operator.gateway.proxy import Call
 from model_operator.gateway.request_handler import Gateway
@@ -39,6 +40,9 @@ class FakeIdentity:
             raise Failure(FailureReason.UNAUTHENTICATED, "the key is not known.")
         return Caller(ALICE, "", (), {}, b"")
 
+    async def authenticate_for_cluster(self, headers: Mapping[str, str]) -> tuple[Caller, str]:
+        return await self.authenticate(headers), "alice"
+
     async def may_execute(self, _: Caller, namespace: str, _name: str) -> bool:
         if self.is_away:
             raise Failure(FailureReason.AUTHENTICATION_UNAVAILABLE, "the API server does not respond.")
@@ -46,6 +50,22 @@ class FakeIdentity:
 
     async def filter(self, caller: Caller, models: Sequence[Model]) -> list[Model]:
         return [each for each in models if await self.may_execute(caller, each.namespace, each.name)]
+
+
+class Control:
+    """Answers each control request with its operation."""
+
+    async def answer(
+        self,
+        _request: web.Request,
+        match: ControlMatch,
+        operation: Operation,
+        caller: Caller,
+        token: str,
+        body: bytes,
+    ) -> web.Response:
+        seen = [operation, dict(match.variables), caller.username, token, body.decode()]
+        return web.json_response(seen)
 
 
 class Recorder:
@@ -117,6 +137,8 @@ async def running(*namespaces: str, max_body: int = 10_000) -> AsyncIterator[Run
         recorder,
         Intake(max_body, 10 * max_body, 100),
         lambda _: True,
+        Control(),
+        lambda account: {account},
         answered=answered,
         share=lambda: 0.75,
     )
@@ -314,3 +336,31 @@ def test_property_any_body_is_an_error_or_a_call(body: bytes) -> None:
             assert status == 200 or code(answer)
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation", "variables"),
+    [
+        ("POST", "/v4/models", "create-model", {}),
+        ("GET", "/v4/models?limit=3", "list-models", {}),
+        ("PATCH", "/v4/models/team-a%2Fqwen", "patch-model", {"model": "team-a/qwen"}),
+        ("GET", "/v4/models/x/deployments/y", "get-deployment", {"model": "x", "deployment": "y"}),
+        ("GET", "/v4/models/x/usage-statistics", "not-implemented", {"model": "x"}),
+        ("DELETE", "/v4/model-templates/t", "delete-template", {"template": "t"}),
+        ("GET", "/v4/serving/a/mine", "not-implemented", {"alias": "mine"}),
+    ],
+)
+async def test_a_control_request_reaches_its_operation(
+    method: str, path: str, operation: str, variables: dict[str, str]
+) -> None:
+    async with running("team-a") as world:
+        status, answer, _ = await world.send(path, {"a": 1}, method=method)
+        assert (status, answer) == (200, [operation, variables, ALICE, "alice", '{"a": 1}'])
+        assert world.noted == [(operation, 200, "", "")]
+
+
+async def test_a_control_path_says_which_methods_it_has() -> None:
+    async with running("team-a") as world:
+        status, answer, headers = await world.send("/v4/models/x", {}, method="PUT")
+        assert (status, code(answer)) == (405, "method_not_allowed")
+        assert headers["Allow"] == "GET, PATCH, DELETE"

@@ -13,6 +13,8 @@ Header = tuple[str, str]
 
 MODEL_HEADER: Final = "x-modeloperator-model"
 """Header of a response: the model that answered, as ``namespace/name``."""
+ACCOUNT_HEADER: Final = "x-selected-account-id"
+"""Header of a request: the account that the client has selected."""
 EVENT_STREAM: Final = "text/event-stream"
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings"}
@@ -26,7 +28,7 @@ _OF_CLIENT: Final = _HOP_BY_HOP | {
     "forwarded",
     "x-real-ip",
     "x-gateway-model-name",
-    "x-selected-account-id",
+    ACCOUNT_HEADER,
     "host",
     # The body is sent decoded, whole, and without a question.
     "content-length",

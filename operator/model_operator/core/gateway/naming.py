@@ -7,7 +7,7 @@ returns: the uid of an instance, and the id of a deployment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +39,7 @@ class Candidate:
     deployment: Deployment | None = None
 
 
-def candidates(catalog: Catalog, name: str, account: str = "") -> list[Candidate]:
+def candidates(catalog: Catalog, name: str, namespaces: Collection[str] | None = None) -> list[Candidate]:
     """Return what a name may mean, without regard to who asks.
 
     Parameters
@@ -48,12 +48,16 @@ def candidates(catalog: Catalog, name: str, account: str = "") -> list[Candidate
         The registered models.
     name
         Value of the field ``model``, or the decoded variable of a path.
-    account
-        Namespace that a name without one is limited to; empty for all.
+    namespaces
+        Namespaces that a name without one is limited to; None for all.
     """
     parts = name.split("/")
     if len(parts) == 1:
-        found = [Candidate(model) for model in catalog.named(name) if account in ("", model.namespace)]
+        found = [
+            Candidate(model)
+            for model in catalog.named(name)
+            if namespaces is None or model.namespace in namespaces
+        ]
         return found or _by_id(catalog, name)
     if len(parts) > _PARTS or not all(parts):
         return []

@@ -49,7 +49,7 @@ def catalog() -> Catalog:
     ],
 )
 def test_what_a_name_may_mean(catalog: Catalog, name: str, account: str, ids: list[str]) -> None:
-    assert [each.model.id for each in candidates(catalog, name, account)] == ids
+    assert [each.model.id for each in candidates(catalog, name, {account} if account else None)] == ids
 
 
 def test_the_id_of_a_deployment_means_it_alone(catalog: Catalog) -> None:

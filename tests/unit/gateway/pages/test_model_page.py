@@ -41,6 +41,9 @@ class Identity:
             raise Failure(FailureReason.UNAUTHENTICATED, "the cluster does not accept the key.")
         return Caller(self.username, "", (), {}, b"")
 
+    async def authenticate_for_cluster(self, headers: Any) -> tuple[Caller, str]:
+        return await self.authenticate(headers), KEY
+
     async def may_execute(self, _: Caller, namespace: str, _name: str) -> bool:
         return namespace == "team-a"
 
@@ -97,6 +100,8 @@ async def running() -> AsyncIterator[Running]:
         Mock(spec_set=()),
         Intake(1 << 20, 1 << 24, 100),
         made.is_ready,
+        Mock(spec_set=()),
+        Mock(spec_set=()),
         answered=made.answered,
         pages=assets.pages,
         model_page=page,

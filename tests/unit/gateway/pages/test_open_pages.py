@@ -43,7 +43,15 @@ async def client(noted: list[tuple[str, str, int, str]]) -> AsyncIterator[aiohtt
     identity = Mock(spec_set=())  # no page asks who calls
     intake = Intake(1000, 10_000, 100)
     gateway = Gateway(
-        Catalog(), identity, Mock(spec_set=()), intake, lambda _: True, answered=answered, pages=PAGES
+        Catalog(),
+        identity,
+        Mock(spec_set=()),
+        intake,
+        lambda _: True,
+        Mock(spec_set=()),
+        Mock(spec_set=()),
+        answered=answered,
+        pages=PAGES,
     )
     runner = web.AppRunner(gateway.application(), access_log=None)
     await runner.setup()

@@ -13,6 +13,8 @@ from http import HTTPMethod
 from typing import Final
 from urllib.parse import unquote
 
+from model_operator.core.gateway.failures import Failure, FailureReason
+
 
 class Operation(StrEnum):
     """An operation of the REST API; also the name of its route in metrics and logs."""
@@ -49,6 +51,11 @@ class ControlRoute:
 
     pattern: str
     operations: Mapping[HTTPMethod, Operation]
+
+    @property
+    def is_implemented(self) -> bool:
+        """Whether it has an operation that does something."""
+        return Operation.NOT_IMPLEMENTED not in self.operations.values()
 
 
 _GET, _POST, _PATCH, _PUT, _DELETE = (
@@ -132,3 +139,21 @@ def control_match(raw_path: str) -> ControlMatch | None:
         if found := pattern.fullmatch(raw_path):
             return ControlMatch(route, {name: unquote(value) for name, value in found.groupdict().items()})
     return None
+
+
+def operation_of(match: ControlMatch, method: str) -> Operation:
+    """Return the operation of a method.
+
+    Raises
+    ------
+    Failure
+        ``METHOD_NOT_ALLOWED`` for a method that the path does not have.
+    """
+    operations = match.route.operations
+    found = next((operation for each, operation in operations.items() if each == method), None)
+    if found is None:
+        allowed = ", ".join(each.value for each in operations)
+        raise Failure(
+            FailureReason.METHOD_NOT_ALLOWED, f"this path accepts only {allowed}.", headers={"Allow": allowed}
+        )
+    return found

@@ -1,0 +1,87 @@
+"""One request of the REST API, with everything that an operation reads of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDictProxy, MultiMapping
+
+from model_operator.core.gateway.access import Caller
+from model_operator.core.gateway.failures import Failure
+from model_operator.core.gateway.headers import ACCOUNT_HEADER
+from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc, refusal
+from model_operator.core.gateway.rest.control_routes import Operation
+from model_operator.core.gateway.rest.manifest_export import manifest_of
+from model_operator.core.values.json_values import wire_json
+from model_operator.kube.client import ApiClient
+from model_operator.kube.errors import ApiError
+
+_FORCE, _TRUE = "force", frozenset({"true", "1", "yes"})
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCall:
+    """A request, authenticated and read.
+
+    Attributes
+    ----------
+    operation
+        The operation that method and path name.
+    variables
+        Variables of its path, decoded.
+    query, headers
+        As sent.
+    body
+        As sent.
+    caller
+        Who sends it.
+    client
+        The API server, with the caller's own token.
+    """
+
+    operation: Operation
+    variables: Mapping[str, str]
+    query: MultiMapping[str]
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    caller: Caller
+    client: ApiClient
+
+    @property
+    def account(self) -> str:
+        """The account that the client has selected; empty for none."""
+        return self.headers.get(ACCOUNT_HEADER, "")
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the caller changes what a GitOps controller owns all the same."""
+        return self.query.get(_FORCE, "").lower() in _TRUE
+
+
+def json_answer(answer: Any) -> web.Response:
+    """Return an answer with status 200, as the platform gives to every success."""
+    return web.Response(body=wire_json(answer), content_type="application/json", status=HTTPStatus.OK)
+
+
+def manifest_answer(obj: Mapping[str, Any]) -> web.Response:
+    """Return an object as the YAML that people commit."""
+    return web.Response(text=manifest_of(dict(obj)), content_type="application/yaml", charset="utf-8")
+
+
+def api_failure(error: ApiError, body: Mapping[str, Any] | None = None, loc_of: LocOf = body_loc) -> Failure:
+    """Return what a failed request to the API server means to the caller.
+
+    Parameters
+    ----------
+    error
+        The error.
+    body
+        The body of the caller's request, whose values the entries show.
+    loc_of
+        Returns the place in the body of a field of the object.
+    """
+    return refusal(error.code, error.status, body, loc_of)

@@ -1,0 +1,295 @@
+"""Create, read, list, change and delete models, which are ModelInstances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from model_operator.core.gateway.access import CREATE_MODELS, LIST_MODELS
+from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
+from model_operator.core.gateway.naming import shown
+from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
+from model_operator.core.gateway.rest.creation_repeats import is_repeat, with_idempotency_key
+from model_operator.core.gateway.rest.default_templates import default_template, lacks_template
+from model_operator.core.gateway.rest.deployment_answers import deployment_answers
+from model_operator.core.gateway.rest.entries import BODY, Entry, merged
+from model_operator.core.gateway.rest.gitops_owners import require_unowned
+from model_operator.core.gateway.rest.instance_specs import new_instance, patched_instance, template_entries
+from model_operator.core.gateway.rest.list_pages import Walk, page_of
+from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
+from model_operator.core.gateway.rest.model_answers import model_answer
+from model_operator.core.gateway.rest.model_requests import read_model_draft, read_model_patch
+from model_operator.gateway.identity import Identity
+from model_operator.gateway.rest.control_call import ControlCall, api_failure, json_answer, manifest_answer
+from model_operator.gateway.rest.lookup import Lookup
+from model_operator.gateway.rest.rest_tables import RestTables
+from model_operator.kube.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from model_operator.kube.resources import MODEL_INSTANCES
+
+Object = dict[str, Any]
+
+_NAMESPACE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ATTEMPTS: Final = 3
+"""Writes of a change: another writer may come between reading and writing."""
+_TEMPLATE_SECONDS: Final = 1.0
+"""Time within which the watch brings a template that another replica has just created."""
+_RETRY_COUNT, _IDEMPOTENCY_KEY = "x-stainless-retry-count", "Idempotency-Key"
+
+
+class ModelOperations:
+    """The operations of ``/v4/models`` and ``/v4/models/{id}``.
+
+    Parameters
+    ----------
+    tables
+        What the gateway knows.
+    identity
+        What callers may do.
+    lookup
+        Finds the objects that identifiers mean.
+    clock
+        Time now, in UTC.
+    """
+
+    def __init__(
+        self, tables: RestTables, identity: Identity, lookup: Lookup, clock: Callable[[], datetime]
+    ) -> None:
+        self._tables = tables
+        self._identity = identity
+        self._lookup = lookup
+        self._clock = clock
+
+    async def create(self, call: ControlCall) -> web.Response:
+        """Create a model; the same creation again gives the same model."""
+        request, wrong = read_model_draft(call.body)
+        if "account_id" not in request.model_fields_set:
+            raise invalid(*wrong)
+        namespace, may_create = await self._account(call, request.account_id)
+        wanted = new_instance(request, namespace, request.account_id, call.caller.username)
+        # A caller who may not create models there learns nothing of the templates.
+        if may_create:
+            wanted = self._with_default_template(wanted)
+            wrong = merged(wrong, await self._entries(wanted))
+        if wrong:
+            raise invalid(*wrong)
+        wanted = with_idempotency_key(wanted, call.headers.get(_IDEMPOTENCY_KEY, ""))
+        body = request.model_dump(mode="json", exclude_unset=True)
+        try:
+            made = await call.client.create(MODEL_INSTANCES, wanted)
+        except ConflictError as error:
+            made = await self._repeated(call, wanted, error)
+        except NotFoundError as error:
+            raise _no_account(request.account_id) from error
+        except ForbiddenError as error:
+            if not may_create and not await self._identity.may(call.caller, LIST_MODELS, namespace):
+                raise _no_account(request.account_id) from error
+            raise api_failure(error, body) from error
+        except ApiError as error:
+            raise api_failure(error, body) from error
+        return json_answer(self._answer(made))
+
+    async def list(self, call: ControlCall) -> web.Response:
+        """List the models that the caller may list."""
+        query = read_list_query(call.query, Listed.MODELS, call.account)
+        tables = self._tables
+        is_visible = await self._lookup.visible_namespaces(call, LIST_MODELS, tables.records.namespaces())
+        page = page_of(
+            query,
+            tables.records,
+            is_visible,
+            tables.accounts,
+            lambda record: self._answer(record.object(), query.views),
+            tables.model_type_of,
+            Walk(tables.walks, call.caller.key),
+        )
+        return json_answer(page)
+
+    async def get(self, call: ControlCall) -> web.Response:
+        """Return a model, or its manifest."""
+        views = read_list_query(call.query, Listed.MODEL).views
+        live = await self._lookup.model(call, call.variables["model"])
+        self._tables.put_instance(live)
+        if View.MANIFEST in views:
+            return manifest_answer(live)
+        return json_answer(self._answer(live, views))
+
+    async def patch(self, call: ControlCall) -> web.Response:
+        """Change a model: fields that are sent are replaced, ``null`` removes one, all others stay."""
+        patch = read_model_patch(call.body)
+
+        async def change(live: Object) -> Object:
+            account = self._tables.account_of(live)
+            changed = patched_instance(live, patch, account)
+            if changed["spec"] != live["spec"] and (entries := await self._entries(changed)):
+                raise invalid(*entries)
+            return changed
+
+        return json_answer(self._answer(await self.change(call, change, patch)))
+
+    async def delete(self, call: ControlCall) -> web.Response:
+        """Delete a model; its workers end in the background."""
+        live = await self._lookup.model(call, call.variables["model"])
+        require_unowned(live, force=call.is_forced)
+        metadata = live["metadata"]
+        try:
+            await call.client.delete(
+                MODEL_INSTANCES, metadata["namespace"], metadata["name"], metadata["uid"]
+            )
+        except ApiError as error:
+            raise api_failure(error) from error
+        self._tables.deleted_instance(live)
+        return json_answer({"count": 1, "success": True})
+
+    async def change(
+        self,
+        call: ControlCall,
+        change: Callable[[Object], Awaitable[Object]],
+        body: Mapping[str, Any],
+        loc_of: LocOf = body_loc,
+    ) -> Object:
+        """Read an instance, change it, and write it back unless it has changed meanwhile.
+
+        Parameters
+        ----------
+        call
+            The request; its variable ``model`` names the instance.
+        change
+            Returns the changed object for the one that was read.
+        body
+            The body of the request, whose values the entries of a failure show.
+        loc_of
+            Returns the place in the body of a field of the object.
+
+        Returns
+        -------
+        dict
+            The instance as written.
+
+        Raises
+        ------
+        Failure
+            ``CONFLICT`` after three attempts, or when a GitOps controller owns the instance.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            live = await self._lookup.model(call, call.variables["model"])
+            require_unowned(live, force=call.is_forced)
+            changed = await change(live)
+            if changed == live:
+                return live
+            try:
+                written = await call.client.replace(MODEL_INSTANCES, changed)
+            except ConflictError as error:
+                if attempt == _ATTEMPTS:
+                    raise api_failure(error) from error
+                continue
+            except ApiError as error:
+                raise api_failure(error, body, loc_of) from error
+            self._tables.put_instance(written)
+            return written
+        raise AssertionError("unreachable")
+
+    def _answer(self, instance: Object, views: Collection[View] = ()) -> dict[str, Any]:
+        account = self._tables.account_of(instance)
+        template = self._tables.template_of(instance)
+        answer = model_answer(instance, account, template)
+        if View.DEPLOYMENTS in views:
+            answer["deployments"] = deployment_answers(instance, account, template)
+        return answer
+
+    async def _account(self, call: ControlCall, account: str) -> tuple[str, bool]:
+        """Return the namespace of an account, and whether the caller may create models in it."""
+        namespaces = self._tables.accounts.namespaces_of(account) or frozenset({account})
+        allowed = await self._identity.allowed_namespaces(call.caller, CREATE_MODELS, namespaces)
+        usable = sorted(each for each in namespaces if allowed is None or each in allowed)
+        if len(usable) > 1:
+            message = (
+                f"{len(usable)} namespaces in which you may create models have this account: "
+                f"{', '.join(usable)}; use the name of one of them"
+            )
+            raise invalid(Entry((BODY, "account_id"), message, "account_ambiguous", account))
+        if usable:
+            return usable[0], True
+        (namespace, *others) = namespaces
+        if others or not _NAMESPACE.fullmatch(namespace) or not self._tables.may_be_account(namespace):
+            raise _no_account(account)
+        return namespace, False
+
+    async def _entries(self, instance: Object) -> tuple[Entry, ...]:
+        """Return what is wrong with an instance by itself and by its template: the webhook may be absent."""
+        template_id = instance["spec"].get("model_template_id")
+        if not template_id:
+            return template_entries(instance, None)
+        template = await self._tables.until(lambda: self._tables.template_of(instance), _TEMPLATE_SECONDS)
+        if template is not None:
+            return template_entries(instance, template)
+        message = (
+            "there is no such template: expected the id or the name of a ModelTemplate in this account, or "
+            "of a ClusterModelTemplate"
+        )
+        missing = Entry((BODY, "model_template_id"), message, "template_not_found", template_id)
+        return merged((missing,), template_entries(instance, None))
+
+    def _with_default_template(self, instance: Object) -> Object:
+        """Return an instance with the default template of its type, if it needs one and names none."""
+        if not lacks_template(instance):
+            return instance
+        namespace, model_type = instance["metadata"]["namespace"], instance["spec"].get("model_type")
+        found = default_template(self._tables.templates, namespace, model_type)
+        if found is None:
+            return instance
+        return {**instance, "spec": {**instance["spec"], **found}}
+
+    async def _repeated(self, call: ControlCall, wanted: Object, error: ConflictError) -> Object:
+        """Return the model that the same creation made before; otherwise the name is taken."""
+        metadata = wanted["metadata"]
+        try:
+            existing = await call.client.get(MODEL_INSTANCES, metadata["namespace"], metadata["name"])
+        except NotFoundError:
+            # It was deleted between the two requests.
+            raise api_failure(error) from error
+        except ForbiddenError as refused:
+            raise _taken(metadata["name"]) from refused
+        except ApiError as failed:
+            raise api_failure(failed) from failed
+        if existing["metadata"].get("deletionTimestamp"):
+            raise Failure(
+                FailureReason.CONFLICT,
+                f"a model of the name {shown(metadata['name'])} is being deleted. Action (user): try again "
+                "when its workers have ended.",
+                headers={"Retry-After": "1"},
+            )
+        if is_repeat(
+            existing,
+            wanted,
+            call.caller.username,
+            retry_count=_number(call.headers.get(_RETRY_COUNT)),
+            idempotency_key=call.headers.get(_IDEMPOTENCY_KEY, ""),
+            now=self._clock(),
+        ):
+            return existing
+        raise _taken(metadata["name"])
+
+
+def _no_account(account: str) -> Failure:
+    message = (
+        "there is no such account, or you may not create models in it: expected the name of a namespace, or "
+        "the value of its label modeloperator.dev/account-id"
+    )
+    return invalid(Entry((BODY, "account_id"), message, "account_not_found", account))
+
+
+def _taken(name: str) -> Failure:
+    return Failure(
+        FailureReason.CONFLICT,
+        f"a model of the name {shown(name)} exists in this account. Action (user): choose another name, or "
+        "change that model by PATCH.",
+        headers=NO_RETRY,
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else 0

@@ -1,0 +1,122 @@
+"""Dispatches a request of the platform's REST API to its operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPMethod
+from typing import Final
+
+from aiohttp import web
+
+from model_operator.core.gateway.access import Caller
+from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason
+from model_operator.core.gateway.rest.control_routes import ControlMatch, Operation
+from model_operator.core.gateway.rest.instance_specs import REST_MANAGER
+from model_operator.gateway.identity import Identity
+from model_operator.gateway.rest.control_call import ControlCall
+from model_operator.gateway.rest.lookup import Lookup
+from model_operator.gateway.rest.model_operations import ModelOperations
+from model_operator.gateway.rest.rest_tables import RestTables
+from model_operator.kube.client import ApiClient
+from model_operator.kube.connection import Connection
+
+Run = Callable[[ControlCall], Awaitable[web.Response]]
+
+_MAX_BODY_BYTES: Final = 3 * 1024 * 1024
+"""As for requests to the API server."""
+_WARNING: Final = "Warning"
+"""Header of a response: what the API server or a webhook says about a write that it has accepted."""
+
+
+class RestApi:
+    """The operations of the REST API.
+
+    Parameters
+    ----------
+    tables
+        What the gateway knows.
+    identity
+        What callers may do.
+    connection
+        The API server, without credentials of the gateway.
+    clock
+        Time now, in UTC.
+    """
+
+    def __init__(
+        self,
+        tables: RestTables,
+        identity: Identity,
+        connection: Connection,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._connection = connection
+        lookup = Lookup(tables, identity)
+        models = ModelOperations(tables, identity, lookup, clock)
+        self._operations: Mapping[Operation, Run] = {
+            Operation.CREATE_MODEL: models.create,
+            Operation.LIST_MODELS: models.list,
+            Operation.GET_MODEL: models.get,
+            Operation.PATCH_MODEL: models.patch,
+            Operation.DELETE_MODEL: models.delete,
+            Operation.NOT_IMPLEMENTED: _not_implemented,
+        }
+
+    async def answer(
+        self,
+        request: web.Request,
+        match: ControlMatch,
+        operation: Operation,
+        caller: Caller,
+        token: str,
+        body: bytes,
+    ) -> web.Response:
+        """Answer a request.
+
+        Parameters
+        ----------
+        request
+            The request.
+        match
+            What its path matches.
+        operation
+            That of its method.
+        caller, token
+            Who sends it, and the token that the API server accepts.
+        body
+            Its body.
+
+        Raises
+        ------
+        Failure
+            Whatever keeps the operation from succeeding.
+        """
+        if len(body) > _MAX_BODY_BYTES:
+            raise Failure(
+                FailureReason.BODY_TOO_LARGE,
+                f"the body has more than {_MAX_BODY_BYTES} bytes, the limit of the API server. "
+                "Action (user): send less.",
+            )
+        warnings: list[str] = []
+        client = ApiClient(self._connection, token=token, manager=REST_MANAGER, warnings=warnings)
+        call = ControlCall(operation, match.variables, request.query, request.headers, body, caller, client)
+        run = self._operations[operation](call)
+        if request.method == HTTPMethod.GET:
+            return await run
+        # A client that leaves does not leave a change half made.
+        response = await asyncio.shield(asyncio.ensure_future(run))
+        for warning in dict.fromkeys(warnings):
+            response.headers.add(_WARNING, warning)
+        return response
+
+
+async def _not_implemented(_: ControlCall) -> web.Response:
+    raise Failure(
+        FailureReason.NOT_IMPLEMENTED,
+        "model groups, model servers and usage statistics are not implemented. Lists of models filter by "
+        "model_group_id, the gateway itself is the stable address of a model, and its metrics count requests "
+        "and tokens.",
+        headers=NO_RETRY,
+    )

@@ -1,0 +1,171 @@
+"""What the gateway knows of instances, templates and namespaces, for lists and identifiers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+from model_operator.core.gateway.rest.accounts import Accounts
+from model_operator.core.gateway.rest.deployment_answers import deployment_answers
+from model_operator.core.gateway.rest.list_walks import ListWalks
+from model_operator.core.gateway.rest.record_form import Record
+from model_operator.core.gateway.rest.records import Records
+from model_operator.core.gateway.rest.template_table import TemplateTable
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_instance
+from model_operator.core.templates.resolution import resolve_template
+from model_operator.kube.object_cache import version_of
+
+Found = TypeVar("Found")
+Object = dict[str, Any]
+
+
+class RestTables:
+    """Tables that the informers fill, and the answers of the gateway's own writes.
+
+    Parameters
+    ----------
+    clock
+        Seconds from any start.
+    namespaces
+        The only namespaces that are accounts; all of the cluster when empty.
+    """
+
+    def __init__(self, clock: Callable[[], float], namespaces: Collection[str] = ()) -> None:
+        self._namespaces = frozenset(namespaces)
+        self.records = Records(lambda instance: deployment_answers(instance, "", None))
+        self.walks = ListWalks(clock)
+        self.accounts = Accounts()
+        self.templates = TemplateTable()
+        for namespace in self._namespaces:
+            # They may not be watched, for lack of permission.
+            self.accounts.put({"metadata": {"name": namespace}})
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def put_instance(self, instance: Mapping[str, Any]) -> None:
+        """Take a version of an instance; one that is being deleted does not exist for the API."""
+        metadata = instance["metadata"]
+        if metadata.get("deletionTimestamp"):
+            self.records.remove(
+                metadata["namespace"], metadata["name"], metadata["uid"], version_of(dict(instance))
+            )
+        else:
+            self.records.put(dict(instance))
+        self._wake()
+
+    def deleted_instance(self, instance: Object) -> None:
+        """Forget an instance that the API server has accepted the deletion of."""
+        metadata = instance["metadata"]
+        self.records.remove(metadata["namespace"], metadata["name"], metadata["uid"], version_of(instance))
+        self._wake()
+
+    def remove_instance(self, namespace: str, name: str) -> None:
+        """Forget an instance."""
+        self.records.remove(namespace, name)
+        self._wake()
+
+    def put_template(self, template: Mapping[str, Any]) -> None:
+        """Take a version of a template; one that is being deleted does not exist for the API."""
+        metadata = template["metadata"]
+        if metadata.get("deletionTimestamp"):
+            self.templates.remove(
+                template["kind"], metadata.get("namespace", ""), metadata["name"], metadata["uid"]
+            )
+        else:
+            self.templates.put(dict(template))
+        self._wake()
+
+    def remove_template(self, kind: str, namespace: str, name: str) -> None:
+        """Forget a template."""
+        self.templates.remove(kind, namespace, name)
+        self._wake()
+
+    def put_namespace(self, namespace: Mapping[str, Any]) -> None:
+        """Take a version of a namespace, of which the metadata is enough."""
+        if not self.may_be_account(namespace["metadata"]["name"]):
+            return
+        self.accounts.put(dict(namespace))
+        self._wake()
+
+    def remove_namespace(self, _: str, name: str) -> None:
+        """Forget a namespace."""
+        self.accounts.remove(name)
+        self._wake()
+
+    def may_be_account(self, namespace: str) -> bool:
+        """Return whether a namespace, known or not, can be an account of this gateway."""
+        return not self._namespaces or namespace in self._namespaces
+
+    def template_of(self, instance: Object) -> CompiledTemplate | None:
+        """Return the template of an instance; None if it has none, or none that is known."""
+        wanted = instance["spec"].get("model_template_id")
+        bound = instance.get("status", {}).get("template")
+        if wanted and bound and wanted in (bound["name"], bound["uid"]):
+            # Nearly always, and without reading all of the instance.
+            found = self.templates.by_uid(bound["uid"])
+            if found is not None and instance["spec"].get("model_template_kind") in (None, bound["kind"]):
+                return found
+        parsed, violations = parse_instance(instance)
+        return None if violations else resolve_template(parsed, self.templates)
+
+    def model_type_of(self, record: Record) -> str | None:
+        """Return the type of a model whose specification leaves it to the template."""
+        template = self.template_of(record.object())
+        return None if template is None or template.violations else template.resource.spec.model_type.value
+
+    def account_of(self, instance: Object) -> str:
+        """Return the account that owns an instance or a template."""
+        namespace = instance["metadata"].get("namespace", "")
+        return str(self.accounts.account_of(namespace, instance.get("spec", {}).get("account_id")))
+
+    def users_of(self, template: Object) -> list[Record]:
+        """Return all instances that use a template; the caller may not be allowed to see them."""
+        metadata = template["metadata"]
+        uid, namespace = metadata["uid"], metadata.get("namespace", "")
+        found = []
+        for record in self.records.in_order():
+            if namespace not in ("", record.namespace):
+                continue
+            if record.spec("model_template_id") not in (metadata["name"], uid):
+                continue
+            used = self.template_of(record.object())
+            if used is not None and used.resource.metadata.uid == uid:
+                found.append(record)
+        return found
+
+    async def until(self, find: Callable[[], Found | None], seconds: float) -> Found | None:
+        """Return what is found now or within a time, while the watches bring changes.
+
+        Parameters
+        ----------
+        find
+            Returns what is looked for, or None.
+        seconds
+            The time.
+        """
+        found = find()
+        if found is not None:
+            return found
+        try:
+            async with asyncio.timeout(seconds):
+                while found is None:
+                    await self._change()
+                    found = find()
+        except TimeoutError:
+            return None
+        return found
+
+    async def _change(self) -> None:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._waiting.clear()
