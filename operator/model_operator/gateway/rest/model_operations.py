@@ -90,6 +90,7 @@ class ModelOperations:
             raise api_failure(error, body) from error
         except ApiError as error:
             raise api_failure(error, body) from error
+        self._tables.put_instance(made)
         return json_answer(self._answer(made))
 
     async def list(self, call: ControlCall) -> web.Response:

@@ -53,6 +53,7 @@ class RestApi:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._connection = connection
+        self._running: set[asyncio.Task[web.Response]] = set()
         lookup = Lookup(tables, identity)
         models = ModelOperations(tables, identity, lookup, clock)
         self._operations: Mapping[Operation, Run] = {
@@ -106,10 +107,23 @@ class RestApi:
         if request.method == HTTPMethod.GET:
             return await run
         # A client that leaves does not leave a change half made.
-        response = await asyncio.shield(asyncio.ensure_future(run))
+        task = asyncio.ensure_future(run)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        response = await asyncio.shield(task)
         for warning in dict.fromkeys(warnings):
             response.headers.add(_WARNING, warning)
         return response
+
+    async def close(self) -> None:
+        """Wait for the changes whose clients have left."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[web.Response]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Its client may have left: then nothing else reads the exception.
+            task.exception()
 
 
 async def _not_implemented(_: ControlCall) -> web.Response:
