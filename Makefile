@@ -84,6 +84,7 @@ demo-real: $(INSTALLED) ## Show real models in real containers (Linux, as root)
 test: real-node-tools ## Run all tests, including those on the control plane and with real containers
 	-@$(MAKE) --no-print-directory json-schema-suite # without it, its cases are reported as skipped
 	-@$(BIN)/python -m tests.cluster image-python # the same
+	-@$(BIN)/python -m tests.cluster browser # the same
 	$(BIN)/pytest -n $(JOBS)
 
 commits: tools ## Apply 200 commits that change templates and instances, as Flux does (COMMITS=200)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from hack.build.browser import ensure_browser
 from hack.build.go_toolchain import ToolsError
 from hack.build.image_python import image_python
 from hack.build.operator_image import ensure_operator_image
@@ -54,6 +55,11 @@ def python() -> None:
     print(image_python())
 
 
+def browser() -> None:
+    """Get Chromium where there is none, and say where it is."""
+    print(ensure_browser().program)
+
+
 def main() -> int:
     """Run one command; give the exit status: 0, 1 after an error that was printed, 130 when interrupted."""
     commands = {
@@ -61,6 +67,7 @@ def main() -> int:
         "real-node-tools": real_node_tools,
         "operator-image": operator_image,
         "image-python": python,
+        "browser": browser,
         "dev": dev,
         "demo": demo,
         "demo-real": demo_real,

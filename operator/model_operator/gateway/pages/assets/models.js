@@ -17,6 +17,11 @@
     forget.hidden = token.value === "";
   };
 
+  // Not <noscript>: these hints also stand where a browser could not load this file.
+  for (const each of document.querySelectorAll(".scriptless")) {
+    each.hidden = true;
+  }
+
   const stopAll = () => {
     for (const each of running.values()) {
       each.abort();
@@ -134,7 +139,10 @@
     switch (form.dataset.use) {
       case "embedding":
         return answer.data
-          .map((each) => `${each.embedding.length} dimensions: ${each.embedding.slice(0, 8).join(", ")}, …`)
+          .map(({ embedding }) => {
+            const more = embedding.length > 8 ? ", …" : "";
+            return `${embedding.length} dimensions: ${embedding.slice(0, 8).join(", ")}${more}`;
+          })
           .join("\n");
       case "reranking": {
         const documents = lines(form.elements.input.value);
