@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
 
 from model_operator.core.gateway.access import Caller
-from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.failures import Failure
 from model_operator.core.gateway.headers import ACCOUNT_HEADER
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc, refusal
 from model_operator.core.gateway.rest.control_routes import Operation
@@ -19,6 +19,9 @@ from model_operator.core.gateway.rest.manifest_export import manifest_of
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError
+
+Later = Callable[[], Awaitable[web.Response]]
+"""Waits for what an answer shall have, after the change is made; it ends when the client leaves."""
 
 _FORCE, _TRUE = "force", frozenset({"true", "1", "yes"})
 
@@ -84,10 +87,4 @@ def api_failure(error: ApiError, body: Mapping[str, Any] | None = None, loc_of: 
     loc_of
         Returns the place in the body of a field of the object.
     """
-    if not error.code:
-        return Failure(
-            FailureReason.API_SERVER_UNAVAILABLE,
-            "the API server of the cluster does not respond. Action (cluster administrator): check it; the "
-            "client may retry.",
-        )
     return refusal(error.code, error.status, body, loc_of)

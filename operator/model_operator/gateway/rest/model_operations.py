@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
 
-from model_operator.core.gateway.access import CREATE_MODELS, LIST_MODELS
-from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
-from model_operator.core.gateway.naming import shown
+from model_operator.core.gateway.access import LIST_MODELS
+from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
-from model_operator.core.gateway.rest.creation_repeats import is_repeat, with_idempotency_key
 from model_operator.core.gateway.rest.default_templates import default_template, lacks_template
 from model_operator.core.gateway.rest.deployment_answers import deployment_answers
 from model_operator.core.gateway.rest.entries import BODY, Entry, merged
@@ -23,21 +19,19 @@ from model_operator.core.gateway.rest.list_pages import Walk, page_of
 from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
 from model_operator.core.gateway.rest.model_answers import model_answer
 from model_operator.core.gateway.rest.model_requests import read_model_draft, read_model_patch
-from model_operator.gateway.identity import Identity
 from model_operator.gateway.rest.control_call import ControlCall, api_failure, json_answer, manifest_answer
+from model_operator.gateway.rest.creation import MODELS, Creation
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.rest_tables import RestTables
-from model_operator.kube.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from model_operator.kube.errors import ApiError, ConflictError
 from model_operator.kube.resources import MODEL_INSTANCES
 
 Object = dict[str, Any]
 
-_NAMESPACE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ATTEMPTS: Final = 3
 """Writes of a change: another writer may come between reading and writing."""
 _TEMPLATE_SECONDS: Final = 1.0
 """Time within which the watch brings a template that another replica has just created."""
-_RETRY_COUNT, _IDEMPOTENCY_KEY = "x-stainless-retry-count", "Idempotency-Key"
 
 
 class ModelOperations:
@@ -47,28 +41,23 @@ class ModelOperations:
     ----------
     tables
         What the gateway knows.
-    identity
-        What callers may do.
     lookup
         Finds the objects that identifiers mean.
-    clock
-        Time now, in UTC.
+    creation
+        Creates objects.
     """
 
-    def __init__(
-        self, tables: RestTables, identity: Identity, lookup: Lookup, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, tables: RestTables, lookup: Lookup, creation: Creation) -> None:
         self._tables = tables
-        self._identity = identity
         self._lookup = lookup
-        self._clock = clock
+        self._creation = creation
 
     async def create(self, call: ControlCall) -> web.Response:
         """Create a model; the same creation again gives the same model."""
         request, wrong = read_model_draft(call.body)
         if "account_id" not in request.model_fields_set:
             raise invalid(*wrong)
-        namespace, may_create = await self._account(call, request.account_id)
+        namespace, may_create = await self._creation.account(call, request.account_id, MODELS)
         wanted = new_instance(request, namespace, request.account_id, call.caller.username)
         # A caller who may not create models there learns nothing of the templates.
         if may_create:
@@ -76,20 +65,10 @@ class ModelOperations:
             wrong = merged(wrong, await self._entries(wanted))
         if wrong:
             raise invalid(*wrong)
-        wanted = with_idempotency_key(wanted, call.headers.get(_IDEMPOTENCY_KEY, ""))
         body = request.model_dump(mode="json", exclude_unset=True)
-        try:
-            made = await call.client.create(MODEL_INSTANCES, wanted)
-        except ConflictError as error:
-            made = await self._repeated(call, wanted, error)
-        except NotFoundError as error:
-            raise _no_account(request.account_id) from error
-        except ForbiddenError as error:
-            if not may_create and not await self._identity.may(call.caller, LIST_MODELS, namespace):
-                raise _no_account(request.account_id) from error
-            raise api_failure(error, body) from error
-        except ApiError as error:
-            raise api_failure(error, body) from error
+        made = await self._creation.create(
+            call, MODELS, wanted, account=request.account_id, may_create=may_create, body=body
+        )
         self._tables.put_instance(made)
         return json_answer(self._answer(made))
 
@@ -201,24 +180,6 @@ class ModelOperations:
             answer["deployments"] = deployment_answers(instance, account, template)
         return answer
 
-    async def _account(self, call: ControlCall, account: str) -> tuple[str, bool]:
-        """Return the namespace of an account, and whether the caller may create models in it."""
-        namespaces = self._tables.accounts.namespaces_of(account) or frozenset({account})
-        allowed = await self._identity.allowed_namespaces(call.caller, CREATE_MODELS, namespaces)
-        usable = sorted(each for each in namespaces if allowed is None or each in allowed)
-        if len(usable) > 1:
-            message = (
-                f"{len(usable)} namespaces in which you may create models have this account: "
-                f"{', '.join(usable)}; use the name of one of them"
-            )
-            raise invalid(Entry((BODY, "account_id"), message, "account_ambiguous", account))
-        if usable:
-            return usable[0], True
-        (namespace, *others) = namespaces
-        if others or not _NAMESPACE.fullmatch(namespace) or not self._tables.may_be_account(namespace):
-            raise _no_account(account)
-        return namespace, False
-
     async def _entries(self, instance: Object) -> tuple[Entry, ...]:
         """Return what is wrong with an instance by itself and by its template: the webhook may be absent."""
         template_id = instance["spec"].get("model_template_id")
@@ -243,54 +204,3 @@ class ModelOperations:
         if found is None:
             return instance
         return {**instance, "spec": {**instance["spec"], **found}}
-
-    async def _repeated(self, call: ControlCall, wanted: Object, error: ConflictError) -> Object:
-        """Return the model that the same creation made before; otherwise the name is taken."""
-        metadata = wanted["metadata"]
-        try:
-            existing = await call.client.get(MODEL_INSTANCES, metadata["namespace"], metadata["name"])
-        except NotFoundError:
-            # It was deleted between the two requests.
-            raise api_failure(error) from error
-        except ForbiddenError as refused:
-            raise _taken(metadata["name"]) from refused
-        except ApiError as failed:
-            raise api_failure(failed) from failed
-        if existing["metadata"].get("deletionTimestamp"):
-            raise Failure(
-                FailureReason.CONFLICT,
-                f"a model of the name {shown(metadata['name'])} is being deleted. Action (user): try again "
-                "when its workers have ended.",
-                headers={"Retry-After": "1"},
-            )
-        if is_repeat(
-            existing,
-            wanted,
-            call.caller.username,
-            retry_count=_number(call.headers.get(_RETRY_COUNT)),
-            idempotency_key=call.headers.get(_IDEMPOTENCY_KEY, ""),
-            now=self._clock(),
-        ):
-            return existing
-        raise _taken(metadata["name"])
-
-
-def _no_account(account: str) -> Failure:
-    message = (
-        "there is no such account, or you may not create models in it: expected the name of a namespace, or "
-        "the value of its label modeloperator.dev/account-id"
-    )
-    return invalid(Entry((BODY, "account_id"), message, "account_not_found", account))
-
-
-def _taken(name: str) -> Failure:
-    return Failure(
-        FailureReason.CONFLICT,
-        f"a model of the name {shown(name)} exists in this account. Action (user): choose another name, or "
-        "change that model by PATCH.",
-        headers=NO_RETRY,
-    )
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else 0

@@ -15,14 +15,17 @@ from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReaso
 from model_operator.core.gateway.rest.control_routes import ControlMatch, Operation
 from model_operator.core.gateway.rest.instance_specs import REST_MANAGER
 from model_operator.gateway.identity import Identity
-from model_operator.gateway.rest.control_call import ControlCall
+from model_operator.gateway.rest.control_call import ControlCall, Later
+from model_operator.gateway.rest.creation import Creation
+from model_operator.gateway.rest.deployment_operations import DeploymentOperations
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.model_operations import ModelOperations
 from model_operator.gateway.rest.rest_tables import RestTables
+from model_operator.gateway.rest.template_operations import TemplateOperations
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 
-Run = Callable[[ControlCall], Awaitable[web.Response]]
+Run = Callable[[ControlCall], Awaitable[web.Response | Later]]
 
 _MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 """As for requests to the API server."""
@@ -53,15 +56,27 @@ class RestApi:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._connection = connection
-        self._running: set[asyncio.Task[web.Response]] = set()
         lookup = Lookup(tables, identity)
-        models = ModelOperations(tables, identity, lookup, clock)
+        creation = Creation(tables, identity, clock)
+        models = ModelOperations(tables, lookup, creation)
+        deployments = DeploymentOperations(tables, lookup, models)
+        templates = TemplateOperations(tables, identity, lookup, creation)
         self._operations: Mapping[Operation, Run] = {
             Operation.CREATE_MODEL: models.create,
             Operation.LIST_MODELS: models.list,
             Operation.GET_MODEL: models.get,
             Operation.PATCH_MODEL: models.patch,
             Operation.DELETE_MODEL: models.delete,
+            Operation.CREATE_DEPLOYMENT: deployments.create,
+            Operation.LIST_DEPLOYMENTS: deployments.list,
+            Operation.LIST_ALL_DEPLOYMENTS: deployments.list_all,
+            Operation.GET_DEPLOYMENT: deployments.get,
+            Operation.PATCH_DEPLOYMENT: deployments.patch,
+            Operation.DELETE_DEPLOYMENT: deployments.delete,
+            Operation.CREATE_TEMPLATE: templates.create,
+            Operation.LIST_TEMPLATES: templates.list,
+            Operation.GET_TEMPLATE: templates.get,
+            Operation.DELETE_TEMPLATE: templates.delete,
             Operation.NOT_IMPLEMENTED: _not_implemented,
         }
 
@@ -105,25 +120,16 @@ class RestApi:
         call = ControlCall(operation, match.variables, request.query, request.headers, body, caller, client)
         run = self._operations[operation](call)
         if request.method == HTTPMethod.GET:
-            return await run
+            return await _finished(await run)
         # A client that leaves does not leave a change half made.
-        task = asyncio.ensure_future(run)
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        response = await asyncio.shield(task)
+        response = await _finished(await asyncio.shield(asyncio.ensure_future(run)))
         for warning in dict.fromkeys(warnings):
             response.headers.add(_WARNING, warning)
         return response
 
-    async def close(self) -> None:
-        """Wait for the changes whose clients have left."""
-        await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _ended(self, task: asyncio.Task[web.Response]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            # Its client may have left: then nothing else reads the exception.
-            task.exception()
+async def _finished(outcome: web.Response | Later) -> web.Response:
+    return outcome if isinstance(outcome, web.Response) else await outcome()
 
 
 async def _not_implemented(_: ControlCall) -> web.Response:

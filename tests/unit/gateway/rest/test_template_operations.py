@@ -1,0 +1,157 @@
+"""Operations on templates, over an API server made of dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from scale_gp._models import validate_type
+from scale_gp.types.model_template import ModelTemplate
+
+from model_operator.core.gateway.access import (
+    CREATE_TEMPLATES,
+    LIST_CLUSTER_TEMPLATES,
+    LIST_TEMPLATES,
+)
+from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.kube.errors import ForbiddenError
+from tests.unit.core.gateway.rest.deployed_models import faults_of, model, template
+from tests.unit.gateway.rest.rest_operations import Rest, read
+
+REQUEST = {
+    "name": "Encoder v1",
+    "account_id": "acc-1",
+    "endpoint_type": "SYNC",
+    "model_type": "EMBEDDING",
+    "vendor_configuration": {"bundle_config": {"registry": "registry.test", "image": "encoder", "tag": "v1"}},
+}
+
+
+def stored(name: str, namespace: str, number: int, kind: str = "ModelTemplate") -> dict[str, Any]:
+    obj = template() | {"kind": kind}
+    obj["metadata"] |= {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"0d9f6b1c-0000-4000-8000-00000000000{number}",
+        "creationTimestamp": f"2026-11-02T08:00:0{number}Z",
+        "generation": 1,
+    }
+    if not namespace:
+        del obj["metadata"]["namespace"]
+    return obj
+
+
+def strict(answer: Any) -> Any:
+    assert isinstance(validate_type(type_=ModelTemplate, value=dict(answer)), ModelTemplate)
+    return answer
+
+
+async def failure_of(operation: Any) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await operation
+    return caught.value
+
+
+async def test_life_of_a_template() -> None:
+    here = Rest()
+    made = strict(read(await here.templates.create(here.call(REQUEST))))
+    assert (made["name"], made["account_id"]) == ("Encoder v1", "acc-1")
+    assert (made["created_by_user_id"], made["created_by_identity_type"]) == ("ada@example.com", "user")
+    for identifier in (made["id"], "encoder-v1", "team-a/encoder-v1"):
+        assert strict(read(await here.templates.get(here.call(template=identifier)))) == made
+    assert read(await here.templates.list(here.call()))["items"] == [made]
+    # The client sends a POST again after a timeout.
+    assert read(await here.templates.create(here.call(REQUEST))) == made
+
+    gone = here.call(template=made["id"])
+    assert read(await here.templates.delete(gone)) == {"count": 1, "success": True}
+    assert (await failure_of(here.templates.delete(gone))).reason is FailureReason.NOT_FOUND
+    assert (await failure_of(here.templates.get(gone))).reason is FailureReason.NOT_FOUND
+    assert read(await here.templates.list(here.call()))["items"] == []
+
+
+async def test_a_manifest_can_be_committed() -> None:
+    here = Rest()
+    made = read(await here.templates.create(here.call(REQUEST)))
+    response = await here.templates.get(here.call(query="view=manifest", template=made["id"]))
+    manifest = yaml.safe_load(response.text or "")
+    assert response.content_type == "application/yaml"
+    assert manifest["metadata"] == {"name": "encoder-v1", "namespace": "team-a"}
+    assert manifest["spec"]["vendor_configuration"] == REQUEST["vendor_configuration"]
+
+
+async def test_another_template_of_the_name_is_a_conflict() -> None:
+    here = Rest(stored("encoder-v1", "team-a", 1))
+    failure = await failure_of(here.templates.create(here.call(REQUEST)))
+    assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
+
+
+async def test_what_is_wrong_with_the_template_is_found_before_it_is_written() -> None:
+    here = Rest()
+    bundle = {**REQUEST["vendor_configuration"]["bundle_config"], "command": ["$(parameters.A)"]}  # type: ignore[index]
+    sent = {**REQUEST, "vendor_configuration": {"bundle_config": bundle}}
+    failure = await failure_of(here.templates.create(here.call(sent)))
+    assert faults_of(failure) == [
+        ("body.vendor_configuration.bundle_config.command.0", "undeclared_parameter")
+    ]
+    assert here.server.objects == {}
+
+
+async def test_an_unknown_account_and_one_that_is_not_the_caller_s_look_alike() -> None:
+    here = Rest()
+    here.identity.refused |= {
+        (action, namespace)
+        for action in (CREATE_TEMPLATES, LIST_TEMPLATES)
+        for namespace in ("team-b", "nowhere")
+    }
+    here.server.trouble = ForbiddenError(403, {"code": 403, "message": "no"}, "create")
+    failures = [
+        await failure_of(here.templates.create(here.call({**REQUEST, "account_id": account})))
+        for account in ("team-b", "nowhere")
+    ]
+    for failure in failures:
+        assert faults_of(failure) == [("body.account_id", "account_not_found")]
+    here.identity.refused.discard((LIST_TEMPLATES, "team-b"))
+    failure = await failure_of(here.templates.create(here.call({**REQUEST, "account_id": "team-b"})))
+    assert failure.reason is FailureReason.FORBIDDEN
+
+
+async def test_lists_have_the_templates_that_the_caller_may_list() -> None:
+    here = Rest(
+        stored("b", "team-b", 2), stored("a", "team-a", 1), stored("shared", "", 3, "ClusterModelTemplate")
+    )
+
+    async def found(query: str = "", **headers: str) -> list[tuple[str, str]]:
+        page = read(await here.templates.list(here.call(query=query, **headers)))
+        return [(strict(each)["name"], each["account_id"]) for each in page["items"]]
+
+    assert await found() == [("a", "acc-1"), ("b", "team-b"), ("shared", "*")]
+    assert await found("limit=1&page=2") == [("b", "team-b")]
+    assert await found("page=7") == []
+    assert await found("account_id=team-a") == [("a", "acc-1"), ("shared", "*")]
+    assert await found(header_x_selected_account_id="team-b") == [("b", "team-b"), ("shared", "*")]
+    here.identity.refused.add((LIST_TEMPLATES, "team-a"))
+    assert await found() == [("b", "team-b"), ("shared", "*")]
+    here.identity.refused.add((LIST_CLUSTER_TEMPLATES, ""))
+    assert await found() == [("b", "team-b")]
+
+
+async def test_a_template_in_use_stays() -> None:
+    used = stored("encoder", "team-a", 1)
+    here = Rest(used, model())
+    failure = await failure_of(here.templates.delete(here.call(template="encoder")))
+    assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
+    assert "1 model" in failure.message
+    assert here.live("encoder", "ModelTemplate")
+
+
+async def test_a_cluster_template_is_shown_and_deleted() -> None:
+    here = Rest(stored("shared", "", 3, "ClusterModelTemplate"))
+    answer = strict(read(await here.templates.get(here.call(template="shared"))))
+    assert answer["account_id"] == "*"
+    assert read(await here.templates.delete(here.call(template=answer["id"]))) == {
+        "count": 1,
+        "success": True,
+    }
+    assert here.server.objects == {}
