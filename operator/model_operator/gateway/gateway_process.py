@@ -135,6 +135,7 @@ class GatewayProcess:
         )
         self._proxy = Proxy(settings.proxy, self._tables.workers_of, self._metrics)
         assets = page_assets()
+        self._rest = RestApi(self._rest_tables, self._identity, callers)
         self._gateway = Gateway(
             self._tables.catalog,
             self._identity,
@@ -146,7 +147,7 @@ class GatewayProcess:
                 settings.body_timeout_seconds,
             ),
             self._tables.is_ready,
-            RestApi(self._rest_tables, self._identity, callers),
+            self._rest,
             self._rest_tables.accounts.namespaces_of,
             self._metrics.answered,
             has_body=self._inbound.has_body,
@@ -226,6 +227,7 @@ class GatewayProcess:
                     )
                 )
             stack.push_async_callback(self._identity.close)
+            stack.push_async_callback(self._rest.close)
             tasks = [asyncio.create_task(each.run(), name=each.name) for each in self._informers]
             if self._certificate is not None:
                 tasks.append(asyncio.create_task(self._certificate.follow(), name="certificate"))

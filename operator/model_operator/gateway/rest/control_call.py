@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
 
 from model_operator.core.gateway.access import Caller
-from model_operator.core.gateway.failures import Failure
+from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.headers import ACCOUNT_HEADER
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc, refusal
 from model_operator.core.gateway.rest.control_routes import Operation
@@ -87,4 +87,10 @@ def api_failure(error: ApiError, body: Mapping[str, Any] | None = None, loc_of: 
     loc_of
         Returns the place in the body of a field of the object.
     """
+    if not error.code:
+        return Failure(
+            FailureReason.API_SERVER_UNAVAILABLE,
+            "the API server of the cluster does not respond. Action (cluster administrator): check it; the "
+            "client may retry.",
+        )
     return refusal(error.code, error.status, body, loc_of)

@@ -56,6 +56,7 @@ class RestApi:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._connection = connection
+        self._running: set[asyncio.Task[web.Response | Later]] = set()
         lookup = Lookup(tables, identity)
         creation = Creation(tables, identity, clock)
         models = ModelOperations(tables, lookup, creation)
@@ -122,10 +123,23 @@ class RestApi:
         if request.method == HTTPMethod.GET:
             return await _finished(await run)
         # A client that leaves does not leave a change half made.
-        response = await _finished(await asyncio.shield(asyncio.ensure_future(run)))
+        task = asyncio.ensure_future(run)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        response = await _finished(await asyncio.shield(task))
         for warning in dict.fromkeys(warnings):
             response.headers.add(_WARNING, warning)
         return response
+
+    async def close(self) -> None:
+        """Wait for the changes whose clients have left."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[web.Response | Later]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Its client may have left: then nothing else reads the exception.
+            task.exception()
 
 
 async def _finished(outcome: web.Response | Later) -> web.Response:
