@@ -153,7 +153,7 @@ class GatewayProcess:
             has_body=self._inbound.has_body,
             pages={**document_pages(), **assets.pages},
             model_page=ModelPage(
-                self._tables.catalog, self._identity, self._tables.is_ready, assets, {"API": DOCS_PATH}
+                self._tables.catalog, self._identity, self._tables.is_ready, assets, {"REST API": DOCS_PATH}
             ),
         )
 

@@ -15,7 +15,7 @@ from tests.cluster.gateway.callers import executor_key, token_of
 from tests.cluster.gateway.process import GatewayProcess
 from tests.cluster.proxy import TcpProxy
 from tests.cluster.waiting import wait_for
-from tests.fixtures.gateway import is_routed, post
+from tests.fixtures.gateway import is_routed, model_page, post
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +103,9 @@ def test_without_the_api_server_known_keys_go_on(
             requests += 1
         assert requests > 10
         assert asked(gateway, chat, ("x-api-key", new)) == (503, "authentication_unavailable")
+        status, text = model_page(gateway, token=new)
+        assert status == 503
+        assert "The API server of the cluster does not respond" in text
         assert is_routed(gateway, key, chat)
         proxy.mend()
         wait_for(lambda: is_routed(gateway, new, chat), 30, "a new key is accepted")

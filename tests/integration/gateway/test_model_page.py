@@ -5,9 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
 from contextlib import redirect_stdout
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -17,7 +14,7 @@ from playwright.async_api import Browser, expect
 
 from tests.cluster.waiting import wait_for
 from tests.fixtures.browser import chromium
-from tests.fixtures.gateway import chat_template, model_instance
+from tests.fixtures.gateway import chat_template, model_instance, model_page
 
 if TYPE_CHECKING:
     from tests.cluster.gateway.process import GatewayProcess, StubWorkers
@@ -80,17 +77,6 @@ class Codes(HTMLParser):
             self.found.setdefault(self._model, {})[self._client] = data
 
 
-def page(gateway: GatewayProcess, **fields: str) -> tuple[int, str]:
-    """Send the form, as a browser without JavaScript does; return status and HTML."""
-    request = urllib.request.Request(gateway.url, urllib.parse.urlencode(fields).encode())
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-
-
 def run(client: str, text: str) -> str:
     """Run code as it stands; return what it prints."""
     if client == "curl":
@@ -111,9 +97,11 @@ def kinds(api: KubeApi, chat: str, stub: StubWorkers, gateway: GatewayProcess, k
         api.apply(chat_template(stub.port, name, **fields))
         api.apply(model_instance(name, name))
     wait_for(
-        lambda: page(gateway, token=key)[1].count(">Ready</p>") == 1 + len(KINDS), 90, "all models are ready"
+        lambda: model_page(gateway, token=key)[1].count(">Ready</p>") == 1 + len(KINDS),
+        90,
+        "all models are ready",
     )
-    return page(gateway, token=key)[1]
+    return model_page(gateway, token=key)[1]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -141,14 +129,14 @@ def test_a_model_that_is_not_ready_says_why(
     api.apply(chat_template(stub.port))
     api.apply(model_instance())
     api.wait_for_condition("ModelInstance", "chat", "Ready")
-    wait_for(lambda: ">Ready</p>" in page(gateway, token=key)[1], 60, "the model is ready")
+    wait_for(lambda: ">Ready</p>" in model_page(gateway, token=key)[1], 60, "the model is ready")
     api.patch("ModelInstance", "chat", {"spec": {"suspend": True}})
-    wait_for(lambda: "Suspended" in page(gateway, token=key)[1], 60, "the page has the reason")
-    assert "No worker is ready." in page(gateway, token=key)[1]
+    wait_for(lambda: "Suspended" in model_page(gateway, token=key)[1], 60, "the page has the reason")
+    assert "No worker is ready." in model_page(gateway, token=key)[1]
 
 
 def test_a_wrong_key_is_401_and_not_logged(gateway: GatewayProcess) -> None:
-    status, text = page(gateway, token="a-wrong-key")
+    status, text = model_page(gateway, token="a-wrong-key")
     assert status == 401
     assert "wrong, expired or revoked" in text
     assert 'name="token"' in text

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from model_operator.core.gateway.failures import Failure, FailureReason
@@ -19,6 +20,7 @@ _MAX_TEXT: Final = 200
 _MAX_DETAIL: Final = 2000
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+_NAME: Final = attrgetter("id")
 _SCHEMES: Final = frozenset({"http", "https"})
 
 IsReady = Callable[[Deployment], bool]
@@ -34,6 +36,9 @@ class PageState(StrEnum):
     """A worker is ready, but the instance is not."""
     NOT_READY = "Not ready"
     """No worker is ready: a call gets 503."""
+
+
+_STATES: Final = " ".join(PageState).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +201,8 @@ def page_of(query: PageQuery, models: Sequence[Model], is_ready: IsReady, base_u
         Address of the gateway, without a slash at its end.
     """
     words = query.text.casefold().split()
-    found = sorted(
-        (model for model in models if not words or _matches(model, words, is_ready)),
-        key=lambda model: (model.namespace, model.name),
-    )
+    found = [model for model in models if _matches(model, words, is_ready)] if words else list(models)
+    found.sort(key=_NAME)
     last = max(1, -(-len(found) // query.size))
     number = min(query.number, last)
     shown = found[(number - 1) * query.size : number * query.size]
@@ -208,9 +211,19 @@ def page_of(query: PageQuery, models: Sequence[Model], is_ready: IsReady, base_u
 
 
 def _matches(model: Model, words: Sequence[str], is_ready: IsReady) -> bool:
-    state = _state(model, is_ready)
-    text = " ".join((model.id, *_types(model), model.template, state, model.not_ready_reason)).casefold()
-    return all(word in text for word in words)
+    """Return whether a model has all words; what takes longer is read only for those that are left."""
+    name = model.id.casefold()
+    left = [word for word in words if word not in name]
+    if left:
+        types = [each.model_type for each in model.deployments]
+        text = " ".join((model.template, model.not_ready_reason, *types)).casefold()
+        left = [word for word in left if word not in text]
+    if not left:
+        return True
+    if not all(word in _STATES for word in left):
+        return False
+    state = _state(model, is_ready).casefold()
+    return all(word in state for word in left)
 
 
 def _entry(model: Model, is_ready: IsReady, base_url: str) -> PageEntry:
