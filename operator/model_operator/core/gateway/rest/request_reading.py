@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import ABSENT, BODY, Entry
@@ -87,8 +88,8 @@ def entries_of(error: ValidationError, root: tuple[str | int, ...] = (BODY,)) ->
             (*root, *entry["loc"]),
             entry["msg"],
             entry["type"],
-            shown_input(entry["input"]),
-            _plain(entry["ctx"]) if "ctx" in entry else None,
+            _input(entry),
+            _context(entry),
         )
         for entry in error.errors(include_url=False)
     )
@@ -121,6 +122,22 @@ def has_part(value: Any, part: str | int) -> bool:
     if isinstance(value, Mapping):
         return part in value
     return isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
+
+
+def _input(entry: ErrorDetails) -> Any:
+    # A rule about several fields of an object has none of its own.
+    is_rule_of_object = entry["input"] is None and _is_rule(entry)
+    return ABSENT if is_rule_of_object else shown_input(entry["input"])
+
+
+def _context(entry: ErrorDetails) -> dict[str, Any] | None:
+    context = entry.get("ctx")
+    return None if context is None or _is_rule(entry) else _plain(context)
+
+
+def _is_rule(entry: ErrorDetails) -> bool:
+    """Whether it is an error of `model_operator.api.rules.Rule`, whose context repeats the message."""
+    return entry.get("ctx") == {"message": entry["msg"]}
 
 
 def _plain(context: Mapping[str, Any]) -> dict[str, Any]:

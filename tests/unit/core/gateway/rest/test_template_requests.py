@@ -333,3 +333,13 @@ def contains(value: Any, part: Any) -> bool:
             each is None or (key in value and contains(value[key], each)) for key, each in part.items()
         )
     return bool(value == part)
+
+
+def test_a_rule_of_the_api_says_its_text_once() -> None:
+    body = {"vendor_configuration": {"bundle_config": {"registry": "https://x/", "image": "a", "tag": "1"}}}
+    with pytest.raises(Failure) as wrong:
+        read_new_template(json.dumps(body).encode())
+    (found,) = [each.to_dict() for each in wrong.value.entries if each.loc[-1] == "registry"]
+    assert found["type"] == "rule"
+    assert found["input"] == "https://x/"
+    assert "ctx" not in found
