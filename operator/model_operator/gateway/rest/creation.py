@@ -84,7 +84,12 @@ class Creation:
         Failure
             ``INVALID`` for an account that does not exist, or is that of several namespaces.
         """
-        namespaces = self._tables.accounts.namespaces_of(account) or frozenset({account})
+        namespaces = self._tables.accounts.namespaces_of(account)
+        if not namespaces:
+            # One that has just been created may not have been watched yet.
+            if not _NAMESPACE.fullmatch(account) or not self._tables.may_be_account(account):
+                raise _no_account(account, sort)
+            namespaces = frozenset({account})
         allowed = await self._identity.allowed_namespaces(call.caller, sort.create, namespaces)
         usable = sorted(each for each in namespaces if allowed is None or each in allowed)
         if len(usable) > 1:
@@ -96,7 +101,7 @@ class Creation:
         if usable:
             return usable[0], True
         (namespace, *others) = namespaces
-        if others or not _NAMESPACE.fullmatch(namespace) or not self._tables.may_be_account(namespace):
+        if others:
             raise _no_account(account, sort)
         return namespace, False
 

@@ -179,6 +179,8 @@ class Lookup:
     async def _found(self, call: ControlCall, shelf: _Shelf, identifier: str) -> Object:
         parts = identifier.split("/")
         if len(parts) == _PARTS and all(parts):
+            if not self._tables.may_be_account(parts[0]):
+                raise _missing(shelf, identifier)
             return await _live(call, shelf, _Place(shelf.kind, *parts), identifier)
         place = None if len(parts) > 1 else await self._identified(shelf, identifier)
         if place is None and len(parts) == 1:

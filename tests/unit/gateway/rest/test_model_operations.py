@@ -100,6 +100,22 @@ async def test_the_answer_to_a_creation_has_all_required_fields(cluster: Cluster
     assert answer["supports_multi_turn"] is True
 
 
+async def test_a_gateway_for_some_namespaces_serves_no_other(cluster: Cluster) -> None:
+    cluster.allow("alice", ALL, "")
+    models = operations(cluster, RestTables(lambda: 0.0, ["team-a"]))
+    external: dict[str, Any] = {
+        "model_vendor": "OPENAI",
+        "model_template_id": ...,
+        "model_creation_parameters": ...,
+    }
+
+    assert locs(await create(models, cluster, account_id="team-b", **external)) == ["body.account_id"]
+    assert (await get(models, cluster, "team-b/my-model"))[0] == 404
+    assert cluster.requests == []
+    assert (await create(models, cluster, **external))[0] == 200
+    assert (await get(models, cluster, "team-a/my-model"))[0] == 200
+
+
 async def test_every_violation_is_named_at_once_and_nothing_is_sent(cluster: Cluster) -> None:
     answer = await create(
         operations(cluster), cluster, name=5, description=[], model_creation_parameters={"other": 1}
