@@ -173,7 +173,7 @@ class DeploymentOperations:
         Failure
             ``NOT_FOUND`` when the model or the deployment is deleted meanwhile.
         """
-        uid, generation = written["metadata"]["uid"], written["metadata"].get("generation", 0)
+        uid = written["metadata"]["uid"]
         records = self._tables.records
         seen = -1
         present = written
@@ -188,12 +188,10 @@ class DeploymentOperations:
             if record.version == seen:
                 return None
             seen = record.version
-            found = record.object()
-            if found["metadata"].get("generation", 0) < generation:
-                return None
-            present = found
-            is_ready = deployment_state(found, _deployment(found, deployment.id)) is DeploymentState.READY
-            return found if is_ready else None
+            # The table has what was written, or a later version.
+            present = record.object()
+            state = deployment_state(present, _deployment(present, deployment.id))
+            return present if state is DeploymentState.READY else None
 
         return await self._tables.until(find, self._ready_seconds) or present
 

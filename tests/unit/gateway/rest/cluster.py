@@ -41,8 +41,14 @@ class Cluster:
         User, verb and namespace; an empty namespace stands for all.
     requests
         Verb and name of each request, in order.
-    tables
-        A gateway's tables, which its watch fills; more replicas have others.
+    replicas
+        The tables of the gateways that watch.
+    before_replace
+        What another writer does just before an object is replaced.
+    is_away
+        Whether there is no response.
+    refusal
+        Raised by each write.
     """
 
     def __init__(self) -> None:
@@ -52,6 +58,7 @@ class Cluster:
         self.replicas: list[RestTables] = []
         self.before_replace: Callable[[], None] = lambda: None
         self.is_away = False
+        self.refusal: ApiError | None = None
         self._versions = itertools.count(1)
 
     def replica(self, *, watches: bool = True) -> RestTables:
@@ -158,6 +165,8 @@ class _Client:
             raise error_for_no_response()
         if not self._cluster.may(self._user, verb, namespace):
             raise _error(HTTPStatus.FORBIDDEN, "Forbidden")
+        if self._cluster.refusal is not None and verb != "get":
+            raise self._cluster.refusal
 
     def _found(self, kind: ResourceKind, namespace: str, name: str) -> Object:
         found = self._cluster.objects.get((kind.plural, namespace, name))

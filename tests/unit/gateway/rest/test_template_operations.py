@@ -9,15 +9,10 @@ import yaml
 from scale_gp._models import validate_type
 from scale_gp.types.model_template import ModelTemplate
 
-from model_operator.core.gateway.access import (
-    CREATE_TEMPLATES,
-    LIST_CLUSTER_TEMPLATES,
-    LIST_TEMPLATES,
-)
 from model_operator.core.gateway.failures import Failure, FailureReason
-from model_operator.kube.errors import ForbiddenError
+from model_operator.kube.resources import MODEL_TEMPLATES
 from tests.unit.core.gateway.rest.deployed_models import faults_of, model, template
-from tests.unit.gateway.rest.rest_operations import Rest, read
+from tests.unit.gateway.rest.rest_operations import USER, Rest, read
 
 REQUEST = {
     "name": "Encoder v1",
@@ -28,17 +23,10 @@ REQUEST = {
 }
 
 
-def stored(name: str, namespace: str, number: int, kind: str = "ModelTemplate") -> dict[str, Any]:
-    obj = template() | {"kind": kind}
-    obj["metadata"] |= {
-        "name": name,
-        "namespace": namespace,
-        "uid": f"0d9f6b1c-0000-4000-8000-00000000000{number}",
-        "creationTimestamp": f"2026-11-02T08:00:0{number}Z",
-        "generation": 1,
-    }
-    if not namespace:
-        del obj["metadata"]["namespace"]
+def stored(name: str, namespace: str = "") -> dict[str, Any]:
+    """Give a template; without a namespace, one of the cluster."""
+    obj = template() | {"kind": "ModelTemplate" if namespace else "ClusterModelTemplate"}
+    obj["metadata"] = {"name": name, **({"namespace": namespace} if namespace else {})}
     return obj
 
 
@@ -82,7 +70,7 @@ async def test_a_manifest_can_be_committed() -> None:
 
 
 async def test_another_template_of_the_name_is_a_conflict() -> None:
-    here = Rest(stored("encoder-v1", "team-a", 1))
+    here = Rest(stored("encoder-v1", "team-a"))
     failure = await failure_of(here.templates.create(here.call(REQUEST)))
     assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
 
@@ -95,63 +83,58 @@ async def test_what_is_wrong_with_the_template_is_found_before_it_is_written() -
     assert faults_of(failure) == [
         ("body.vendor_configuration.bundle_config.command.0", "undeclared_parameter")
     ]
-    assert here.server.objects == {}
+    assert here.cluster.objects == {}
 
 
 async def test_an_unknown_account_and_one_that_is_not_the_caller_s_look_alike() -> None:
     here = Rest()
-    here.identity.refused |= {
-        (action, namespace)
-        for action in (CREATE_TEMPLATES, LIST_TEMPLATES)
-        for namespace in ("team-b", "nowhere")
-    }
-    here.server.trouble = ForbiddenError(403, {"code": 403, "message": "no"}, "create")
+    here.cluster.rights.clear()
+    here.cluster.allow(USER, "create", "team-a")
     failures = [
         await failure_of(here.templates.create(here.call({**REQUEST, "account_id": account})))
         for account in ("team-b", "nowhere")
     ]
     for failure in failures:
         assert faults_of(failure) == [("body.account_id", "account_not_found")]
-    here.identity.refused.discard((LIST_TEMPLATES, "team-b"))
+    here.cluster.allow(USER, "list", "team-b")
     failure = await failure_of(here.templates.create(here.call({**REQUEST, "account_id": "team-b"})))
     assert failure.reason is FailureReason.FORBIDDEN
 
 
 async def test_lists_have_the_templates_that_the_caller_may_list() -> None:
-    here = Rest(
-        stored("b", "team-b", 2), stored("a", "team-a", 1), stored("shared", "", 3, "ClusterModelTemplate")
-    )
+    here = Rest(stored("b", "team-b"), stored("a", "team-a"), stored("shared"))
 
-    async def found(query: str = "", **headers: str) -> list[tuple[str, str]]:
-        page = read(await here.templates.list(here.call(query=query, **headers)))
-        return [(strict(each)["name"], each["account_id"]) for each in page["items"]]
+    async def found(query: str = "", account: str = "") -> set[tuple[str, str]]:
+        call = here.call(query=query, headers={"x-selected-account-id": account} if account else None)
+        page = read(await here.templates.list(call))
+        return {(strict(each)["name"], each["account_id"]) for each in page["items"]}
 
-    assert await found() == [("a", "acc-1"), ("b", "team-b"), ("shared", "*")]
-    assert await found("limit=1&page=2") == [("b", "team-b")]
-    assert await found("page=7") == []
-    assert await found("account_id=team-a") == [("a", "acc-1"), ("shared", "*")]
-    assert await found(header_x_selected_account_id="team-b") == [("b", "team-b"), ("shared", "*")]
-    here.identity.refused.add((LIST_TEMPLATES, "team-a"))
-    assert await found() == [("b", "team-b"), ("shared", "*")]
-    here.identity.refused.add((LIST_CLUSTER_TEMPLATES, ""))
-    assert await found() == [("b", "team-b")]
+    assert await found() == {("a", "acc-1"), ("b", "team-b"), ("shared", "*")}
+    pages = [await found(f"limit=1&page={number}") for number in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [1, 1, 1, 0]
+    assert set[Any]().union(*pages) == await found()
+    assert await found("account_id=team-a") == {("a", "acc-1"), ("shared", "*")}
+    assert await found(account="team-b") == {("b", "team-b"), ("shared", "*")}
+    here.cluster.rights.clear()
+    here.cluster.allow(USER, "list", "team-b")
+    assert await found() == {("b", "team-b")}
 
 
 async def test_a_template_in_use_stays() -> None:
-    used = stored("encoder", "team-a", 1)
+    used = stored("encoder", "team-a")
     here = Rest(used, model())
     failure = await failure_of(here.templates.delete(here.call(template="encoder")))
     assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
     assert "1 model" in failure.message
-    assert here.live("encoder", "ModelTemplate")
+    assert here.live("encoder", MODEL_TEMPLATES)
 
 
 async def test_a_cluster_template_is_shown_and_deleted() -> None:
-    here = Rest(stored("shared", "", 3, "ClusterModelTemplate"))
+    here = Rest(stored("shared"))
     answer = strict(read(await here.templates.get(here.call(template="shared"))))
     assert answer["account_id"] == "*"
     assert read(await here.templates.delete(here.call(template=answer["id"]))) == {
         "count": 1,
         "success": True,
     }
-    assert here.server.objects == {}
+    assert here.cluster.objects == {}
