@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.api import DeploymentState, EndpointConfig
+from model_operator.api import Autoscaler, DeploymentState, EndpointConfig
 from model_operator.core.gateway.rest.deployment_specs import DeploymentRef, deployments_of
 from model_operator.core.gateway.rest.model_answers import creator_fields
 from model_operator.core.templates.compile import CompiledTemplate
@@ -120,7 +120,9 @@ def _workers(
     replicas = spec.get("replicas")
     if replicas is not None:
         found |= {"min_workers": replicas, "max_workers": replicas}
-    if found.get("max_workers") is None and "min_workers" in found and endpoint is not None:
+    # The maximum of an external autoscaler is not known here.
+    is_external = found.get("autoscaler") == Autoscaler.EXTERNAL
+    if found.get("max_workers") is None and endpoint is not None and not is_external:
         found["max_workers"] = found["min_workers"]
     return {"vendor": _VENDOR, **{key: found[key] for key in _WORKERS if found.get(key) is not None}}
 

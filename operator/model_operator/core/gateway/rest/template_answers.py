@@ -10,7 +10,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from model_operator.api import BundleConfig, EndpointConfig, EndpointProtocol, EndpointType, GpuType
+from model_operator.api import (
+    Autoscaler,
+    BundleConfig,
+    EndpointConfig,
+    EndpointProtocol,
+    EndpointType,
+    GpuType,
+)
 from model_operator.core.gateway.rest.model_answers import creator_fields
 from model_operator.core.gateway.rest.parameter_lists import parameter_list
 
@@ -78,7 +85,9 @@ def _vendor_configuration(written: Mapping[str, Any]) -> dict[str, Any]:
 
 def _endpoint_config(written: Mapping[str, Any]) -> dict[str, Any]:
     answer = {**_defaults(EndpointConfig, "min_workers", "per_worker"), "high_priority": False, **written}
-    answer.setdefault("max_workers", answer["min_workers"])
+    if answer.get("autoscaler") != Autoscaler.EXTERNAL:
+        # The maximum of an external autoscaler is not known here.
+        answer.setdefault("max_workers", answer["min_workers"])
     as_written: dict[str, Any] = {}
     for key, narrow in _NARROWED.items():
         if key in written:

@@ -110,6 +110,16 @@ def test_a_fixed_number_of_workers_is_shown() -> None:
     }
 
 
+def test_the_maximum_of_an_external_autoscaler_is_not_known() -> None:
+    (only,) = answers(model(), autoscaler="EXTERNAL")
+    assert only["vendor_configuration"] == {
+        "vendor": "LAUNCH",
+        "min_workers": 1,
+        "per_worker": 10,
+        "autoscaler": "EXTERNAL",
+    }
+
+
 def test_without_its_template_only_what_the_model_says_is_shown() -> None:
     (only,) = deployment_answers(model(vendor_configuration={"min_workers": 2}), "acc-1", None)
     assert only["vendor_configuration"] == {"vendor": "LAUNCH", "min_workers": 2}

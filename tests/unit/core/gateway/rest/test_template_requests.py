@@ -257,6 +257,11 @@ def test_cpus(cpus: Any, shown: int | None) -> None:
     assert config.get("as_written") == (None if shown is not None else {"cpus": cpus})
 
 
+def test_the_maximum_of_an_external_autoscaler_is_not_known() -> None:
+    answer = strict(template_answer(template({"autoscaler": "EXTERNAL"}), "a"))
+    assert "max_workers" not in answer["vendor_configuration"]["endpoint_config"]
+
+
 def test_the_platform_has_one_name_for_openai() -> None:
     answer = strict(template_answer(template(endpoint_protocol="OPENAI"), "a"))
     assert answer["endpoint_protocol"] == "VLLM"
