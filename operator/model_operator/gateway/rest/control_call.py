@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
@@ -19,6 +21,9 @@ from model_operator.core.gateway.rest.manifest_export import manifest_of
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ApiError
+
+_SLICE_SECONDS: Final = 0.005
+"""Time for which a long list keeps the event loop before other requests have their turn."""
 
 Later = Callable[[], Awaitable[web.Response]]
 """Waits for what an answer shall have, after the change is made; it ends when the client leaves."""
@@ -68,6 +73,28 @@ class ControlCall:
 def json_answer(answer: Any) -> web.Response:
     """Return an answer with status 200, as the platform gives to every success."""
     return web.Response(body=wire_json(answer), content_type="application/json", status=HTTPStatus.OK)
+
+
+async def page_answer(page: Mapping[str, Any], answer: Callable[[Any], Any]) -> web.Response:
+    """Return a page of a list; while a long one is made, calls to models go on.
+
+    Parameters
+    ----------
+    page
+        The envelope, whose ``items`` are not answers yet.
+    answer
+        Returns the answer for an item.
+    """
+    items: list[bytes] = []
+    since = time.monotonic()
+    for item in page["items"]:
+        items.append(wire_json(answer(item)))
+        if time.monotonic() - since > _SLICE_SECONDS:
+            await asyncio.sleep(0)
+            since = time.monotonic()
+    rest = wire_json({name: value for name, value in page.items() if name != "items"})
+    body = b'{"items":[' + b",".join(items) + b"]," + rest.removeprefix(b"{")
+    return web.Response(body=body, content_type="application/json", status=HTTPStatus.OK)
 
 
 def manifest_answer(obj: Mapping[str, Any]) -> web.Response:

@@ -32,7 +32,7 @@ from model_operator.core.gateway.rest.list_queries import Listed, read_list_quer
 from model_operator.core.gateway.rest.record_form import Record
 from model_operator.core.gateway.rest.request_reading import read_object
 from model_operator.core.values.violations import Loc
-from model_operator.gateway.rest.control_call import ControlCall, Later, json_answer
+from model_operator.gateway.rest.control_call import ControlCall, Later, json_answer, page_answer
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.model_operations import ModelOperations
 from model_operator.gateway.rest.rest_tables import RestTables
@@ -124,7 +124,16 @@ class DeploymentOperations:
         is_visible = await self._lookup.visible_namespaces(call, LIST_MODELS, records.namespaces())
         accounts = self._tables.accounts
         walk = Walk(self._tables.walks, call.caller.key)
-        return json_answer(deployment_page_of(query, records, is_visible, accounts, self._answers_of, walk))
+        page = deployment_page_of(query, records, is_visible, accounts, _of_record, walk)
+        made: dict[str, Mapping[str, Any]] = {}
+
+        def answer(item: tuple[Record, str]) -> Any:
+            record, identifier = item
+            if record.uid not in made:
+                made[record.uid] = {each["id"]: each for each in self._answers(record.object())}
+            return made[record.uid][identifier]
+
+        return await page_answer(page, answer)
 
     async def _change(
         self, call: ControlCall, change: Callable[[Object], tuple[Object, DeploymentRef]], *, waits: bool
@@ -199,12 +208,13 @@ class DeploymentOperations:
         template = self._tables.template_of(instance)
         return deployment_answer(instance, ref, self._tables.account_of(instance), template)
 
-    def _answers_of(self, record: Record) -> Sequence[dict[str, Any]]:
-        return self._answers(record.object())
-
     def _answers(self, instance: Object) -> Sequence[dict[str, Any]]:
         template = self._tables.template_of(instance)
         return deployment_answers(instance, self._tables.account_of(instance), template)
+
+
+def _of_record(record: Record, identifier: str) -> tuple[Record, str]:
+    return record, identifier
 
 
 def _deployment(instance: Mapping[str, Any], identifier: str) -> DeploymentRef:

@@ -19,7 +19,13 @@ from model_operator.core.gateway.rest.list_pages import Walk, page_of
 from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
 from model_operator.core.gateway.rest.model_answers import model_answer
 from model_operator.core.gateway.rest.model_requests import read_model_draft, read_model_patch
-from model_operator.gateway.rest.control_call import ControlCall, api_failure, json_answer, manifest_answer
+from model_operator.gateway.rest.control_call import (
+    ControlCall,
+    api_failure,
+    json_answer,
+    manifest_answer,
+    page_answer,
+)
 from model_operator.gateway.rest.creation import MODELS, Creation
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.rest_tables import RestTables
@@ -82,11 +88,11 @@ class ModelOperations:
             tables.records,
             is_visible,
             tables.accounts,
-            lambda record: self._answer(record.object(), query.views),
+            lambda record: record,
             tables.model_type_of,
             Walk(tables.walks, call.caller.key),
         )
-        return json_answer(page)
+        return await page_answer(page, lambda record: self._answer(record.object(), query.views))
 
     async def get(self, call: ControlCall) -> web.Response:
         """Return a model, or its manifest."""

@@ -18,7 +18,13 @@ from model_operator.core.gateway.rest.template_requests import read_new_template
 from model_operator.core.gateway.rest.template_specs import new_template, template_faults
 from model_operator.core.values.words import plural
 from model_operator.gateway.identity import Identity
-from model_operator.gateway.rest.control_call import ControlCall, api_failure, json_answer, manifest_answer
+from model_operator.gateway.rest.control_call import (
+    ControlCall,
+    api_failure,
+    json_answer,
+    manifest_answer,
+    page_answer,
+)
 from model_operator.gateway.rest.creation import TEMPLATES, Creation
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.rest_tables import RestTables
@@ -83,7 +89,7 @@ class TemplateOperations:
             )
         ]
         page = page_of_answers(query, found)
-        return json_answer({**page, "items": [self._answer(each["template"]) for each in page["items"]]})
+        return await page_answer(page, lambda each: self._answer(each["template"]))
 
     async def get(self, call: ControlCall) -> web.Response:
         """Return a template, or its manifest."""

@@ -59,7 +59,7 @@ def page_of(
     records: Records,
     is_visible: Callable[[str], bool],
     accounts: Accounts,
-    answer: Callable[[Record], Mapping[str, Any]],
+    answer: Callable[[Record], Any],
     model_type_of: ModelTypeOf = _unknown,
     walk: Walk | None = None,
 ) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def deployment_page_of(
     records: Records,
     is_visible: Callable[[str], bool],
     accounts: Accounts,
-    answers: Callable[[Record], Sequence[Mapping[str, Any]]],
+    answer: Callable[[Record, str], Any],
     walk: Walk | None = None,
 ) -> dict[str, Any]:
     """Return a page of the deployments of all models; see :func:`page_of`.
@@ -120,8 +120,9 @@ def deployment_page_of(
     ----------
     query, records, is_visible, accounts, walk
         As for :func:`page_of`.
-    answers
-        Returns the deployments of an instance, as those that ``records`` was made with.
+    answer
+        Returns an item, for an instance and the id of one of its deployments, as those that ``records`` was
+        made with.
     """
     visible = _visible(records, is_visible)
     account = query.account_id
@@ -155,13 +156,8 @@ def deployment_page_of(
     keys: list[Key[DeploymentRecord]] = [
         (own.get(key.field) or _deployment_cell(key.field), key.descending) for key in query.sort_by
     ]
-    answered: dict[str, Mapping[str, Mapping[str, Any]]] = {}
-    items = []
-    for each in _cut(query, found, keys, walk, lambda each: each.id, _finder(found)):
-        if each.instance not in answered:
-            answered[each.instance] = {answer["id"]: answer for answer in answers(owner_of(each))}
-        items.append(answered[each.instance][each.id])
-    return _envelope(query, len(found), items)
+    cut = _cut(query, found, keys, walk, lambda each: each.id, _finder(found))
+    return _envelope(query, len(found), [answer(owner_of(each), each.id) for each in cut])
 
 
 def page_of_answers(query: ListQuery, answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -251,7 +247,7 @@ def _finder(found: Sequence[DeploymentRecord]) -> Callable[[str], DeploymentReco
     return find
 
 
-def _envelope(query: ListQuery, total: int, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _envelope(query: ListQuery, total: int, items: Sequence[Any]) -> dict[str, Any]:
     return {
         "items": list(items),
         "current_page": query.page,

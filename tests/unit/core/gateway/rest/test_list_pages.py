@@ -93,10 +93,17 @@ def _page(
 ) -> dict[str, Any]:
     query = read_list_query(MultiDict([(name, str(value)) for name, value in pairs]), kind)
     if kind is Listed.DEPLOYMENTS:
-        answers = lambda record: _deployments(record.object())  # noqa: E731 -- one expression
-        return deployment_page_of(query, records, is_visible, accounts or Accounts(), answers, walk)
+        item = _item_of(_deployments)
+        return deployment_page_of(query, records, is_visible, accounts or Accounts(), item, walk)
     answer = lambda record: {"name": record.name}  # noqa: E731 -- one expression
     return page_of(query, records, is_visible, accounts or Accounts(), answer, type_of, walk)
+
+
+def _item_of(answers: Callable[[Any], Any]) -> Callable[[Record, str], Any]:
+    def item(record: Record, identifier: str) -> Any:
+        return next(each for each in answers(record.object()) if each["id"] == identifier)
+
+    return item
 
 
 def _names(page: Mapping[str, Any]) -> list[str]:
@@ -229,7 +236,7 @@ def test_deployments_sort_by_every_field_of_their_answers(field: str, descending
         records,
         lambda _: True,
         Accounts(),
-        lambda record: _answers(record.object()),
+        _item_of(_answers),
     )
     expected = _in_order(
         [answer for obj in _SORTED for answer in _answers(obj)], field, descending=descending
