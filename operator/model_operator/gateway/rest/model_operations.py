@@ -8,7 +8,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from model_operator.core.gateway.access import LIST_MODELS
-from model_operator.core.gateway.failures import invalid
+from model_operator.core.gateway.failures import Failure, FailureReason, invalid
+from model_operator.core.gateway.naming import shown
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
 from model_operator.core.gateway.rest.default_templates import default_template, lacks_template
 from model_operator.core.gateway.rest.deployment_answers import deployment_answers
@@ -36,6 +37,8 @@ Object = dict[str, Any]
 
 _ATTEMPTS: Final = 3
 """Writes of a change: another writer may come between reading and writing."""
+_WRITES: Final = 20
+"""Writes in all, with those that only a new status came between."""
 _TEMPLATE_SECONDS: Final = 1.0
 """Time within which the watch brings a template that another replica has just created."""
 
@@ -158,25 +161,29 @@ class ModelOperations:
         Raises
         ------
         Failure
-            ``CONFLICT`` after three attempts, or when a GitOps controller owns the instance.
+            ``CONFLICT`` after three changes by others, or when a GitOps controller owns the instance.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
+        attempts, generation = 0, None
+        for _ in range(_WRITES):
             live = await self._lookup.model(call, call.variables["model"])
             require_unowned(live, force=call.is_forced)
             changed = await change(live)
             if changed == live:
                 return live
+            # The operator, which reports on what a client has just written, changes the version alone.
+            attempts += live["metadata"].get("generation") != generation
+            generation = live["metadata"].get("generation")
             try:
                 written = await call.client.replace(MODEL_INSTANCES, changed)
             except ConflictError as error:
-                if attempt == _ATTEMPTS:
-                    raise api_failure(error) from error
-                continue
+                if attempts < _ATTEMPTS:
+                    continue
+                raise _busy(live["metadata"]["name"]) from error
             except ApiError as error:
                 raise api_failure(error, body, loc_of) from error
             self._tables.put_instance(written)
             return written
-        raise AssertionError("unreachable")
+        raise _busy(call.variables["model"])
 
     def _answer(self, instance: Object, views: Collection[View] = ()) -> dict[str, Any]:
         account = self._tables.account_of(instance)
@@ -210,3 +217,11 @@ class ModelOperations:
         if found is None:
             return instance
         return {**instance, "spec": {**instance["spec"], **found}}
+
+
+def _busy(name: str) -> Failure:
+    return Failure(
+        FailureReason.CONFLICT,
+        f"others change the model {shown(name)} at the same time. Action (user): send the request again.",
+        headers={"Retry-After": "1"},
+    )
