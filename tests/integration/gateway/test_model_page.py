@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.cluster.waiting import wait_for
-from tests.fixtures.browser import chromium
+from tests.fixtures.browser import chromium, in_its_loop
 from tests.fixtures.gateway import chat_template, model_instance, model_page
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def test_a_wrong_key_is_401_and_not_logged(gateway: GatewayProcess) -> None:
     assert "a-wrong-key" not in gateway.log.read_text()
 
 
+@in_its_loop
 async def test_a_prompt_streams_through_the_real_gateway(
     chat: str, gateway: GatewayProcess, key: str, chromium: Browser, stub: StubWorkers
 ) -> None:
@@ -157,3 +158,4 @@ async def test_a_prompt_streams_through_the_real_gateway(
     await expect(entry.locator(".answer")).to_have_text("w1 w2 w3 w4 ", timeout=30_000)
     await expect(entry.locator(".progress")).to_have_text("The answer is complete.")
     assert [each["path"] for each in stub.requests()] == ["/v1/chat/completions"]
+    await tab.close()

@@ -93,6 +93,8 @@ class Worker:
                 event: Any = {"choices": [choice]} if part is not None else {"error": {"message": "it broke"}}
                 # In two writes, as networks cut events anywhere.
                 data = f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n".encode()
+                if part is None and call.route.name == "execute":
+                    data = b'event: error\r\ndata: {"detail": "it broke"}\r\n\r\n'
                 await response.write(data[:20])
                 await response.write(data[20:])
                 if number == 0:

@@ -212,3 +212,9 @@ async def test_many_models_come_in_pages(running: Running) -> None:
 
 async def test_links_lead_to_further_pages(running: Running) -> None:
     assert '<a href="/docs">API</a>' in (await running.get())[1]
+
+
+def test_nothing_moves() -> None:
+    assets = page_assets()
+    style = assets.pages[assets.paths["models.css"]].body.decode()
+    assert not re.search(r"animation|transition|scroll-behavior", style)

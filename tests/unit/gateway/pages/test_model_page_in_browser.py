@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,23 +9,26 @@ from typing import Any, Literal
 
 import axe_playwright_python
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from model_operator.api.enums import EndpointProtocol, ModelType
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.templates.model_apis import apis_of
-from tests.fixtures.browser import chromium
+from tests.fixtures.browser import chromium, in_its_loop
 from tests.unit.core.gateway.objects import served_instance
 from tests.unit.gateway.pages.page_server import HOSTILE, KEY, Running, running_page
 
 __all__ = ["chromium"]
+
+pytestmark = in_its_loop
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 DEADLINE = 20_000
 expect.set_options(timeout=DEADLINE)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def running() -> AsyncIterator[Running]:
     async with running_page() as made:
         yield made
@@ -187,12 +189,19 @@ async def test_each_kind_of_model_can_be_tried(chromium: Browser, running: Runni
         )
         assert '"x": 1' in await outcome("any", None, {"x": 1})
         entry = page.get_by_role("article", name="team-a/any")
+        await entry.get_by_label("Request, as JSON").fill('{"stream": true}')
+        await entry.get_by_role("button", name="Send").click()
+        await expect(entry.locator(".answer")).to_contain_text('"Second."')
+        await expect(entry.locator(".progress")).to_have_text("The answer is complete.")
+        running.worker.parts = ["First. ", None]
+        await entry.get_by_role("button", name="Send").click()
+        await expect(entry.locator(".progress")).to_have_text("The call failed. it broke")
         await entry.get_by_label("Request, as JSON").fill("{")
         await entry.get_by_role("button", name="Send").click()
         await expect(entry.locator(".progress")).to_contain_text("The call failed. ")
     bodies = {each.model.name: each.body for each in running.worker.calls}
     assert b'["a dog","a cat"]' in bodies["embed"]
-    assert len(running.worker.calls) == 4
+    assert len(running.worker.calls) == 6
 
 
 async def test_without_javascript_all_but_the_form_to_try_works(chromium: Browser, running: Running) -> None:
@@ -331,9 +340,3 @@ async def violations(page: Page) -> list[str]:
     found = await page.evaluate("axe.run()")
     assert len(found["passes"]) > 10
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
-
-
-def test_nothing_moves() -> None:
-    assets = Path(__file__).parents[4] / "operator/model_operator/gateway/pages/assets"
-    style = (assets / "models.css").read_text()
-    assert not re.search(r"animation|transition|scroll-behavior", style)

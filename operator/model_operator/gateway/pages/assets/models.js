@@ -173,9 +173,10 @@
       const parts = rest.split(/\r?\n\r?\n/);
       rest = parts.pop();
       for (const part of parts) {
-        const data = part.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+        const all = part.split(/\r?\n/);
+        const data = all.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart());
         if (data.length > 0) {
-          yield data.map((line) => line.slice(5).trimStart()).join("\n");
+          yield { data: data.join("\n"), isError: all.some((line) => /^event: *error$/.test(line)) };
         }
       }
     }
@@ -213,7 +214,16 @@
   }
 
   const stream = async (form, response, answer) => {
-    for await (const data of events(response)) {
+    const isExecute = form.dataset.use === "execute";
+    for await (const { data, isError } of events(response)) {
+      if (isError) {
+        throw new Error(messageOf(JSON.parse(data), "the stream failed"));
+      }
+      if (isExecute) {
+        // The events of a model's own contract, which ends without a mark.
+        answer.add(`${data}\n`);
+        continue;
+      }
       if (data === "[DONE]") {
         return;
       }
@@ -224,7 +234,9 @@
       const choice = event.choices?.[0];
       answer.add(choice?.delta?.content ?? choice?.text ?? "");
     }
-    throw new Error("the stream ended before its end");
+    if (!isExecute) {
+      throw new Error("the stream ended before its end");
+    }
   };
 
   const send = async (form) => {
@@ -247,7 +259,7 @@
         signal: mine.signal,
       });
       const type = response.headers.get("Content-Type") ?? "";
-      if (response.ok && type.startsWith("text/event-stream") && form.dataset.use !== "execute") {
+      if (response.ok && type.startsWith("text/event-stream")) {
         progress.textContent = "The model answers…";
         await stream(form, response, answer);
       } else {
