@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from model_operator.core.gateway.rest.accounts import Accounts
 from model_operator.core.gateway.rest.deployment_answers import deployment_answers
@@ -16,6 +16,9 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.resolution import resolve_template
 from model_operator.kube.object_cache import version_of
+
+_AT_ONCE: Final = 100
+"""Instances that are read without a turn for other requests."""
 
 Found = TypeVar("Found")
 Object = dict[str, Any]
@@ -119,20 +122,24 @@ class RestTables:
         namespace = instance["metadata"].get("namespace", "")
         return str(self.accounts.account_of(namespace, instance.get("spec", {}).get("account_id")))
 
-    def users_of(self, template: Object) -> list[Record]:
-        """Return all instances that use a template; the caller may not be allowed to see them."""
+    async def count_users(self, template: Object) -> int:
+        """Return how many instances use a template; the caller may not be allowed to see them."""
         metadata = template["metadata"]
         uid, namespace = metadata["uid"], metadata.get("namespace", "")
-        found = []
-        for record in self.records.in_order():
-            if namespace not in ("", record.namespace):
-                continue
-            if record.spec("model_template_id") not in (metadata["name"], uid):
-                continue
+        candidates = [
+            record
+            for record in self.records.in_order()
+            if namespace in ("", record.namespace)
+            and record.spec("model_template_id") in (metadata["name"], uid)
+        ]
+        count = 0
+        for number, record in enumerate(candidates, 1):
             used = self.template_of(record.object())
-            if used is not None and used.resource.metadata.uid == uid:
-                found.append(record)
-        return found
+            count += used is not None and used.resource.metadata.uid == uid
+            if number % _AT_ONCE == 0:
+                # All of 10,000 instances take a third of a second.
+                await asyncio.sleep(0)
+        return count
 
     async def until(self, find: Callable[[], Found | None], seconds: float) -> Found | None:
         """Return what is found now or within a time, while the watches bring changes.

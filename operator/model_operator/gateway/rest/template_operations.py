@@ -103,7 +103,7 @@ class TemplateOperations:
         live = await self._lookup.template(call, call.variables["template"])
         require_unowned(live, force=call.is_forced)
         metadata = live["metadata"]
-        users = len(self._tables.users_of(live))
+        users = await self._tables.count_users(live)
         if users:
             raise Failure(
                 FailureReason.CONFLICT,

@@ -121,12 +121,21 @@ async def test_lists_have_the_templates_that_the_caller_may_list() -> None:
 
 
 async def test_a_template_in_use_stays() -> None:
-    used = stored("encoder", "team-a")
-    here = Rest(used, model())
-    failure = await failure_of(here.templates.delete(here.call(template="encoder")))
-    assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
-    assert "1 model" in failure.message
+    here = Rest(stored("encoder", "team-a"), stored("encoder"), stored("encoder", "team-b"), model())
+    in_use = here.call(template="team-a/encoder")
+    for count in ("1 model", "150 models"):
+        failure = await failure_of(here.templates.delete(in_use))
+        assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
+        assert count in failure.message
+        for number in range(149):
+            other = model()
+            other["metadata"]["name"] = f"minilm-{number}"
+            here.store(other)
     assert here.live("encoder", MODEL_TEMPLATES)
+    # Another template of the name has no users.
+    for template_id in ("team-b/encoder", here.cluster.objects["clustermodeltemplates", "", "encoder"]):
+        identifier = template_id if isinstance(template_id, str) else template_id["metadata"]["uid"]
+        assert read(await here.templates.delete(here.call(template=identifier)))["success"]
 
 
 async def test_a_cluster_template_is_shown_and_deleted() -> None:
