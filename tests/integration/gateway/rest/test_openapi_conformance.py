@@ -12,6 +12,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.core import NotSet
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -37,7 +39,11 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = {"control": 10, "call": 5, "missing": 2}
-"""Requests for each operation; 262 for all."""
+"""Valid requests for each operation."""
+INVALID = 5
+"""Requests with an invalid body for each operation of the REST API that has one."""
+MOST = 300
+"""Requests in all."""
 DOCUMENT = api_document()
 OPERATIONS = {
     (method.value, route.pattern): operation
@@ -235,12 +241,14 @@ def documented() -> Iterator[tuple[str, str, Any]]:
         yield operation.method.upper(), operation.path, operation
 
 
-def examine(operation: Any, kind: str, url: str, token: str, aim: Aim) -> tuple[Counter[int], list[str]]:
-    """Send generated requests for an operation, most of them led to objects; return statuses and faults."""
+def examine(
+    cases: st.SearchStrategy[Any], count: int, kind: str, url: str, token: str, aim: Aim
+) -> tuple[Counter[int], list[str]]:
+    """Send generated requests of an operation, most of them led to objects; return statuses and faults."""
     statuses: Counter[int] = Counter()
 
     @settings(
-        max_examples=EXAMPLES[kind],
+        max_examples=count,
         derandomize=True,
         deadline=None,
         database=None,
@@ -248,9 +256,9 @@ def examine(operation: Any, kind: str, url: str, token: str, aim: Aim) -> tuple[
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    @given(case=operation.as_strategy(), is_led=st.sampled_from((True, True, False)))
+    @given(case=cases, is_led=st.sampled_from((True, True, False)))
     def send(case: Any, is_led: bool) -> None:
-        if is_led:
+        if is_led and isinstance(case.body, dict | NotSet):
             aim.lead(case, kind)
         response = case.call(url, headers={"Authorization": f"Bearer {token}"}, timeout=90)
         statuses[response.status_code] += 1
@@ -275,15 +283,20 @@ def test_generated_requests_are_answered_as_the_document_says(
     without_success: list[str] = []
     for method, path, operation in documented():
         kind = kind_of(method, path)
-        statuses, found = examine(operation, kind, gateway.url, token, aim)
-        faults += [f"{method} {path}: {each}" for each in found]
+        statuses, found = examine(operation.as_strategy(), EXAMPLES[kind], kind, gateway.url, token, aim)
         sent += statuses.total()
+        if kind == "control" and operation.body:
+            invalid = operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+            others, further = examine(invalid, INVALID, kind, gateway.url, token, aim)
+            sent += others.total()
+            found += further
+        faults += [f"{method} {path}: {each}" for each in found]
         if kind != "missing" and not statuses[HTTPStatus.OK]:
             without_success.append(f"{method} {path}: {dict(statuses)}")
     gateway.check_running()
     assert not faults, "\n\n".join(faults)
     assert not without_success, "\n".join(without_success)
-    assert sent <= 300
+    assert sent <= MOST
 
 
 def test_who_has_no_right_is_answered_as_the_document_says(
