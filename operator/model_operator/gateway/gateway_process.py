@@ -166,9 +166,9 @@ class GatewayProcess:
             tables.put_instance(instance)
             rest.put_instance(instance)
 
-        def remove_instance(namespace: str, name: str) -> None:
+        def remove_instance(namespace: str, name: str, version: int) -> None:
             tables.remove_instance(namespace, name)
-            rest.remove_instance(namespace, name)
+            rest.remove_instance(namespace, name, version)
 
         return [
             informer(MODEL_INSTANCES, put=put_instance, remove=remove_instance, namespaces=namespaces),

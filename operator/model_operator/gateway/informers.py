@@ -13,7 +13,7 @@ import structlog
 
 from model_operator.kube.client import ApiClient, Selection
 from model_operator.kube.errors import ApiError, StartupError
-from model_operator.kube.object_cache import NamespacedName, key_of
+from model_operator.kube.object_cache import NamespacedName, key_of, version_of
 from model_operator.kube.resources import ResourceKind
 
 log = structlog.get_logger(__name__)
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 _FIRST_DELAY = 0.25
 _LONGEST_DELAY = 10.0
 _JITTER = 0.3
+_ANY_VERSION = 2**63
 
 Object = Mapping[str, Any]
 
@@ -43,7 +44,9 @@ class Informer:
     put
         Called with each object that is new or changed.
     remove
-        Called with namespace and name of each object that was deleted.
+        Called with namespace and name of each object that was deleted, and the version of the deletion, or
+        that of a list that does not have it: a newer object of that name, which the process may have seen
+        elsewhere, is there.
     renew
         Reads the credentials again, after the API server has refused them.
     now
@@ -56,7 +59,7 @@ class Informer:
         kind: ResourceKind,
         *,
         put: Callable[[Object], None],
-        remove: Callable[[str, str], None],
+        remove: Callable[[str, str, int], None],
         renew: Callable[[], Awaitable[None]],
         now: Callable[[], float],
         selection: Selection | None = None,
@@ -133,7 +136,7 @@ class Informer:
                 found.add(key_of(dict(item)))
                 self._take(item)
         for key in self._known.get(namespace, set()) - found:
-            self._remove(*key)
+            self._remove(*key, int(version))
         self._known[namespace] = found
         self._heard[namespace] = self._now()
         if len(self._heard) == len(self._namespaces):
@@ -150,7 +153,7 @@ class Informer:
                 key = key_of(changed)
                 if event == "DELETED":
                     known.discard(key)
-                    self._remove(*key)
+                    self._remove(*key, version_of(changed))
                 else:
                     known.add(key)
                     self._take(changed)
@@ -163,7 +166,7 @@ class Informer:
         except Exception:
             namespace, name = key_of(dict(changed))
             log.exception("cannot read an object", kind=self._kind.plural, namespace=namespace, name=name)
-            self._remove(namespace, name)
+            self._remove(namespace, name, _ANY_VERSION)
 
     async def _read_credentials_again(self) -> None:
         try:

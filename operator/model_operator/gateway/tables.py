@@ -59,16 +59,16 @@ class Tables:
         """Take the newest version of an instance."""
         self.catalog.put(instance)
 
-    def remove_instance(self, namespace: str, name: str) -> None:
-        """Forget an instance."""
+    def remove_instance(self, namespace: str, name: str, _version: int = 0) -> None:
+        """Forget an instance; the watch alone fills the table, so that no newer one can be there."""
         self.catalog.remove(namespace, name)
 
     def put_slice(self, endpoint_slice: Mapping[str, Any]) -> None:
         """Take the newest version of an EndpointSlice."""
         self._update(self._endpoints.put(endpoint_slice))
 
-    def remove_slice(self, namespace: str, name: str) -> None:
-        """Forget an EndpointSlice."""
+    def remove_slice(self, namespace: str, name: str, _version: int = 0) -> None:
+        """Forget an EndpointSlice; the watch alone fills the table, so that no newer one can be there."""
         self._update(self._endpoints.remove(namespace, name))
 
     def _update(self, changed: set[Key]) -> None:

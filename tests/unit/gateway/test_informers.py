@@ -56,6 +56,7 @@ class Informed:
     def __init__(self, lists: list[Any], watches: list[Any]) -> None:
         self.client = FakeClient(lists, watches)
         self.objects: dict[tuple[str, str], str] = {}
+        self.removed: list[tuple[str, int]] = []
         self.renewals = 0
         self.now = 100.0
         client: Any = self.client
@@ -72,8 +73,9 @@ class Informed:
         metadata = each["metadata"]
         self.objects[metadata["namespace"], metadata["name"]] = metadata["resourceVersion"]
 
-    def _remove(self, namespace: str, name: str) -> None:
+    def _remove(self, namespace: str, name: str, version: int) -> None:
         self.objects.pop((namespace, name), None)
+        self.removed.append((name, version))
 
     async def _renew(self) -> None:
         self.renewals += 1
@@ -157,3 +159,10 @@ async def test_the_age_is_the_time_since_the_api_server_was_heard() -> None:
     await world.run()
     world.now += 30
     assert world.informer.age() == 30
+
+
+async def test_a_deletion_has_the_version_as_of_which_the_object_is_gone() -> None:
+    gone = error_for(410, {}, "watch")
+    world = Informed([[([obj("a", 1), obj("b", 2)], "5")], [([], "10")]], [[("DELETED", obj("a", 8)), gone]])
+    await world.run()
+    assert world.removed == [("a", 8), ("b", 10)]

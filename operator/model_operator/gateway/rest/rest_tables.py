@@ -11,7 +11,7 @@ from model_operator.core.gateway.rest.deployment_answers import deployment_answe
 from model_operator.core.gateway.rest.list_walks import ListWalks
 from model_operator.core.gateway.rest.record_form import Record
 from model_operator.core.gateway.rest.records import Records
-from model_operator.core.gateway.rest.template_table import TemplateTable
+from model_operator.core.gateway.rest.template_table import TemplateTable, key_of
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.resolution import resolve_template
@@ -63,25 +63,23 @@ class RestTables:
         self.records.remove(metadata["namespace"], metadata["name"], metadata["uid"], version_of(instance))
         self._wake()
 
-    def remove_instance(self, namespace: str, name: str) -> None:
-        """Forget an instance."""
-        self.records.remove(namespace, name)
+    def remove_instance(self, namespace: str, name: str, version: int) -> None:
+        """Forget an instance as of a version; a newer one of that name stays."""
+        self.records.remove(namespace, name, version=version)
         self._wake()
 
     def put_template(self, template: Mapping[str, Any]) -> None:
         """Take a version of a template; one that is being deleted does not exist for the API."""
         metadata = template["metadata"]
         if metadata.get("deletionTimestamp"):
-            self.templates.remove(
-                template["kind"], metadata.get("namespace", ""), metadata["name"], metadata["uid"]
-            )
+            self.templates.remove(*key_of(dict(template)), version_of(dict(template)))
         else:
             self.templates.put(dict(template))
         self._wake()
 
-    def remove_template(self, kind: str, namespace: str, name: str) -> None:
-        """Forget a template."""
-        self.templates.remove(kind, namespace, name)
+    def remove_template(self, kind: str, namespace: str, name: str, version: int) -> None:
+        """Forget a template as of a version; a newer one of that name stays."""
+        self.templates.remove(kind, namespace, name, version)
         self._wake()
 
     def put_namespace(self, namespace: Mapping[str, Any]) -> None:
@@ -91,7 +89,7 @@ class RestTables:
         self.accounts.put(dict(namespace))
         self._wake()
 
-    def remove_namespace(self, _: str, name: str) -> None:
+    def remove_namespace(self, _: str, name: str, _version: int) -> None:
         """Forget a namespace."""
         self.accounts.remove(name)
         self._wake()

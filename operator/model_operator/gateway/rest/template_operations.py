@@ -29,6 +29,7 @@ from model_operator.gateway.rest.creation import TEMPLATES, Creation
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.rest_tables import RestTables
 from model_operator.kube.errors import ApiError
+from model_operator.kube.object_cache import version_of
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLATES
 
 Object = dict[str, Any]
@@ -116,7 +117,7 @@ class TemplateOperations:
             await call.client.delete(kind, _namespace(live), metadata["name"], metadata["uid"])
         except ApiError as error:
             raise api_failure(error) from error
-        self._tables.remove_template(kind.kind, _namespace(live), metadata["name"])
+        self._tables.remove_template(kind.kind, _namespace(live), metadata["name"], version_of(live))
         return json_answer({"count": 1, "success": True})
 
     def _answer(self, template: Object) -> dict[str, Any]:

@@ -47,22 +47,22 @@ class TemplateTable:
         self._objects[key] = {**template, "metadata": metadata}
         self._by_uid[uid] = key
 
-    def remove(self, kind: str, namespace: str, name: str, uid: str = "") -> None:
+    def remove(self, kind: str, namespace: str, name: str, version: int) -> None:
         """Forget a template.
 
         Parameters
         ----------
         kind, namespace, name
             The template.
-        uid
-            Its ``metadata.uid``; a recreated one of that name stays. Empty for whichever there is.
+        version
+            Version of its deletion, or one that has been read before it: a newer template of that name stays.
         """
         known = self._objects.get((kind, namespace, name))
-        if known is None or uid not in ("", known["metadata"]["uid"]):
+        if known is None or _version(known) > version:
             return
         self._forget(known)
         del self._objects[kind, namespace, name]
-        self._deleted[known["metadata"]["uid"]] = _version(known)
+        self._deleted[known["metadata"]["uid"]] = version
         if len(self._deleted) > _REMEMBERED:
             del self._deleted[next(iter(self._deleted))]
 
