@@ -295,7 +295,8 @@ async def test_a_patch_is_made_again_on_what_another_writer_left(cluster: Cluste
     left[0] = 3
     call = control_call(cluster, Operation.PATCH_MODEL, body={"description": "e"}, model=uid)
     status, _, headers = await answered(models.patch, call)
-    assert (status, headers.get("x-should-retry"), headers["Retry-After"]) == (409, None, "1")
+    # Sent again, it may meet no other writer.
+    assert (status, "x-should-retry" in headers) == (409, False)
 
 
 async def test_a_deleted_model_is_gone_at_once(cluster: Cluster) -> None:
