@@ -10,13 +10,16 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import orjson
 
+from model_operator.api.enums import TemplateKind
 from model_operator.core.gateway.rest.model_answers import creator_fields, deployment_count, model_type_of
 from model_operator.core.gateway.rest.sorting import Cell
+from model_operator.core.templates.resolution import TemplateReference
 from model_operator.core.values.json_values import wire_json
 
 Object = dict[str, Any]
@@ -54,6 +57,7 @@ _SCHEMAS: Final = ("request_schema", "response_schema")
 _UNREAD: Final = frozenset(
     {"managedFields", "name", "namespace", "uid", "resourceVersion", "creationTimestamp"}
 )
+_TEMPLATE_KINDS: Final = frozenset(kind.value for kind in TemplateKind)
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -126,6 +130,8 @@ class Record:
         As its answer has it while the template is not known.
     supports_multi_turn
         As the status says.
+    template
+        How it names its template.
     schemas
         ``status.request_schema`` and ``status.response_schema``.
     deployments
@@ -146,6 +152,7 @@ class Record:
     model_type: str
     deployment_count: int
     supports_multi_turn: bool | None
+    template: TemplateReference
     schemas: tuple[SharedJson | None, SharedJson | None]
     deployments: tuple[DeploymentRecord, ...]
     kept: tuple[str | None, ...]
@@ -231,12 +238,38 @@ def record_of(obj: Object, shared: SharedValues, deployments: Deployments) -> Re
         model_type=sys.intern(model_type_of(stated, reported, None)),
         deployment_count=deployment_count(stated),
         supports_multi_turn=turns if isinstance(turns, bool) else None,
+        template=template_reference(obj),
         schemas=schemas,
         deployments=tuple(_deployment(each, uid, created_at) for each in deployments(obj)),
         kept=kept,
         # A copy: orjson's own result keeps its buffer, which is several times as long.
         rest=bytes(memoryview(wire_json(_rest(obj, spec, kept, status, schemas)))),
     )
+
+
+def template_reference(instance: Mapping[str, Any]) -> TemplateReference:
+    """Return how an instance names its template; a field that is not as the CRD says counts as missing."""
+    spec, bound = _mapping(instance.get("spec")), _mapping(_mapping(instance.get("status")).get("template"))
+    kind = _text(spec.get("model_template_kind"))
+    return _reference(
+        _text(spec.get("model_template_id")),
+        TemplateKind(kind) if kind in _TEMPLATE_KINDS else None,
+        instance["metadata"].get("namespace") or "",
+        _text(bound.get("name")) or "",
+        _text(bound.get("uid")) or "",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _reference(
+    wanted: str | None, kind: TemplateKind | None, namespace: str, name: str, uid: str
+) -> TemplateReference:
+    # Siblings have equal ones.
+    return TemplateReference(wanted, kind, namespace, name, uid)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _kept(spec: Object) -> tuple[str | None, ...]:

@@ -60,6 +60,8 @@ def test_fields_that_are_not_as_the_crd_says_are_kept() -> None:
         instance(spec={"name": 1, "description": None, "model_creation_parameters": "x"}, status=None),
         instance(spec=None, status={"request_schema": [], "supports_multi_turn": "yes"}),
         instance(spec=[], status={"deployment_count": "1", "response_schema": None}),
+        instance(spec={"model_template_id": [], "model_template_kind": []}, status={"template": []}),
+        instance(status={"template": {"name": {}, "uid": None}}),
     ]
     for obj in strange:
         records = Records()
