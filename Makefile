@@ -131,7 +131,7 @@ bench-flood: tools ## Measure the operator while clients flood its ports (4 minu
 bench-neighbour: tools ## Measure a new instance beside a namespace whose template is edited without end (2 minutes)
 	@$(BIN)/python -m benchmarks.neighbour
 
-bench-gateway: $(INSTALLED) ## Compare the gateway with raw Envoy and LiteLLM (Linux; 10 minutes)
+bench-gateway: tools ## Compare the gateway with raw Envoy and LiteLLM, measure its REST API (Linux; 13 minutes)
 	@$(BIN)/python -m benchmarks.gateway --record
 
 bench-memory: tools ## Check that memory stays flat over 20,000 created and deleted instances (an hour at most)

@@ -20,7 +20,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.gateway import measures
+from benchmarks.gateway import measures, rest
 from benchmarks.gateway.aims import verdicts
 from benchmarks.gateway.isolation import enter
 from benchmarks.gateway.processes import DIRECT, ENVOY, LITELLM, OURS, Stage, stage
@@ -36,7 +36,18 @@ if TYPE_CHECKING:
     from benchmarks.gateway.processes import Contender
 
 _INSTANCES = 10_000
-_PARTS = ("small", "latency", "chunks", "first_chunks", "api", "routed", "growth", "size")
+_PARTS = (
+    "small",
+    "latency",
+    "chunks",
+    "first_chunks",
+    "api",
+    "routed",
+    "growth",
+    "size",
+    "lists",
+    "creations",
+)
 
 
 def _arguments() -> argparse.Namespace:
@@ -87,10 +98,16 @@ def _alone(made: Stage, parts: Sequence[str], ours: Contender, api: int, health:
         if name in parts:
             _say(name)
             figures[name] = run()
-    if "size" in parts:
-        _say("size")
-        with made.gateway(_INSTANCES) as (large, _, _):
+    if "size" in parts or "lists" in parts:
+        with made.gateway(_INSTANCES) as (large, large_api, _):
+            _say("size")
             figures["size"] = measures.size(large, _INSTANCES)
+            if "lists" in parts:
+                _say("lists")
+                figures["lists"] = rest.lists(large, large_api, _INSTANCES)
+    if "creations" in parts:
+        _say("creations")
+        figures["creations"] = rest.creations(made)
     return figures
 
 

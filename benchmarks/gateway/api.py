@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from model_operator.core.parameters.schema import parse_parameter_schema
+from model_operator.core.templates.contracts import contracts
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -29,7 +32,11 @@ USERNAME = "system:serviceaccount:bench:client"
 _CREATED = "2026-01-01T00:00:00Z"
 _INSTANCES = "/apis/modeloperator.dev/v1alpha1/modelinstances"
 _SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+_TEMPLATES = "/apis/modeloperator.dev/v1alpha1/modeltemplates"
+_CLUSTER_TEMPLATES = "/apis/modeloperator.dev/v1alpha1/clustermodeltemplates"
 _NAMESPACES = "/api/v1/namespaces"
+_TEMPLATE_NAME, _TEMPLATE_UID = "chat-server", "00000000-0000-4000-9000-000000000000"
+_CONTRACTS = contracts("CHAT_COMPLETION", parse_parameter_schema(None, ()))
 
 
 def _metadata(name: str, uid: str, **fields: Any) -> dict[str, Any]:
@@ -46,6 +53,7 @@ def _metadata(name: str, uid: str, **fields: Any) -> dict[str, Any]:
 def instance(number: int) -> dict[str, Any]:
     """Give a ModelInstance as the operator reports it; the first is the measured one."""
     name = f"{NAME}-{number}" if number else NAME
+    uid = f"00000000-0000-4000-8000-{number:012d}"
     serving = {
         "protocol": "OPENAI",
         "model_type": "CHAT_COMPLETION",
@@ -59,7 +67,7 @@ def instance(number: int) -> dict[str, Any]:
         "kind": "ModelInstance",
         "metadata": _metadata(
             name,
-            f"00000000-0000-4000-8000-{number:012d}",
+            uid,
             generation=1,
             labels={"team": "bench"},
             managedFields=[{"manager": "kubectl", "fieldsV1": {"f:spec": {f"f:{n}": {} for n in range(20)}}}],
@@ -68,12 +76,76 @@ def instance(number: int) -> dict[str, Any]:
             "model_template_id": "chat-server",
             "model_type": "CHAT_COMPLETION",
             "model_creation_parameters": {"MODEL_NAME": "chat", "BATCH_SIZE": 8},
+            "name": f"Chat {number}",
+            "display_name": f"The chat model number {number}",
+            "description": f"A model to measure with, which has the number {number} and a description.",
         },
         "status": {
             "observedGeneration": 1,
-            "conditions": [{"type": "Ready", "status": "True", "reason": "RolledOut", "message": "1 worker"}],
-            "request_schema": {"type": "object", "properties": {"messages": {"type": "array"}}},
-            "deployments": [{"name": name, "status": "READY", "replicas": 1, "serving": serving}],
+            "conditions": [_condition("Ready"), _condition("Available"), _condition("Autoscaling")],
+            "id": uid,
+            "created_at": _CREATED,
+            "created_by_user_id": USERNAME,
+            "created_by_identity_type": "service_account",
+            "account_id": NAMESPACE,
+            **_CONTRACTS,
+            "deployment_count": 1,
+            "deployments": [
+                {
+                    "name": name,
+                    "status": "READY",
+                    "replicas": 1,
+                    "ready_replicas": 1,
+                    "url": f"http://{name}.{NAMESPACE}.svc:80",
+                    "created_at": _CREATED,
+                    "pod_revision": "0123456789",
+                    "serving": serving,
+                }
+            ],
+            "template": {
+                "kind": "ModelTemplate",
+                "name": _TEMPLATE_NAME,
+                "uid": _TEMPLATE_UID,
+                "generation": 1,
+            },
+            "url": f"http://{name}.{NAMESPACE}.svc:80",
+            "replicas": 1,
+            "ready_replicas": 1,
+            "selector": f"modeloperator.dev/instance={name}",
+        },
+    }
+
+
+def _condition(name: str) -> dict[str, Any]:
+    return {
+        "type": name,
+        "status": "True",
+        "reason": "RolledOut",
+        "message": "All workers are rolled out and ready: 1 of 1.",
+        "lastTransitionTime": _CREATED,
+        "observedGeneration": 1,
+    }
+
+
+def template() -> dict[str, Any]:
+    """Give the template of all instances."""
+    return {
+        "apiVersion": "modeloperator.dev/v1alpha1",
+        "kind": "ModelTemplate",
+        "metadata": _metadata(_TEMPLATE_NAME, _TEMPLATE_UID, generation=1),
+        "spec": {
+            "model_type": "CHAT_COMPLETION",
+            "endpoint_protocol": "OPENAI",
+            "model_creation_parameters_schema": {
+                "parameters": [
+                    {"name": "MODEL_NAME", "type": "str", "description": "Model.", "required": True},
+                    {"name": "BATCH_SIZE", "type": "int", "description": "Size.", "required": False},
+                ]
+            },
+            "vendor_configuration": {
+                "bundle_config": {"registry": "registry.test", "image": "chat", "tag": "v1"},
+                "endpoint_config": {"cpus": "100m", "memory": "64Mi", "storage": "100Mi"},
+            },
         },
     }
 
@@ -126,6 +198,8 @@ class FakeApi:
         self._objects = {
             _INSTANCES: [instance(number) for number in range(instances)],
             _SLICES: [endpoint_slice(number, worker_port, [WORKER]) for number in range(instances)],
+            _TEMPLATES: [template()],
+            _CLUSTER_TEMPLATES: [],
             _NAMESPACES: [{"metadata": {"name": NAMESPACE, "uid": "n", "resourceVersion": "1"}}],
         }
         self._watchers: dict[str, list[asyncio.Queue[dict[str, Any]]]] = {path: [] for path in self._objects}

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Coroutine
 
 _PATIENCE_SECONDS = 15.0
 
 
 class AnswerError(Exception):
-    """An answer that is not 200, or a connection that ended."""
+    """An answer that is not 200 or 201, or a connection that ended."""
 
 
 @dataclass
@@ -48,9 +49,9 @@ class Connection(asyncio.Protocol):
         self._first: asyncio.Future[None] | None = None
 
     @classmethod
-    async def open(cls, host: str, port: int) -> Connection:
-        """Connect."""
-        _, protocol = await asyncio.get_running_loop().create_connection(cls, host, port)
+    async def open(cls, host: str, port: int, context: ssl.SSLContext | None = None) -> Connection:
+        """Connect, by TLS if there is a context for it."""
+        _, protocol = await asyncio.get_running_loop().create_connection(cls, host, port, ssl=context)
         return protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,7 +126,7 @@ class Connection(asyncio.Protocol):
         answer.body = bytes(self._buffer)
         if self._done is None or self._done.done():
             return
-        if self._status == b"200":
+        if self._status in (b"200", b"201"):
             self._done.set_result(answer)
         else:
             self._done.set_exception(AnswerError(f"HTTP {self._status.decode()}: {answer.body[:500]!r}"))

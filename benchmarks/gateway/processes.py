@@ -174,26 +174,35 @@ class Stage:
     @contextmanager
     def gateway(self, instances: int) -> Iterator[tuple[Contender, int, int]]:
         """Run our gateway beside an API server; give the ports of that and of the metrics, too."""
-        port, health, api = free_ports(3)
+        (api,) = free_ports(1)
         path = self.folder / f"kubeconfig-{api}.yaml"
         path.write_text(yaml.safe_dump(kubeconfig(api)))
         program = [sys.executable, "-m", "benchmarks.gateway.api", api, self.stub_port, instances]
-        with self._running(f"api-{api}", list(map(str, program)), api, LOAD_CORE, {}):
-            settings = {
-                "KUBECONFIG": path,
-                "HOST": LOOPBACK,
-                "PORT": port,
-                "HEALTH_HOST": LOOPBACK,
-                "HEALTH_PORT": health,
-                "LOG_FORMAT": "json",
-                "DRAIN_SECONDS": 0,
-                "SHUTDOWN_SECONDS": 1,
-            }
-            variables = {f"MODEL_OPERATOR_GATEWAY_{name}": str(value) for name, value in settings.items()}
-            command = [sys.executable, "-m", "model_operator", "gateway"]
-            with self._running(f"gateway-{port}", command, port, PROXY_CORE, variables) as process:
-                process.wait_until(lambda: _is_ready(health), what="ready", seconds=_START_SECONDS)
-                yield Contender(OURS, (LOOPBACK, port), process.pid), api, health
+        with (
+            self._running(f"api-{api}", list(map(str, program)), api, LOAD_CORE, {}),
+            self.gateway_at(path) as (contender, health),
+        ):
+            yield contender, api, health
+
+    @contextmanager
+    def gateway_at(self, kubeconfig: Path) -> Iterator[tuple[Contender, int]]:
+        """Run our gateway beside an API server that runs already; give the port of its metrics, too."""
+        port, health = free_ports(2)
+        settings = {
+            "KUBECONFIG": kubeconfig,
+            "HOST": LOOPBACK,
+            "PORT": port,
+            "HEALTH_HOST": LOOPBACK,
+            "HEALTH_PORT": health,
+            "LOG_FORMAT": "json",
+            "DRAIN_SECONDS": 0,
+            "SHUTDOWN_SECONDS": 1,
+        }
+        variables = {f"MODEL_OPERATOR_GATEWAY_{name}": str(value) for name, value in settings.items()}
+        command = [sys.executable, "-m", "model_operator", "gateway"]
+        with self._running(f"gateway-{port}", command, port, PROXY_CORE, variables) as process:
+            process.wait_until(lambda: _is_ready(health), what="ready", seconds=_START_SECONDS)
+            yield Contender(OURS, (LOOPBACK, port), process.pid), health
 
     def ours(self) -> tuple[Contender, int, int]:
         """Start our gateway with one model, until the end."""

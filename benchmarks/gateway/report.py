@@ -73,6 +73,7 @@ def alone(results: Mapping[str, Any]) -> Grid:
         rows.append([label, f"{routed['p50_ms']:.1f} / {routed['max_ms']:.1f}"])
     if size := figures.get("size"):
         rows.append([f"memory with {size['instances']:,} instances, MiB", f"{size['rss_mib']:.0f}"])
+    rows += [*_lists(figures), *_creations(figures)]
     if growth := figures.get("growth"):
         rows.append(["memory before the 50,000 requests, MiB", f"{growth['before_mib']:.1f}"])
         rows.append(["… growth by them, MiB", f"{growth['growth_mib']:.1f}"])
@@ -83,6 +84,34 @@ def alone(results: Mapping[str, Any]) -> Grid:
             ]
         )
     return Grid(["the gateway alone", ""], rows)
+
+
+def _lists(figures: Mapping[str, Any]) -> list[list[str]]:
+    lists = figures.get("lists")
+    if not lists:
+        return []
+    label = f"list of 100 out of {lists['instances']:,} models: p50 / p99 / its CPU, ms"
+    reviews = f"{lists['reviews_in_10_s']:.1f}, {lists['others']}"
+    names = ("sorted", "last", "filtered", "deployments")
+    others = [f"{lists[each]:.1f}" if (each := f"{name}_p50_ms") in lists else "failed" for name in names]
+    return [
+        [label, f"{lists['p50_ms']:.1f} / {lists['p99_ms']:.1f} / {lists['cpu_ms']:.1f}"],
+        ["… reviews in 10 s, other requests to the API server", reviews],
+        ["… sorted / last page / filtered / of deployments: p50, ms", " / ".join(others)],
+        ["… memory after it, MiB", f"{lists['rss_mib']:.0f}"],
+    ]
+
+
+def _creations(figures: Mapping[str, Any]) -> list[list[str]]:
+    made = figures.get("creations")
+    if not made:
+        return []
+    times = [f"{made[f'{name}_p50_ms']:.1f} / {made[f'{name}_p99_ms']:.1f}" for name in ("rest", "bare")]
+    return [
+        ["create over REST: p50 / p99, ms", times[0]],
+        ["… the bare POST of the object: p50 / p99, ms", times[1]],
+        ["… the gateway's CPU of it, with two events of the watch, ms", f"{made['cpu_ms']:.2f}"],
+    ]
 
 
 def _cell(show: Callable[[Any], str], figures: Any) -> str:

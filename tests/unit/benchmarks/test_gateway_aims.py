@@ -53,6 +53,27 @@ GOOD: dict[str, Any] = {
     "api": {"requests": 20_000, "seconds": 30.0, "reviews_in_10_s": 2.0, "others": 0},
     "routed": {"p50_ms": 5.0, "max_ms": 20.0},
     "size": {"instances": 10_000, "rss_mib": 150.0},
+    "lists": {
+        "instances": 10_000,
+        "p50_ms": 5.0,
+        "p99_ms": 9.0,
+        "cpu_ms": 3.0,
+        "reviews_in_10_s": 2.0,
+        "others": 0,
+        "failures": 0,
+        "sorted_p50_ms": 14.0,
+        "last_p50_ms": 5.0,
+        "filtered_p50_ms": 12.0,
+        "rss_mib": 180.0,
+    },
+    "creations": {
+        "rest_p50_ms": 12.0,
+        "bare_p50_ms": 10.0,
+        "rest_p99_ms": 20.0,
+        "bare_p99_ms": 15.0,
+        "ratio": 1.2,
+        "cpu_ms": 2.0,
+    },
     "growth": {
         "before_mib": 90.0,
         "growth_mib": 1.0,
@@ -91,6 +112,11 @@ def test_figures_within_all_bounds_meet_all_aims() -> None:
         (changed("latency", "direct", p99_ms=0.1, p50_ms=0.1), None),
         (changed("chunks", "ours", cpu_us=91.0), "CPU of a chunk of a stream, µs"),
         (changed("api", None, others=1), "requests to the API server, but for reviews"),
+        (changed("lists", None, p50_ms=10.1), "list of 100 out of 10,000 models, median, ms"),
+        (changed("lists", None, failures=1), "… failed requests of all lists"),
+        (changed("lists", None, others=1), "… requests to the API server for lists, but for reviews"),
+        (changed("lists", None, rss_mib=201.0), "memory after lists of 10,000 models, MiB"),
+        (changed("creations", None, ratio=1.31), "create over the bare POST, medians"),
         (changed("growth", None, worker_connections=1), "sockets that are left, at both ends"),
         (changed("growth", None, sockets_growth=1), "sockets that are left, at both ends"),
     ],
@@ -111,4 +137,7 @@ def test_the_tables_show_what_there_is() -> None:
     assert shown["CPU of a chunk of a stream, µs"] == [""] * 4
     assert shown["failed requests in all of these"] == ["0", "0", "2", "0"]
     assert len(report.alone(results).rows) == 2
-    assert len(report.alone({"figures": GOOD}).rows) == 7
+    shown = {row[0]: row[1] for row in report.alone({"figures": GOOD}).rows}
+    assert shown["… sorted / last page / filtered / of deployments: p50, ms"] == "14.0 / 5.0 / 12.0 / failed"
+    assert shown["create over REST: p50 / p99, ms"] == "12.0 / 20.0"
+    assert len(report.alone({"figures": GOOD}).rows) == 14
