@@ -66,7 +66,9 @@ async def test_a_manifest_can_be_committed() -> None:
     manifest = yaml.safe_load(response.text or "")
     assert response.content_type == "application/yaml"
     assert manifest["metadata"] == {"name": "encoder-v1", "namespace": "team-a"}
-    assert manifest["spec"]["vendor_configuration"] == REQUEST["vendor_configuration"]
+    configuration: Any = REQUEST["vendor_configuration"]
+    bundle = manifest["spec"]["vendor_configuration"]["bundle_config"]
+    assert bundle == {**configuration["bundle_config"], "predict_route": "/predict"}
 
 
 async def test_another_template_of_the_name_is_a_conflict() -> None:

@@ -86,13 +86,22 @@ class NewTemplate(RequestModel):
         return _object_name(self.name) or ""
 
     def spec(self) -> dict[str, Any]:
-        """Return what the request says of ``spec``; what it leaves out has the defaults of the kind."""
+        """Return ``spec``, with the defaults of the CRD where the request leaves something out.
+
+        The API server would add them; here they are, so that a repeat is the same as what exists.
+        """
         spec = self.sent()
         for key in ("name", "account_id"):
             spec.pop(key)
         bundle = spec["vendor_configuration"]["bundle_config"]
         if not bundle["tag"]:
             del bundle["tag"]
+        configuration = spec["vendor_configuration"]
+        configuration.setdefault("vendor", self.vendor_configuration.vendor)
+        bundle.setdefault("predict_route", self.vendor_configuration.bundle_config.predict_route)
+        endpoint = configuration.setdefault("endpoint_config", {})
+        for key in ("min_workers", "per_worker"):
+            endpoint.setdefault(key, getattr(self.vendor_configuration.endpoint_config, key))
         return spec
 
 

@@ -86,8 +86,14 @@ def test_a_template_has_what_was_sent() -> None:
             "model_type": "EMBEDDING",
             "endpoint_protocol": "VLLM",
             "vendor_configuration": {
-                "bundle_config": {**BUNDLE, "command": ["serve"], "env": {"A": "1"}},
-                "endpoint_config": {"cpus": 2, "min_workers": 1},
+                "vendor": "LAUNCH",
+                "bundle_config": {
+                    **BUNDLE,
+                    "command": ["serve"],
+                    "env": {"A": "1"},
+                    "predict_route": "/predict",
+                },
+                "endpoint_config": {"cpus": 2, "min_workers": 1, "per_worker": 10},
             },
             "model_creation_parameters_schema": {
                 "parameters": [{"name": "A", "type": "str", "description": "", "required": True}]
