@@ -59,6 +59,8 @@ CREATE_MODELS: Final = Action("create")
 LIST_TEMPLATES: Final = Action("list", "modeltemplates")
 CREATE_TEMPLATES: Final = Action("create", "modeltemplates")
 LIST_CLUSTER_TEMPLATES: Final = Action("list", "clustermodeltemplates")
+DELETE_TEMPLATES: Final = Action("delete", "modeltemplates")
+DELETE_CLUSTER_TEMPLATES: Final = Action("delete", "clustermodeltemplates")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from model_operator.core.gateway.access import LIST_CLUSTER_TEMPLATES, LIST_TEMPLATES
+from model_operator.core.gateway.access import (
+    DELETE_CLUSTER_TEMPLATES,
+    DELETE_TEMPLATES,
+    LIST_CLUSTER_TEMPLATES,
+    LIST_TEMPLATES,
+)
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
 from model_operator.core.gateway.naming import shown
 from model_operator.core.gateway.rest.gitops_owners import require_unowned
@@ -106,6 +111,14 @@ class TemplateOperations:
         metadata = live["metadata"]
         users = await self._tables.count_users(live)
         if users:
+            # The number is of all namespaces, so only a template owner gets it.
+            action = DELETE_TEMPLATES if _namespace(live) else DELETE_CLUSTER_TEMPLATES
+            if not await self._identity.may(call.caller, action, _namespace(live)):
+                raise Failure(
+                    FailureReason.FORBIDDEN,
+                    f"you may not delete the template {shown(metadata['name'])}. Action (user): leave it to "
+                    "the template owner.",
+                )
             raise Failure(
                 FailureReason.CONFLICT,
                 f"the template {shown(metadata['name'])} is in use by {plural(users, 'model')}. Action "
