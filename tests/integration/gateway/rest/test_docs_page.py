@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import Browser, expect
 
-from tests.fixtures.browser import chromium
+from tests.fixtures.browser import chromium, in_its_loop
 
 if TYPE_CHECKING:
     from tests.cluster.gateway.process import GatewayProcess
 
 __all__ = ["chromium"]
+
+pytestmark = in_its_loop
 
 DEADLINE = 60_000
 SUMMARY = "List the models that the caller may call"
