@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from model_operator.core.gateway.access import LIST_MODELS, LIST_TEMPLATES, Action
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.naming import shown
+from model_operator.core.gateway.rest.object_names import may_be_object_name
 from model_operator.core.gateway.rest.records import Records
 from model_operator.core.gateway.rest.template_table import TemplateTable
 from model_operator.gateway.identity import Identity
@@ -63,6 +64,8 @@ class _Shelf(Protocol):
 
     def named(self, name: str) -> list[_Place]: ...
 
+    def of_cluster(self, name: str) -> _Place | None: ...
+
 
 class _Models:
     noun, path, kind, action = "model", "models", MODEL_INSTANCES, LIST_MODELS
@@ -77,6 +80,9 @@ class _Models:
 
     def named(self, name: str) -> list[_Place]:
         return [_Place(self.kind, each.namespace, name) for each in self._records.named(name)]
+
+    def of_cluster(self, _: str) -> None:
+        return None
 
 
 class _Templates:
@@ -96,6 +102,9 @@ class _Templates:
     def named(self, name: str) -> list[_Place]:
         found = (each["metadata"].get("namespace", "") for each in self._templates.named(name))
         return [_Place(self.kind, namespace, name) for namespace in found if namespace]
+
+    def of_cluster(self, name: str) -> _Place:
+        return _Place(CLUSTER_MODEL_TEMPLATES, "", name)
 
 
 class Lookup:
@@ -148,16 +157,7 @@ class Lookup:
         Failure
             ``NOT_FOUND``; what the API server refuses.
         """
-        try:
-            return await self._found(call, self._templates, identifier)
-        except Failure as failure:
-            if failure.reason is not FailureReason.NOT_FOUND or "/" in identifier:
-                raise
-            place = _Place(CLUSTER_MODEL_TEMPLATES, "", identifier)
-            found = await _seen(call, self._templates, place, identifier)
-            if found is None:
-                raise
-            return found
+        return await self._found(call, self._templates, identifier)
 
     async def visible_namespaces(
         self, call: ControlCall, action: Action, namespaces: Collection[str]
@@ -178,17 +178,18 @@ class Lookup:
 
     async def _found(self, call: ControlCall, shelf: _Shelf, identifier: str) -> Object:
         parts = identifier.split("/")
-        if len(parts) == _PARTS and all(parts):
+        if len(parts) > _PARTS or not all(may_be_object_name(each) for each in parts):
+            raise _missing(shelf, identifier)
+        if len(parts) == _PARTS:
             if not self._tables.may_be_account(parts[0]):
                 raise _missing(shelf, identifier)
             return await _live(call, shelf, _Place(shelf.kind, *parts), identifier)
-        place = None if len(parts) > 1 else await self._identified(shelf, identifier)
-        if place is None and len(parts) == 1:
-            place = await self._named(call, shelf, identifier)
-        found = None if place is None else await _seen(call, shelf, place, identifier)
-        if found is None:
-            raise _missing(shelf, identifier)
-        return found
+        place = await self._identified(shelf, identifier) or await self._named(call, shelf, identifier)
+        for each in (place, shelf.of_cluster(identifier)):
+            found = None if each is None else await _seen(call, shelf, each, identifier)
+            if found is not None:
+                return found
+        raise _missing(shelf, identifier)
 
     async def _identified(self, shelf: _Shelf, identifier: str) -> _Place | None:
         """Return where the object with that uid is."""

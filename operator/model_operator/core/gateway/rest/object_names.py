@@ -1,4 +1,4 @@
-"""The name of a Kubernetes object for a text that people chose as a name."""
+"""Names of Kubernetes objects: the one for a text that people chose, and which texts are none."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Final
 
 _LABEL_1123: Final = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035: Final = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN_1123: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _OTHER: Final = re.compile("[^a-z0-9]+")
 _MARKS: Final = re.compile("[\u0300-\u036f'\u2019]+")
 _DIGEST_CHARACTERS: Final = 8
 _LETTER_BEFORE: Final = "m-"
 """What goes before a name that starts with a digit, for objects whose names may not."""
+
+
+def may_be_object_name(text: str) -> bool:
+    """Return whether an object or a namespace can have a name (RFC 1123)."""
+    return _SUBDOMAIN_1123.fullmatch(text) is not None
 
 
 def object_name(text: str, longest: int, *, starts_with_letter: bool) -> str | None:
