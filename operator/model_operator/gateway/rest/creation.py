@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,6 +28,7 @@ from model_operator.kube.resources import MODEL_INSTANCES, MODEL_TEMPLATES, Reso
 Object = dict[str, Any]
 
 _NAMESPACE: Final = re.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_COUNT: Final = re.compile("[0-9]{1,9}")
 _RETRY_COUNT, _IDEMPOTENCY_KEY = "x-stainless-retry-count", "Idempotency-Key"
 
 
@@ -76,8 +77,23 @@ class Creation:
         self._identity = identity
         self._clock = clock
 
-    async def account(self, call: ControlCall, account: str, sort: Sort) -> tuple[str, bool]:
+    async def account(
+        self, call: ControlCall, account: str, sort: Sort, wrong: Sequence[Entry] = ()
+    ) -> tuple[str, bool]:
         """Return the namespace of an account, and whether the caller may create such objects in it.
+
+        Parameters
+        ----------
+        call
+            The request.
+        account
+            Its account.
+        sort
+            What is created.
+        wrong
+            What is wrong with the body by itself. Unless the caller may create such objects there, it is
+            reported at once: beside an account that the caller may not know of as beside one that does not
+            exist.
 
         Raises
         ------
@@ -88,7 +104,7 @@ class Creation:
         if not namespaces:
             # One that has just been created may not have been watched yet.
             if not _NAMESPACE.fullmatch(account) or not self._tables.may_be_account(account):
-                raise _no_account(account, sort)
+                raise _no_account(account, sort, wrong)
             namespaces = frozenset({account})
         allowed = await self._identity.allowed_namespaces(call.caller, sort.create, namespaces)
         usable = sorted(each for each in namespaces if allowed is None or each in allowed)
@@ -97,12 +113,15 @@ class Creation:
                 f"{len(usable)} namespaces in which you may create {sort.noun}s have this account: "
                 f"{', '.join(usable)}; use the name of one of them"
             )
-            raise invalid(Entry((BODY, "account_id"), message, "account_ambiguous", account))
+            raise invalid(*wrong, Entry((BODY, "account_id"), message, "account_ambiguous", account))
         if usable:
             return usable[0], True
         (namespace, *others) = namespaces
         if others:
-            raise _no_account(account, sort)
+            raise _no_account(account, sort, wrong)
+        if wrong:
+            may_list = await self._identity.may(call.caller, sort.list, namespace)
+            raise invalid(*wrong) if may_list else _no_account(account, sort, wrong)
         return namespace, False
 
     async def create(
@@ -173,7 +192,7 @@ class Creation:
             existing,
             wanted,
             call.caller.username,
-            retry_count=_number(call.headers.get(_RETRY_COUNT)),
+            retry_count=_count(call.headers.get(_RETRY_COUNT, "")),
             idempotency_key=call.headers.get(_IDEMPOTENCY_KEY, ""),
             now=self._clock(),
         ):
@@ -181,12 +200,12 @@ class Creation:
         raise _taken(metadata["name"], sort)
 
 
-def _no_account(account: str, sort: Sort) -> Failure:
+def _no_account(account: str, sort: Sort, wrong: Sequence[Entry] = ()) -> Failure:
     message = (
         f"there is no such account, or you may not create {sort.noun}s in it: expected the name of a "
         "namespace, or the value of its label modeloperator.dev/account-id"
     )
-    return invalid(Entry((BODY, "account_id"), message, "account_not_found", account))
+    return invalid(*wrong, Entry((BODY, "account_id"), message, "account_not_found", account))
 
 
 def _taken(name: str, sort: Sort) -> Failure:
@@ -198,5 +217,5 @@ def _taken(name: str, sort: Sort) -> Failure:
     )
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else 0
+def _count(text: str) -> int:
+    return int(text) if _COUNT.fullmatch(text) else 0

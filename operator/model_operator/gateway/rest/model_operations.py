@@ -66,7 +66,7 @@ class ModelOperations:
         request, wrong = read_model_draft(call.body)
         if "account_id" not in request.model_fields_set:
             raise invalid(*wrong)
-        namespace, may_create = await self._creation.account(call, request.account_id, MODELS)
+        namespace, may_create = await self._creation.account(call, request.account_id, MODELS, wrong)
         wanted = new_instance(request, namespace, request.account_id, call.caller.username)
         # A caller who may not create models there learns nothing of the templates.
         if may_create:

@@ -67,12 +67,14 @@ class TemplateOperations:
         """Create a ModelTemplate; the same creation again gives the same template."""
         request = read_new_template(call.body)
         sent = read_object(call.body)
-        namespace, may_create = await self._creation.account(call, request.account_id, TEMPLATES)
-        wanted = new_template(request, namespace, request.account_id, call.caller.username)
-        if entries := template_faults(wanted, sent):
-            raise invalid(*entries)
+        account = request.account_id
+        wrong = template_faults(new_template(request, account, account, call.caller.username), sent)
+        namespace, may_create = await self._creation.account(call, account, TEMPLATES, wrong)
+        if wrong:
+            raise invalid(*wrong)
+        wanted = new_template(request, namespace, account, call.caller.username)
         made = await self._creation.create(
-            call, TEMPLATES, wanted, account=request.account_id, may_create=may_create, body=sent
+            call, TEMPLATES, wanted, account=account, may_create=may_create, body=sent
         )
         self._tables.put_template(made)
         return json_answer(self._answer(made))

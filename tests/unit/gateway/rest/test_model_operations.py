@@ -158,6 +158,37 @@ async def test_an_account_that_is_hidden_looks_like_one_that_does_not_exist(clus
     assert hidden[:2] == missing[:2]
 
 
+async def test_a_wrong_body_does_not_show_whether_an_account_exists(cluster: Cluster) -> None:
+    tables = cluster.replica()
+    labels = {"modeloperator.dev/account-id": "Acme_1"}
+    tables.put_namespace({"metadata": {"name": "team-b", "labels": labels}})
+    models = operations(cluster, tables)
+    for account in ("Acme_1", "Acme_2", "team-b", "team-x"):
+        answer = await create(models, cluster, account_id=account, name=5)
+        assert locs(answer) == ["body.name", "body.account_id"], account
+    cluster.allow("alice", "list", "team-b")
+    assert locs(await create(models, cluster, account_id="Acme_1", name=5)) == ["body.name"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "loc"),
+    [
+        ({"description": "a\x00b"}, "body.description"),
+        ({"model_type": "BUNDLE"}, "body.model_type"),
+        ({"display_name": "x" * 70_000}, "body.display_name"),
+    ],
+)
+async def test_what_the_object_cannot_have_does_not_hide_its_template(
+    cluster: Cluster, changed: Any, loc: str
+) -> None:
+    models = operations(cluster)
+    wrong = {**changed, "model_creation_parameters": {"size": "large"}}
+    assert set(locs(await create(models, cluster, **wrong))) == {loc, "body.model_creation_parameters.size"}
+    uid = (await create(models, cluster))[1]["id"]
+    call = control_call(cluster, Operation.PATCH_MODEL, body=wrong, model=uid)
+    assert set(locs(await answered(models.patch, call))) == {loc, "body.model_creation_parameters.size"}
+
+
 async def test_a_viewer_gets_the_refusal_of_the_api_server_and_learns_nothing_of_templates(
     cluster: Cluster,
 ) -> None:
@@ -171,8 +202,9 @@ async def test_a_viewer_gets_the_refusal_of_the_api_server_and_learns_nothing_of
 async def test_the_same_creation_again_is_the_same_model(cluster: Cluster) -> None:
     models = operations(cluster)
     first = await create(models, cluster)
-    again = await create(models, cluster, headers={"x-stainless-retry-count": "1"})
-    assert again[:2] == first[:2]
+    for count in ("1", "²", "-1", "9" * 5000):
+        again = await create(models, cluster, headers={"x-stainless-retry-count": count})
+        assert again[:2] == first[:2], count
     other = await create(models, cluster, description="other")
     assert (other[0], other[2]["x-should-retry"]) == (409, "false")
     cluster.allow("eve", ALL, "team-a")
@@ -219,9 +251,14 @@ async def test_a_model_is_found_by_uid_by_namespace_and_name_and_by_name(cluster
         "a/b/c",
         "/",
         "team-a/",
+        "..",
+        "../..",
+        "team-a/..",
+        "MY-MODEL",
         "00000000-0000-4000-8000-000000000000",
     ):
         assert (await get(models, cluster, identifier))[0] == 404, identifier
+    assert not {name for _, name in cluster.requests} & {"", "..", "MY-MODEL"}
 
 
 async def test_a_name_counts_among_what_the_caller_may_see(cluster: Cluster) -> None:

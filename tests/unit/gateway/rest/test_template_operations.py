@@ -98,6 +98,10 @@ async def test_an_unknown_account_and_one_that_is_not_the_caller_s_look_alike() 
     ]
     for failure in failures:
         assert faults_of(failure) == [("body.account_id", "account_not_found")]
+    wrong = {**REQUEST, "model_type": "COMPLETION", "endpoint_protocol": "COHERE"}
+    for account in ("team-b", "nowhere", "No Where"):
+        failure = await failure_of(here.templates.create(here.call({**wrong, "account_id": account})))
+        assert faults_of(failure)[-1] == ("body.account_id", "account_not_found")
     here.cluster.allow(USER, "list", "team-b")
     failure = await failure_of(here.templates.create(here.call({**REQUEST, "account_id": "team-b"})))
     assert failure.reason is FailureReason.FORBIDDEN
@@ -138,6 +142,14 @@ async def test_a_template_in_use_stays() -> None:
     for template_id in ("team-b/encoder", here.cluster.objects["clustermodeltemplates", "", "encoder"]):
         identifier = template_id if isinstance(template_id, str) else template_id["metadata"]["uid"]
         assert read(await here.templates.delete(here.call(template=identifier)))["success"]
+
+
+async def test_a_name_of_several_templates_does_not_mean_that_of_the_cluster() -> None:
+    here = Rest(stored("encoder", "team-a"), stored("encoder", "team-b"), stored("encoder"))
+    failure = await failure_of(here.templates.delete(here.call(template="encoder")))
+    assert failure.reason is FailureReason.NOT_FOUND
+    assert "team-a/encoder, team-b/encoder" in failure.message
+    assert len(here.cluster.objects) == 3
 
 
 async def test_a_cluster_template_is_shown_and_deleted() -> None:
