@@ -168,12 +168,12 @@ class ModelOperations:
             live = await self._lookup.model(call, call.variables["model"])
             require_unowned(live, force=call.is_forced)
             changed = await change(live)
-            if changed == live:
-                return live
             # The operator, which reports on what a client has just written, changes the version alone.
             attempts += live["metadata"].get("generation") != generation
             generation = live["metadata"].get("generation")
             try:
+                # Also what changes nothing, of which the API server stores no new version: it decides whether
+                # the caller may change the model at all.
                 written = await call.client.replace(MODEL_INSTANCES, changed)
             except ConflictError as error:
                 if attempts < _ATTEMPTS:

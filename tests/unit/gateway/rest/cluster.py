@@ -149,7 +149,7 @@ class _Client:
         found = self._found(kind, metadata["namespace"], metadata["name"])
         if found["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
             raise _error(HTTPStatus.CONFLICT, "Conflict")
-        return self._cluster.store(kind, obj)
+        return copy.deepcopy(found) if found == obj else self._cluster.store(kind, obj)
 
     async def delete(self, kind: ResourceKind, namespace: str, name: str, uid: str) -> bool:
         self._check("delete", namespace, name)
