@@ -113,7 +113,7 @@ class ModelOperations:
         async def change(live: Object) -> Object:
             account = self._tables.account_of(live)
             changed = patched_instance(live, patch, account)
-            if changed["spec"] != live["spec"] and (entries := await self._entries(changed)):
+            if changed["spec"] != live["spec"] and (entries := await self._entries(changed, live)):
                 raise invalid(*entries)
             return changed
 
@@ -193,11 +193,21 @@ class ModelOperations:
             answer["deployments"] = deployment_answers(instance, account, template)
         return answer
 
-    async def _entries(self, instance: Object) -> tuple[Entry, ...]:
-        """Return what is wrong with an instance by itself and by its template: the webhook may be absent."""
+    async def _entries(self, instance: Object, live: Object | None = None) -> tuple[Entry, ...]:
+        """Return what is wrong with an instance by itself and by its template: the webhook may be absent.
+
+        Parameters
+        ----------
+        instance
+            The object that is about to be written.
+        live
+            The one that it replaces. A template that this names already may be gone: other fields can change.
+        """
         template_id = instance["spec"].get("model_template_id")
         if not template_id:
             return template_entries(instance, None)
+        if live is not None and live["spec"].get("model_template_id") == template_id:
+            return template_entries(instance, self._tables.template_of(instance))
         template = await self._tables.until(lambda: self._tables.template_of(instance), _TEMPLATE_SECONDS)
         if template is not None:
             return template_entries(instance, template)

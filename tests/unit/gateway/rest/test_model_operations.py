@@ -324,6 +324,22 @@ async def test_who_may_not_change_a_model_may_not_change_it_to_what_it_is(cluste
     assert stored["metadata"]["resourceVersion"] == version
 
 
+async def test_a_model_whose_template_is_gone_can_be_changed_but_for_the_template(cluster: Cluster) -> None:
+    tables = cluster.replica()
+    models = operations(cluster, tables)
+    uid = (await create(models, cluster))[1]["id"]
+    gone = cluster.objects.pop(("modeltemplates", "team-a", "chat"))
+    tables.remove_template("ModelTemplate", "team-a", "chat", int(gone["metadata"]["resourceVersion"]))
+
+    async def patch(**changes: Any) -> Answer:
+        call = control_call(cluster, Operation.PATCH_MODEL, body=changes, model=uid)
+        return await answered(models.patch, call)
+
+    assert (await patch(description="new", model_template_id="chat"))[0] == 200
+    assert locs(await patch(description=5)) == ["body.description"]
+    assert locs(await patch(model_template_id="other")) == ["body.model_template_id"]
+
+
 async def test_a_patch_is_made_again_on_what_another_writer_left(cluster: Cluster) -> None:
     models = operations(cluster)
     uid = (await create(models, cluster))[1]["id"]
