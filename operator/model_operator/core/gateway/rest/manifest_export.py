@@ -2,8 +2,9 @@
 
 It has what people decide: name, namespace, specification, and their labels and annotations. It lacks what the
 cluster adds, and that by which a tool finds its own objects: in another repository, it would name the wrong
-owner. Directives to such tools, such as ``kustomize.toolkit.fluxcd.io/prune``, stay. Applied to another
-cluster, it gives the same model.
+owner. Directives to such tools, such as ``kustomize.toolkit.fluxcd.io/prune``, stay. A template that is named
+by its uid, as clients of the REST API do, is named by its name. Applied to another cluster, it gives the same
+model.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _ANNOTATIONS: Final = frozenset(
     }
 )
 _LABELS: Final = frozenset({*FLUX_LABELS, ARGO_CD_INSTANCE})
+_TEMPLATE: Final = "model_template_id"
+_TEMPLATE_KIND: Final = "model_template_kind"
 _WIDTH: Final = 2**31
 """Columns of a line: a text of one line is never broken, so that a change of a word is one of that line."""
 
@@ -82,10 +85,21 @@ def manifest_of(obj: Object) -> str:
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
         "metadata": metadata,
-        "spec": obj.get("spec") or {},
+        "spec": _portable(obj),
     }
     text: str = yaml.dump(manifest, Dumper=_ManifestDumper, width=_WIDTH, allow_unicode=True)
     return text
+
+
+def _portable(obj: Object) -> Mapping[str, Any]:
+    """Return the specification, with the template's uid, which one cluster alone knows, as its name."""
+    spec = _mapping(obj.get("spec"))
+    template = _mapping(_mapping(obj.get("status")).get("template"))
+    name, kind = template.get("name"), template.get("kind")
+    if not name or not kind or spec.get(_TEMPLATE) != template.get("uid"):
+        return spec
+    # Without a kind, a ModelTemplate of that name would come first.
+    return {**spec, _TEMPLATE: name, _TEMPLATE_KIND: kind}
 
 
 def _is_label_of_tool(obj: Object, key: str, value: Any) -> bool:

@@ -134,6 +134,22 @@ def test_an_object_without_labels_has_none() -> None:
     }
 
 
+def test_a_template_is_named_by_its_name_and_kind() -> None:
+    def spec(template_id: str, uid: str = "42") -> Any:
+        status = {"template": {"kind": "ClusterModelTemplate", "name": "encoder", "uid": uid}}
+        live = LIVE | {
+            "spec": {"model_template_id": template_id, "model_type": "EMBEDDING"},
+            "status": status,
+        }
+        return read(manifest_of(live))["spec"]
+
+    portable = {"model_template_id": "encoder", "model_template_kind": "ClusterModelTemplate"}
+    assert spec("42") == portable | {"model_type": "EMBEDDING"}
+    assert spec("encoder") == {"model_template_id": "encoder", "model_type": "EMBEDDING"}
+    # Another template has been set since, and the operator has not seen it yet.
+    assert spec("42", uid="41") == {"model_template_id": "42", "model_type": "EMBEDDING"}
+
+
 def test_labels_of_people_stay() -> None:
     def labels(labels: dict[str, str], **metadata: Any) -> Any:
         live = LIVE | {"metadata": {"name": "minilm", "labels": labels, **metadata}}
