@@ -82,7 +82,7 @@ _TEMPLATE_COLUMNS = (
 _INSTANCE_COLUMNS = (
     _READY,
     _REASON,
-    Column("Template", ".spec.model_template_id", "Template of the instance."),
+    Column("Template", ".status.template.name", "Template of the instance, once it is found."),
     Column("Serving", ".status.ready_replicas", "Ready workers.", type="integer"),
     Column("Workers", ".status.replicas", "Workers that exist, of any revision.", type="integer"),
     Column("URL", ".status.url", "URL of the model inside the cluster."),
