@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from model_operator.core.gateway.access import Caller
-from model_operator.core.gateway.apis import ROUTES, Family, Match, ModelField, match, treatment
+from model_operator.core.gateway.apis import Family, Match, ModelField, match, treatment
 from model_operator.core.gateway.bodies import read_request
 from model_operator.core.gateway.failures import Failure, FailureReason, response_of
 from model_operator.core.gateway.headers import ACCOUNT_HEADER
@@ -31,13 +31,13 @@ from model_operator.core.gateway.naming import (
     only,
 )
 from model_operator.core.gateway.rest.control_routes import (
-    CONTROL_ROUTES,
     ControlMatch,
     Operation,
     control_match,
     operation_of,
 )
 from model_operator.core.gateway.translation import check_bindings
+from model_operator.core.gateway.wrong_paths import advice_on
 from model_operator.core.values.json_values import wire_json
 from model_operator.gateway.calls import CLIENT_CLOSED_STATUS, SERVER, Call
 from model_operator.gateway.intake import Intake, Place
@@ -56,11 +56,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _DEFECT: Final = "the gateway has a defect; its log has the details."
 _ANY_PATH: Final = r"/{path:[\s\S]*}"
-_PATHS: Final = {
-    MODELS_PATH,
-    *(route.pattern for route in ROUTES),
-    *(route.pattern for route in CONTROL_ROUTES if route.is_implemented),
-}
 
 
 class IdentityProvider(Protocol):
@@ -285,10 +280,7 @@ class Gateway:
     async def _answer_other(self, request: web.Request, raw_path: str, progress: _Progress) -> web.Response:
         name = name_in(raw_path)
         if raw_path != MODELS_PATH and name is None:
-            raise Failure(
-                FailureReason.NOT_FOUND,
-                f"no such path. Action (user): use one of {', '.join(sorted(_PATHS))}.",
-            )
+            raise Failure(FailureReason.NOT_FOUND, f"no such path. Action (user): {advice_on(raw_path)}.")
         progress.route = "models"
         _require(request, HTTPMethod.GET)
         caller = await self._identity.authenticate(request.headers)

@@ -52,11 +52,6 @@ class ControlRoute:
     pattern: str
     operations: Mapping[HTTPMethod, Operation]
 
-    @property
-    def is_implemented(self) -> bool:
-        """Whether it has an operation that does something."""
-        return Operation.NOT_IMPLEMENTED not in self.operations.values()
-
 
 _GET, _POST, _PATCH, _PUT, _DELETE = (
     HTTPMethod.GET,
