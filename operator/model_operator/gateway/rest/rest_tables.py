@@ -111,8 +111,8 @@ class RestTables:
         namespace = instance["metadata"].get("namespace", "")
         return str(self.accounts.account_of(namespace, instance.get("spec", {}).get("account_id")))
 
-    async def count_users(self, template: Object) -> int:
-        """Return how many instances use a template; the caller may not be allowed to see them."""
+    async def users_of(self, template: Object) -> list[Record]:
+        """Return the instances that use a template; the caller may not be allowed to see them."""
         metadata = template["metadata"]
         uid, namespace = metadata["uid"], metadata.get("namespace", "")
         candidates = [
@@ -121,14 +121,15 @@ class RestTables:
             if namespace in ("", record.namespace)
             and record.spec("model_template_id") in (metadata["name"], uid)
         ]
-        count = 0
+        users = []
         for number, record in enumerate(candidates, 1):
             used = resolve_reference(record.template, self.templates)
-            count += used is not None and used.resource.metadata.uid == uid
+            if used is not None and used.resource.metadata.uid == uid:
+                users.append(record)
             if number % _AT_ONCE == 0:
                 # Of 10,000 instances, with calls to models beside them.
                 await asyncio.sleep(0)
-        return count
+        return users
 
     async def until(self, find: Callable[[], Found | None], seconds: float) -> Found | None:
         """Return what is found now or within a time, while the watches bring changes.

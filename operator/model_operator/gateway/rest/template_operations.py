@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -10,6 +11,7 @@ from model_operator.core.gateway.access import (
     DELETE_CLUSTER_TEMPLATES,
     DELETE_TEMPLATES,
     LIST_CLUSTER_TEMPLATES,
+    LIST_MODELS,
     LIST_TEMPLATES,
 )
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
@@ -17,6 +19,7 @@ from model_operator.core.gateway.naming import shown
 from model_operator.core.gateway.rest.gitops_owners import require_unowned
 from model_operator.core.gateway.rest.list_pages import page_of_answers
 from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
+from model_operator.core.gateway.rest.record_form import Record
 from model_operator.core.gateway.rest.request_reading import read_object
 from model_operator.core.gateway.rest.template_answers import EVERY_ACCOUNT, template_answer
 from model_operator.core.gateway.rest.template_requests import read_new_template
@@ -40,6 +43,10 @@ from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_TEMPLAT
 Object = dict[str, Any]
 
 _KINDS = {each.kind: each for each in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)}
+
+
+_MOST_NAMES: Final = 5
+"""Names of models in a message."""
 
 
 class TemplateOperations:
@@ -111,7 +118,7 @@ class TemplateOperations:
         live = await self._lookup.template(call, call.variables["template"])
         require_unowned(live, force=call.is_forced)
         metadata = live["metadata"]
-        users = await self._tables.count_users(live)
+        users = await self._tables.users_of(live)
         if users:
             # The number is of all namespaces, so only a template owner gets it.
             action = DELETE_TEMPLATES if _namespace(live) else DELETE_CLUSTER_TEMPLATES
@@ -123,8 +130,9 @@ class TemplateOperations:
                 )
             raise Failure(
                 FailureReason.CONFLICT,
-                f"the template {shown(metadata['name'])} is in use by {plural(users, 'model')}. Action "
-                "(user): delete these, or have them use another template, before deleting this one.",
+                f"the template {shown(metadata['name'])} is in use by {plural(len(users), 'model')}"
+                f"{await self._named(call, users)}. Action (user): delete these, or have them use another "
+                "template, before deleting this one.",
                 headers=NO_RETRY,
             )
         kind = _KINDS[live["kind"]]
@@ -134,6 +142,16 @@ class TemplateOperations:
             raise api_failure(error) from error
         self._tables.remove_template(kind.kind, _namespace(live), metadata["name"], version_of(live))
         return json_answer({"count": 1, "success": True})
+
+    async def _named(self, call: ControlCall, users: Sequence[Record]) -> str:
+        """Return the names of the models that the caller may list, as the end of a clause."""
+        namespaces = {each.namespace for each in users}
+        is_visible = await self._lookup.visible_namespaces(call, LIST_MODELS, namespaces)
+        visible = [f"{each.namespace}/{each.name}" for each in users if is_visible(each.namespace)]
+        named = visible[:_MOST_NAMES]
+        if not named:
+            return ""
+        return f"{', such as' if len(named) < len(users) else ':'} {', '.join(named)}"
 
     def _answer(self, template: Object) -> dict[str, Any]:
         account = self._tables.account_of(template) if _namespace(template) else EVERY_ACCOUNT

@@ -12,7 +12,7 @@ from scale_gp.types.model_template import ModelTemplate
 from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.kube.resources import MODEL_TEMPLATES
 from tests.unit.core.gateway.rest.deployed_models import faults_of, model, template
-from tests.unit.gateway.rest.rest_operations import USER, Rest, read
+from tests.unit.gateway.rest.rest_operations import ALL, USER, Rest, read
 
 REQUEST = {
     "name": "Encoder v1",
@@ -129,7 +129,7 @@ async def test_lists_have_the_templates_that_the_caller_may_list() -> None:
 async def test_a_template_in_use_stays() -> None:
     here = Rest(stored("encoder", "team-a"), stored("encoder"), stored("encoder", "team-b"), model())
     in_use = here.call(template="team-a/encoder")
-    for count in ("1 model", "150 models"):
+    for count in ("1 model: team-a/minilm.", "150 models, such as team-a/minilm-"):
         failure = await failure_of(here.templates.delete(in_use))
         assert (failure.reason, failure.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
         assert count in failure.message
@@ -138,6 +138,13 @@ async def test_a_template_in_use_stays() -> None:
             other["metadata"]["name"] = f"minilm-{number}"
             here.store(other)
     assert here.live("encoder", MODEL_TEMPLATES)
+    # Who may delete templates and not list models learns how many there are, and none of their names.
+    here.cluster.rights.clear()
+    here.cluster.allow(USER, "get delete", "team-a")
+    failure = await failure_of(here.templates.delete(in_use))
+    assert "in use by 150 models. " in failure.message
+    here.cluster.rights.clear()
+    here.cluster.allow(USER, ALL, "")
     # Another template of the name has no users.
     for template_id in ("team-b/encoder", here.cluster.objects["clustermodeltemplates", "", "encoder"]):
         identifier = template_id if isinstance(template_id, str) else template_id["metadata"]["uid"]
