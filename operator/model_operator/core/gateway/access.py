@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from model_operator.api.meta import GROUP
 from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.rest.entries import HEADER, Entry
 from model_operator.core.values.json_reading import read_json
 from model_operator.core.values.json_values import wire_json
 
@@ -122,7 +123,8 @@ def key_of(authorization: Sequence[str], api_key: Sequence[str]) -> str:
         raise _unauthenticated("the request has no key")
     if len(keys) > 1:
         message = f"the request has {len(keys)} keys that differ. {_SEND_ONE}"
-        raise Failure(FailureReason.INVALID_REQUEST, message)
+        entry = Entry((HEADER, "x-api-key" if api_key else "authorization"), message, "invalid_request")
+        raise Failure(FailureReason.INVALID_REQUEST, message, entries=(entry,))
     (key,) = keys
     if len(key) > MAX_KEY_BYTES:
         raise _unauthenticated(f"the key has more than {MAX_KEY_BYTES} bytes")

@@ -13,10 +13,11 @@ from aiohttp import web
 from multidict import CIMultiDictProxy, MultiMapping
 
 from model_operator.core.gateway.access import Caller
-from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.failures import Failure, FailureReason, invalid
 from model_operator.core.gateway.headers import ACCOUNT_HEADER
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc, refusal
 from model_operator.core.gateway.rest.control_routes import Operation
+from model_operator.core.gateway.rest.entries import QUERY, Entry
 from model_operator.core.gateway.rest.manifest_export import manifest_of
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.client import ApiClient
@@ -28,7 +29,10 @@ _SLICE_SECONDS: Final = 0.005
 Later = Callable[[], Awaitable[web.Response]]
 """Waits for what an answer shall have, after the change is made; it ends when the client leaves."""
 
-_FORCE, _TRUE = "force", frozenset({"true", "1", "yes"})
+_FORCE: Final = "force"
+_TRUE: Final = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE: Final = frozenset({"", "false", "0", "no", "off", "f", "n"})
+"""What FastAPI reads as a boolean, and a parameter without a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,18 @@ class ControlCall:
 
     @property
     def is_forced(self) -> bool:
-        """Whether the caller changes what a GitOps controller owns all the same."""
-        return self.query.get(_FORCE, "").lower() in _TRUE
+        """Whether the caller changes what a GitOps controller owns all the same.
+
+        Raises
+        ------
+        Failure
+            ``INVALID`` for a value that is no boolean.
+        """
+        value = self.query.get(_FORCE, "")
+        if value.lower() in _TRUE | _FALSE:
+            return value.lower() in _TRUE
+        message = "Input should be a valid boolean: true or false"
+        raise invalid(Entry((QUERY, _FORCE), message, "bool_parsing", value))
 
 
 def json_answer(answer: Any) -> web.Response:

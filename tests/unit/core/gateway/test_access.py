@@ -78,6 +78,8 @@ def test_keys_that_differ_are_an_invalid_request(authorization: list[str], api_k
     with pytest.raises(Failure) as caught:
         key_of(authorization, api_key)
     assert caught.value.reason is FailureReason.INVALID_REQUEST
+    (entry,) = caught.value.entries
+    assert entry.loc == ("header", "x-api-key" if api_key else "authorization")
 
 
 @pytest.mark.parametrize(

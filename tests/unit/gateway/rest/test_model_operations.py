@@ -389,6 +389,10 @@ async def test_what_git_owns_is_changed_by_force_alone(cluster: Cluster, operati
     assert (status, headers["x-should-retry"]) == (409, "false")
     assert "flux/models" in answer["detail"]
     assert "description" not in cluster.objects["modelinstances", "team-a", "owned"]["spec"]
+    status, answer, _ = await answered(
+        run, control_call(cluster, operation, query={"force": "maybe"}, **change)
+    )
+    assert (status, answer["detail"][0]["loc"]) == (422, ["query", "force"])
     forced = control_call(cluster, operation, query={"force": "true"}, **change)
     assert (await answered(run, forced))[0] == 200
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 BODY: Final = "body"
 QUERY: Final = "query"
+HEADER: Final = "header"
 
 
 class _Absent(Enum):
@@ -26,7 +27,7 @@ class Entry:
     Attributes
     ----------
     loc
-        Path of the field, from ``body`` or ``query``.
+        Path of the field, from ``body``, ``query`` or ``header``.
     msg
         What was expected, and what kind of value was found; never the value.
     type
