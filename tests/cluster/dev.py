@@ -103,6 +103,8 @@ curl -N {url}/v1/chat/completions \\
   -H "Authorization: Bearer $(cat {key})" -H 'Content-Type: application/json' \\
   -d '{{"model": "qwen-chat", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
+The REST API (docs/rest-api.md) has the same address: export SGP_CLIENT_BASE_URL={url}
+In a browser: {url} shows the models, and {url}/docs the API.
 The metrics of the gateway: {gateway.health_url}/metrics
 The logs: {cluster.directory}/operator.log and gateway.log
 Ctrl-C stops everything and removes its files."""

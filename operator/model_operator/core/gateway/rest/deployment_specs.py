@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
+from model_operator.core.gateway.naming import shown
 from model_operator.core.gateway.rest.api_refusals import LocOf
 from model_operator.core.gateway.rest.deployment_requests import NewDeployment, entry_name
 from model_operator.core.gateway.rest.entries import BODY, Entry
@@ -163,8 +164,8 @@ def with_deployment(live: Object, new: NewDeployment) -> Object:
     if same is not None:
         raise Failure(
             FailureReason.CONFLICT,
-            f"The model has a deployment {entry['name']} with other values. Action (user): change it with "
-            "PATCH, or choose another name.",
+            f"the model has a deployment {shown(entry['name'])} with other values. Action (user): change "
+            "it with PATCH, or choose another name.",
             headers=NO_RETRY,
         )
     changed = deepcopy(live)
@@ -260,7 +261,9 @@ def deployment_loc(ref: DeploymentRef) -> LocOf:
 
 def _require_specified(ref: DeploymentRef) -> None:
     if ref.is_stale:
-        raise Failure(FailureReason.NOT_FOUND, f"The deployment {ref.shown_name} is being deleted.")
+        raise Failure(
+            FailureReason.NOT_FOUND, f"the deployment {shown(ref.shown_name)} is being deleted. Action: none."
+        )
 
 
 def _name_faults(live: Object, ref: DeploymentRef, patch: Mapping[str, Any]) -> list[Entry]:
