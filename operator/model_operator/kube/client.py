@@ -458,7 +458,7 @@ class ApiClient:
             raise ApiUnavailableError(0, {"message": cause}, attempt) from error
         answer = _parse(content)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise error_for(response.status, answer, attempt)
+            raise error_for(response.status, answer, attempt, response.headers.get("Retry-After", ""))
         return answer
 
 

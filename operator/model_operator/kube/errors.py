@@ -40,11 +40,14 @@ class ApiError(Exception):
         HTTP status code; 0 without a response.
     status
         The ``v1.Status`` of the response; empty without one.
+    retry_after
+        Header ``Retry-After`` of the response; empty without one.
     """
 
-    def __init__(self, code: int, status: Mapping[str, Any], attempt: str) -> None:
+    def __init__(self, code: int, status: Mapping[str, Any], attempt: str, retry_after: str = "") -> None:
         self.code = code
         self.status = status
+        self.retry_after = retry_after
         super().__init__(f"{attempt}: {status.get('message') or f'HTTP {code}'}")
 
 
@@ -76,7 +79,7 @@ _REFUSALS: dict[int, type[ApiRefusedError]] = {
 }
 
 
-def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
+def error_for(code: int, status: Mapping[str, Any], attempt: str, retry_after: str = "") -> ApiError:
     """Return the error for a response of the API server.
 
     Parameters
@@ -87,6 +90,8 @@ def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
         The body, a ``v1.Status`` where the server sent one.
     attempt
         Method and path of the request.
+    retry_after
+        Header ``Retry-After`` of the response; a server with too many requests sends it, and no Status.
 
     Notes
     -----
@@ -94,7 +99,7 @@ def error_for(code: int, status: Mapping[str, Any], attempt: str) -> ApiError:
     denies with a code of its choice, which must not be mistaken for a conflict or an outage.
     """
     if is_denied(status):
-        return ForbiddenError(code, status, attempt)
+        return ForbiddenError(code, status, attempt, retry_after)
     if code in _UNAVAILABLE_CODES and not is_malformed(code, status):
-        return ApiUnavailableError(code, status, attempt)
-    return _REFUSALS.get(code, ApiRefusedError)(code, status, attempt)
+        return ApiUnavailableError(code, status, attempt, retry_after)
+    return _REFUSALS.get(code, ApiRefusedError)(code, status, attempt, retry_after)

@@ -134,4 +134,4 @@ def api_failure(error: ApiError, body: Mapping[str, Any] | None = None, loc_of: 
             "the API server of the cluster does not respond. Action (cluster administrator): check it; the "
             "client may retry.",
         )
-    return refusal(error.code, error.status, body, loc_of)
+    return refusal(error.code, error.status, body, loc_of, error.retry_after)
