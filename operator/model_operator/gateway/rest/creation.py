@@ -33,7 +33,7 @@ _RETRY_COUNT, _IDEMPOTENCY_KEY = "x-stainless-retry-count", "Idempotency-Key"
 
 
 @dataclass(frozen=True, slots=True)
-class Sort:
+class Creatable:
     """What is created.
 
     Attributes
@@ -55,8 +55,10 @@ class Sort:
     instead: str
 
 
-MODELS: Final = Sort(MODEL_INSTANCES, "model", CREATE_MODELS, LIST_MODELS, "change that model by PATCH")
-TEMPLATES: Final = Sort(MODEL_TEMPLATES, "template", CREATE_TEMPLATES, LIST_TEMPLATES, "delete that template")
+MODELS: Final = Creatable(MODEL_INSTANCES, "model", CREATE_MODELS, LIST_MODELS, "change that model by PATCH")
+TEMPLATES: Final = Creatable(
+    MODEL_TEMPLATES, "template", CREATE_TEMPLATES, LIST_TEMPLATES, "delete that template"
+)
 
 
 class Creation:
@@ -78,7 +80,7 @@ class Creation:
         self._clock = clock
 
     async def account(
-        self, call: ControlCall, account: str, sort: Sort, wrong: Sequence[Entry] = ()
+        self, call: ControlCall, account: str, what: Creatable, wrong: Sequence[Entry] = ()
     ) -> tuple[str, bool]:
         """Return the namespace of an account, and whether the caller may create such objects in it.
 
@@ -88,7 +90,7 @@ class Creation:
             The request.
         account
             Its account.
-        sort
+        what
             What is created.
         wrong
             What is wrong with the body by itself. Unless the caller may create such objects there, it is
@@ -104,13 +106,13 @@ class Creation:
         if not namespaces:
             # One that has just been created may not have been watched yet.
             if not _NAMESPACE.fullmatch(account) or not self._tables.may_be_account(account):
-                raise _no_account(account, sort, wrong)
+                raise _no_account(account, what, wrong)
             namespaces = frozenset({account})
-        allowed = await self._identity.allowed_namespaces(call.caller, sort.create, namespaces)
+        allowed = await self._identity.allowed_namespaces(call.caller, what.create, namespaces)
         usable = sorted(each for each in namespaces if allowed is None or each in allowed)
         if len(usable) > 1:
             message = (
-                f"{len(usable)} namespaces in which you may create {sort.noun}s have this account: "
+                f"{len(usable)} namespaces in which you may create {what.noun}s have this account: "
                 f"{', '.join(usable)}; use the name of one of them"
             )
             raise invalid(*wrong, Entry((BODY, "account_id"), message, "account_ambiguous", account))
@@ -118,16 +120,16 @@ class Creation:
             return usable[0], True
         (namespace, *others) = namespaces
         if others:
-            raise _no_account(account, sort, wrong)
+            raise _no_account(account, what, wrong)
         if wrong:
-            may_list = await self._identity.may(call.caller, sort.list, namespace)
-            raise invalid(*wrong) if may_list else _no_account(account, sort, wrong)
+            may_list = await self._identity.may(call.caller, what.list, namespace)
+            raise invalid(*wrong) if may_list else _no_account(account, what, wrong)
         return namespace, False
 
     async def create(
         self,
         call: ControlCall,
-        sort: Sort,
+        what: Creatable,
         wanted: Object,
         *,
         account: str,
@@ -140,7 +142,7 @@ class Creation:
         ----------
         call
             The request.
-        sort
+        what
             What is created.
         wanted
             The object.
@@ -156,35 +158,37 @@ class Creation:
         """
         wanted = with_idempotency_key(wanted, call.headers.get(_IDEMPOTENCY_KEY, ""))
         try:
-            return await call.client.create(sort.kind, wanted)
+            return await call.client.create(what.kind, wanted)
         except ConflictError as error:
-            return await self._repeated(call, sort, wanted, error)
+            return await self._repeated(call, what, wanted, error)
         except NotFoundError as error:
-            raise _no_account(account, sort) from error
+            raise _no_account(account, what) from error
         except ForbiddenError as error:
             namespace = wanted["metadata"]["namespace"]
-            if not may_create and not await self._identity.may(call.caller, sort.list, namespace):
-                raise _no_account(account, sort) from error
+            if not may_create and not await self._identity.may(call.caller, what.list, namespace):
+                raise _no_account(account, what) from error
             raise api_failure(error, body) from error
         except ApiError as error:
             raise api_failure(error, body) from error
 
-    async def _repeated(self, call: ControlCall, sort: Sort, wanted: Object, error: ConflictError) -> Object:
+    async def _repeated(
+        self, call: ControlCall, what: Creatable, wanted: Object, error: ConflictError
+    ) -> Object:
         """Return the object that the same creation made before; otherwise the name is taken."""
         metadata = wanted["metadata"]
         try:
-            existing = await call.client.get(sort.kind, metadata["namespace"], metadata["name"])
+            existing = await call.client.get(what.kind, metadata["namespace"], metadata["name"])
         except NotFoundError:
             # It was deleted between the two requests.
             raise api_failure(error) from error
         except ForbiddenError as refused:
-            raise _taken(metadata["name"], sort) from refused
+            raise _taken(metadata["name"], what) from refused
         except ApiError as failed:
             raise api_failure(failed) from failed
         if existing["metadata"].get("deletionTimestamp"):
             raise Failure(
                 FailureReason.CONFLICT,
-                f"a {sort.noun} of the name {shown(metadata['name'])} is being deleted. Action (user): try "
+                f"a {what.noun} of the name {shown(metadata['name'])} is being deleted. Action (user): try "
                 "again when its workers have ended.",
                 headers={"Retry-After": "1"},
             )
@@ -197,22 +201,22 @@ class Creation:
             now=self._clock(),
         ):
             return existing
-        raise _taken(metadata["name"], sort)
+        raise _taken(metadata["name"], what)
 
 
-def _no_account(account: str, sort: Sort, wrong: Sequence[Entry] = ()) -> Failure:
+def _no_account(account: str, what: Creatable, wrong: Sequence[Entry] = ()) -> Failure:
     message = (
-        f"there is no such account, or you may not create {sort.noun}s in it: expected the name of a "
+        f"there is no such account, or you may not create {what.noun}s in it: expected the name of a "
         "namespace, or the value of its label modeloperator.dev/account-id"
     )
     return invalid(*wrong, Entry((BODY, "account_id"), message, "account_not_found", account))
 
 
-def _taken(name: str, sort: Sort) -> Failure:
+def _taken(name: str, what: Creatable) -> Failure:
     return Failure(
         FailureReason.CONFLICT,
-        f"a {sort.noun} of the name {shown(name)} exists in this account. Action (user): choose another "
-        f"name, or {sort.instead}.",
+        f"a {what.noun} of the name {shown(name)} exists in this account. Action (user): choose another "
+        f"name, or {what.instead}.",
         headers=NO_RETRY,
     )
 

@@ -50,8 +50,8 @@ class _Place:
     uid: str = ""
 
 
-class _Shelf(Protocol):
-    """What the gateway knows of one sort of object."""
+class _Index(Protocol):
+    """What the gateway knows of objects of one kind, and where they are."""
 
     noun: str
     path: str
@@ -176,66 +176,66 @@ class Lookup:
         allowed = await self._identity.allowed_namespaces(call.caller, action, namespaces)
         return (lambda _: True) if allowed is None else allowed.__contains__
 
-    async def _found(self, call: ControlCall, shelf: _Shelf, identifier: str) -> Object:
+    async def _found(self, call: ControlCall, index: _Index, identifier: str) -> Object:
         parts = identifier.split("/")
         if len(parts) > _PARTS or not all(may_be_object_name(each) for each in parts):
-            raise _missing(shelf, identifier)
+            raise _missing(index, identifier)
         if len(parts) == _PARTS:
             if not self._tables.may_be_account(parts[0]):
-                raise _missing(shelf, identifier)
-            return await _live(call, shelf, _Place(shelf.kind, *parts), identifier)
-        place = await self._identified(shelf, identifier) or await self._named(call, shelf, identifier)
-        for each in (place, shelf.of_cluster(identifier)):
-            found = None if each is None else await _seen(call, shelf, each, identifier)
+                raise _missing(index, identifier)
+            return await _live(call, index, _Place(index.kind, *parts), identifier)
+        place = await self._identified(index, identifier) or await self._named(call, index, identifier)
+        for each in (place, index.of_cluster(identifier)):
+            found = None if each is None else await _seen(call, index, each, identifier)
             if found is not None:
                 return found
-        raise _missing(shelf, identifier)
+        raise _missing(index, identifier)
 
-    async def _identified(self, shelf: _Shelf, identifier: str) -> _Place | None:
+    async def _identified(self, index: _Index, identifier: str) -> _Place | None:
         """Return where the object with that uid is."""
-        place = shelf.by_uid(identifier)
-        if place is None and _may_be_uid(identifier) and not shelf.was_deleted(identifier):
+        place = index.by_uid(identifier)
+        if place is None and _may_be_uid(identifier) and not index.was_deleted(identifier):
             # Another replica may have created it just now.
-            place = await self._tables.until(lambda: shelf.by_uid(identifier), _WATCH_SECONDS)
+            place = await self._tables.until(lambda: index.by_uid(identifier), _WATCH_SECONDS)
         return place
 
-    async def _named(self, call: ControlCall, shelf: _Shelf, name: str) -> _Place | None:
+    async def _named(self, call: ControlCall, index: _Index, name: str) -> _Place | None:
         """Return where the one object of that name is that the caller may see."""
         if call.account:
             # Also one that another replica has created just now, which the API server alone knows.
             namespaces = self._tables.accounts.namespaces_of(call.account)
-            places = [_Place(shelf.kind, each, name) for each in sorted(namespaces)]
+            places = [_Place(index.kind, each, name) for each in sorted(namespaces)]
             if len(places) > 1:
-                places = [each for each in places if each in shelf.named(name)]
+                places = [each for each in places if each in index.named(name)]
         else:
-            places = shelf.named(name)
+            places = index.named(name)
         if not call.account or len(places) > 1:
             namespaces = frozenset(each.namespace for each in places)
-            is_visible = await self.visible_namespaces(call, shelf.action, namespaces)
+            is_visible = await self.visible_namespaces(call, index.action, namespaces)
             places = [each for each in places if is_visible(each.namespace)]
         if len(places) > 1:
-            raise _ambiguous(shelf, name, places)
+            raise _ambiguous(index, name, places)
         return places[0] if places else None
 
 
-async def _live(call: ControlCall, shelf: _Shelf, place: _Place, identifier: str) -> Object:
+async def _live(call: ControlCall, index: _Index, place: _Place, identifier: str) -> Object:
     """Return an object as it is now."""
     try:
         found = await call.client.get(place.kind, place.namespace, place.name)
     except NotFoundError as error:
-        raise _missing(shelf, identifier) from error
+        raise _missing(index, identifier) from error
     except ApiError as error:
         raise api_failure(error) from error
     metadata = found["metadata"]
     if metadata.get("deletionTimestamp") or place.uid not in ("", metadata["uid"]):
-        raise _missing(shelf, identifier)
+        raise _missing(index, identifier)
     return found
 
 
-async def _seen(call: ControlCall, shelf: _Shelf, place: _Place, identifier: str) -> Object | None:
+async def _seen(call: ControlCall, index: _Index, place: _Place, identifier: str) -> Object | None:
     """Return an object whose identifier does not name its namespace: a refusal would disclose it."""
     try:
-        return await _live(call, shelf, place, identifier)
+        return await _live(call, index, place, identifier)
     except Failure as failure:
         if failure.reason in _UNSEEN:
             return None
@@ -246,19 +246,19 @@ def _may_be_uid(identifier: str) -> bool:
     return len(identifier) == _UUID_LENGTH and identifier.count("-") == _DASHES
 
 
-def _missing(shelf: _Shelf, identifier: str) -> Failure:
+def _missing(index: _Index, identifier: str) -> Failure:
     return Failure(
         FailureReason.NOT_FOUND,
-        f"the {shelf.noun} {shown(identifier)} does not exist, or you may not see it. Action (user): use its "
-        f"id, or namespace/name with the slash as %2F; GET /v4/{shelf.path} lists what you may see.",
+        f"the {index.noun} {shown(identifier)} does not exist, or you may not see it. Action (user): use its "
+        f"id, or namespace/name with the slash as %2F; GET /v4/{index.path} lists what you may see.",
     )
 
 
-def _ambiguous(shelf: _Shelf, name: str, places: list[_Place]) -> Failure:
+def _ambiguous(index: _Index, name: str, places: list[_Place]) -> Failure:
     ids = sorted(f"{each.namespace}/{each.name}" for each in places)
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     return Failure(
         FailureReason.NOT_FOUND,
-        f"the name {shown(name)} means {len(ids)} {shelf.noun}s: {', '.join(ids[:_SHOWN])}{more}. Action "
+        f"the name {shown(name)} means {len(ids)} {index.noun}s: {', '.join(ids[:_SHOWN])}{more}. Action "
         "(user): use an id or namespace/name, or select an account by the header x-selected-account-id.",
     )
