@@ -10,6 +10,7 @@ from scale_gp._models import validate_type
 from scale_gp.types.models.model_deployment import ModelDeployment
 
 from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.rest.entries import ABSENT
 from model_operator.kube.errors import ApiRefusedError
 from tests.unit.core.gateway.rest.deployed_models import faults_of, model, template
 from tests.unit.gateway.rest.rest_operations import USER, Rest, read
@@ -114,6 +115,14 @@ async def test_all_faults_are_in_one_answer_and_nothing_is_written() -> None:
     failure = await failure_of(here.deployments.patch(changed))
     assert faults_of(failure) == [("body.model_creation_parameters.SIZE", "extra_forbidden")]
     assert here.live()["metadata"]["resourceVersion"] == before
+
+
+async def test_too_many_deployments_are_named_and_not_shown() -> None:
+    here = rest(model([{"name": f"d{number}"} for number in range(20)]))
+    failure = await failure_of(here.deployments.create(here.call({"name": "red"}, model=MINILM)))
+    (entry,) = failure.entries
+    assert (entry.loc, entry.input) == (("body",), ABSENT)
+    assert entry.msg.startswith("spec.deployments: must have at most 20 items")
 
 
 async def test_refusals_of_the_api_server_have_the_paths_of_the_request() -> None:

@@ -249,9 +249,9 @@ def deployment_loc(ref: DeploymentRef) -> LocOf:
 
     def loc_of(loc: Loc) -> tuple[str | int, ...] | None:
         if loc[:2] == _DEPLOYMENTS:
-            if len(loc) == len(_DEPLOYMENTS):
-                return (BODY,)
-            return (BODY, *loc[3:]) if ref.index is not None and loc[2] == ref.index else None
+            # The request has no list of all, whose path stands in the message then.
+            is_own = ref.index is not None and loc[2:3] == (ref.index,)
+            return (BODY, *loc[3:]) if is_own else None
         if loc[:1] == ("spec",) and loc[1:2] and loc[1] in _SHARED:
             return (BODY, *loc[1:])
         return None

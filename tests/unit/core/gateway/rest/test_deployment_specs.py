@@ -235,7 +235,7 @@ def test_paths_of_the_request() -> None:
         "model_creation_parameters",
         "MODEL",
     )
-    assert loc_of(("spec", "deployments")) == ("body",)
+    assert loc_of(("spec", "deployments")) is None, "the message names the list"
     assert loc_of(("spec", "deployments", 0, "name")) is None
     assert loc_of(("spec", "model_template_id")) is None
     assert deployment_loc(named(model(), "minilm"))(("spec", "vendor_configuration")) == (
