@@ -141,7 +141,7 @@ class Lookup:
         """
         return await self._found(call, self._models, identifier)
 
-    async def template(self, call: ControlCall, identifier: str) -> Object:
+    async def template(self, call: ControlCall, identifier: str, *, for_deletion: bool = False) -> Object:
         """Return the template that an identifier means, as it is now.
 
         Parameters
@@ -151,13 +151,16 @@ class Lookup:
         identifier
             Uid, ``namespace/name``, or a name: of a ModelTemplate, in the selected account if there is one,
             or else of a ClusterModelTemplate.
+        for_deletion
+            Whether the name of a ClusterModelTemplate, which all accounts use, does not mean it: a client
+            that sends the deletion of a ModelTemplate again would delete the other one, too.
 
         Raises
         ------
         Failure
             ``NOT_FOUND``; what the API server refuses.
         """
-        return await self._found(call, self._templates, identifier)
+        return await self._found(call, self._templates, identifier, of_cluster=not for_deletion)
 
     async def visible_namespaces(
         self, call: ControlCall, action: Action, namespaces: Collection[str]
@@ -176,7 +179,9 @@ class Lookup:
         allowed = await self._identity.allowed_namespaces(call.caller, action, namespaces)
         return (lambda _: True) if allowed is None else allowed.__contains__
 
-    async def _found(self, call: ControlCall, index: _Index, identifier: str) -> Object:
+    async def _found(
+        self, call: ControlCall, index: _Index, identifier: str, *, of_cluster: bool = True
+    ) -> Object:
         parts = identifier.split("/")
         if len(parts) > _PARTS or not all(may_be_object_name(each) for each in parts):
             raise _missing(index, identifier)
@@ -185,7 +190,7 @@ class Lookup:
                 raise _missing(index, identifier)
             return await _live(call, index, _Place(index.kind, *parts), identifier)
         place = await self._identified(index, identifier) or await self._named(call, index, identifier)
-        for each in (place, index.of_cluster(identifier)):
+        for each in (place, index.of_cluster(identifier) if of_cluster else None):
             found = None if each is None else await _seen(call, index, each, identifier)
             if found is not None:
                 return found

@@ -115,7 +115,7 @@ class TemplateOperations:
 
     async def delete(self, call: ControlCall) -> web.Response:
         """Delete a template that no model uses."""
-        live = await self._lookup.template(call, call.variables["template"])
+        live = await self._lookup.template(call, call.variables["template"], for_deletion=True)
         require_unowned(live, force=call.is_forced)
         metadata = live["metadata"]
         users = await self._tables.users_of(live)

@@ -159,6 +159,16 @@ async def test_a_name_of_several_templates_does_not_mean_that_of_the_cluster() -
     assert len(here.cluster.objects) == 3
 
 
+async def test_a_deletion_that_is_sent_again_spares_the_cluster_template_of_the_name() -> None:
+    here = Rest(stored("encoder", "team-a"), stored("encoder"))
+    deletion = here.call(template="encoder")
+    assert read(await here.templates.delete(deletion))["count"] == 1
+    failure = await failure_of(here.templates.delete(deletion))
+    assert failure.reason is FailureReason.NOT_FOUND
+    assert list(here.cluster.objects) == [("clustermodeltemplates", "", "encoder")]
+    assert strict(read(await here.templates.get(deletion)))["account_id"] == "*"
+
+
 async def test_a_cluster_template_is_shown_and_deleted() -> None:
     here = Rest(stored("shared"))
     answer = strict(read(await here.templates.get(here.call(template="shared"))))
