@@ -365,8 +365,11 @@ class Gateway:
                 model=progress.model,
             )
 
-    async def _prepare(self, _: web.Request, response: web.StreamResponse) -> None:
+    async def _prepare(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = SERVER
+        if request.method == HTTPMethod.GET:
+            # Caches give no answer to Authorization to another caller; x-api-key means nothing to them.
+            response.headers.setdefault("Cache-Control", "no-store")
         if self.is_draining:
             # The client opens its next connection to another replica.
             response.headers["Connection"] = "close"

@@ -308,6 +308,13 @@ async def test_no_answer_names_what_it_is_made_of() -> None:
             assert (await world.send(path, {"model": "llama"}))[2]["Server"] == "model-operator"
 
 
+async def test_no_cache_on_the_way_keeps_what_a_key_shows() -> None:
+    async with running("team-a") as world:
+        for path, status in (("/v1/models", 200), ("/v4/models", 200), ("/v1/models/nope", 404)):
+            answer = await world.send(path, method="GET")
+            assert (answer[0], answer[2]["Cache-Control"]) == (status, "no-store")
+
+
 async def test_models_are_listed_for_both_clients() -> None:
     async with running("team-a") as world:
         status, answer, _ = await world.send("/v1/models", method="GET")
