@@ -8,6 +8,7 @@ from model_operator.core.gateway.apis import match
 from model_operator.core.gateway.rest.control_routes import control_match
 
 _LIST_OF_MODELS: Final = "/v1/models"
+_VERSIONS: Final = ("/v1/", "/v2/", "/v4/")
 _NAMESPACE, _NAME = 3, 4
 """Parts of ``/v4/models/namespace/name``, and of templates alike."""
 
@@ -22,6 +23,10 @@ def advice_on(raw_path: str) -> str:
     """
     if _is_known(raw_path.rstrip("/")):
         return "leave out the slash at the end of the path"
+    if _is_known(f"/v1{raw_path}"):
+        return "end the base URL of the client with /v1, as OpenAI's client needs it"
+    if raw_path[:4] in _VERSIONS and _is_known(raw_path[3:]):
+        return "leave out the version at the end of the client's base URL: the paths have it already"
     parts = raw_path.rstrip("/").split("/")
     if len(parts) > _NAME:
         parts[_NAMESPACE : _NAME + 1] = [f"{parts[_NAMESPACE]}%2F{parts[_NAME]}"]

@@ -131,8 +131,8 @@ class TemplateOperations:
             raise Failure(
                 FailureReason.CONFLICT,
                 f"the template {shown(metadata['name'])} is in use by {plural(len(users), 'model')}"
-                f"{await self._named(call, users)}. Action (user): delete these, or have them use another "
-                "template, before deleting this one.",
+                f"{await self._named(call, users)}. Action (user): first delete what uses it, or have "
+                "that use another template.",
                 headers=NO_RETRY,
             )
         kind = _KINDS[live["kind"]]

@@ -116,6 +116,12 @@ async def test_a_gateway_for_some_namespaces_serves_no_other(cluster: Cluster) -
     assert (await get(models, cluster, "team-a/my-model"))[0] == 200
 
 
+async def test_a_field_of_the_wrong_type_is_one_violation(cluster: Cluster) -> None:
+    # The template requires a parameter, which a list cannot have.
+    answer = await create(operations(cluster), cluster, name=5, model_creation_parameters=[])
+    assert locs(answer) == ["body.name", "body.model_creation_parameters"]
+
+
 async def test_every_violation_is_named_at_once_and_nothing_is_sent(cluster: Cluster) -> None:
     answer = await create(
         operations(cluster), cluster, name=5, description=[], model_creation_parameters={"other": 1}

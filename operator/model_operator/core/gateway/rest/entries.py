@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
+
+from model_operator.core.values.violations import Loc
 
 BODY: Final = "body"
 QUERY: Final = "query"
@@ -57,6 +59,8 @@ class Entry:
 def merged(found: Sequence[Entry], more: Sequence[Entry]) -> tuple[Entry, ...]:
     """Return entries of two checks of one request: those of the second only where the first has none.
 
+    What the first check finds wrong with a field speaks for all that is below it, too.
+
     Parameters
     ----------
     found
@@ -65,4 +69,9 @@ def merged(found: Sequence[Entry], more: Sequence[Entry]) -> tuple[Entry, ...]:
         What is wrong with the object that was made of what is valid of it.
     """
     known = {entry.loc for entry in found}
-    return (*found, *(entry for entry in more if entry.loc not in known))
+    return (*found, *(entry for entry in more if not _has_part_of(known, entry.loc)))
+
+
+def _has_part_of(known: Collection[Loc], loc: Loc) -> bool:
+    """Whether a place, or one that it is in, is known; the body as a whole is none."""
+    return any(loc[:length] in known for length in range(min(2, len(loc)), len(loc) + 1))
