@@ -103,7 +103,7 @@ class ModelOperations:
         live = await self._lookup.model(call, call.variables["model"])
         self._tables.put_instance(live)
         if View.MANIFEST in views:
-            return manifest_answer(live)
+            return manifest_answer(live, self._tables.template_of(live))
         return json_answer(self._answer(live, views))
 
     async def patch(self, call: ControlCall) -> web.Response:

@@ -430,3 +430,12 @@ async def test_a_manifest_is_yaml(cluster: Cluster) -> None:
     assert "kind: ModelInstance\n" in text
     assert "uid" not in text
     assert locs(await get(models, cluster, "team-a/my-model", query={"view": "other"})) == ["query.view"]
+
+
+async def test_a_manifest_names_the_template_before_the_operator_reports_it(cluster: Cluster) -> None:
+    models = operations(cluster)
+    uid = cluster.objects["modeltemplates", "team-a", "chat"]["metadata"]["uid"]
+    await create(models, cluster, model_template_id=uid)
+    _, text, _ = await get(models, cluster, "team-a/my-model", query={"view": "manifest"})
+    assert uid not in text
+    assert "  model_template_id: chat\n  model_template_kind: ModelTemplate\n" in text

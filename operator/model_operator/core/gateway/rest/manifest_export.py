@@ -25,6 +25,7 @@ from model_operator.core.gateway.rest.gitops_owners import (
 from model_operator.core.gateway.rest.instance_specs import REST_MANAGER
 from model_operator.core.objects.kept_form import CREATED_BY_TYPE, CREATED_BY_USER
 from model_operator.core.objects.ownership import MANAGED_BY
+from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.yaml_dialect import TAG, Dumper, represent_text
 
 _HELM_RELEASE: Final = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
@@ -63,13 +64,15 @@ def _represent_lines(dumper: _ManifestDumper, text: str) -> yaml.ScalarNode:
 _ManifestDumper.add_representer(str, _represent_lines)
 
 
-def manifest_of(obj: Object) -> str:
+def manifest_of(obj: Object, template: CompiledTemplate | None = None) -> str:
     """Return the manifest of an object: the same text for the same decisions of people.
 
     Parameters
     ----------
     obj
         A ModelInstance, ModelTemplate or ClusterModelTemplate as the API server sends it.
+    template
+        Template of an instance; None if it is not known, so that the one of its status counts.
     """
     found = obj["metadata"]
     metadata = {name: found[name] for name in ("name", "namespace") if found.get(name)}
@@ -85,18 +88,22 @@ def manifest_of(obj: Object) -> str:
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
         "metadata": metadata,
-        "spec": _portable(obj),
+        "spec": _portable(obj, template),
     }
     text: str = yaml.dump(manifest, Dumper=_ManifestDumper, width=_WIDTH, allow_unicode=True)
     return text
 
 
-def _portable(obj: Object) -> Mapping[str, Any]:
+def _portable(obj: Object, compiled: CompiledTemplate | None) -> Mapping[str, Any]:
     """Return the specification, with the template's uid, which one cluster alone knows, as its name."""
     spec = _mapping(obj.get("spec"))
     template = _mapping(_mapping(obj.get("status")).get("template"))
-    name, kind = template.get("name"), template.get("kind")
-    if not name or not kind or spec.get(_TEMPLATE) != template.get("uid"):
+    uid, name, kind = template.get("uid"), template.get("name"), template.get("kind")
+    if compiled is not None:
+        # A model that has just been created has no status yet.
+        metadata = compiled.resource.metadata
+        uid, name, kind = metadata.uid, metadata.name, compiled.resource.kind
+    if not name or not kind or spec.get(_TEMPLATE) != uid:
         return spec
     # Without a kind, a ModelTemplate of that name would come first.
     return {**spec, _TEMPLATE: name, _TEMPLATE_KIND: kind}
