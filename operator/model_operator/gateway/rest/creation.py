@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 from model_operator.core.gateway.access import (
@@ -165,7 +166,9 @@ class Creation:
             raise _no_account(account, what) from error
         except ForbiddenError as error:
             namespace = wanted["metadata"]["namespace"]
-            if not may_create and not await self._identity.may(call.caller, what.list, namespace):
+            # A key that the API server has just ceased to accept says nothing of the account.
+            is_hidden = error.code == HTTPStatus.FORBIDDEN and not may_create
+            if is_hidden and not await self._identity.may(call.caller, what.list, namespace):
                 raise _no_account(account, what) from error
             raise api_failure(error, body) from error
         except ApiError as error:

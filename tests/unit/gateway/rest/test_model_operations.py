@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.rest.control_routes import Operation
 from model_operator.gateway.rest import lookup as lookup_module
 from model_operator.gateway.rest import model_operations as subject
-from model_operator.gateway.rest.creation import Creation
+from model_operator.gateway.rest.creation import MODELS, Creation
 from model_operator.gateway.rest.lookup import Lookup
 from model_operator.gateway.rest.model_operations import ModelOperations
 from model_operator.gateway.rest.rest_tables import RestTables
+from model_operator.kube.errors import error_for
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, MODEL_TEMPLATES
 from tests.unit.gateway.rest.cluster import NOW, Cluster, answered, control_call
 
@@ -162,6 +164,17 @@ async def test_an_account_that_is_hidden_looks_like_one_that_does_not_exist(clus
     missing = await create(models, cluster, account_id="team-x")
     hidden[1]["detail"][0]["input"] = "team-x"
     assert hidden[:2] == missing[:2]
+
+
+async def test_a_key_that_is_no_longer_accepted_is_no_account_that_is_hidden(cluster: Cluster) -> None:
+    cluster.allow("bob", "create", "team-b")
+    cluster.refusal = error_for(401, {"reason": "Unauthorized"}, "POST")
+    creation = Creation(cluster.replica(), cluster.identity(), lambda: NOW)
+    call = control_call(cluster, Operation.CREATE_MODEL, user="bob")
+    wanted = {"metadata": {"namespace": "team-b", "name": "my-model"}, "spec": {}}
+    with pytest.raises(Failure) as caught:
+        await creation.create(call, MODELS, wanted, account="team-b", may_create=False, body={})
+    assert caught.value.reason is FailureReason.UNAUTHENTICATED
 
 
 async def test_a_wrong_body_does_not_show_whether_an_account_exists(cluster: Cluster) -> None:
