@@ -191,7 +191,10 @@ def _schema(raw: Mapping[str, Any] | None, loc: Loc) -> tuple[ParameterSchema, t
 def _image_faults(spec: ModelTemplateSpec) -> Iterator[Violation]:
     bundle = spec.vendor_configuration.bundle_config
     if not is_registry(bundle.registry):
-        message = "must be a host and an optional path, such as ghcr.io/huggingface; it takes no references"
+        message = (
+            "must be a host and an optional path in lower case, such as ghcr.io/huggingface; it takes no "
+            "references"
+        )
         yield Violation((*_BUNDLE_LOC, "registry"), message, "image")
         return
     try:

@@ -35,6 +35,8 @@ from model_operator.kube.resources import MODEL_INSTANCES
 
 Object = dict[str, Any]
 
+_VENDOR_LOC: Final = (BODY, "model_vendor")
+_TEMPLATE_LOC: Final = (BODY, "model_template_id")
 _ATTEMPTS: Final = 3
 """Writes of a change: another writer may come between reading and writing."""
 _WRITES: Final = 20
@@ -71,7 +73,11 @@ class ModelOperations:
         # A caller who may not create models there learns nothing of the templates.
         if may_create:
             wanted = self._with_default_template(wanted)
-            wrong = merged(wrong, await self._entries(wanted))
+            found = await self._entries(wanted)
+            if any(each.loc == _VENDOR_LOC for each in wrong):
+                # Whether it needs a template depends on the vendor, which is not known.
+                found = tuple(each for each in found if each.type != "missing" or each.loc != _TEMPLATE_LOC)
+            wrong = merged(wrong, found)
         if wrong:
             raise invalid(*wrong)
         body = request.model_dump(mode="json", exclude_unset=True)
@@ -215,7 +221,7 @@ class ModelOperations:
             "there is no such template: expected the id or the name of a ModelTemplate in this account, or "
             "of a ClusterModelTemplate"
         )
-        missing = Entry((BODY, "model_template_id"), message, "template_not_found", template_id)
+        missing = Entry(_TEMPLATE_LOC, message, "template_not_found", template_id)
         return merged((missing,), template_entries(instance, None))
 
     def _with_default_template(self, instance: Object) -> Object:

@@ -124,6 +124,18 @@ async def test_a_field_of_the_wrong_type_is_one_violation(cluster: Cluster) -> N
     assert locs(answer) == ["body.name", "body.model_creation_parameters"]
 
 
+async def test_an_unknown_vendor_is_no_missing_template(cluster: Cluster) -> None:
+    # Whether a model needs a template depends on its vendor.
+    answer = await create(
+        operations(cluster),
+        cluster,
+        model_vendor="NOPE",
+        model_template_id=...,
+        model_creation_parameters=...,
+    )
+    assert locs(answer) == ["body.model_vendor"]
+
+
 async def test_every_violation_is_named_at_once_and_nothing_is_sent(cluster: Cluster) -> None:
     answer = await create(
         operations(cluster), cluster, name=5, description=[], model_creation_parameters={"other": 1}

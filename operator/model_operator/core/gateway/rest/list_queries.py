@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import QUERY, Entry
 from model_operator.core.gateway.rest.request_reading import entries_of
+from model_operator.core.values.words import alternatives
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 10_000
@@ -229,7 +230,7 @@ def _views(query: Query, kind: Listed, wrong: list[Entry]) -> frozenset[View]:
         if value in views:
             found.add(View(value))
         else:
-            wrong.append(_literal_error("view", " or ".join(f"'{view}'" for view in views), value))
+            wrong.append(_literal_error("view", alternatives([f"'{view}'" for view in views]), value))
     return frozenset(found)
 
 
