@@ -59,7 +59,8 @@ class RestTables:
     def deleted_instance(self, instance: Object) -> None:
         """Forget an instance that the API server has accepted the deletion of."""
         metadata = instance["metadata"]
-        self.records.remove(metadata["namespace"], metadata["name"], metadata["uid"], version_of(instance))
+        # In all its versions: the operator may have reported a status after the instance was read.
+        self.records.remove(metadata["namespace"], metadata["name"], metadata["uid"])
         self._wake()
 
     def remove_instance(self, namespace: str, name: str, version: int) -> None:

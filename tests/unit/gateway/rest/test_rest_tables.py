@@ -60,6 +60,17 @@ def test_what_is_being_deleted_does_not_exist(tables: RestTables) -> None:
     assert tables.records.was_deleted(uid_of("one"))
 
 
+def test_a_deletion_over_rest_is_of_all_versions_of_the_instance(tables: RestTables) -> None:
+    tables.put_instance(instance("one", 7))
+    tables.deleted_instance(instance("one", 5))
+    assert tables.records.by_uid(uid_of("one")) is None
+    tables.put_instance(instance("one", 8))
+    assert tables.records.by_uid(uid_of("one")) is None, "a late event of the watch"
+    tables.put_instance(instance("again", 9))
+    tables.deleted_instance(instance("one", 5))
+    assert tables.records.by_uid(uid_of("again")) is not None
+
+
 async def test_waiting_ends_with_the_change_and_with_the_time(tables: RestTables) -> None:
     waiting = asyncio.create_task(tables.until(lambda: tables.records.by_uid(uid_of("one")), 5))
     await asyncio.sleep(0)
