@@ -278,6 +278,8 @@ def test_kubectl_shows_whether_an_instance_is_up(user: User) -> None:
             "replicas": 2,
             "ready_replicas": 1,
             "url": "http://example.team.svc",
+            # The instance may have the template's uid, as clients of the REST API give it.
+            "template": {"kind": "ModelTemplate", "name": "found", "uid": "42", "generation": 1},
         },
     )
 
@@ -287,7 +289,7 @@ def test_kubectl_shows_whether_an_instance_is_up(user: User) -> None:
         "example",
         "False",
         "Deploying",
-        "embeddings",
+        "found",
         "1",
         "2",
         "http://example.team.svc",
