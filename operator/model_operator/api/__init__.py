@@ -1,4 +1,4 @@
-"""The three kinds of resource as typed models; the CRDs are generated from them."""
+"""The kinds of resource as typed models; the CRDs are generated from them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ from model_operator.api.meta import (
     Resource,
 )
 from model_operator.api.pods import LocalObjectReference
+from model_operator.api.revision import (
+    LATEST,
+    ClusterModelTemplateRevision,
+    ModelTemplateRevision,
+    RevisedTemplate,
+    TemplateRevisionSpec,
+)
 from model_operator.api.scaling import ScalingMetric
 from model_operator.api.status import (
     DeploymentStatusEntry,
@@ -59,6 +66,7 @@ from model_operator.api.template import (
 __all__ = [
     "API_VERSION",
     "GROUP",
+    "LATEST",
     "VERSION",
     "ZERO_WORKERS",
     "Actor",
@@ -68,6 +76,7 @@ __all__ = [
     "BaseModelMetadata",
     "BundleConfig",
     "ClusterModelTemplate",
+    "ClusterModelTemplateRevision",
     "Condition",
     "ConditionStatus",
     "DeploymentState",
@@ -86,6 +95,7 @@ __all__ = [
     "ModelInstanceSpec",
     "ModelInstanceStatus",
     "ModelTemplate",
+    "ModelTemplateRevision",
     "ModelTemplateSpec",
     "ModelTemplateStatus",
     "ModelType",
@@ -94,9 +104,11 @@ __all__ = [
     "OwnerReference",
     "Problem",
     "Resource",
+    "RevisedTemplate",
     "ScalingMetric",
     "TemplateKind",
     "TemplateRef",
+    "TemplateRevisionSpec",
     "TemplateVendorConfiguration",
     "UiModelSectionType",
     "ValidationErrorEntry",

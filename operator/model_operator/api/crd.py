@@ -17,6 +17,7 @@ import yaml
 
 from model_operator.api.instance import ModelInstance
 from model_operator.api.meta import GROUP, VERSION, Resource
+from model_operator.api.revision import ClusterModelTemplateRevision, ModelTemplateRevision
 from model_operator.api.rules import VALIDATIONS
 from model_operator.api.template import ClusterModelTemplate, ModelTemplate
 
@@ -71,7 +72,7 @@ _TEMPLATE_COLUMNS = (
     Column(
         "Updated",
         ".status.updated_instance_count",
-        "Number of instances that are Ready at the current generation of the template.",
+        "Number of instances that are Ready at the latest revision of the template.",
         type="integer",
     ),
     _AGE,
@@ -89,6 +90,11 @@ _INSTANCE_COLUMNS = (
     _AGE,
     _MESSAGE,
 )
+_REVISION_COLUMNS = (
+    Column("Template", ".spec.template.name", "Template that this is a revision of."),
+    Column("Number", ".spec.number", "Position in the order of the template's revisions.", type="integer"),
+    _AGE,
+)
 _SCALE = {
     "specReplicasPath": ".spec.replicas",
     "statusReplicasPath": ".status.replicas",
@@ -99,6 +105,8 @@ KINDS: Mapping[type[Resource], tuple[Column, ...]] = {
     ModelTemplate: _TEMPLATE_COLUMNS,
     ClusterModelTemplate: _TEMPLATE_COLUMNS,
     ModelInstance: _INSTANCE_COLUMNS,
+    ModelTemplateRevision: _REVISION_COLUMNS,
+    ClusterModelTemplateRevision: _REVISION_COLUMNS,
 }
 """The kinds and their columns."""
 
@@ -110,7 +118,7 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
     typed, or explicitly open.
     """
     kind = resource.__name__
-    subresources: dict[str, Any] = {"status": {}}
+    subresources: dict[str, Any] = {"status": {}} if "status" in resource.model_fields else {}
     if resource is ModelInstance:
         subresources["scale"] = _SCALE
     return {
@@ -134,7 +142,7 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [column.to_dict() for column in KINDS[resource]],
-                    "subresources": subresources,
+                    **({"subresources": subresources} if subresources else {}),
                     "schema": {"openAPIV3Schema": open_api_schema(resource)},
                 }
             ],
@@ -159,7 +167,7 @@ def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
             "name": {"type": "string"}
         },
     }
-    order = ("apiVersion", "kind", "metadata", "spec", "status")
+    order = [name for name in ("apiVersion", "kind", "metadata", "spec", "status") if name in properties]
     return {**schema, "required": ["spec"], "properties": {name: properties[name] for name in order}}
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool
 
 from model_operator.api.enums import Autoscaler, ModelVendor, TemplateKind, UiModelSectionType
 from model_operator.api.meta import CHARACTERS, ApiModel, Resource, name_rule
+from model_operator.api.revision import RevisionPin
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule
 from model_operator.api.status import ModelInstanceStatus
 from model_operator.api.values import FreeObject, Text, UsableModelType, Word, Workers
@@ -140,6 +141,13 @@ class ModelInstanceSpec(ApiModel):
             reason="FieldValueRequired",
         ),
         Rule(
+            "has(self.model_template_id) || !has(self.model_template_revision)",
+            "model_template_revision is a revision of the template that model_template_id names; give both",
+            lambda spec: spec.model_template_id is not None or spec.model_template_revision is None,
+            field="model_template_revision",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
             "has(self.model_template_id) || has(self.model_type)",
             "model_type is required when there is no model_template_id to take it from",
             lambda spec: spec.model_template_id is not None or spec.model_type is not None,
@@ -185,6 +193,10 @@ class ModelInstanceSpec(ApiModel):
     model_template_kind: TemplateKind | None = None
     """Kind of the template. Without it, a ModelTemplate takes precedence over a ClusterModelTemplate of the
     same name."""
+    model_template_revision: RevisionPin | None = None
+    """Revision of the template that the model runs. `latest`: the latest valid one, so that each edit of the
+    template reaches the model. The hash of a revision, in quotes, such as "3f9a1c0b7d42": the model stays at
+    that one. Built-in default: latest."""
     model_group_id: Annotated[Word | None, INFORMATIONAL] = None
     """Group that the model belongs to; informational."""
     account_id: Word | None = None

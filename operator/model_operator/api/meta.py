@@ -128,7 +128,7 @@ class ObjectMeta(ApiModel):
 
 
 class Resource(ApiModel):
-    """Base class of the three kinds.
+    """Base class of the kinds.
 
     Attributes
     ----------

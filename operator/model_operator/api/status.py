@@ -41,7 +41,7 @@ class ModelTemplateStatus(ApiModel):
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: instances can be made from the template. RolledOut: all of its instances
-    are updated to its current generation."""
+    are updated to its latest revision, those that are pinned to another one aside."""
     id: str | None = None
     """Identity of the template, its metadata.uid; an instance may name it in `model_template_id`."""
     created_at: Time | None = None
@@ -49,13 +49,16 @@ class ModelTemplateStatus(ApiModel):
     instance_count: Count | None = None
     """Number of instances that use the template: an edit of it concerns them all."""
     updated_instance_count: Count | None = None
-    """Number of those that are updated: Ready at the current generation of the template."""
+    """Number of those that are updated: Ready at the latest revision of the template."""
     stalled_instance_count: Count | None = None
     """Number of those that are stalled: they need an action, which their Ready conditions name."""
+    latest_revision: str | None = None
+    """Hash of the latest valid revision of the template, which instances without a pin run. Absent until
+    there is one; while the template is invalid, its last valid one."""
 
 
 class TemplateRef(ApiModel):
-    """The template, in the version, that an instance runs."""
+    """The template, in the revision, that an instance runs."""
 
     kind: TemplateKind
     """Kind of the template."""
@@ -64,7 +67,10 @@ class TemplateRef(ApiModel):
     uid: str
     """Identity of the template."""
     generation: Count
-    """Value of the template's metadata.generation that this status was computed for."""
+    """Value of the template's metadata.generation when the instance got this revision."""
+    revision: str | None = None
+    """Hash of the revision of the template that this status was computed for: the name of the
+    ModelTemplateRevision or ClusterModelTemplateRevision ends with it."""
 
 
 class ValidationErrorEntry(ApiModel):
@@ -158,8 +164,9 @@ class ModelInstanceStatus(ApiModel):
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: this specification is fully rolled out. Available: at least one worker
-    serves, of any revision. Autoscaling: the autoscalers can measure the load; present once one has tried.
-    Reconciling, Stalled: present only while true."""
+    serves, of any revision. UpToDate: the instance runs the latest revision of its template; present where
+    it has one. Autoscaling: the autoscalers can measure the load; present once one has tried. Reconciling,
+    Stalled: present only while true."""
     problem: Problem | None = None
     """Why the instance is not Ready; absent when it is. For programs, which do not read messages."""
     id: str | None = None

@@ -57,7 +57,8 @@ _SPECS: Final = {
 }
 
 
-def _informational(model: Any) -> frozenset[str]:
+def informational_fields(model: Any) -> frozenset[str]:
+    """Return the names of the informational fields of a model."""
     return frozenset(
         name
         for name, field in model.model_fields.items()
@@ -65,8 +66,8 @@ def _informational(model: Any) -> frozenset[str]:
     )
 
 
-_UNREAD: Final = {kind: _informational(spec) for kind, spec in _SPECS.items()}
-_UNREAD_OF_DEPLOYMENT: Final = _informational(InstanceDeployment)
+_UNREAD: Final = {kind: informational_fields(spec) for kind, spec in _SPECS.items()}
+_UNREAD_OF_DEPLOYMENT: Final = informational_fields(InstanceDeployment)
 _SPEC: Final[Loc] = ("spec",)
 _PARAMETERS: Final = "model_creation_parameters"
 _KEYED: Final = (("conditions", "type"), ("deployments", "name"))

@@ -74,6 +74,9 @@ class CompiledTemplate:
         Violations of the template, sorted by path; a template with violations cannot be rendered.
     is_mergeable
         Whether schema and pod template have the form that merging needs, even if there are other violations.
+    revision
+        Hash of what it specifies about models (`model_operator.core.templates.revisions`); empty where it
+        cannot be read.
     """
 
     resource: ModelTemplate | ClusterModelTemplate
@@ -81,6 +84,7 @@ class CompiledTemplate:
     request_parameters: ParameterSchema
     violations: tuple[Violation, ...]
     is_mergeable: bool = False
+    revision: str = ""
 
     def advice(self, settings: RenderSettings | None) -> tuple[Violation, ...]:
         """Return warnings: what is valid, but may not be what the template owner intends.

@@ -7,6 +7,7 @@ or the CRD may have been edited. Such an object is reported like any other viola
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from model_operator.core.objects.kept_form import known_faults
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
+from model_operator.core.templates.revisions.identity import revision_hash
 from model_operator.core.values.model_errors import model_violations
 from model_operator.core.values.violations import Violation
 
@@ -78,11 +80,12 @@ def parse_template(obj: Mapping[str, Any], free_domains: Collection[str] = ()) -
     if faults:
         return _unreadable_template(resource_type, obj, faults)
     try:
-        return compile_template(resource_type.model_validate(obj), free_domains)
+        compiled = compile_template(resource_type.model_validate(obj), free_domains)
     except ValidationError as error:
         if _is_about_status(error):
             return parse_template(_without_status(obj), free_domains)
         return _unreadable_template(resource_type, obj, model_violations(error))
+    return replace(compiled, revision=revision_hash(obj["spec"]))
 
 
 def _empty_instance(obj: Mapping[str, Any]) -> ModelInstance:

@@ -1,0 +1,89 @@
+"""Which revision of its template an instance runs: the one that it is pinned to, else the latest valid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from model_operator.api import LATEST, ModelInstance
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.resolution import TemplateLookup, resolve_template
+
+
+class RevisionLookup(Protocol):
+    """The stored revisions of templates, in a cache or in a set of files.
+
+    Both methods take the template as it is now, valid or not, and return what
+    :func:`~model_operator.core.templates.revisions.objects.read_revision` gives for it.
+    """
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        """Return the latest valid revision of a template; None while none is stored."""
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Return the revision of a template that has this hash; None where none is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What an instance runs.
+
+    Attributes
+    ----------
+    template
+        The template in the revision that the instance runs; as it is now where no revision of it is stored.
+        None where the template does not exist (yet). Where the pinned revision does not exist, the latest
+        one, which :func:`~model_operator.core.planning.plan.make_plan` does not render.
+    latest
+        Hash of the latest valid revision of the template; empty without a template.
+    """
+
+    template: CompiledTemplate | None = None
+    latest: str = ""
+
+
+def assign(instance: ModelInstance, templates: TemplateLookup, revisions: RevisionLookup) -> Assigned:
+    """Return the revision of its template that an instance runs.
+
+    Parameters
+    ----------
+    instance
+        The ModelInstance, with its status.
+    templates
+        The existing templates.
+    revisions
+        Their stored revisions.
+    """
+    template = resolve_template(instance, templates)
+    return Assigned() if template is None else assign_revision(instance, template, revisions)
+
+
+def assign_revision(
+    instance: ModelInstance, template: CompiledTemplate, revisions: RevisionLookup
+) -> Assigned:
+    """Return the revision of a known template that an instance runs; parameters as of `assign`."""
+    latest = revisions.latest(template) or template
+    pin = pinned_revision(instance)
+    if pin is None or pin == latest.revision:
+        return Assigned(latest, latest.revision)
+    return Assigned(revisions.by_hash(template, pin) or latest, latest.revision)
+
+
+def pinned_revision(instance: ModelInstance) -> str | None:
+    """Return the hash of the revision that an instance is pinned to; None where it follows its template."""
+    pin = instance.spec.model_template_revision
+    return None if pin == LATEST else pin
+
+
+class NoRevisions:
+    """The lookup where no revisions are stored: instances follow their templates as they are now."""
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        """Return nothing."""
+        del template
+        return None
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Return nothing."""
+        del template, revision
+        return None
