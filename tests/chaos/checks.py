@@ -259,8 +259,7 @@ def _of_template(obj: Object, template: CompiledTemplate, snapshot: Snapshot) ->
 
     One that could not be tried on the API server under the faults says so until it is tried again.
     """
-    metadata = obj["metadata"]
-    counted = count_instances(snapshot.instances.values(), metadata["uid"], metadata["generation"])
+    counted = count_instances(snapshot.instances.values(), template.version)
     current = obj.get("status", {})
     if _condition(obj, "Ready").get("status") != "True":
         yield Violation(_name(obj), f"{obj['kind']} says {_said(_condition(obj, 'Ready'))}")

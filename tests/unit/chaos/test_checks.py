@@ -65,7 +65,7 @@ def world(asked: Object) -> tuple[list[Object], Population]:
     live["status"] = instance_status(assess(Observation(parsed, plan, deployments, services)), TIME)
     live["status"] = {key: value for key, value in live["status"].items() if value is not None}
     for template in all_templates:
-        counted = count_instances([live], template["metadata"]["uid"], 1)
+        counted = count_instances([live], parse_template(template).version)
         template["status"] = template_status(parse_template(template), {}, counted, TIME)
     return [live, *all_templates, *children], population
 
@@ -160,7 +160,7 @@ def miscounted(objects: list[Object], _: Population) -> None:
 def untried(objects: list[Object], _: Population) -> None:
     template = of(objects, "ModelTemplate")
     again = DryRunResult(skipped=SkipReason.UNAVAILABLE, detail="HTTP 500", is_final=False)
-    counted = count_instances(objects, template["metadata"]["uid"], 1)
+    counted = count_instances(objects, parse_template(template).version)
     template["status"] = template_status(parse_template(template), template["status"], counted, TIME, again)
 
 

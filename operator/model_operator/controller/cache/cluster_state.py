@@ -129,7 +129,7 @@ class ClusterState:
             for each in self.instances.find("template", uid)
             if namespace in ("", each["metadata"].get("namespace", ""))
         )
-        return count_instances(instances, uid, template["metadata"].get("generation", 0))
+        return count_instances(instances, self.compiled(template).version)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~.TemplateLookup`."""

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_MESSAGE = 32768
-OWN_TYPES = frozenset({"Ready", "Available", "Autoscaling", "RolledOut", "Reconciling", "Stalled"})
+UP_TO_DATE = "UpToDate"
+"""Type of the condition that says whether an instance has the latest revision of its template."""
+PINNED = "Pinned"
+"""Reason of that condition, where the instance names another revision."""
+OWN_TYPES = frozenset(
+    {"Ready", "Available", UP_TO_DATE, "Autoscaling", "RolledOut", "Reconciling", "Stalled"}
+)
 """The condition types that this operator writes; those of others are kept."""
 
 

@@ -1,7 +1,7 @@
 """Pinned pod templates: pods do not change when only the operator renders differently, as after an upgrade.
 
-A rendering follows from the generation of the instance, the generation of its template, and the operator: its
-version and its settings. The status says for which two generations it was written, and with which pods
+A rendering follows from the generation of the instance, the revision of its template, and the operator: its
+version and its settings. The status says for which of both it was written, and with which pods
 (``deployments[].pod_revision``). If neither has changed and the rendered pods differ now, the
 operator has changed. Then the pod template that was applied is pinned: it replaces the rendered one until the
 instance or its template changes.
@@ -19,25 +19,25 @@ from typing import Any
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.managed_fields import applied_fields
+from model_operator.core.objects.recorded_template import is_recorded
 from model_operator.core.rendering.render import RenderedDeployment
 from model_operator.core.rendering.service import with_target
 from model_operator.core.templates.compile import CompiledTemplate
 
 
 def recorded_revision(instance: LiveInstance, template: CompiledTemplate, name: str) -> str | None:
-    """Return the revision of the pods that were applied for these generations, None where there were none.
+    """Return the revision of the pods that were applied for these two, None where there were none.
 
     Parameters
     ----------
     instance, template
-        The instance, whose status records it, and its template.
+        The instance, whose status records it, and its template in the revision that it runs.
     name
         The Deployment's name.
     """
-    status, metadata = instance.status, template.resource.metadata
-    bound = status.get("template") or {}
-    recorded = (status.get("observedGeneration"), bound.get("uid"), bound.get("generation"))
-    if recorded != (instance.metadata.generation, metadata.uid, metadata.generation):
+    status = instance.status
+    is_current = status.get("observedGeneration") == instance.metadata.generation
+    if not is_current or not is_recorded(status, template.version):
         return None
     entries = status.get("deployments") or []
     return next((entry.get("pod_revision") for entry in entries if entry.get("name") == name), None)

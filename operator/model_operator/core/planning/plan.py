@@ -10,6 +10,7 @@ from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, render, rendering_faults
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.revisions.assignment import pinned_revision
 from model_operator.core.values.violations import Violation, sort_violations
 
 _SHOWN_VIOLATIONS = 10
@@ -22,7 +23,7 @@ class Plan:
     Attributes
     ----------
     template
-        The template that the instance was validated against, None without one.
+        The template, in its revision, that the instance was validated against; None without one.
     rendering
         The desired children. None leaves all children unchanged: running workers are never deleted
         because a template or a parameter is wrong.
@@ -30,15 +31,23 @@ class Plan:
         Why there is no rendering.
     violations
         What is wrong with the instance, for ``status.validation_errors``.
+    latest
+        Hash of the latest valid revision of the template; empty without one.
     """
 
     template: CompiledTemplate | None
     rendering: Rendering | None
     problem: Failure | None = None
     violations: tuple[Violation, ...] = ()
+    latest: str = ""
 
 
-def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settings: RenderSettings) -> Plan:
+def make_plan(
+    instance: ModelInstance,
+    template: CompiledTemplate | None,
+    settings: RenderSettings,
+    latest: str | None = None,
+) -> Plan:
     """Return the desired children of an instance.
 
     Parameters
@@ -46,18 +55,24 @@ def make_plan(instance: ModelInstance, template: CompiledTemplate | None, settin
     instance
         The ModelInstance.
     template
-        What its ``model_template_id`` resolved to; None when there is none (yet).
+        What its ``model_template_id`` resolved to, in the revision that it runs
+        (:func:`~model_operator.core.templates.revisions.assignment.assign`); None when there is none (yet).
     settings
         The cluster's conventions that rendering follows.
+    latest
+        Hash of the latest valid revision of the template. Default: that of the template as given.
     """
     if instance.spec.model_template_id is None:
         return Plan(None, Rendering(deployments=(), violations=()))
     problem = _template_problem(instance, template)
+    if latest is None:
+        latest = "" if template is None or template.violations else template.revision
     if template is None or problem is not None:
-        return Plan(template, None, problem)
+        is_another = problem is not None and problem.reason is Reason.TemplateRevisionNotFound
+        return Plan(None if is_another else template, None, problem, latest=latest)
     rendering = render(template, instance, settings)
     problem, violations = _instance_problem(instance, template, rendering.violations)
-    return Plan(template, rendering if problem is None else None, problem, violations)
+    return Plan(template, rendering if problem is None else None, problem, violations, latest)
 
 
 def find_problem(
@@ -81,6 +96,11 @@ def find_problem(
 def _template_problem(instance: ModelInstance, template: CompiledTemplate | None) -> Failure | None:
     if template is None:
         return Failure(Reason.TemplateNotFound, _not_found(instance))
+    if pinned_revision(instance) not in (None, template.revision):
+        return Failure(
+            Reason.TemplateRevisionNotFound,
+            f"spec.model_template_revision: {_describe(template)} has no such revision.",
+        )
     if template.violations:
         detail = f"{_describe(template)} is invalid: {summarize(template.violations)}"
         return Failure(Reason.TemplateInvalid, detail)

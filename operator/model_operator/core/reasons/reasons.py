@@ -93,8 +93,18 @@ class Reason(Enum):
         stalled=True,
         depends_on_another=True,
     )
+    TemplateRevisionNotFound = ReasonInfo(
+        "The template has no revision with the hash in model_template_revision. Running workers are left "
+        "unchanged.",
+        Actor.USER,
+        "fix spec.model_template_revision, or apply the revision from where it is kept; retried "
+        "automatically.",
+        stalled=True,
+        depends_on_another=True,
+    )
     TemplateInvalid = ReasonInfo(
-        "The template exists but cannot be rendered. Running workers are left unchanged.",
+        "The template exists but cannot be rendered, and no valid revision of it is stored. Running workers "
+        "are left unchanged.",
         Actor.TEMPLATE_OWNER,
         "fix the template, its status lists the errors; retried automatically.",
         stalled=True,

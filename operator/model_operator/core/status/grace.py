@@ -11,10 +11,11 @@ status says which problem was Stalled with which generations; any other problem 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model_operator.core.objects.live_instance import LiveInstance
+from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
 from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure
@@ -29,7 +30,9 @@ class Standing:
     uid, generation
         The object.
     template
-        Uid and generation of its template; None without one.
+        Revision of its template, or the generation of one that cannot be read; None without one.
+    version
+        The template, for what the status says of it; no part of the standing.
     problem
         Name of the reason, where that depends on another object; empty otherwise.
     obstacles
@@ -38,9 +41,10 @@ class Standing:
 
     uid: str
     generation: int
-    template: tuple[str, int] | None = None
+    template: str | None = None
     problem: str = ""
     obstacles: frozenset[str] = frozenset()
+    version: TemplateVersion | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +81,16 @@ def instance_standing(
     failures
         The rejected writes of its children.
     """
-    template = plan.template.resource.metadata if plan and plan.template else None
+    version = plan.template.version if plan and plan.template else None
     problems = [plan.problem] if plan and plan.problem else failures
     open_to_others = [each for each in problems if each.reason.value.depends_on_another]
     return Standing(
         instance.metadata.uid,
         instance.metadata.generation or 0,
-        (template.uid, template.generation or 0) if template else None,
+        (version.revision or str(version.generation)) if version else None,
         _first(each.reason for each in open_to_others),
         frozenset(each.obstacle for each in open_to_others if each.obstacle),
+        version,
     )
 
 
@@ -126,8 +131,7 @@ def _is_reported(standing: Standing, status: Mapping[str, Any]) -> bool:
     """Return whether a status says that the standing was known, and its problem Stalled, before."""
     if status.get("observedGeneration") != standing.generation:
         return False
-    bound = status.get("template") or {}
-    if standing.template is not None and standing.template != (bound.get("uid"), bound.get("generation")):
+    if standing.version is not None and not is_recorded(status, standing.version):
         return False
     stalled = {
         each.get("reason")

@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from model_operator.api import DeploymentState
-from model_operator.core.objects.conditions import Condition, kstatus_conditions, merge_conditions
+from model_operator.api import DeploymentState, ModelInstance
+from model_operator.core.objects.conditions import (
+    PINNED,
+    UP_TO_DATE,
+    Condition,
+    kstatus_conditions,
+    merge_conditions,
+)
 from model_operator.core.objects.ownership import INSTANCE_LABEL
 from model_operator.core.objects.rollout import Rollout
 from model_operator.core.parameters.schema import parse_parameter_schema
@@ -19,6 +25,7 @@ from model_operator.core.status.autoscaling import autoscaling
 from model_operator.core.status.created_by import created_by
 from model_operator.core.status.serving_entry import serving_entry
 from model_operator.core.templates.contracts import contracts
+from model_operator.core.templates.revisions.assignment import pinned_revision
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.words import plural
 
@@ -39,8 +46,8 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
 
     Notes
     -----
-    ``Ready`` is about this generation with this generation of the template; ``Available`` only says
-    that something serves, of whatever revision.
+    ``Ready`` is about this generation with the revision of the template that the instance runs; ``Available``
+    only says that something serves, of whatever revision.
     """
     observation, rollouts = assessment.observation, assessment.rollouts
     instance, plan = observation.instance, observation.plan
@@ -59,6 +66,8 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         # An autoscaler may quote a parameter, as the name of its metric.
         hide = (lambda text: text) if scaling.status else observation.redactor.redact
         conditions.insert(2, replace(scaling, message=hide(scaling.message)))
+    if plan is not None and plan.latest:
+        conditions.append(_up_to_date(instance.resource, plan.latest))
     generation = instance.metadata.generation or 0
     return {
         "observedGeneration": generation,
@@ -176,15 +185,38 @@ def _available(verdict: Verdict, rollouts: Sequence[Rollout]) -> Condition:
     return Condition("Available", False, "NotServing", "No worker is available.")
 
 
+def _up_to_date(instance: ModelInstance, latest: str) -> Condition:
+    # Without the latest hash: an edit of the template would change the message of each pinned instance.
+    pin = pinned_revision(instance)
+    if pin in (None, latest):
+        return Condition(
+            UP_TO_DATE, True, "Latest", "The instance follows the latest revision of its template."
+        )
+    return Condition(
+        UP_TO_DATE,
+        False,
+        PINNED,
+        f"spec.model_template_revision names revision {pin}, which is not the latest one of the template.",
+    )
+
+
 def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
-    """Return ``status.template``: the template of the last validation, or the last known one."""
+    """Return ``status.template``: the template of the last validation, or the last known one.
+
+    Its generation stays that with which the instance got the revision: not each edit of the template concerns
+    its instances.
+    """
     if plan is not None and plan.template is not None:
-        resource = plan.template.resource
+        resource, known = plan.template.resource, current.get("template") or {}
+        metadata, revision = resource.metadata, plan.template.revision
+        is_known = (known.get("uid"), known.get("revision")) == (metadata.uid, revision)
         return {
             "kind": resource.kind,
-            "name": resource.metadata.name,
-            "uid": resource.metadata.uid,
-            "generation": resource.metadata.generation,
+            "name": metadata.name,
+            "uid": metadata.uid,
+            "generation": known.get("generation", 0) if is_known else metadata.generation,
+            # What is not valid is not stored, so that it is no revision.
+            "revision": None if plan.template.violations else revision,
         }
     missing = plan is None or plan.problem is not None
     return current.get("template") if missing else None

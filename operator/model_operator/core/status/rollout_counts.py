@@ -1,4 +1,4 @@
-"""The roll-out of an edited template: how many of its instances are updated to its current generation."""
+"""The roll-out of an edited template: how many of its instances are updated to its latest revision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from model_operator.core.objects.conditions import Condition
+from model_operator.core.objects.conditions import PINNED, UP_TO_DATE, Condition
+from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
 from model_operator.core.values.words import plural
 
 
@@ -19,6 +20,7 @@ class RolloutReason(StrEnum):
     ROLLING_OUT = "RollingOut"
     INSTANCES_STALLED = "InstancesStalled"
     TEMPLATE_INVALID = "TemplateInvalid"
+    POD_TEMPLATE_REJECTED = "PodTemplateRejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,41 +32,46 @@ class InstanceCounts:
     instances
         Those bound to the template; naming it is not enough.
     updated
-        Those that are Ready at their current generation and the template's.
+        Those that are Ready at their current generation and the template's latest revision.
     stalled
         Those that are stalled: they need an action.
+    pinned
+        Those that are pinned to another revision, which the roll-out does not wait for.
     """
 
     instances: int = 0
     updated: int = 0
     stalled: int = 0
+    pinned: int = 0
 
 
-def count_instances(instances: Iterable[Mapping[str, Any]], uid: str, generation: int) -> InstanceCounts:
+def count_instances(instances: Iterable[Mapping[str, Any]], latest: TemplateVersion) -> InstanceCounts:
     """Count the instances of a template.
 
     Parameters
     ----------
     instances
         Those that may be its: ModelInstances as the API server has them.
-    uid, generation
-        The template.
+    latest
+        The template, with its latest revision.
     """
-    bound = updated = stalled = 0
+    bound = updated = stalled = pinned = 0
     for instance in instances:
         status = instance.get("status") or {}
         counted = rollout_share(status)
-        if counted.template != uid:
+        if counted.template != latest.uid:
             continue
         bound += 1
-        # A status of other generations says how it was, not how it is.
-        if (counted.template_generation, counted.generation) == (
-            generation,
-            instance["metadata"].get("generation"),
-        ):
+        # A status of another generation or revision says how it was, not how it is.
+        if counted.generation != instance["metadata"].get("generation"):
+            continue
+        if counted.pinned:
+            stalled += counted.stalled
+            pinned += 1
+        elif is_recorded(status, latest):
             updated += counted.ready
             stalled += counted.stalled
-    return InstanceCounts(bound, updated, stalled)
+    return InstanceCounts(bound, updated, stalled, pinned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +80,11 @@ class RolloutShare:
 
     template: str | None
     template_generation: int | None
+    revision: str | None
     generation: int | None
     ready: bool
     stalled: bool
+    pinned: bool
 
 
 def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
@@ -88,14 +97,19 @@ def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
     }
     return RolloutShare(
         template.get("uid"),
-        template.get("generation"),
+        template.get("generation") if template.get("revision") is None else None,
+        template.get("revision"),
         status.get("observedGeneration"),
         "Ready" in holds,
         "Stalled" in holds,
+        any(
+            (each.get("type"), each.get("reason")) == (UP_TO_DATE, PINNED)
+            for each in status.get("conditions") or ()
+        ),
     )
 
 
-def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condition:
+def rolled_out(counts: InstanceCounts, latest: str, *, hindrance: RolloutReason | None = None) -> Condition:
     """Return the RolledOut condition of a template.
 
     It is separate from Ready, which is about the template alone: GitOps tools that wait for a template to be
@@ -105,23 +119,36 @@ def rolled_out(counts: InstanceCounts, generation: int, *, valid: bool) -> Condi
     ----------
     counts
         Its instances.
-    generation
-        Its present generation.
-    valid
-        Whether instances can follow it.
+    latest
+        Hash of its latest valid revision; empty where there has never been one.
+    hindrance
+        Why instances cannot follow it as it is now; None when they can.
     """
-    reason, message = _reason(counts, generation, valid=valid)
+    reason, message = _reason(counts, latest, hindrance)
     is_done = reason in (RolloutReason.NO_INSTANCES, RolloutReason.ALL_UPDATED)
     return Condition("RolledOut", is_done, reason.value, message)
 
 
-def _reason(counts: InstanceCounts, generation: int, *, valid: bool) -> tuple[RolloutReason, str]:
-    if not valid:
-        return RolloutReason.TEMPLATE_INVALID, "The template is invalid; its instances are left unchanged."
+_HINDRANCES = {
+    RolloutReason.TEMPLATE_INVALID: "The template is invalid",
+    RolloutReason.POD_TEMPLATE_REJECTED: "The API server rejects the objects of the template",
+    RolloutReason.ROLLING_OUT: "The revision of the template is not stored yet",
+}
+
+
+def _reason(
+    counts: InstanceCounts, latest: str, hindrance: RolloutReason | None
+) -> tuple[RolloutReason, str]:
+    if hindrance is not None:
+        stay = f"its instances stay at revision {latest}" if latest else "its instances are left unchanged"
+        return hindrance, f"{_HINDRANCES[hindrance]}; {stay}."
     if not counts.instances:
         return RolloutReason.NO_INSTANCES, "No instance uses the template."
-    progress = f"{counts.updated} of {plural(counts.instances, 'instance')} ready at generation {generation}"
-    if counts.updated == counts.instances:
+    following = counts.instances - counts.pinned
+    progress = f"{counts.updated} of {plural(following, 'instance')} ready at revision {latest}"
+    if counts.pinned:
+        progress += f"; {counts.pinned} pinned to another one"
+    if counts.updated == following:
         return RolloutReason.ALL_UPDATED, f"{progress}."
     if counts.stalled:
         conditions = "its Ready condition" if counts.stalled == 1 else "their Ready conditions"

@@ -12,7 +12,7 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import ReasonInfo
 from model_operator.core.status.grace import Standing
-from model_operator.core.status.rollout_counts import InstanceCounts, rolled_out
+from model_operator.core.status.rollout_counts import InstanceCounts, RolloutReason, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
 
 
@@ -24,14 +24,15 @@ class TemplateReason(Enum):
         "Instances can be made from the template, but no dry run has checked it.", None, "", ready=True
     )
     TemplateInvalid = ReasonInfo(
-        "The template is invalid; its instances are left unchanged, and none is created.",
+        "The template is invalid. Its instances stay at its last valid revision; without one they are left "
+        "unchanged, and none is created.",
         Actor.TEMPLATE_OWNER,
         "fix the listed fields.",
         stalled=True,
     )
     PodTemplateRejected = ReasonInfo(
-        "The API server rejects the objects rendered for example parameters. Running workers are left "
-        "unchanged.",
+        "The API server rejects the objects rendered for example parameters. Instances stay at the last "
+        "valid revision; without one, running workers are left unchanged.",
         Actor.TEMPLATE_OWNER,
         "fix the template, or create what it needs; failures that depend on the cluster are retried "
         "automatically.",
@@ -46,6 +47,7 @@ def template_status(
     now: str,
     result: DryRunResult | None = None,
     *,
+    latest: str = "",
     in_grace: bool = False,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
@@ -62,6 +64,9 @@ def template_status(
         RFC 3339 time for conditions that change.
     result
         The result of its dry run; None when dry runs are off.
+    latest
+        Hash of its latest valid revision that is stored; empty where none is, as where instances follow the
+        template itself.
     in_grace
         Whether the grace period has not ended: a refusal that depends on the cluster is not Stalled yet
         (:mod:`.grace`).
@@ -72,7 +77,9 @@ def template_status(
     info = reason.value
     stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
     conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
-    conditions.insert(1, rolled_out(counts, metadata.generation, valid=not template.violations))
+    hindrance = _hindrance(template, result, latest)
+    followed = latest or ("" if template.violations else template.revision)
+    conditions.insert(1, rolled_out(counts, followed, hindrance=hindrance))
     return {
         "observedGeneration": metadata.generation,
         "conditions": merge_conditions(
@@ -83,6 +90,7 @@ def template_status(
         "instance_count": counts.instances,
         "updated_instance_count": counts.updated,
         "stalled_instance_count": counts.stalled,
+        **({"latest_revision": latest} if latest else {}),
     }
 
 
@@ -121,6 +129,15 @@ def is_rejected(status: Mapping[str, Any], generation: int) -> bool:
         each.get("type") == "Ready" and each.get("reason") == rejected
         for each in status.get("conditions") or ()
     )
+
+
+def _hindrance(template: CompiledTemplate, result: DryRunResult, latest: str) -> RolloutReason | None:
+    """Return why instances cannot follow the template as it is now."""
+    if template.violations:
+        return RolloutReason.TEMPLATE_INVALID
+    if not latest or latest == template.revision:
+        return None
+    return RolloutReason.POD_TEMPLATE_REJECTED if result.refusal else RolloutReason.ROLLING_OUT
 
 
 def _depends_on_another(reason: TemplateReason, result: DryRunResult) -> bool:

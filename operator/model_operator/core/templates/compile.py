@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from model_operator.api import ClusterModelTemplate, ModelTemplate, ModelTemplateSpec
+from model_operator.core.objects.recorded_template import TemplateVersion
 from model_operator.core.parameters.schema import ParameterSchema, parse_parameter_schema
 from model_operator.core.parameters.secret_refs import open_secret_refs
 from model_operator.core.templates.accelerators import unknown_types
@@ -60,7 +61,7 @@ _HEALTHCHECK: Path = (*_CONTAINER, "readinessProbe", "httpGet", "path")
 
 @dataclass(frozen=True)
 class CompiledTemplate:
-    """A parsed and checked template; reusable as long as uid and generation stay the same.
+    """A parsed and checked template, as it is or in a revision; reusable while uid and generation are.
 
     Attributes
     ----------
@@ -85,6 +86,12 @@ class CompiledTemplate:
     violations: tuple[Violation, ...]
     is_mergeable: bool = False
     revision: str = ""
+
+    @property
+    def version(self) -> TemplateVersion:
+        """What a status records of it."""
+        metadata = self.resource.metadata
+        return TemplateVersion(metadata.uid, metadata.generation, self.revision)
 
     def advice(self, settings: RenderSettings | None) -> tuple[Violation, ...]:
         """Return warnings: what is valid, but may not be what the template owner intends.

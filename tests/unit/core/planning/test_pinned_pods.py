@@ -20,6 +20,9 @@ HERE = Path(__file__).parent
 RECORDED = yaml.safe_load((HERE / "applied_deployment.yaml").read_text())
 
 
+REVISION = parse_template(template("embed", generation=3)).revision
+
+
 def parts(status: dict[str, Any]) -> tuple[LiveInstance, CompiledTemplate]:
     obj = instance("demo", bound="t1")
     obj["metadata"] |= {"generation": 2}
@@ -43,11 +46,16 @@ def status(**changes: Any) -> dict[str, Any]:
         (status(), "demo-c", None),
         ({}, "demo-a", None),
         (status(observedGeneration=1), "demo-a", None),
+        # Before there were revisions.
         (status(template={"uid": "t1", "generation": 2}), "demo-a", None),
         (status(template={"uid": "t0", "generation": 3}), "demo-a", None),
+        # The revision decides: not the generation, nor whether the template was recreated.
+        (status(template={"uid": "t1", "generation": 2, "revision": REVISION}), "demo-a", "a"),
+        (status(template={"uid": "t0", "generation": 1, "revision": REVISION}), "demo-a", "a"),
+        (status(template={"uid": "t1", "generation": 3, "revision": "0" * 12}), "demo-a", None),
     ],
 )
-def test_pods_are_told_of_for_these_two_generations_alone(
+def test_pods_are_told_of_for_this_generation_and_revision_alone(
     told: dict[str, Any], name: str, revision: str | None
 ) -> None:
     assert recorded_revision(*parts(told), name) == revision

@@ -3,6 +3,7 @@
 ``about``        the case in a sentence
 ``instance``     what differs from the instance in ``defaults.yaml``
 ``template``     what differs from the template there; null where there is none
+``latest``       hash of the latest revision of the template; that of the template by default
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
 ``services``     the names of the live Services that are the instance's
@@ -61,6 +62,12 @@ class Case:
     def expected(self) -> dict[str, Any]:
         return self._with_revisions(self.content["expected"])
 
+    @property
+    def up_to_date(self) -> dict[str, Any]:
+        """The condition that each instance with a valid template has, unless the case says otherwise."""
+        plan = self._plan(self.current)[1]
+        return {"UpToDate": {"status": "True", "reason": "Latest"}} if plan and plan.latest else {}
+
     def assess(self, current: dict[str, Any] | None = None) -> Assessment:
         """Return the assessment, with the causes that the pods say."""
         causes = {name: _cause(**cause) for name, cause in self.content.get("causes", {}).items()}
@@ -92,7 +99,7 @@ class Case:
         plan = (
             malformed(instance.violations)
             if instance.violations
-            else make_plan(instance.resource, template, RenderSettings())
+            else make_plan(instance.resource, template, RenderSettings(), self.content.get("latest"))
         )
         return instance, plan
 
@@ -150,8 +157,9 @@ def test_status(case: Case) -> None:
     status = instance_status(case.assess(), NOW)
 
     conditions = {condition["type"]: condition for condition in status["conditions"]}
-    assert conditions.keys() == case.expected["conditions"].keys()
-    assert given_part({**status, "conditions": conditions}, case.expected) == case.expected
+    expected = {**case.expected, "conditions": {**case.up_to_date, **case.expected["conditions"]}}
+    assert conditions.keys() == expected["conditions"].keys()
+    assert given_part({**status, "conditions": conditions}, expected) == expected
 
 
 @every_case
@@ -219,7 +227,7 @@ def test_the_time_of_transition_stays_while_the_status_stays() -> None:
     status = instance_status(case.assess(current), NOW)
 
     times = {condition["type"]: condition["lastTransitionTime"] for condition in status["conditions"]}
-    assert times == {"Ready": BEFORE, "Available": NOW, "Reconciling": NOW}
+    assert times == {"Ready": BEFORE, "Available": NOW, "UpToDate": NOW, "Reconciling": NOW}
 
 
 def test_somebody_elses_condition_is_left_to_the_letter() -> None:

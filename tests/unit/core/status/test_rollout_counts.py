@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from model_operator.core.objects.recorded_template import TemplateVersion
 from model_operator.core.status.rollout_counts import (
     InstanceCounts,
+    RolloutReason,
     count_instances,
     rolled_out,
     rollout_share,
@@ -16,12 +18,21 @@ from model_operator.core.status.rollout_counts import (
 READY = [{"type": "Ready", "status": "True"}]
 DEPLOYING = [{"type": "Ready", "status": "False"}, {"type": "Reconciling", "status": "True"}]
 STALLED = [{"type": "Ready", "status": "False"}, {"type": "Stalled", "status": "True"}]
+PINNED = [{"type": "UpToDate", "status": "False", "reason": "Pinned"}]
+LATEST, EARLIER = "4a4a4a4a4a4a", "3c3c3c3c3c3c"
+TEMPLATE = TemplateVersion("t1", 4, LATEST)
 
 
 def instance(
-    conditions: Any, *, uid: str | None = "t1", follows: int = 4, observed: int = 2, generation: int = 2
+    conditions: Any,
+    *,
+    uid: str | None = "t1",
+    revision: str | None = LATEST,
+    follows: int = 1,
+    observed: int = 2,
+    generation: int = 2,
 ) -> dict[str, Any]:
-    template = {"uid": uid, "generation": follows} if uid else None
+    template = {"uid": uid, "generation": follows, "revision": revision} if uid else None
     status = {"observedGeneration": observed, "template": template, "conditions": conditions}
     return {"metadata": {"generation": generation}, "status": status}
 
@@ -32,9 +43,26 @@ def instance(
         pytest.param(instance(READY), InstanceCounts(1, 1, 0), id="arrived"),
         pytest.param(instance(DEPLOYING), InstanceCounts(1, 0, 0), id="on its way"),
         pytest.param(instance(STALLED), InstanceCounts(1, 0, 1), id="needs somebody"),
-        pytest.param(instance(READY, follows=3), InstanceCounts(1, 0, 0), id="Ready with an older template"),
         pytest.param(
-            instance(STALLED, follows=3), InstanceCounts(1, 0, 0), id="an older template stalled it"
+            instance(READY, revision=EARLIER), InstanceCounts(1, 0, 0), id="Ready with an older template"
+        ),
+        pytest.param(
+            instance(STALLED, revision=EARLIER), InstanceCounts(1, 0, 0), id="an older template stalled it"
+        ),
+        pytest.param(
+            instance(READY, revision=None, follows=4),
+            InstanceCounts(1, 1, 0),
+            id="before there were revisions",
+        ),
+        pytest.param(
+            instance(READY, revision=None, follows=3), InstanceCounts(1, 0, 0), id="before, and not current"
+        ),
+        pytest.param(instance([*READY, *PINNED], revision=EARLIER), InstanceCounts(1, 0, 0, 1), id="pinned"),
+        pytest.param(
+            instance([*STALLED, *PINNED], revision=EARLIER), InstanceCounts(1, 0, 1, 1), id="pinned, stalled"
+        ),
+        pytest.param(
+            instance([*READY, *PINNED], generation=3), InstanceCounts(1, 0, 0), id="pinned, edited since"
         ),
         pytest.param(instance(READY, generation=3), InstanceCounts(1, 0, 0), id="edited since"),
         pytest.param(instance(READY, uid="t2"), InstanceCounts(), id="bound to another"),
@@ -44,12 +72,12 @@ def instance(
     ],
 )
 def test_who_counts_as_what(obj: dict[str, Any], expected: InstanceCounts) -> None:
-    assert count_instances([obj], "t1", 4) == expected
+    assert count_instances([obj], TEMPLATE) == expected
 
 
 def test_all_are_counted() -> None:
-    objects = [instance(READY)] * 5 + [instance(STALLED)] * 2 + [instance(READY, follows=3)]
-    assert count_instances(objects, "t1", 4) == InstanceCounts(8, 5, 2)
+    objects = [instance(READY)] * 5 + [instance(STALLED)] * 2 + [instance(READY, revision=EARLIER)]
+    assert count_instances(objects, TEMPLATE) == InstanceCounts(8, 5, 2)
 
 
 @pytest.mark.parametrize("other", [DEPLOYING, STALLED])
@@ -58,36 +86,74 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
     for changed in (
         instance(other),
         instance(READY, uid="t2"),
-        instance(READY, follows=5),
+        instance(READY, revision=EARLIER),
         instance(READY, observed=3),
+        instance([*READY, *PINNED]),
     ):
         assert rollout_share(before["status"]) != rollout_share(changed["status"])
     more = before["status"] | {"ready_replicas": 3}
     assert rollout_share(before["status"]) == rollout_share(more)
+    assert rollout_share(before["status"]) == rollout_share(instance(READY, follows=5)["status"])
 
 
 @pytest.mark.parametrize(
-    ("counts", "valid", "status", "reason", "message"),
+    ("counts", "latest", "hindrance", "reason", "message"),
     [
-        (InstanceCounts(), True, True, "NoInstances", "No instance uses the template."),
-        (InstanceCounts(3, 3, 0), True, True, "AllUpdated", "3 of 3 instances ready at generation 4."),
-        (InstanceCounts(3, 1, 0), True, False, "RollingOut", "1 of 3 instances ready at generation 4."),
+        (InstanceCounts(), LATEST, None, "NoInstances", "No instance uses the template."),
+        (
+            InstanceCounts(3, 3, 0),
+            LATEST,
+            None,
+            "AllUpdated",
+            "3 of 3 instances ready at revision 4a4a4a4a4a4a.",
+        ),
+        (
+            InstanceCounts(3, 1, 0),
+            LATEST,
+            None,
+            "RollingOut",
+            "1 of 3 instances ready at revision 4a4a4a4a4a4a.",
+        ),
         (
             InstanceCounts(3, 1, 1),
-            True,
-            False,
+            LATEST,
+            None,
             "InstancesStalled",
-            "1 of 3 instances ready at generation 4; 1 stalled (see its Ready condition).",
+            "1 of 3 instances ready at revision 4a4a4a4a4a4a; 1 stalled (see its Ready condition).",
+        ),
+        (
+            InstanceCounts(3, 2, 1, 1),
+            LATEST,
+            None,
+            "AllUpdated",
+            "2 of 2 instances ready at revision 4a4a4a4a4a4a; 1 pinned to another one.",
         ),
         (
             InstanceCounts(3, 3, 0),
-            False,
-            False,
+            "",
+            RolloutReason.TEMPLATE_INVALID,
             "TemplateInvalid",
             "The template is invalid; its instances are left unchanged.",
         ),
+        (
+            InstanceCounts(3, 3, 0),
+            EARLIER,
+            RolloutReason.TEMPLATE_INVALID,
+            "TemplateInvalid",
+            "The template is invalid; its instances stay at revision 3c3c3c3c3c3c.",
+        ),
+        (
+            InstanceCounts(3, 3, 0),
+            EARLIER,
+            RolloutReason.POD_TEMPLATE_REJECTED,
+            "PodTemplateRejected",
+            f"The API server rejects the objects of the template; its instances stay at revision {EARLIER}.",
+        ),
     ],
 )
-def test_condition(counts: InstanceCounts, valid: bool, status: bool, reason: str, message: str) -> None:
-    found = rolled_out(counts, 4, valid=valid)
-    assert (found.type, found.status, found.reason, found.message) == ("RolledOut", status, reason, message)
+def test_condition(
+    counts: InstanceCounts, latest: str, hindrance: RolloutReason | None, reason: str, message: str
+) -> None:
+    found = rolled_out(counts, latest, hindrance=hindrance)
+    is_done = reason in ("NoInstances", "AllUpdated")
+    assert (found.type, found.status, found.reason, found.message) == ("RolledOut", is_done, reason, message)

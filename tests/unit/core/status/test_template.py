@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus
+from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.status.rollout_counts import InstanceCounts
 from model_operator.core.status.template import template_status
 from model_operator.core.templates.parsing import parse_template
@@ -44,7 +46,7 @@ def test_a_valid_template() -> None:
           - type: RolledOut
             status: "True"
             reason: AllUpdated
-            message: 2 of 2 instances ready at generation 3.
+            message: 2 of 2 instances ready at revision bcc9316501ae.
             observedGeneration: 3
             lastTransitionTime: "2026-01-01T09:00:00Z"
     """)
@@ -93,6 +95,34 @@ def test_a_count_that_changes_is_the_whole_patch_but_for_the_words() -> None:
     patch = merge_patch(current, status({}, current, count=2))
 
     assert patch.keys() == {"instance_count", "updated_instance_count", "conditions"}
+
+
+def test_an_invalid_template_keeps_its_last_valid_revision() -> None:
+    broken = parse_template(apply_merge_patch(TEMPLATE, {"spec": {"strategy": {"type": "Never"}}}))
+
+    found = template_status(broken, {}, InstanceCounts(2, 2), NOW, latest="bcc9316501ae")
+
+    rolled_out = next(each for each in found["conditions"] if each["type"] == "RolledOut")
+    assert (found["latest_revision"], rolled_out["reason"]) == ("bcc9316501ae", "TemplateInvalid")
+    assert rolled_out["message"] == "The template is invalid; its instances stay at revision bcc9316501ae."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [("It is refused.", "PodTemplateRejected"), ("", "RollingOut")]
+)
+def test_instances_at_an_earlier_revision_are_not_rolled_out(refusal: str, reason: str) -> None:
+    """What the API server rejects is not stored, and what is not stored yet is followed by none."""
+    found = template_status(
+        parse_template(TEMPLATE),
+        {},
+        InstanceCounts(2, 2),
+        NOW,
+        DryRunResult(refusal=refusal),
+        latest="0123456789ab",
+    )
+
+    rolled_out = next(each for each in found["conditions"] if each["type"] == "RolledOut")
+    assert (rolled_out["status"], rolled_out["reason"]) == ("False", reason)
 
 
 def test_instances_that_lag_leave_the_template_ready() -> None:

@@ -35,7 +35,7 @@ class Assigned:
         None where the template does not exist (yet). Where the pinned revision does not exist, the latest
         one, which :func:`~model_operator.core.planning.plan.make_plan` does not render.
     latest
-        Hash of the latest valid revision of the template; empty without a template.
+        Hash of the latest valid revision of the template; empty without one.
     """
 
     template: CompiledTemplate | None = None
@@ -62,11 +62,12 @@ def assign_revision(
     instance: ModelInstance, template: CompiledTemplate, revisions: RevisionLookup
 ) -> Assigned:
     """Return the revision of a known template that an instance runs; parameters as of `assign`."""
-    latest = revisions.latest(template) or template
+    found = revisions.latest(template) or template
+    latest = "" if found.violations else found.revision
     pin = pinned_revision(instance)
-    if pin is None or pin == latest.revision:
-        return Assigned(latest, latest.revision)
-    return Assigned(revisions.by_hash(template, pin) or latest, latest.revision)
+    if pin is None or pin == found.revision:
+        return Assigned(found, latest)
+    return Assigned(revisions.by_hash(template, pin) or found, latest)
 
 
 def pinned_revision(instance: ModelInstance) -> str | None:
