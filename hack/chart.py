@@ -156,9 +156,9 @@ def _rbac() -> str:
     source = (
         _base("rbac.yaml")
         .replaced(
-            r", (clustermodeltemplates(?:/status)?)\]",
+            r", (clustermodeltemplate(?:s(?:/status)?|revisions))\]",
             rf"{{{{ if {_EVERYWHERE} }}}}, \1{{{{ end }}}}]",
-            count=2,
+            count=3,
         )
         .under(
             _OWN_CERTIFICATE,

@@ -10,8 +10,10 @@ from model_operator.api import (
     GROUP,
     VERSION,
     ClusterModelTemplate,
+    ClusterModelTemplateRevision,
     ModelInstance,
     ModelTemplate,
+    ModelTemplateRevision,
     Resource,
 )
 from model_operator.core.objects.ownership import MANAGED_BY, MANAGER
@@ -98,6 +100,8 @@ _OURS = f"{MANAGED_BY}={MANAGER}"
 MODEL_INSTANCES = _custom(ModelInstance)
 MODEL_TEMPLATES = _custom(ModelTemplate)
 CLUSTER_MODEL_TEMPLATES = _custom(ClusterModelTemplate)
+MODEL_TEMPLATE_REVISIONS = _custom(ModelTemplateRevision)
+CLUSTER_MODEL_TEMPLATE_REVISIONS = _custom(ClusterModelTemplateRevision)
 DEPLOYMENTS = ResourceKind("apps", "v1", "deployments", "Deployment", label_selector=_OURS)
 SERVICES = ResourceKind("", "v1", "services", "Service", label_selector=_OURS)
 DISRUPTION_BUDGETS = ResourceKind(
@@ -141,11 +145,13 @@ MUTATING_WEBHOOKS = ResourceKind(
 )
 
 TEMPLATE_KINDS = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
+REVISION_KINDS = (MODEL_TEMPLATE_REVISIONS, CLUSTER_MODEL_TEMPLATE_REVISIONS)
 CHILD_KINDS = (DEPLOYMENTS, SERVICES, DISRUPTION_BUDGETS, AUTOSCALERS)
 """Kinds of children, in the order in which those of a removed deployment entry are deleted."""
 KINDS = (
     MODEL_INSTANCES,
     *TEMPLATE_KINDS,
+    *REVISION_KINDS,
     *CHILD_KINDS,
     REPLICA_SETS,
     PODS,

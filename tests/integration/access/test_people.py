@@ -25,9 +25,17 @@ if TYPE_CHECKING:
 
 READ = ("get", "list", "watch")
 WRITE = ("create", "update", "patch", "delete", "deletecollection")
-INSTANCES, TEMPLATES, CLUSTER_TEMPLATES = RESOURCES = tuple(
-    f"{plural}.{GROUP}" for plural in ("modelinstances", "modeltemplates", "clustermodeltemplates")
+INSTANCES, TEMPLATES, REVISIONS, CLUSTER_TEMPLATES, CLUSTER_REVISIONS = RESOURCES = tuple(
+    f"{plural}.{GROUP}"
+    for plural in (
+        "modelinstances",
+        "modeltemplates",
+        "modeltemplaterevisions",
+        "clustermodeltemplates",
+        "clustermodeltemplaterevisions",
+    )
 )
+OF_THE_CLUSTER = (CLUSTER_TEMPLATES, CLUSTER_REVISIONS)
 SUBRESOURCES = tuple(
     f"{resource}/{part}" for resource in RESOURCES for part in ("scale", "status", "finalizers")
 )
@@ -37,15 +45,19 @@ def _verbs(resource: str, verbs: tuple[str, ...]) -> set[tuple[str, str]]:
     return {(resource, verb) for verb in verbs}
 
 
+def _verbs_of_cluster(verbs: tuple[str, ...]) -> set[tuple[str, str]]:
+    return {(resource, verb) for resource in OF_THE_CLUSTER for verb in verbs}
+
+
 SCALE = f"{INSTANCES}/scale"
-VIEW = _verbs(INSTANCES, READ) | _verbs(TEMPLATES, READ) | _verbs(SCALE, ("get",))
+VIEW = _verbs(INSTANCES, READ) | _verbs(TEMPLATES, READ) | _verbs(REVISIONS, READ) | _verbs(SCALE, ("get",))
 EDIT = VIEW | _verbs(INSTANCES, WRITE) | _verbs(SCALE, ("update", "patch"))
-ADMIN = EDIT | _verbs(TEMPLATES, WRITE)
+ADMIN = EDIT | _verbs(TEMPLATES, WRITE) | _verbs(REVISIONS, WRITE)
 ALLOWED = {"view": VIEW, "edit": EDIT, "admin": ADMIN}
 CLUSTER_WIDE = {
-    **{role: rights | _verbs(CLUSTER_TEMPLATES, READ) for role, rights in ALLOWED.items()},
-    "model-operator-cluster-templates-view": _verbs(CLUSTER_TEMPLATES, READ),
-    "model-operator-cluster-templates-edit": _verbs(CLUSTER_TEMPLATES, READ + WRITE),
+    **{role: rights | _verbs_of_cluster(READ) for role, rights in ALLOWED.items()},
+    "model-operator-cluster-templates-view": _verbs_of_cluster(READ),
+    "model-operator-cluster-templates-edit": _verbs_of_cluster(READ + WRITE),
 }
 
 
@@ -68,7 +80,7 @@ class Person:
         """Ask the API server."""
         kind, _, subresource = resource.partition("/")
         extra = ["--subresource", subresource] if subresource else []
-        if kind == CLUSTER_TEMPLATES:
+        if kind in OF_THE_CLUSTER:
             # Asked for a namespace, the API server says what a role there has on them, which never counts.
             extra.append("--all-namespaces")
         return self.run("auth", "can-i", verb, kind, *extra).stdout.strip() == "yes"
@@ -86,7 +98,7 @@ def _rights(api: KubeApi, person: Person) -> set[tuple[str, str]]:
 def _is_allowed(api: KubeApi, person: Person, verb: str, resource: str) -> bool:
     name, _, subresource = resource.partition("/")
     asked = "/".join(filter(None, (name.partition(".")[0], subresource)))
-    namespace = "" if name == CLUSTER_TEMPLATES else person.namespace
+    namespace = "" if name in OF_THE_CLUSTER else person.namespace
     return api.is_allowed(person.name, verb, asked, group=GROUP, namespace=namespace)
 
 
@@ -175,7 +187,9 @@ def test_kubectl_auth_can_i(bound: _Binder) -> None:
         ("create", INSTANCES, {"edit", "admin"}),
         ("patch", SCALE, {"edit", "admin"}),
         ("create", TEMPLATES, {"admin"}),
+        ("create", REVISIONS, {"admin"}),
         ("create", CLUSTER_TEMPLATES, set()),
+        ("create", CLUSTER_REVISIONS, set()),
         ("patch", f"{INSTANCES}/status", set()),
         ("update", f"{TEMPLATES}/status", set()),
     ]

@@ -14,6 +14,7 @@ from tests.install.rights import Right, granted
 RBAC = shipped("rbac.yaml")
 OWN_SECRET = "model-operator-webhook-cert"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+STORES = {"create", "delete"}
 FORBIDDEN_GROUPS = {
     "apiextensions.k8s.io",
     "authentication.k8s.io",
@@ -38,8 +39,12 @@ def forbidden(right: Right) -> bool:
             and (right.verb not in {"create", "list"} or bool(subresource))
         )
         or (right.group == "" and resource == "secrets" and right.name != OWN_SECRET)
-        # What people write is read; only its status is written.
-        or (right.group == "modeloperator.dev" and not subresource and right.verb in WRITES)
+        # What people write is read; only its status is written. Revisions are stored and deleted only.
+        or (
+            right.group == "modeloperator.dev"
+            and not subresource
+            and right.verb in WRITES - (STORES if resource.endswith("templaterevisions") else set())
+        )
         or (right.group == "admissionregistration.k8s.io" and right.name != "model-operator")
     )
 
@@ -67,6 +72,8 @@ def test_secrets_are_a_matter_of_its_own_namespace() -> None:
         {"resources": ["serviceaccounts/token"], "verbs": ["create"]},
         {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get"]},
         {"apiGroups": ["modeloperator.dev"], "resources": ["modelinstances"], "verbs": ["patch"]},
+        {"apiGroups": ["modeloperator.dev"], "resources": ["modeltemplates"], "verbs": ["delete"]},
+        {"apiGroups": ["modeloperator.dev"], "resources": ["modeltemplaterevisions"], "verbs": ["patch"]},
         {"resources": ["users"], "verbs": ["impersonate"]},
         {
             "apiGroups": ["admissionregistration.k8s.io"],
@@ -87,7 +94,12 @@ def test_operator_of_one_namespace_has_nothing_of_the_cluster() -> None:
     rights = granted(roles)
     assert [str(right) for right in sorted(rights) if forbidden(right)] == []
     touched = {right.resource.partition("/")[0] for right in rights}
-    assert not touched & {"secrets", "clustermodeltemplates", "mutatingwebhookconfigurations"}
+    assert not touched & {
+        "secrets",
+        "clustermodeltemplates",
+        "clustermodeltemplaterevisions",
+        "mutatingwebhookconfigurations",
+    }
     patches = yaml.safe_load((FOLDER / "single-namespace" / "operator" / "kustomization.yaml").read_text())[
         "patches"
     ]
