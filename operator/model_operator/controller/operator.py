@@ -171,7 +171,7 @@ class Operator:
         self._kinds = kinds
         self._lease = lease
         writer = ApiClient(connection, lease.permit if lease is not None else None)
-        self._state = ClusterState(settings.rendering.free_metadata_domains)
+        self._state = ClusterState(settings.rendering.free_metadata_domains, scope.stored_revisions)
         self._queue: WorkQueue[Key] = WorkQueue(group_of=attrgetter("namespace"), workers=settings.workers)
         # Only the leader reconciles; on becoming leader it enqueues everything.
         self._queue.close()
@@ -200,6 +200,7 @@ class Operator:
                     home_namespace(settings.admission.namespace),
                     settings.template_dry_run,
                 ),
+                self._triggers,
                 self._events.record,
                 grace=GracePeriods(settings.stalled_after_seconds),
             ),

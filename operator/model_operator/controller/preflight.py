@@ -11,14 +11,19 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import NotFoundError, StartupError
 from model_operator.kube.resources import (
     CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATE_REVISIONS,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
+    MODEL_TEMPLATE_REVISIONS,
     MODEL_TEMPLATES,
+    REVISION_KINDS,
     ResourceKind,
 )
 from model_operator.process.start_errors import startup_errors
 
 _WATCH = ("list", "watch")
+# `get` reads a revision whose name is taken.
+_KEEP = ("get", *_WATCH, "create", "delete")
 _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
     # `get`: orphans are adopted only after the live instance was read.
     (MODEL_INSTANCES, "", ("get", *_WATCH)),
@@ -27,14 +32,16 @@ _NEEDED: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
     (MODEL_INSTANCES, "finalizers", ("update",)),
     (MODEL_TEMPLATES, "", _WATCH),
     (MODEL_TEMPLATES, "status", ("patch",)),
+    (MODEL_TEMPLATE_REVISIONS, "", _KEEP),
     *((kind, "", ("get", *_WATCH, "create", "patch", "delete")) for kind in CHILD_KINDS),
 )
 _NEEDED_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
     (CLUSTER_MODEL_TEMPLATES, "", _WATCH),
     (CLUSTER_MODEL_TEMPLATES, "status", ("patch",)),
 )
-
-
+_NEEDED_TO_STORE_CLUSTER_WIDE: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
+    (CLUSTER_MODEL_TEMPLATE_REVISIONS, "", _KEEP),
+)
 _NEEDED_FOR_ADMISSION: tuple[tuple[ResourceKind, str, tuple[str, ...]], ...] = (
     # A template is read from the API server before an instance is denied because of it.
     (MODEL_TEMPLATES, "", ("get",)),
@@ -75,15 +82,26 @@ async def check_cluster(
         await client.get_path("/version")
         await _check_crds(client)
         await _check_permissions(client, scope, _NEEDED + (_NEEDED_FOR_ADMISSION if admission else ()))
-        kinds = [MODEL_TEMPLATES, MODEL_INSTANCES, *CHILD_KINDS]
-        try:
-            cluster_wide = _NEEDED_CLUSTER_WIDE + (_NEEDED_FOR_ADMISSION_CLUSTER_WIDE if admission else ())
-            await _check_permissions(client, Scope([], []), cluster_wide)
-        except StartupError:
-            if not scope.namespaces:
-                raise
-            return kinds
-    return [CLUSTER_MODEL_TEMPLATES, *kinds]
+        # Before the templates, so that none seems to lack the revisions that it has.
+        watched = [MODEL_TEMPLATE_REVISIONS]
+        cluster_wide = _NEEDED_CLUSTER_WIDE + (_NEEDED_FOR_ADMISSION_CLUSTER_WIDE if admission else ())
+        if not scope.namespaces:
+            await _check_permissions(client, scope, cluster_wide + _NEEDED_TO_STORE_CLUSTER_WIDE)
+            watched += [CLUSTER_MODEL_TEMPLATE_REVISIONS, CLUSTER_MODEL_TEMPLATES]
+        elif await _has_permissions(client, cluster_wide):
+            watched.append(CLUSTER_MODEL_TEMPLATES)
+    return [*watched, MODEL_TEMPLATES, MODEL_INSTANCES, *CHILD_KINDS]
+
+
+async def _has_permissions(
+    client: ApiClient, needed: Sequence[tuple[ResourceKind, str, tuple[str, ...]]]
+) -> bool:
+    """Return whether the operator has permissions in the whole cluster."""
+    try:
+        await _check_permissions(client, Scope([], []), needed)
+    except StartupError:
+        return False
+    return True
 
 
 async def _check_crds(client: ApiClient) -> None:
@@ -92,7 +110,7 @@ async def _check_crds(client: ApiClient) -> None:
     except NotFoundError:
         discovered = {}
     served = {resource["name"] for resource in discovered.get("resources", [])}
-    custom = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES)
+    custom = (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, MODEL_INSTANCES, *REVISION_KINDS)
     missing = [str(kind) for kind in custom if kind.plural not in served]
     if missing:
         raise StartupError(

@@ -1,8 +1,10 @@
-"""What a reconciler may schedule: another reconcile of an instance, or new counts of a template."""
+"""What a reconciler may schedule: another reconcile of instances, or new counts of a template."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from model_operator.kube.object_cache import Object
 
 
 class Scheduler(Protocol):
@@ -13,6 +15,9 @@ class Scheduler(Protocol):
 
     def requeue_behind_waiting(self, namespace: str, name: str) -> bool:
         """Reconcile an instance after all waiting keys; return False, and do nothing, when none waits."""
+
+    def announce(self, template: Object) -> None:
+        """Reconcile the instances of a template if it offers them something else than before."""
 
     def update_template_counts(self, uid: str | None) -> None:
         """Soon count the instances of the template with that uid again, if there is such a template."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from model_operator.api import TemplateKind
 from model_operator.kube.resources import ResourceKind
 
 
@@ -42,6 +43,15 @@ class Scope:
     def namespaces_of(self, kind: ResourceKind) -> list[str]:
         """Return the namespaces in which to list and watch a kind; an empty name means all."""
         return self.namespaces if kind.namespaced and self.namespaces else [""]
+
+    @property
+    def stored_revisions(self) -> list[TemplateKind]:
+        """The kinds of templates whose revisions the operator stores.
+
+        One for some namespaces may write nothing outside of them, and so does not store those of
+        ClusterModelTemplates: their instances follow them directly.
+        """
+        return [TemplateKind.MODEL_TEMPLATE] if self.namespaces else list(TemplateKind)
 
     def covers(self, namespace: str) -> bool:
         """Return whether the operator serves a namespace; the empty one of cluster-scoped objects always."""

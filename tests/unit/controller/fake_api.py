@@ -110,6 +110,16 @@ class FakeApi(ApiClient):
             merged = self.put(merged)
         return merged
 
+    async def create(self, kind: ResourceKind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+        assert not dry_run
+        metadata = obj["metadata"]
+        request = f"create {kind.kind} {metadata['name']}"
+        self._judge(request)
+        if self.find(kind.kind, metadata["name"], metadata.get("namespace", "")) is not None:
+            raise error_for(409, {"reason": "AlreadyExists"}, f"POST {metadata['name']}")
+        self.writes.append(request)
+        return self.put({**obj, "metadata": {**metadata, "creationTimestamp": CREATED}})
+
     async def delete(
         self, kind: ResourceKind, namespace: str, name: str, uid: str, version: str | None = None
     ) -> bool:

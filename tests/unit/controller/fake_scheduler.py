@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from model_operator.kube.object_cache import Object
+
 
 class FakeScheduler:
     """Implements :class:`~model_operator.controller.scheduler.Scheduler`.
@@ -12,11 +14,14 @@ class FakeScheduler:
         Namespace, name and seconds of each delayed reconcile.
     counted
         The uids of templates whose counts were to be updated.
+    announced
+        The names of templates whose revisions were announced.
     """
 
     def __init__(self) -> None:
         self.delayed: list[tuple[str, str, float]] = []
         self.counted: list[str | None] = []
+        self.announced: list[str] = []
 
     def requeue_after(self, namespace: str, name: str, delay: float) -> None:
         """Note it."""
@@ -26,6 +31,10 @@ class FakeScheduler:
         """Return that no key waits."""
         del namespace, name
         return False
+
+    def announce(self, template: Object) -> None:
+        """Note it."""
+        self.announced.append(template["metadata"]["name"])
 
     def update_template_counts(self, uid: str | None) -> None:
         """Note it."""

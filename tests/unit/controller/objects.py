@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from model_operator.core.templates.revisions.identity import revision_of
+from model_operator.core.templates.revisions.objects import revision_object
+
 _versions = itertools.count(1)
 
 
@@ -24,6 +27,25 @@ def template(
         "spec": {"model_type": "EMBEDDING", "vendor_configuration": {"bundle_config": bundle}},
         "status": status or {},
     }
+
+
+def broken(**fields: Any) -> dict[str, Any]:
+    """Return a version of the template `embed` that is invalid; `fields` are those of `template`."""
+    obj = template("embed", **fields)
+    obj["spec"]["strategy"] = {"type": "Sudden"}
+    return obj
+
+
+def revision(of: dict[str, Any], number: int = 1) -> dict[str, Any]:
+    """Return a version of the stored revision of what a template specifies."""
+    obj = revision_object(of, number)
+    obj["metadata"] |= {"uid": obj["metadata"]["name"], "resourceVersion": str(next(_versions))}
+    return obj
+
+
+def hash_of(of: dict[str, Any]) -> str:
+    """Return the hash of what a template specifies."""
+    return revision_of(of).hash
 
 
 def instance(

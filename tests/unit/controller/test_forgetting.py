@@ -37,6 +37,7 @@ from model_operator.kube.resources import (
     EVENTS,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
+    REVISION_KINDS,
     ResourceKind,
 )
 from tests.unit.controller import virtual_clock
@@ -45,7 +46,9 @@ from tests.unit.controller.objects import instance, template
 from tests.unit.controller.reconcile.test_diagnosis_in_time import COMPLETE, UNDER_WAY
 from tests.unit.core.values.rfc7386 import apply_merge_patch
 
-KINDS = {kind.kind: kind for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, *CHILD_KIND.values())}
+KINDS = {
+    kind.kind: kind for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, *REVISION_KINDS, *CHILD_KIND.values())
+}
 EPOCH = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 CYCLES = 40
 MARK = "doomed"
@@ -84,6 +87,8 @@ class Server(FakeApi):
 
     async def create(self, kind: ResourceKind, obj: Mapping[str, Any], **_: Any) -> Object:
         await self._travel()
+        if kind in REVISION_KINDS:
+            return await super().create(kind, obj)
         if kind is EVENTS:
             self.posted.append(obj["reason"])
         return dict(obj)
@@ -126,7 +131,7 @@ class Operator:
 
     def __init__(self, chance: random.Random) -> None:
         self.server = Server(chance)
-        self.state = ClusterState()
+        self.state = ClusterState(stored=list(TemplateKind))
         self.queue: WorkQueue[Key] = WorkQueue(random.Random(1), now)
         self.triggers = Triggers(self.state, self.queue, Scope([], []))
         self.metrics = Metrics()
@@ -142,7 +147,7 @@ class Operator:
             PodDiagnostics(self.server, now),
         )
         dry_runs = TemplateDryRunner(self.server, self.state, RenderSettings(), "home", clock=now)
-        templates = TemplateReconciler(self.server, self.state, dry_runs, self.events.record)
+        templates = TemplateReconciler(self.server, self.state, dry_runs, self.triggers, self.events.record)
         self.workers = WorkerPool(self.queue, instances, templates, self.metrics)
 
     def hear(self) -> None:

@@ -15,13 +15,20 @@ from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
+    REVISION_KINDS,
     ResourceKind,
 )
 from tests.unit.controller.fake_api import FakeApi
 
 KINDS: Final[dict[str, ResourceKind]] = {
     kind.kind: kind
-    for kind in (MODEL_INSTANCES, MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES, *CHILD_KIND.values())
+    for kind in (
+        MODEL_INSTANCES,
+        MODEL_TEMPLATES,
+        CLUSTER_MODEL_TEMPLATES,
+        *REVISION_KINDS,
+        *CHILD_KIND.values(),
+    )
 }
 """The kinds of cached objects by name."""
 
@@ -37,6 +44,8 @@ class World:
         The queue of the operator.
     namespaces, excluded
         The namespaces that the operator serves, and those that it excludes.
+    is_storing
+        Whether the revisions of templates are stored; otherwise instances follow their templates.
     """
 
     def __init__(
@@ -45,11 +54,13 @@ class World:
         queue: WorkQueue[Key] | None = None,
         namespaces: tuple[str, ...] = (),
         excluded: tuple[str, ...] = (),
+        *,
+        is_storing: bool = False,
     ) -> None:
         self.api = FakeApi() if api is None else api
-        self.state = ClusterState()
         self.queue: WorkQueue[Key] = WorkQueue() if queue is None else queue
         self.scope = Scope(list(namespaces), list(excluded))
+        self.state = ClusterState(stored=self.scope.stored_revisions if is_storing else ())
         self.unreadable: list[ResourceKind] = []
         self.triggers = Triggers(self.state, self.queue, self.scope, self.unreadable.append)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
+from model_operator.controller.cache.revision_cache import RevisionCache
 from model_operator.core.objects.kept_child import kept_child
 from model_operator.core.objects.kept_form import kept_form
 from model_operator.core.objects.ownership import (
@@ -20,12 +21,14 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.status.rollout_counts import InstanceCounts, count_instances
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
+    REVISION_KINDS,
     ResourceKind,
 )
 
@@ -55,6 +58,8 @@ class ClusterState:
     ----------
     free_domains
         ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
+    stored
+        The kinds of templates whose revisions are stored; see `RevisionCache`.
 
     Attributes
     ----------
@@ -62,16 +67,19 @@ class ClusterState:
         ModelInstances.
     templates
         Templates by kind.
+    revisions
+        The stored revisions of templates.
     children
         Children with the operator's label, by kind.
     dry_runs
         The last dry run of each template, by uid.
     """
 
-    def __init__(self, free_domains: Collection[str] = ()) -> None:
+    def __init__(self, free_domains: Collection[str] = (), stored: Collection[TemplateKind] = ()) -> None:
         self._free_domains = free_domains
         self.instances = ObjectCache(form=kept_form, template=_template_keys)
         self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
+        self.revisions = RevisionCache(self.templates, free_domains, stored)
         self.children = {
             kind.kind: ObjectCache(
                 is_typed=True, form=kept_child, owner=_owner_keys, owner_name=_owner_name_keys
@@ -87,6 +95,8 @@ class ClusterState:
             return self.instances
         if kind in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES):
             return self.templates[TemplateKind(kind.kind)]
+        if kind in REVISION_KINDS:
+            return self.revisions.caches[template_kind({"kind": kind.kind})]
         return self.children[kind.kind]
 
     def children_of(self, namespace: str, uid: str) -> list[Object]:
@@ -121,6 +131,25 @@ class ClusterState:
                 if namespace in ("", found[0]):
                     yield found
 
+    def template_of(self, revision: Object) -> Object | None:
+        """Return the template that a kept revision is of, if it exists."""
+        namespace = revision["metadata"].get("namespace", "")
+        return self.templates[template_kind(revision)].get(namespace, str(revision.get("template")))
+
+    def revisions_in_use(self, template: Object) -> set[str]:
+        """Return the hashes of the revisions of a template that an instance runs or is pinned to."""
+        found = self.revisions.held_of(template["metadata"]["uid"])
+        for key in self.instances_of(template):
+            instance = self.instances.get(*key) or {}
+            bound = (instance.get("status") or {}).get("template") or {}
+            for revision in (
+                bound.get("revision"),
+                (instance.get("spec") or {}).get("model_template_revision"),
+            ):
+                if isinstance(revision, str):
+                    found.add(revision)
+        return found
+
     def count_instances(self, template: Object) -> InstanceCounts:
         """Count the instances of a template; a namespaced template has none in other namespaces."""
         namespace, uid = key_of(template)[0], template["metadata"]["uid"]
@@ -129,7 +158,8 @@ class ClusterState:
             for each in self.instances.find("template", uid)
             if namespace in ("", each["metadata"].get("namespace", ""))
         )
-        return count_instances(instances, self.compiled(template).version)
+        compiled = self.compiled(template)
+        return count_instances(instances, (self.revisions.latest(compiled) or compiled).version)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~.TemplateLookup`."""
@@ -157,9 +187,10 @@ class ClusterState:
             self.dry_runs[uid] = tried
 
     def forget_template(self, uid: str) -> None:
-        """Drop the compiled form and the dry run of a deleted template."""
+        """Drop the compiled form, the dry run and the rest that is known of a deleted template."""
         self._compiled.pop(uid, None)
         self.dry_runs.pop(uid, None)
+        self.revisions.forget_template(uid)
 
 
 def _template_keys(instance: Object) -> list[str]:

@@ -29,6 +29,7 @@ from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.core.templates.parsing import read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
+from model_operator.core.templates.revisions.assignment import assign_revision
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
@@ -107,35 +108,54 @@ class InstanceReconciler:
             await self._collect_stale_children((namespace, name), None)
             return None
         instance = read_instance(obj)
+        await self._collect_stale_children((namespace, name), instance.resource)
+        if instance.metadata.deletionTimestamp is not None:
+            return await self._act(instance, None)
+        plan = self._plan(instance)
+        if plan is None:
+            return None
+        with self._state.revisions.held(plan.template):
+            return await self._act(instance, plan)
+
+    async def _act(self, instance: LiveInstance, plan: Plan | None) -> float | None:
+        """Carry out a plan and report; None for an instance that is being deleted."""
+        key = (instance.metadata.namespace, instance.metadata.name)
         failures: dict[str, Failure] = {}
         actions: list[ChildAction] = []
         contested: Mapping[str, Sequence[ContestedField]] = {}
-        plan: Plan | None = None
-        await self._collect_stale_children((namespace, name), instance.resource)
-        if instance.metadata.deletionTimestamp is None:
-            plan = await self._pods.keep(instance, self._plan(instance))
-            if plan.rendering is not None:
-                children = ChildSync(self._client, self._state, actions.append, self._contests)
-                try:
-                    failures = await children.sync(instance.resource, plan.rendering)
-                except NamespaceTerminatingError:
-                    log.info("namespace is being deleted")
-                    return None
-                finally:
-                    self._record_actions(instance, plan, actions)
-                contested = children.contested
-                if children.next_look is not None:
-                    self._scheduler.requeue_after(namespace, name, children.next_look)
-        if actions and not failures and not contested and self._defers_status((namespace, name)):
+        if plan is not None:
+            plan = await self._pods.keep(instance, plan)
+        if plan is not None and plan.rendering is not None:
+            children = ChildSync(self._client, self._state, actions.append, self._contests)
+            try:
+                failures = await children.sync(instance.resource, plan.rendering)
+            except NamespaceTerminatingError:
+                log.info("namespace is being deleted")
+                return None
+            finally:
+                self._record_actions(instance, plan, actions)
+            contested = children.contested
+            if children.next_look is not None:
+                self._scheduler.requeue_after(*key, children.next_look)
+        if actions and not failures and not contested and self._defers_status(key):
             return None
         await self._update_status(instance, plan, failures, contested)
         return min((failure.retry_limit for failure in failures.values()), default=None)
 
-    def _plan(self, instance: LiveInstance) -> Plan:
+    def _plan(self, instance: LiveInstance) -> Plan | None:
+        """Return the plan; None while its revision is about to be stored, which requeues the instance."""
         if instance.violations:
             return malformed(instance.violations)
         template = resolve_template(instance.resource, self._state)
-        return make_plan(instance.resource, template, self._settings)
+        if template is None:
+            return make_plan(instance.resource, None, self._settings)
+        revisions = self._state.revisions
+        assigned = assign_revision(instance.resource, template, revisions)
+        if assigned.template is template and revisions.is_awaited(template):
+            # Nothing is rendered from what is not stored.
+            failure = revisions.failure(template.resource.metadata.uid)
+            return None if failure is None else Plan(None, None, failure)
+        return make_plan(instance.resource, assigned.template, self._settings, assigned.latest)
 
     async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
         delay = await self._stale_children.clear(key, instance)

@@ -1,6 +1,7 @@
-"""Reconciling one template: its validity and the progress of its instances.
+"""Reconciling one template: its validity, its revisions and the progress of its instances.
 
-An edit reaches the instances by controller/watch/triggers.py, which enqueues them.
+An edit reaches the instances once its revision is stored, by controller/watch/triggers.py, which enqueues
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterable
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.grace import GracePeriods
+from model_operator.controller.reconcile.revision_keeper import RevisionKeeper
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner
+from model_operator.controller.scheduler import Scheduler
 from model_operator.core.status.events import Event, own_ref, template_events
 from model_operator.core.status.template import template_standing, template_status
 from model_operator.core.values.merge_patch import merge_patch
@@ -24,14 +27,16 @@ _KINDS = {kind.kind: kind for kind in (MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATES)
 
 
 class TemplateReconciler:
-    """Keeps the status of templates.
+    """Keeps the revisions and the status of templates.
 
     Parameters
     ----------
     client, state
         Requests and caches.
-    trials
+    dry_runs
         The dry runs of templates.
+    scheduler
+        Schedules the reconciles of instances when a revision is stored.
     record
         Called with the Events of a template.
     clock
@@ -45,6 +50,7 @@ class TemplateReconciler:
         client: ApiClient,
         state: ClusterState,
         dry_runs: TemplateDryRunner,
+        scheduler: Scheduler,
         record: Callable[[Iterable[Event]], None],
         clock: Clock = utc_now,
         grace: GracePeriods | None = None,
@@ -52,12 +58,14 @@ class TemplateReconciler:
         self._client = client
         self._state = state
         self._dry_runs = dry_runs
+        self._scheduler = scheduler
+        self._revisions = RevisionKeeper(client, state)
         self._record = record
         self._clock = clock
         self._grace = GracePeriods() if grace is None else grace
 
     async def reconcile(self, kind: TemplateKind, namespace: str, name: str) -> float | None:
-        """Write a template's status if it changes.
+        """Store the revision of an edit, write a template's status if it changes, and collect old revisions.
 
         Returns
         -------
@@ -67,7 +75,7 @@ class TemplateReconciler:
         Raises
         ------
         ApiError
-            When the dry run or the write of the status failed.
+            When the dry run, the creation of the revision or the write of the status failed.
         """
         cache = self._state.templates[kind]
         obj = cache.get(namespace, name)
@@ -76,9 +84,12 @@ class TemplateReconciler:
             return None
         template = self._state.compiled(obj)
         result = await self._dry_runs.outcome(template)
+        failure = await self._revisions.store(obj, template, result)
         obj = cache.get(namespace, name)
         if obj is None or self._state.compiled(obj) is not template:
             return None  # It changed meanwhile, and its watch event has requeued it.
+        self._scheduler.announce(obj)
+        latest = self._state.revisions.latest(template)
         current = obj.get("status") or {}
         standing = template_standing(template, result)
         grace = self._grace.remaining((kind, namespace, name), standing, current)
@@ -88,6 +99,8 @@ class TemplateReconciler:
             self._state.count_instances(obj),
             rfc3339(self._clock()),
             result,
+            latest="" if latest is None else latest.revision,
+            unstored=failure,
             in_grace=grace > 0,
         )
         if not standing.problem:
@@ -98,6 +111,9 @@ class TemplateReconciler:
             patched = await self._client.patch_status(_KINDS[kind], namespace, name, patch, version)
             cache.put(patched)
             self._record(template_events(own_ref(kind.value, obj["metadata"]), current, wanted))
+        await self._revisions.collect(obj, template)
+        if failure is not None:
+            return failure.retry_limit
         if result.is_final:
             return None
         return grace if grace > 0 and standing.problem else _TRIAL_LIMIT

@@ -19,6 +19,7 @@ from model_operator.kube.resources import (
     AUTOSCALERS,
     DISRUPTION_BUDGETS,
     MODEL_INSTANCES,
+    REVISION_KINDS,
     TEMPLATE_KINDS,
     ResourceKind,
 )
@@ -29,6 +30,7 @@ _COUNT_DELAY = 1.0
 """Seconds within which changes of a template's instances are combined into one write of its counts."""
 
 _LOG_SECONDS = 60.0
+_TEMPLATE_KIND = {kind.kind: kind for kind in TEMPLATE_KINDS}
 
 
 class Triggers:
@@ -126,6 +128,11 @@ class Triggers:
             if template is not None:
                 self._enqueue_template(kind, template, _COUNT_DELAY)
 
+    def announce(self, template: Object) -> None:
+        """Reconcile the instances of a template if it offers them something else than before."""
+        if self._state.revisions.is_news(self._state.compiled(template)):
+            self._enqueue_instances(template)
+
     def requeue_after(self, namespace: str, name: str, delay: float) -> None:
         """Reconcile an instance after `delay` seconds, unless it is reconciled earlier."""
         self._queue.add(Key(MODEL_INSTANCES.kind, namespace, name), delay)
@@ -140,6 +147,8 @@ class Triggers:
     def _handler(self, kind: ResourceKind) -> Callable[[ResourceKind, Object, Object | None, bool], None]:
         if kind is MODEL_INSTANCES:
             return self._on_instance
+        if kind in REVISION_KINDS:
+            return self._on_revision
         return self._on_template if kind in TEMPLATE_KINDS else self._on_child
 
     def _on_instance(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
@@ -160,9 +169,27 @@ class Triggers:
         if removed is not None:
             self._state.forget_template(_uid(removed))
             self._enqueue_instances(removed)
-        # A change of only the template's status does not affect its instances.
-        if not deleted and (removed or old is None or _generation(old) != _generation(obj)):
-            self._enqueue_instances(obj)
+        # Where its revisions are stored, an edit affects its instances once that has one: the reconciler
+        # announces it.
+        if not deleted:
+            self.announce(obj)
+
+    def _on_revision(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
+        del kind
+        if deleted:
+            self._state.revisions.forget_revision(_uid(obj))
+        if old is not None and _uid(old) != _uid(obj):
+            self._state.revisions.forget_revision(_uid(old))
+        template = self._state.template_of(obj)
+        if template is None:
+            return
+        self._enqueue_template(_TEMPLATE_KIND[template["kind"]], template)
+        self.announce(template)
+        # Those that are pinned to it.
+        for key in self._state.instances_of(template):
+            spec = (self._state.instances.get(*key) or {}).get("spec") or {}
+            if spec.get("model_template_revision") == obj.get("hash"):
+                self._enqueue_instance(key)
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         # An autoscaler writes its measurements every 15 seconds; only whether it can measure is reported.
@@ -191,10 +218,6 @@ class Triggers:
 
 def _uid(obj: Object) -> str:
     return str(obj["metadata"]["uid"])
-
-
-def _generation(obj: Object) -> Any:
-    return obj["metadata"].get("generation")
 
 
 def _without_status(obj: Object) -> Object:

@@ -16,6 +16,7 @@ from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.rejected_pods import explain_rejection
 from model_operator.core.objects.live_instance import LiveInstance
+from model_operator.core.objects.recorded_template import is_recorded
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.planning.contested_fields import MAX_FIELDS, ContestedField
 from model_operator.core.planning.pinned_pods import recorded_revision
@@ -147,7 +148,8 @@ class DeploymentAssessment:
     affects_ready
         Whether the verdict counts for the Ready condition of the instance.
     pod_revision
-        The revision of the desired pods if the live Deployment has them, whatever else is refused.
+        The revision of the desired pods if the live Deployment has them, whatever else is refused. While
+        nothing may change, the one that was recorded before: it counts again when the template is back.
     contested
         The fields of its children that another manager keeps changing, redacted.
     trouble
@@ -279,7 +281,25 @@ def _assess_undesired(name: str, observation: Observation) -> DeploymentAssessme
         rollout=_rollout(observation.deployments.get(name), observation),
         is_desired=False,
         affects_ready=name in observation.failures,
+        pod_revision=_kept_revision(name, observation),
     )
+
+
+def _kept_revision(name: str, observation: Observation) -> str | None:
+    """Return the recorded revision of the pods of a Deployment that is left unchanged because of a problem.
+
+    It holds for the generation and the revision of the template that the status is about. If one of them has
+    changed, it is of other pods than those that this instance should have.
+    """
+    plan, status = observation.plan, observation.instance.status
+    if plan is None or plan.rendering is not None:
+        return None
+    if status.get("observedGeneration") != observation.instance.metadata.generation:
+        return None
+    if plan.template is not None and not is_recorded(status, plan.template.version):
+        return None
+    entries = status.get("deployments") or []
+    return next((each.get("pod_revision") for each in entries if each.get("name") == name), None)
 
 
 def _rollout(live: Mapping[str, Any] | None, observation: Observation) -> Rollout | None:

@@ -12,6 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from model_operator.api import API_VERSION, ModelInstance
+from model_operator.core.objects.recorded_template import is_recorded
 from model_operator.core.reasons.reasons import Reason, ReasonInfo
 from model_operator.core.status.template import TemplateReason
 from model_operator.core.templates.compile import CompiledTemplate
@@ -139,11 +140,11 @@ def template_events(
     """Yield what has happened to a template between two of its statuses; see :func:`instance_events`."""
     infos = {one.name: one.value for one in TemplateReason}
     yield from _ready_events(regarding, before, after, "Validating", infos)
-    seen, generation = before.get("observedGeneration", -1), after["observedGeneration"]
+    known, latest = before.get("latest_revision"), after.get("latest_revision")
     concerned = after.get("instance_count")
-    if 0 < seen < generation and concerned and _condition(after, "Ready").get("status") == "True":
+    if known and latest != known and concerned:
         instances = plural(concerned, "instance")
-        note = f"Generation {generation} affects {instances}; see condition RolledOut for progress."
+        note = f"Revision {latest} affects {instances}; see condition RolledOut for progress."
         yield Event(regarding, EventType.NORMAL, EventReason.TemplateEdited.name, "Editing", note)
 
 
@@ -275,12 +276,8 @@ def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
     causes = []
     if template is not None:
         resource, recorded = template.resource, status.template
-        of_template = resource.metadata
-        if recorded is None or (recorded.uid, recorded.generation) != (
-            of_template.uid,
-            of_template.generation,
-        ):
-            causes.append(f"generation {of_template.generation} of {resource.kind} {of_template.name}")
+        if recorded is None or not is_recorded({"template": recorded.model_dump()}, template.version):
+            causes.append(f"revision {template.revision} of {resource.kind} {resource.metadata.name}")
     if status.observedGeneration != metadata.generation:
         causes.append(f"generation {metadata.generation} of the instance")
     return f"for {' and '.join(causes)}" if causes else "because it differed from its desired state"

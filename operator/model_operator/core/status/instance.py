@@ -110,7 +110,7 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     shown = each.trouble if verdict.state is DeploymentState.READY else verdict
     if shown is not None and shown.detail:
         entry |= {"message": shown.message, "problem": shown.problem}
-    if each.is_desired:
+    if each.is_desired or each.pod_revision:
         entry["pod_revision"] = each.pod_revision
     if each.contested:
         entry["contested"] = [asdict(field) for field in each.contested]

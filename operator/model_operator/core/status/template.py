@@ -11,6 +11,7 @@ from model_operator.core.objects.conditions import kstatus_conditions, merge_con
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import ReasonInfo
+from model_operator.core.reasons.refusals import Failure
 from model_operator.core.status.grace import Standing
 from model_operator.core.status.rollout_counts import InstanceCounts, RolloutReason, rolled_out
 from model_operator.core.templates.compile import CompiledTemplate
@@ -28,6 +29,12 @@ class TemplateReason(Enum):
         "unchanged, and none is created.",
         Actor.TEMPLATE_OWNER,
         "fix the listed fields.",
+        stalled=True,
+    )
+    RevisionNotStored = ReasonInfo(
+        "The revision of the template cannot be stored; its instances stay at the last one that is.",
+        Actor.OPERATOR,
+        "resolve what is named; retried automatically.",
         stalled=True,
     )
     PodTemplateRejected = ReasonInfo(
@@ -48,6 +55,7 @@ def template_status(
     result: DryRunResult | None = None,
     *,
     latest: str = "",
+    unstored: Failure | None = None,
     in_grace: bool = False,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
@@ -67,13 +75,15 @@ def template_status(
     latest
         Hash of its latest valid revision that is stored; empty where none is, as where instances follow the
         template itself.
+    unstored
+        Why the revision of the template as it is now could not be stored.
     in_grace
         Whether the grace period has not ended: a refusal that depends on the cluster is not Stalled yet
         (:mod:`.grace`).
     """
     metadata = template.resource.metadata
     result = result or DryRunResult()
-    reason, message = _reason(template, result)
+    reason, message = _reason(template, result, unstored)
     info = reason.value
     stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
     conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
@@ -105,7 +115,7 @@ def template_standing(template: CompiledTemplate, result: DryRunResult) -> Stand
         The result of its dry run.
     """
     metadata = template.resource.metadata
-    reason, _ = _reason(template, result)
+    reason, _ = _reason(template, result, None)
     problem = reason.name if _depends_on_another(reason, result) else ""
     return Standing(metadata.uid, metadata.generation, problem=problem)
 
@@ -145,13 +155,18 @@ def _depends_on_another(reason: TemplateReason, result: DryRunResult) -> bool:
     return reason is TemplateReason.PodTemplateRejected and not result.is_final
 
 
-def _reason(template: CompiledTemplate, result: DryRunResult) -> tuple[TemplateReason, str]:
+def _reason(
+    template: CompiledTemplate, result: DryRunResult, unstored: Failure | None
+) -> tuple[TemplateReason, str]:
     if template.violations:
         reason = TemplateReason.TemplateInvalid
         return reason, reason.value.sentence(summarize(template.violations))
     if result.refusal:
         reason = TemplateReason.PodTemplateRejected
         return reason, reason.value.sentence(result.refusal)
+    if unstored is not None:
+        reason = TemplateReason.RevisionNotStored
+        return reason, reason.value.sentence(unstored.detail)
     valid = TemplateReason.TemplateValid
     if result.skipped:
         return TemplateReason.TemplateValidUntested, f"{valid.value.meaning} {result.note}"

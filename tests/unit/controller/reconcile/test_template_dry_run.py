@@ -19,6 +19,7 @@ from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for
 from model_operator.settings import TemplateDryRun
+from tests.unit.controller.fake_scheduler import FakeScheduler
 from tests.unit.controller.objects import template
 
 FULL = {
@@ -192,7 +193,9 @@ def test_only_what_may_change_by_itself_is_looked_at_again(
     obj = template("embed")
     runs.state.templates[TemplateKind.MODEL_TEMPLATE].put(obj)
     grace = GracePeriods(0)
-    reconciler = TemplateReconciler(runs.client, runs.state, runs.dry_runs, lambda _: None, grace=grace)
+    reconciler = TemplateReconciler(
+        runs.client, runs.state, runs.dry_runs, FakeScheduler(), lambda _: None, grace=grace
+    )
 
     assert asyncio.run(reconciler.reconcile(TemplateKind.MODEL_TEMPLATE, "team", "embed")) == limit
     assert len(runs.server.written) == 1
@@ -210,7 +213,12 @@ def test_what_the_cluster_lacks_is_stalled_when_it_has_lasted(
     runs.state.templates[TemplateKind.MODEL_TEMPLATE].put(template("embed"))
     time, events = [100.0], list[Event]()
     reconciler = TemplateReconciler(
-        runs.client, runs.state, runs.dry_runs, events.extend, grace=GracePeriods(10, lambda: time[0])
+        runs.client,
+        runs.state,
+        runs.dry_runs,
+        FakeScheduler(),
+        events.extend,
+        grace=GracePeriods(10, lambda: time[0]),
     )
 
     async def reconcile() -> float | None:

@@ -8,7 +8,7 @@ import pytest
 
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key
-from tests.unit.controller.objects import child, instance, template
+from tests.unit.controller.objects import broken, child, hash_of, instance, revision, template
 from tests.unit.controller.world import KINDS, World
 
 
@@ -27,9 +27,9 @@ class RecordingQueue(WorkQueue[Key]):
 class Watched(World):
     """A world whose objects change; `added` is what was added to the queue since it was last read."""
 
-    def __init__(self, *excluded: str, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(self, *excluded: str, namespaces: tuple[str, ...] = (), is_storing: bool = False) -> None:
         self.recorded = RecordingQueue()
-        super().__init__(queue=self.recorded, namespaces=namespaces, excluded=excluded)
+        super().__init__(queue=self.recorded, namespaces=namespaces, excluded=excluded, is_storing=is_storing)
 
     def see(self, obj: dict[str, Any], event: str | None = "MODIFIED") -> list[str]:
         """Return who is to be looked at after an event; each is named once, as in the queue."""
@@ -132,6 +132,36 @@ def test_a_template_wakes_its_instances_when_it_comes_changes_and_goes() -> None
     assert world.see(template("embed")) == [EMBED, DEMO]
     assert world.see(template("embed", generation=2)) == [EMBED, DEMO]
     assert world.see(template("embed", generation=2), "DELETED") == [DEMO]
+
+
+def test_an_edit_wakes_instances_once_its_revision_is_stored() -> None:
+    world = Watched(is_storing=True)
+    world.see(instance("demo"))
+    world.see(instance("pinned", uid="i2"))
+    assert world.see(template("embed")) == [EMBED, DEMO, "ModelInstance/team/pinned"]
+    assert world.see(revision(template("embed"))) == [EMBED, DEMO, "ModelInstance/team/pinned"]
+
+    edited = template("embed", generation=2, status={"latest_revision": hash_of(template("embed"))})
+    assert world.see(edited) == [EMBED]
+    stored = revision(edited, 2)
+    assert world.see(stored) == [EMBED, DEMO, "ModelInstance/team/pinned"]
+    assert world.see(stored, None) == []
+    assert world.see(broken(generation=3, status={"latest_revision": hash_of(edited)})) == [EMBED]
+
+
+def test_a_revision_wakes_those_that_are_pinned_to_it() -> None:
+    world = Watched(is_storing=True)
+    pinned = instance("pinned", uid="i2")
+    pinned["spec"]["model_template_revision"] = hash_of(template("embed", generation=7))
+    for each in (template("embed"), revision(template("embed")), instance("demo"), pinned):
+        world.see(each)
+    wanted = revision(template("embed", generation=7))
+
+    assert world.see(wanted, "ADDED") == [EMBED, "ModelInstance/team/pinned"]
+    wanted["metadata"]["resourceVersion"] = revision(template("embed"))["metadata"]["resourceVersion"]
+    assert world.see(wanted, "DELETED") == [EMBED, "ModelInstance/team/pinned"]
+    # Of no template.
+    assert world.see(revision(template("other")), "ADDED") == []
 
 
 def test_a_templates_own_status_wakes_no_instance() -> None:

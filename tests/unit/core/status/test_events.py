@@ -102,9 +102,11 @@ def test_instance(before: dict[str, Any], after: dict[str, Any], expected: list[
     assert told(instance_events(DEMO, after, after)) == []
 
 
+REVISION = parse_template(template("embed", generation=3)).revision
 AND_INSTANCE = "and generation 2 of the instance."
 VALIDATED = ("Validating", "so it is")
-NOTE = "Generation 2 affects {}; see condition RolledOut for progress."
+NOTE = "Revision 2222 affects {}; see condition RolledOut for progress."
+FIRST, SECOND = {"latest_revision": "1111"}, {"latest_revision": "2222"}
 EDITED = ("Normal", "TemplateEdited", "Editing")
 
 
@@ -117,31 +119,43 @@ EDITED = ("Normal", "TemplateEdited", "Editing")
             [("Normal", "TemplateValid", *VALIDATED)],
         ),
         (
-            status("TemplateValid", observedGeneration=1),
-            status("TemplateInvalid", observedGeneration=2, instance_count=2, stalled=True),
+            status("TemplateValid", observedGeneration=1, **FIRST),
+            status("TemplateInvalid", observedGeneration=2, instance_count=2, stalled=True, **FIRST),
             [("Warning", "TemplateInvalid", *VALIDATED)],
         ),
         (
-            status("TemplateValid", observedGeneration=1),
-            status("TemplateValid", observedGeneration=2, instance_count=2),
+            status("TemplateValid", observedGeneration=1, **FIRST),
+            status("TemplateValid", observedGeneration=2, instance_count=2, **SECOND),
             [(*EDITED, NOTE.format("2 instances"))],
         ),
+        # By an upgrade from a version without revisions.
         (
-            status("TemplateInvalid", observedGeneration=1, stalled=True),
-            status("TemplateValid", observedGeneration=2, instance_count=1),
+            status("TemplateValid", observedGeneration=2),
+            status("TemplateValid", observedGeneration=2, instance_count=2, **FIRST),
+            [],
+        ),
+        # What concerns no instance.
+        (
+            status("TemplateValid", observedGeneration=1, instance_count=2, **FIRST),
+            status("TemplateValid", observedGeneration=2, instance_count=2, **FIRST),
+            [],
+        ),
+        (
+            status("TemplateInvalid", observedGeneration=1, stalled=True, **FIRST),
+            status("TemplateValid", observedGeneration=2, instance_count=1, **SECOND),
             [
                 ("Normal", "TemplateValid", *VALIDATED),
                 (*EDITED, NOTE.format("1 instance")),
             ],
         ),
         (
-            status("TemplateValid", observedGeneration=1),
-            status("TemplateValid", observedGeneration=2, instance_count=0),
+            status("TemplateValid", observedGeneration=1, **FIRST),
+            status("TemplateValid", observedGeneration=2, instance_count=0, **SECOND),
             [],
         ),
         (
-            status("TemplateValid", observedGeneration=2, instance_count=1),
-            status("TemplateValid", observedGeneration=2, instance_count=9),
+            status("TemplateValid", observedGeneration=2, instance_count=1, **FIRST),
+            status("TemplateValid", observedGeneration=2, instance_count=9, **FIRST),
             [],
         ),
     ],
@@ -164,7 +178,11 @@ def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[
             Verb.UPDATED,
             2,
             2,
-            ("ChildUpdated", "Updating", "Updated Deployment demo for generation 3 of ModelTemplate embed."),
+            (
+                "ChildUpdated",
+                "Updating",
+                f"Updated Deployment demo for revision {REVISION} of ModelTemplate embed.",
+            ),
         ),
         (
             Verb.UPDATED,
@@ -179,7 +197,7 @@ def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[
             (
                 "ChildUpdated",
                 "Updating",
-                f"Updated Deployment demo for generation 3 of ModelTemplate embed {AND_INSTANCE}",
+                f"Updated Deployment demo for revision {REVISION} of ModelTemplate embed {AND_INSTANCE}",
             ),
         ),
         (
