@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from tests.cluster.kubectl import Kubectl
 
-KINDS = ("modeltemplates", "clustermodeltemplates", "modelinstances")
+KINDS = (
+    "modeltemplates",
+    "clustermodeltemplates",
+    "modelinstances",
+    "modeltemplaterevisions",
+    "clustermodeltemplaterevisions",
+)
 
 
 def instance(name: str, **spec: Any) -> str:
@@ -115,6 +121,29 @@ def test_refused(visitor: User, case: Case) -> None:
     about_the_field = [error for error in errors if error.startswith(f"{case.path}: ")]
     assert about_the_field, f"nothing about {case.path} in: {said}"
     assert any(case.message in error for error in about_the_field), said
+
+
+@pytest.mark.parametrize(
+    "path", ["number", "template/generation", "template_spec/model_type", "template_spec/of_a_later_version"]
+)
+def test_revision_cannot_be_changed(user: User, path: str) -> None:
+    """Also not where the schema declares no fields."""
+    case = next(case for case in load("valid") if case.it == "says which template it was made of")
+    revision = json.loads(json.dumps(case.object)) | {"kind": "ModelTemplateRevision"}
+    revision["spec"]["template"]["kind"] = "ModelTemplate"
+    user.apply(yaml.safe_dump(revision))
+    changed = json.loads(json.dumps(revision))
+    *parents, last = path.split("/")
+    target = changed["spec"]
+    for each in parents:
+        target = target[each]
+    target[last] = "RERANKING" if last == "model_type" else 99
+
+    said = user.refused("replace", "-f", "-", given=json.dumps(changed))
+
+    assert "a revision cannot be changed; its name is the hash of its content" in said
+    labels = {"metadata": {**revision["metadata"], "labels": {"team": "a"}}}
+    user.apply(yaml.safe_dump(revision | labels), manager="another")
 
 
 def test_unknown_field_is_refused_rather_than_dropped(visitor: User) -> None:

@@ -74,6 +74,7 @@ def render(
     templates = FileTemplates(
         snapshot.templates_over([each.obj for each in collection.templates]),
         settings.rendering.free_metadata_domains,
+        [*snapshot.revisions, *(each.obj for each in collection.revisions)],
     )
     findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
     if has_errors(findings):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from model_operator.cli.inputs import read_inputs
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, fail
-from model_operator.core.offline.collection import collect
+from model_operator.core.offline.collection import DEFAULT_NAMESPACE, Manifest, collect
 from model_operator.core.offline.findings import has_errors
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
@@ -25,7 +26,21 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
     name
         Its name, if there are several.
     """
-    collection = collect(read_inputs([path]).documents)
+    return _read(path, name, DEFAULT_NAMESPACE)[1]
+
+
+def read_manifest(path: str, name: str | None) -> Mapping[str, Any]:
+    """Return a template without violations as an object, or end the program; parameters as above.
+
+    It has a namespace only if its file says so, and no uid, as a file may be a copy from a cluster.
+    """
+    obj = _read(path, name, "")[0].obj
+    metadata = {key: obj["metadata"][key] for key in ("name", "namespace") if obj["metadata"].get(key)}
+    return {**obj, "metadata": metadata}
+
+
+def _read(path: str, name: str | None, namespace: str) -> tuple[Manifest, CompiledTemplate]:
+    collection = collect(read_inputs([path]).documents, namespace)
     found = [each for each in collection.templates if name in (None, each.identity[2])]
     if len(found) != 1:
         if has_errors(collection.findings) or (collection.findings and not collection.templates):
@@ -39,7 +54,7 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
     compiled = parse_template(manifest.obj, domains)
     if compiled.violations:
         fail(_some([manifest.finding(fault) for fault in compiled.violations], "; "))
-    return compiled
+    return manifest, compiled
 
 
 def _some(things: Sequence[object], between: str) -> str:

@@ -28,8 +28,10 @@ def test_written_files_pass_the_check(tmp_path: Path) -> None:
     main([str(tmp_path / "crds"), "--check"])
 
     assert sorted(path.name for path in (tmp_path / "crds").iterdir()) == [
+        "clustermodeltemplaterevisions.yaml",
         "clustermodeltemplates.yaml",
         "modelinstances.yaml",
+        "modeltemplaterevisions.yaml",
         "modeltemplates.yaml",
     ]
 
@@ -100,6 +102,8 @@ def test_open_objects(kind: Any) -> None:
             "status.response_schema",
         }
         if kind is ModelInstance
+        else {"spec.template_spec"}
+        if kind.__name__.endswith("Revision")
         else {
             "spec.model_creation_parameters_schema",
             "spec.model_request_parameters_schema",
@@ -119,6 +123,7 @@ def test_fields_that_the_pod_template_can_also_set_have_no_default() -> None:
     configuration = "spec.vendor_configuration"
     assert defaults == {
         "spec.endpoint_type": "SYNC",
+        "spec.revision_history_limit": 10,
         f"{configuration}.vendor": "LAUNCH",
         f"{configuration}.bundle_config.predict_route": "/predict",
         f"{configuration}.endpoint_config": {},
@@ -144,12 +149,14 @@ def test_every_rule_has_an_example(kind: Any) -> None:
 
 def test_only_instances_scale() -> None:
     versions = {
-        kind.__name__: custom_resource_definition(kind)["spec"]["versions"][0]["subresources"]
+        kind.__name__: custom_resource_definition(kind)["spec"]["versions"][0].get("subresources")
         for kind in KINDS
     }
     assert versions == {
         "ModelTemplate": {"status": {}},
         "ClusterModelTemplate": {"status": {}},
+        "ModelTemplateRevision": None,
+        "ClusterModelTemplateRevision": None,
         "ModelInstance": {
             "status": {},
             "scale": {

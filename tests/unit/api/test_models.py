@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from model_operator.api import (
     ClusterModelTemplate,
+    ClusterModelTemplateRevision,
     ModelInstance,
     ModelTemplate,
+    ModelTemplateRevision,
     ModelVendor,
     ObjectMeta,
     Resource,
@@ -19,7 +21,14 @@ from model_operator.api.crd import open_api_schema
 from tests.examples.crds.cases import Case, load, overlay, schemas
 
 KINDS: dict[str, type[Resource]] = {
-    kind.__name__: kind for kind in (ModelTemplate, ClusterModelTemplate, ModelInstance)
+    kind.__name__: kind
+    for kind in (
+        ModelTemplate,
+        ClusterModelTemplate,
+        ModelInstance,
+        ModelTemplateRevision,
+        ClusterModelTemplateRevision,
+    )
 }
 
 RULES = [

@@ -384,7 +384,7 @@ def test_a_table_fits_its_terminal() -> None:
     assert all(len(line) <= 100 for line in lines if "\x1b" not in line)
 
 
-@pytest.mark.parametrize("name", ["validate", "render", "schema", "explain"])
+@pytest.mark.parametrize("name", ["validate", "render", "revision", "schema", "explain"])
 def test_help_has_examples(name: str) -> None:
     shown = run(name, "--help").stdout
 

@@ -23,9 +23,10 @@ SAME_NAME = {
     "instances": COMMAND,
     "templates": COMMAND,
     "render": COMMAND,
+    "revision": COMMAND,
     "schema": COMMAND,
     "status": COMMAND,
-    "identity": "who wrote an instance, and who calls a model",
+    "identity": "who wrote an instance, who calls a model, and what names a revision",
     "main": "the operator's program, and the kubectl plugin's",
     "settings": "the settings, and their reading from options",
 }

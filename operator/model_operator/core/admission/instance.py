@@ -22,6 +22,12 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
+from model_operator.core.templates.revisions.assignment import (
+    NoRevisions,
+    RevisionLookup,
+    assign_revision,
+    pinned_revision,
+)
 from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 
@@ -69,7 +75,7 @@ class Examination:
     own
         Violations that do not depend on its template.
     template
-        The template that it was validated against; None without one.
+        The template, in the revision, that it was validated against; None without one.
     problem
         Why it cannot be deployed with its template as both are; None when it can.
     violations
@@ -88,7 +94,15 @@ class Examination:
         return not self.own and self.problem is not None
 
 
-def examine_instance(change: Change, templates: TemplateLookup, settings: RenderSettings) -> Examination:
+_NO_REVISIONS = NoRevisions()
+
+
+def examine_instance(
+    change: Change,
+    templates: TemplateLookup,
+    settings: RenderSettings,
+    revisions: RevisionLookup = _NO_REVISIONS,
+) -> Examination:
     """Validate an instance by the same functions as the reconciler.
 
     Parameters
@@ -99,16 +113,32 @@ def examine_instance(change: Change, templates: TemplateLookup, settings: Render
         The templates that exist.
     settings
         The cluster's conventions.
+    revisions
+        The stored revisions of the templates; none by default.
     """
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
-    template = resolve_template(instance, templates)
+    template = _in_revision(instance, resolve_template(instance, templates), revisions)
     problem, violations = find_problem(instance, template, settings)
     # Without `deployments`, these are the parameters that `find_problem` has already validated.
     is_within_limits = template is not None and problem is None and instance.spec.deployments is None
     own = () if is_within_limits else sort_violations(_beyond_limits(instance, settings))
     return Examination(instance, own, template, problem, violations)
+
+
+def _in_revision(
+    instance: ModelInstance, template: CompiledTemplate | None, revisions: RevisionLookup
+) -> CompiledTemplate | None:
+    """Return the template in the revision that the instance will run.
+
+    A valid template counts as it is now: its edit may be part of the same commit, and not be stored yet.
+    """
+    if template is None:
+        return None
+    if not template.violations and pinned_revision(instance) in (None, template.revision):
+        return template
+    return assign_revision(instance, template, revisions).template
 
 
 def examine_alone(change: Change, settings: RenderSettings) -> Examination:
@@ -174,6 +204,9 @@ def _decide(
     faults = examination.violations or examination.own
     if examination.own or (faults and enforcement is Enforcement.DENY):
         return invalid(kind, name, faults)
+    if problem is not None and problem.reason is Reason.TemplateRevisionNotFound:
+        detail = "it will be deployed when the revision exists"
+        return ALLOWED.with_warnings([f"{each}; {detail}" for each in warnings_for(kind, name, faults)])
     if faults:
         return ALLOWED.with_warnings(warnings_for(kind, name, faults))
     if problem is None:
@@ -191,6 +224,8 @@ def _of_rejected(examination: Examination, subject: str, status: Mapping[str, An
     template = examination.template
     if template is None or not is_rejected(status, template.resource.metadata.generation):
         return ALLOWED
+    if status.get("latest_revision"):
+        return ALLOWED  # It runs that one, or the one that it names: what is rejected is no revision.
     resource = template.resource
     detail = (
         f"the API server rejects the pods of {resource.kind} {resource.metadata.name} "

@@ -12,6 +12,7 @@ from model_operator.core.planning.plan import Plan, find_problem, make_plan
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.revisions.assignment import pinned_revision
 from model_operator.core.values.words import plural
 
 _NAMED = 5
@@ -59,7 +60,9 @@ class Impact:
         self._restarted = 0
 
     def add(self, instance: ModelInstance) -> None:
-        """Take one instance of the template into account."""
+        """Take one instance of the template into account; one that is pinned to another revision is not."""
+        if pinned_revision(instance) not in (None, self._new.revision):
+            return
         plan = make_plan(instance, self._new, self._settings)
         if plan.problem is None:
             self._restarted += _restarts_pods(instance, plan)
@@ -124,6 +127,9 @@ def deletion_warnings(
 
 def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:
     """Return whether a Deployment with workers gets another pod template."""
+    bound, template = instance.status.template, plan.template
+    if bound is not None and template is not None and bound.revision == template.revision:
+        return False  # Pods of the same revision stay, also if the operator would render others.
     reported = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
     return plan.rendering is not None and any(
         reported.get(rendered.name) not in (None, rendered.deployment.pod_revision)

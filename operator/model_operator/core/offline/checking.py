@@ -21,7 +21,7 @@ from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.resolution import TemplateLookup
+from model_operator.core.templates.revisions.objects import revision_faults
 from model_operator.core.templates.substitution import strings
 from model_operator.core.values.violations import Loc, Violation
 
@@ -41,7 +41,7 @@ class Checker:
     schemas
         Kubernetes' schemas, for rendered objects.
     templates
-        The templates for the instances; by default those of the collection.
+        The templates for the instances, with their revisions; by default those of the collection.
     """
 
     def __init__(
@@ -49,14 +49,15 @@ class Checker:
         collection: Collection,
         settings: RenderSettings,
         schemas: KubernetesSchemas,
-        templates: TemplateLookup | None = None,
+        templates: FileTemplates | None = None,
     ) -> None:
         self._collection = collection
         self._settings = settings
         self._schemas = schemas
-        objects = (manifest.obj for manifest in collection.templates)
-        self._templates = (
-            FileTemplates(objects, settings.free_metadata_domains) if templates is None else templates
+        self._templates = templates or FileTemplates(
+            (manifest.obj for manifest in collection.templates),
+            settings.free_metadata_domains,
+            (manifest.obj for manifest in collection.revisions),
         )
         self._names = TemplateNames(each.identity for each in collection.templates)
         self._refused: dict[tuple[str, str, str], set[Violation]] = {}
@@ -68,6 +69,10 @@ class Checker:
             found += map(manifest.finding, self._metadata(manifest.obj["metadata"]))
         for manifest in self._collection.templates:
             found += self._template(manifest)
+        for manifest in self._collection.revisions:
+            found += map(
+                manifest.finding, revision_faults(manifest.obj, self._settings.free_metadata_domains)
+            )
         for manifest in self._collection.instances:
             found += self._instance(manifest)
         places = {(each.source, each.position) for each in found}
@@ -108,7 +113,12 @@ class Checker:
         return [*found, *self._specification(manifest)]
 
     def _specification(self, manifest: Manifest) -> list[Finding]:
-        examination = examine_instance(Change(manifest.obj), self._templates, self._settings)
+        examination = examine_instance(Change(manifest.obj), self._templates, self._settings, self._templates)
+        problem = examination.problem
+        if problem is not None and problem.reason is Reason.TemplateRevisionNotFound:
+            message = "no such revision is among the files; the instance was not checked against it"
+            missing = Violation(("spec", "model_template_revision"), message, "revision")
+            return [manifest.finding(missing, Severity.WARNING)]
         faults = examination.violations or examination.own
         if faults:
             return [*map(manifest.finding, faults)]

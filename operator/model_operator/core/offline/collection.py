@@ -18,6 +18,7 @@ from model_operator.core.offline.recognition import is_ours, mistaken_group, typ
 from model_operator.core.offline.stored_form import RESOURCES, stored_form
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.revisions.objects import REVISION_KINDS, read_revision
 from model_operator.core.values.limits import MAX_KEY_CHARACTERS
 from model_operator.core.values.model_errors import model_violations
 from model_operator.core.values.violations import Loc, Violation, format_loc
@@ -119,9 +120,17 @@ class Collection:
         """The templates of both kinds, by kind, namespace and name."""
         return self.of_kind(*TemplateKind)
 
+    @property
+    def revisions(self) -> list[Manifest]:
+        """The revisions of templates of both kinds, by kind, namespace and name."""
+        return self.of_kind(*(kind.__name__ for kind in REVISION_KINDS.values()))
+
 
 class FileTemplates:
-    """The templates that files offer; a :class:`~model_operator.core.templates.resolution.TemplateLookup`.
+    """The templates that files offer, and their revisions.
+
+    It is a :class:`~model_operator.core.templates.resolution.TemplateLookup`, and a
+    :class:`~model_operator.core.templates.revisions.assignment.RevisionLookup`.
 
     Parameters
     ----------
@@ -129,16 +138,24 @@ class FileTemplates:
         Template objects. Of two with the same name, the first counts.
     free_domains
         ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
+    revisions
+        Objects that keep revisions of the templates.
     """
 
-    def __init__(self, objects: Iterable[Mapping[str, Any]], free_domains: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        objects: Iterable[Mapping[str, Any]],
+        free_domains: Iterable[str] = (),
+        revisions: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        self._free_domains = tuple(free_domains)
+        self._revisions = {_identity(revision): revision for revision in revisions}
         self._by_identity: dict[tuple[str, str, str], CompiledTemplate] = {}
         self._by_uid: dict[str, CompiledTemplate] = {}
         for obj in objects:
-            metadata = obj["metadata"]
-            identity = (obj["kind"], metadata.get("namespace", ""), metadata.get("name", ""))
+            identity = _identity(obj)
             if identity not in self._by_identity:
-                self._by_identity[identity] = found = parse_template(obj, tuple(free_domains))
+                self._by_identity[identity] = found = parse_template(obj, self._free_domains)
                 self._by_uid.setdefault(found.resource.metadata.uid, found)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
@@ -149,6 +166,18 @@ class FileTemplates:
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         """Return the template with that uid; objects that were never in a cluster have none."""
         return self._by_uid.get(uid) if uid else None
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        """Return what instances of a template run: itself, or its last valid revision if it is invalid."""
+        known = template.resource.status.latest_revision if template.violations else None
+        return None if known is None else self.by_hash(template, known)
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Return the revision of a template that has this hash."""
+        resource = template.resource
+        kind, namespace = REVISION_KINDS[resource.kind].__name__, resource.metadata.namespace
+        obj = self._revisions.get((kind, namespace, f"{resource.metadata.name}-{revision}"))
+        return None if obj is None else read_revision(obj, resource, self._free_domains)
 
 
 def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -> Collection:
@@ -183,6 +212,11 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
                 manifest = replace(manifest, obj=_presentable(obj))
             collection.findings += map(manifest.finding, violations)
     return collection
+
+
+def _identity(obj: Mapping[str, Any]) -> tuple[str, str, str]:
+    metadata = obj["metadata"]
+    return obj["kind"], metadata.get("namespace", ""), metadata.get("name", "")
 
 
 def _foreign(document: Document, root: Loc, obj: dict[str, Any], collection: Collection) -> Iterator[Finding]:

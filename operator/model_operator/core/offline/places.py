@@ -62,7 +62,7 @@ _OTHERS: Final = {
 
 
 def right_place(loc: Loc, kind: str) -> str:
-    """Return where a field of one of our kinds belongs; empty if that cannot be said.
+    """Return where a field of one of our kinds belongs; empty if that cannot be said, as of a revision.
 
     Parameters
     ----------
@@ -71,6 +71,8 @@ def right_place(loc: Loc, kind: str) -> str:
     kind
         Kind of the object.
     """
+    if kind not in _KINDS:
+        return ""
     name = str(loc[-1])
     is_instance = kind == ModelInstance.__name__
     table = _OF_INSTANCES if is_instance else _OF_TEMPLATES

@@ -6,15 +6,22 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from model_operator.api import API_VERSION, GROUP
+from model_operator.api import (
+    API_VERSION,
+    GROUP,
+    ClusterModelTemplate,
+    ModelInstance,
+    ModelTemplate,
+)
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.stored_form import RESOURCES
 from model_operator.core.values.hints import closest, did_you_mean
 from model_operator.core.values.violations import Violation
 from model_operator.core.values.words import alternatives
 
-OUR_KINDS: Final = f"{alternatives([*RESOURCES])} of {API_VERSION}"
-"""Our kinds and their version, for messages."""
+_USUAL = [ModelTemplate, ClusterModelTemplate, ModelInstance]
+OUR_KINDS: Final = f"{alternatives([each.__name__ for each in _USUAL])} of {API_VERSION}"
+"""The kinds that people write and their version, for messages."""
 _MAX_COMPARED: Final = 64
 _NEAR_GROUP: Final = 0.6
 _NEAR_KIND: Final = 0.8

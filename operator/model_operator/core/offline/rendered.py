@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from model_operator.core.objects.drift import APPLIED_HASH
-from model_operator.core.offline.collection import Collection, Manifest
+from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.resolution import TemplateLookup, resolve_template
+from model_operator.core.templates.revisions.assignment import assign
 from model_operator.core.values.violations import Violation
 
 NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
@@ -34,12 +34,15 @@ class Snapshot:
         The instances, by kind, namespace and name.
     templates
         The templates that they may use.
+    revisions
+        The stored revisions of these.
     children
         The children of these instances.
     """
 
     instances: dict[Identity, dict[str, Any]] = field(default_factory=dict)
     templates: list[dict[str, Any]] = field(default_factory=list)
+    revisions: list[dict[str, Any]] = field(default_factory=list)
     children: list[dict[str, Any]] = field(default_factory=list)
 
     def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -54,7 +57,7 @@ class Snapshot:
 
 def rendered_children(
     collection: Collection,
-    templates: TemplateLookup,
+    templates: FileTemplates,
     settings: RenderSettings,
     live: Mapping[Identity, Mapping[str, Any]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
@@ -65,7 +68,7 @@ def rendered_children(
     collection
         Valid objects, see `model_operator.core.offline.checking`.
     templates
-        The templates for the instances.
+        The templates for the instances, with their revisions.
     settings
         The cluster's conventions for rendering.
     live
@@ -90,7 +93,7 @@ def rendered_children(
 
 def _children(
     manifest: Manifest,
-    templates: TemplateLookup,
+    templates: FileTemplates,
     settings: RenderSettings,
     live: Mapping[str, Any] | None,
 ) -> tuple[list[dict[str, Any]], Violation | None]:
@@ -102,9 +105,12 @@ def _children(
         obj = {**obj, "metadata": metadata, "status": live.get("status", {})}
     uid = obj["metadata"].get("uid")
     instance, _ = parse_instance({**obj, "metadata": {**obj["metadata"], "uid": uid or NIL_UID}})
-    plan = make_plan(instance, resolve_template(instance, templates), settings)
+    plan = make_plan(instance, assign(instance, templates, templates).template, settings)
     if plan.rendering is None:
         reason = None if plan.problem is None else plan.problem.reason
+        if reason is Reason.TemplateRevisionNotFound:
+            message = "rendering requires the revision, which is not among the files"
+            return [], Violation(("spec", "model_template_revision"), message, "revision")
         wanted = (
             "the template, which is not among the files"
             if reason is Reason.TemplateNotFound

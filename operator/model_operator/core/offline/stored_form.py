@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
+from model_operator.api import (
+    ClusterModelTemplate,
+    ClusterModelTemplateRevision,
+    ModelInstance,
+    ModelTemplate,
+    ModelTemplateRevision,
+    Resource,
+)
 from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import PRESERVE
 from model_operator.core.offline.findings import MAX_FAULTS
@@ -15,7 +22,14 @@ from model_operator.core.values.hints import closest, plain
 from model_operator.core.values.violations import Loc, Violation
 
 RESOURCES: Final[Mapping[str, type[Resource]]] = {
-    resource.__name__: resource for resource in (ModelTemplate, ClusterModelTemplate, ModelInstance)
+    resource.__name__: resource
+    for resource in (
+        ModelTemplate,
+        ClusterModelTemplate,
+        ModelInstance,
+        ModelTemplateRevision,
+        ClusterModelTemplateRevision,
+    )
 }
 """Our kinds by name."""
 

@@ -64,12 +64,15 @@ def make_plan(
     """
     if instance.spec.model_template_id is None:
         return Plan(None, Rendering(deployments=(), violations=()))
-    problem = _template_problem(instance, template)
     if latest is None:
         latest = "" if template is None or template.violations else template.revision
+    missing = _missing_revision(instance, template)
+    if missing is not None:
+        # Nothing was validated: what the status says of the template stays.
+        return Plan(None, None, _not_there(missing), (missing,), latest)
+    problem = _template_problem(instance, template)
     if template is None or problem is not None:
-        is_another = problem is not None and problem.reason is Reason.TemplateRevisionNotFound
-        return Plan(None if is_another else template, None, problem, latest=latest)
+        return Plan(template, None, problem, latest=latest)
     rendering = render(template, instance, settings)
     problem, violations = _instance_problem(instance, template, rendering.violations)
     return Plan(template, rendering if problem is None else None, problem, violations, latest)
@@ -87,20 +90,31 @@ def find_problem(
     """
     if instance.spec.model_template_id is None:
         return None, ()
+    missing = _missing_revision(instance, template)
+    if missing is not None:
+        return _not_there(missing), (missing,)
     problem = _template_problem(instance, template)
     if template is None or problem is not None:
         return problem, ()
     return _instance_problem(instance, template, rendering_faults(template, instance, settings))
 
 
+def _missing_revision(instance: ModelInstance, template: CompiledTemplate | None) -> Violation | None:
+    """Return what is wrong when the template is not of the revision that the instance is pinned to."""
+    pin = pinned_revision(instance)
+    if template is None or pin in (None, template.revision):
+        return None
+    message = f"{_describe(template)} has no revision {pin}"
+    return Violation(("spec", "model_template_revision"), message, "revision")
+
+
+def _not_there(missing: Violation) -> Failure:
+    return Failure(Reason.TemplateRevisionNotFound, summarize((missing,)))
+
+
 def _template_problem(instance: ModelInstance, template: CompiledTemplate | None) -> Failure | None:
     if template is None:
         return Failure(Reason.TemplateNotFound, _not_found(instance))
-    if pinned_revision(instance) not in (None, template.revision):
-        return Failure(
-            Reason.TemplateRevisionNotFound,
-            f"spec.model_template_revision: {_describe(template)} has no such revision.",
-        )
     if template.violations:
         detail = f"{_describe(template)} is invalid: {summarize(template.violations)}"
         return Failure(Reason.TemplateInvalid, detail)

@@ -15,10 +15,13 @@ from model_operator.api import (
     ClusterModelTemplateRevision,
     ModelTemplate,
     ModelTemplateRevision,
+    ObjectMeta,
 )
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.revisions.identity import content_hash, revision_of, revisioned_spec
+from model_operator.core.values.model_errors import model_violations
+from model_operator.core.values.violations import Loc, Violation
 
 TEMPLATE_LABEL: Final = f"{GROUP}/template"
 """Label of a revision with the name of its template."""
@@ -94,20 +97,57 @@ def read_revision(
     if obj.get("kind") != resource_type.__name__:
         return None
     try:
-        revision = resource_type.model_validate({**obj, "status": None})
+        revision = resource_type.model_validate(obj)
     except ValidationError:
         return None
     metadata, spec = template.metadata, revision.spec
     if (spec.template.name, revision.metadata.namespace) != (metadata.name, metadata.namespace):
         return None
-    content = {
-        "apiVersion": API_VERSION,
-        "kind": template.kind,
-        "metadata": metadata.model_dump(mode="json"),
-        "spec": spec.template_spec,
-    }
-    compiled = parse_template(content, free_domains)
+    compiled = _compiled(template.kind, metadata, spec.template_spec, free_domains)
     # What is too large to be read has no revision.
     if not compiled.revision or content_hash(spec.template_spec) != spec.hash:
         return None
     return replace(compiled, revision=spec.hash)
+
+
+def revision_faults(obj: Mapping[str, Any], free_domains: Collection[str] = ()) -> tuple[Violation, ...]:
+    """Return what is wrong with a revision: its schema, its content, or a hash that is not of the content.
+
+    Parameters
+    ----------
+    obj
+        A ModelTemplateRevision or ClusterModelTemplateRevision, with its ``kind``.
+    free_domains
+        As for `read_revision`.
+    """
+    resource_type = next(each for each in REVISION_KINDS.values() if each.__name__ == obj["kind"])
+    try:
+        revision = resource_type.model_validate(obj)
+    except ValidationError as error:
+        return model_violations(error)
+    spec = revision.spec
+    kind = spec.template.kind.value
+    compiled = _compiled(kind, ObjectMeta(name=spec.template.name), spec.template_spec, free_domains)
+    if compiled.violations:
+        # Their paths are those of the template, whose specification the content is.
+        return tuple(replace(each, loc=_in_content(each.loc)) for each in compiled.violations)
+    if content_hash(spec.template_spec) != spec.hash:
+        message = "is not the hash of template_spec; make the object with model-operator revision"
+        return (Violation(("spec", "hash"), message, "revision"),)
+    return ()
+
+
+def _compiled(
+    kind: str, metadata: ObjectMeta, content: Mapping[str, Any], free_domains: Collection[str]
+) -> CompiledTemplate:
+    obj = {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": metadata.model_dump(mode="json"),
+        "spec": content,
+    }
+    return parse_template(obj, free_domains)
+
+
+def _in_content(loc: Loc) -> Loc:
+    return ("spec", "template_spec", *loc[1:])

@@ -1,0 +1,185 @@
+"""Instances that name a revision of their template, and edits of a template that others do not follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_operator.api import TemplateKind
+from model_operator.core.admission.change import Change
+from model_operator.core.admission.instance import Enforcement, examine_instance, review_instance
+from model_operator.core.admission.template import Impact
+from model_operator.core.admission.verdict import Verdict
+from model_operator.core.rendering.render import render
+from model_operator.core.templates.compile import CompiledTemplate
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.render_settings import RenderSettings
+
+SETTINGS = RenderSettings()
+ABSENT = "000000000000"
+
+
+def template(tag: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "modeloperator.dev/v1alpha1",
+        "kind": "ModelTemplate",
+        "metadata": {"name": "embed", "namespace": "team", "uid": "t1", "generation": 2},
+        "spec": {
+            "model_type": "EMBEDDING",
+            "vendor_configuration": {"bundle_config": {"registry": "ghcr.io", "image": "a/b", "tag": tag}},
+            "model_creation_parameters_schema": {"properties": properties},
+        },
+    }
+
+
+FIRST = parse_template(template("1", OLD={"type": "string"}))
+SECOND = parse_template(template("2", NEW={"type": "string"}))
+BROKEN = parse_template(template("3", NEW={"type": "text"}))
+
+
+class Stored:
+    """A template as it is now, and its stored revisions, the latest one last."""
+
+    def __init__(self, now: CompiledTemplate, *stored: CompiledTemplate) -> None:
+        self.now = now
+        self.stored = stored
+
+    def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
+        wanted = (kind, namespace, name) == (TemplateKind.MODEL_TEMPLATE, "team", "embed")
+        return self.now if wanted else None
+
+    def by_uid(self, uid: str) -> CompiledTemplate | None:
+        return self.now if uid == "t1" else None
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        assert template is self.now
+        return self.stored[-1] if self.stored else None
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        assert template is self.now
+        return next((each for each in self.stored if each.revision == revision), None)
+
+
+def instance(pin: str | None = None, **parameters: str) -> dict[str, Any]:
+    named = {} if pin is None else {"model_template_revision": pin}
+    return {
+        "kind": "ModelInstance",
+        "metadata": {"name": "demo", "namespace": "team", "uid": "i1", "generation": 1},
+        "spec": {"model_template_id": "embed", "model_creation_parameters": parameters, **named},
+    }
+
+
+def judged(
+    obj: dict[str, Any],
+    world: Stored,
+    enforcement: Enforcement = Enforcement.DENY,
+    status: dict[str, Any] | None = None,
+) -> Verdict:
+    change = Change(obj)
+    return review_instance(examine_instance(change, world, SETTINGS, world), change, enforcement, status)
+
+
+def test_a_pin_to_an_absent_revision_is_denied_to_people() -> None:
+    verdict = judged(instance(ABSENT), Stored(SECOND, FIRST, SECOND))
+
+    assert not verdict.allowed
+    (cause,) = verdict.causes
+    assert cause.field == "spec.model_template_revision"
+    assert cause.message == f"ModelTemplate embed has no revision {ABSENT}"
+
+
+def test_a_pin_to_an_absent_revision_is_a_warning_to_who_applies_in_batches() -> None:
+    verdict = judged(instance(ABSENT), Stored(SECOND, FIRST, SECOND), Enforcement.WARN)
+
+    assert verdict.allowed
+    (warning,) = verdict.warnings
+    assert warning == (
+        f"ModelInstance demo: spec.model_template_revision: ModelTemplate embed has no revision {ABSENT}; it "
+        "will be deployed when the revision exists"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "pin", "parameter", "fits"),
+    [
+        pytest.param(SECOND, None, "NEW", True, id="follows"),
+        pytest.param(SECOND, None, "OLD", False, id="follows, parameter of before"),
+        pytest.param(SECOND, "latest", "NEW", True, id="follows by name"),
+        pytest.param(SECOND, FIRST.revision, "OLD", True, id="pinned"),
+        pytest.param(SECOND, FIRST.revision, "NEW", False, id="pinned, parameter of the latest"),
+        pytest.param(BROKEN, None, "NEW", True, id="broken template: the last valid one counts"),
+        pytest.param(BROKEN, None, "OLD", False, id="broken template, parameter of before"),
+        pytest.param(BROKEN, FIRST.revision, "OLD", True, id="broken template, pinned"),
+    ],
+)
+def test_parameters_fit_the_revision_that_the_instance_runs(
+    now: CompiledTemplate, pin: str | None, parameter: str, *, fits: bool
+) -> None:
+    verdict = judged(instance(pin, **{parameter: "x"}), Stored(now, FIRST, SECOND))
+
+    assert verdict.allowed is fits
+    assert verdict.warnings == ()
+
+
+@pytest.mark.parametrize("pin", [None, SECOND.revision])
+def test_an_edit_that_is_not_stored_yet_counts(pin: str | None) -> None:
+    """A commit changes template and instance, and its writes follow each other at once."""
+    assert judged(instance(pin, NEW="x"), Stored(SECOND, FIRST)).allowed
+
+
+def test_a_broken_template_without_any_revision_is_a_warning() -> None:
+    verdict = judged(instance(), Stored(BROKEN))
+
+    assert verdict.allowed
+    (warning,) = verdict.warnings
+    assert warning.startswith("ModelInstance demo: ModelTemplate embed is invalid: ")
+
+
+@pytest.mark.parametrize(("latest", "is_warned"), [("", True), (FIRST.revision, False)])
+def test_a_rejected_template_concerns_no_instance_of_an_earlier_revision(
+    latest: str, *, is_warned: bool
+) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "PodTemplateRejected", "message": "Rejected."}
+    status = {"observedGeneration": 2, "conditions": [ready], "latest_revision": latest}
+
+    verdict = judged(instance(NEW="x"), Stored(SECOND, FIRST), status=status)
+
+    assert bool(verdict.warnings) is is_warned
+
+
+@pytest.mark.parametrize(
+    ("pin", "recorded", "warned"),
+    [
+        pytest.param(None, FIRST.revision, True, id="follows"),
+        pytest.param(None, None, True, id="a status without revisions"),
+        pytest.param("latest", FIRST.revision, True, id="follows by name"),
+        pytest.param(FIRST.revision, FIRST.revision, False, id="pinned"),
+        pytest.param(None, SECOND.revision, False, id="runs it already"),
+    ],
+)
+def test_an_edit_restarts_the_pods_of_those_that_follow(
+    pin: str | None, recorded: str | None, *, warned: bool
+) -> None:
+    obj = instance(pin)
+    (rendered,) = render(FIRST, parse_instance(obj)[0], SETTINGS).deployments
+    entry = {
+        "name": rendered.name,
+        "status": "READY",
+        "replicas": 1,
+        "pod_revision": rendered.deployment.pod_revision,
+    }
+    bound = {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1, "revision": recorded}
+    impact = Impact(template("1"), SECOND, SETTINGS)
+
+    impact.add(parse_instance({**obj, "status": {"template": bound, "deployments": [entry]}})[0])
+
+    assert bool(impact.warnings(complete=True)) is warned
+
+
+def test_an_edit_makes_no_instance_invalid_that_does_not_follow() -> None:
+    impact = Impact(template("1", OLD={"type": "string"}), SECOND, SETTINGS)
+    impact.add(parse_instance(instance(FIRST.revision, OLD="x"))[0])
+    assert impact.warnings(complete=True) == ()
+    impact.add(parse_instance(instance(OLD="x"))[0])
+    assert len(impact.warnings(complete=True)) == 1
