@@ -1,4 +1,4 @@
-"""Makes the API reference out of the schemas of the three kinds: every field, as the API server knows it."""
+"""Makes the API reference out of the schemas of the kinds: every field, as the API server knows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
+from model_operator.api import (
+    ClusterModelTemplate,
+    ClusterModelTemplateRevision,
+    ModelInstance,
+    ModelTemplate,
+    ModelTemplateRevision,
+    Resource,
+)
 from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import INT_OR_STRING, LIST_MAP_KEYS, LIST_TYPE, MAP_TYPE, PRESERVE, VALIDATIONS
 
@@ -74,13 +81,22 @@ def instance_reference() -> str:
 
 def template_reference() -> str:
     """Give the reference of ModelTemplate as Markdown, which is that of ClusterModelTemplate, too."""
-    own, cluster = (
+    return _common_reference(ModelTemplate, ClusterModelTemplate)
+
+
+def revision_reference() -> str:
+    """Give the reference of ModelTemplateRevision, which is that of ClusterModelTemplateRevision, too."""
+    return _common_reference(ModelTemplateRevision, ClusterModelTemplateRevision)
+
+
+def _common_reference(own: type[Resource], cluster: type[Resource]) -> str:
+    one, other = (
         [(field.path, _without_description(field.schema)) for field in fields(kind)]
-        for kind in (ModelTemplate, ClusterModelTemplate)
+        for kind in (own, cluster)
     )
-    if own != cluster:
-        raise LookupError("ModelTemplate and ClusterModelTemplate differ: give each a reference of its own.")
-    return _reference(ModelTemplate)
+    if one != other:
+        raise LookupError(f"{own.__name__} and {cluster.__name__} differ: give each a reference of its own.")
+    return _reference(own)
 
 
 def _without_description(schema: Any) -> Any:
@@ -93,6 +109,8 @@ def _reference(resource: type[Resource]) -> str:
     root = open_api_schema(resource)
     parts = [_rules(root)] if VALIDATIONS in root else []
     for name in ("spec", "status"):
+        if name not in root["properties"]:
+            continue
         parts += _sections(resource.__name__, name, root["properties"][name])
     return "\n\n".join(parts)
 

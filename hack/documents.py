@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from benchmarks import report as performance
 from benchmarks.gateway import report as gateway_performance
-from hack.api_reference import instance_reference, template_reference
+from hack.api_reference import instance_reference, revision_reference, template_reference
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
@@ -85,7 +85,11 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
 
 
 PARTS = {
-    API: {"template": template_reference, "instance": instance_reference},
+    API: {
+        "template": template_reference,
+        "instance": instance_reference,
+        "revision": revision_reference,
+    },
     EVENTS: {"events": event_reasons_table},
     GATEWAY: {"settings": gateway_table, "metrics": lambda: metrics_table(gateway_metrics.METRICS)},
     METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},

@@ -14,8 +14,10 @@ from model_operator.kube.errors import ForbiddenError, NotFoundError
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import (
     CHILD_KINDS,
+    CLUSTER_MODEL_TEMPLATE_REVISIONS,
     CLUSTER_MODEL_TEMPLATES,
     MODEL_INSTANCES,
+    MODEL_TEMPLATE_REVISIONS,
     MODEL_TEMPLATES,
     ResourceKind,
 )
@@ -57,7 +59,9 @@ async def _read(client: ApiClient, collection: Collection) -> Snapshot:
             if _identity(instance) in wanted:
                 snapshot.instances[_identity(instance)] = instance
         snapshot.templates += await _readable(client, MODEL_TEMPLATES, namespace)
+        snapshot.revisions += await _readable(client, MODEL_TEMPLATE_REVISIONS, namespace)
     snapshot.templates += await _readable(client, CLUSTER_MODEL_TEMPLATES)
+    snapshot.revisions += await _readable(client, CLUSTER_MODEL_TEMPLATE_REVISIONS)
     owners = {
         instance_key(instance["metadata"]["namespace"], instance["metadata"]["uid"])
         for instance in snapshot.instances.values()
@@ -71,9 +75,9 @@ async def _read(client: ApiClient, collection: Collection) -> Snapshot:
 
 
 async def _readable(client: ApiClient, kind: ResourceKind, namespace: str = "") -> list[Object]:
-    """Return templates; none if reading them is forbidden, since the files may hold all that are needed."""
+    """Return templates or revisions; none where that is forbidden: the files may hold them."""
     try:
-        return [template async for template in client.list(kind, namespace)]
+        return [each async for each in client.list(kind, namespace)]
     except (ForbiddenError, NotFoundError):
         return []
 

@@ -112,7 +112,7 @@ def test_templates_and_their_instances(api: KubeApi, cluster_api: KubeApi, viewe
         (listed,) = load(viewer("instances", "-t", "encoder", "-o", form).stdout)["items"]
         assert listed["spec"] == api.get("ModelInstance", "minilm")["spec"]
     wide = viewer("instances", "-o", "wide").stdout.splitlines()
-    assert wide[0].split()[-3:] == ["KIND", "GENERATION", "MESSAGE"]
+    assert wide[0].split()[-3:] == ["KIND", "REVISION", "MESSAGE"]
     assert "Action (user): create the template" in wide[1]
 
 

@@ -1,4 +1,4 @@
-"""docs/api.md has a line for every field of the three kinds."""
+"""docs/api.md has a line for every field of the kinds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from hack.api_reference import fields
-from model_operator.api import ClusterModelTemplate, ModelInstance, ModelTemplate, Resource
+from model_operator.api import (
+    ClusterModelTemplate,
+    ClusterModelTemplateRevision,
+    ModelInstance,
+    ModelTemplate,
+    ModelTemplateRevision,
+    Resource,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "api.md"
 
@@ -25,10 +32,13 @@ def listed(kind: str) -> set[str]:
     return paths
 
 
-@pytest.mark.parametrize("resource", [ModelTemplate, ClusterModelTemplate, ModelInstance])
+@pytest.mark.parametrize(
+    "resource",
+    [ModelTemplate, ClusterModelTemplate, ModelInstance, ModelTemplateRevision, ClusterModelTemplateRevision],
+)
 def test_every_field_is_listed_with_its_meaning(resource: type[Resource]) -> None:
     found = [field for field in fields(resource) if field.path.startswith(("spec.", "status."))]
-    kind = "ModelInstance" if resource is ModelInstance else "ModelTemplate"
+    kind = resource.__name__.removeprefix("Cluster")
 
     assert listed(kind) == {field.path for field in found}
     assert [field.path for field in found if not field.schema.get("description")] == []

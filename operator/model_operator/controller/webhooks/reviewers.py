@@ -222,7 +222,8 @@ class Admission:
             if change.is_exempt:
                 return ALLOWED.with_warnings(label_warnings(change))
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
-            examination = examine_instance(change, self._state, self._rendering)
+            revisions = self._state.revisions
+            examination = examine_instance(change, self._state, self._rendering, revisions)
             warnings = [_mislabelled(review.namespace)] if is_mislabelled else []
             if examination.depends_on_template:
                 try:
@@ -232,7 +233,7 @@ class Admission:
                     warnings.append(f"{change.kind} {change.name}: the template could not be read again")
                 else:
                     if templates is not self._state:
-                        examination = examine_instance(change, templates, self._rendering)
+                        examination = examine_instance(change, templates, self._rendering, revisions)
             status = self._status_of(examination.template)
             return review_instance(examination, change, enforcement, status).with_warnings(warnings)
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_operator.api import LATEST
 from model_operator.core.diagnosis.deployment_pods import REVISION, deployment_key, replica_set_key
 from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import Event
 from model_operator.core.objects.ownership import controller_key, instance_key
+from model_operator.core.templates.parsing import parse_template
 
 Object = Mapping[str, Any]
 
@@ -100,7 +102,7 @@ def is_observed(instance: Object) -> bool:
 
 
 def is_template_newer(instance: Object, template: Object | None) -> bool:
-    """Return whether an instance's status is about another template, or an earlier generation of it.
+    """Return whether an instance's status is about another template, or an earlier revision than it will run.
 
     Parameters
     ----------
@@ -112,8 +114,18 @@ def is_template_newer(instance: Object, template: Object | None) -> bool:
     bound = (instance.get("status") or {}).get("template") or {}
     if template is None or not bound:
         return False
-    metadata = template["metadata"]
-    return bool(bound["uid"] != metadata["uid"] or bound["generation"] < metadata["generation"])
+    metadata, status = template["metadata"], template.get("status") or {}
+    if bound["uid"] != metadata["uid"]:
+        return True
+    if instance["spec"].get("model_template_revision") not in (None, LATEST):
+        return False  # No edit of the template concerns it.
+    recorded = bound.get("revision")
+    if recorded is None:
+        return bool(bound["generation"] < metadata["generation"])
+    if recorded == parse_template(template).revision:
+        return False
+    is_current = status.get("observedGeneration", -1) >= metadata["generation"]
+    return not is_current or status.get("latest_revision") != recorded
 
 
 def _revision(obj: Object) -> str | None:

@@ -122,7 +122,7 @@ def instance_table(
     namespaces
         Whether to show namespaces.
     wide
-        Whether to show the generation of the template, and why an instance is not ready.
+        Whether to show the revision of the template, and why an instance is not ready.
     """
     columns: tuple[str, ...] = ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
     rows = []
@@ -142,10 +142,10 @@ def instance_table(
         if namespaces:
             row = (_namespace(each), *row)
         if wide:
-            row += (bound.get("kind", _NONE), _text(bound.get("generation")), _message(ready))
+            row += (bound.get("kind", _NONE), _text(bound.get("revision")), _message(ready))
         rows.append(row)
     columns = ("NAMESPACE", *columns) if namespaces else columns
-    return Table((*columns, "KIND", "GENERATION", "MESSAGE") if wide else columns, rows)
+    return Table((*columns, "KIND", "REVISION", "MESSAGE") if wide else columns, rows)
 
 
 def in_order(objects: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from model_operator.core.inspection.readiness import wait_verdict
+from model_operator.core.templates.revisions.identity import revision_of
 
 PENDING = "The operator has not reconciled generation 2 of the instance yet."
 BEHIND = "The operator has not reconciled the current generation of the template yet."
@@ -26,8 +27,24 @@ def instance(
     return {"metadata": metadata, "spec": {}, "status": status}
 
 
-def template(generation: int, uid: str = "t1") -> dict[str, Any]:
-    return {"metadata": {"name": "encoder", "uid": uid, "generation": generation}}
+def template(generation: int, uid: str = "t1", tag: str = "1", **status: Any) -> dict[str, Any]:
+    bundle = {"registry": "registry.test", "image": "encoder", "tag": tag}
+    return {
+        "kind": "ModelTemplate",
+        "metadata": {"name": "encoder", "uid": uid, "generation": generation},
+        "spec": {"model_type": "EMBEDDING", "vendor_configuration": {"bundle_config": bundle}},
+        "status": status,
+    }
+
+
+FIRST, SECOND = (revision_of(template(1, tag=tag)).hash for tag in ("1", "2"))
+
+
+def at(revision: str, *, pin: str | None = None) -> dict[str, Any]:
+    """Return an instance whose status is about a revision, of an earlier generation than the template's."""
+    given = instance()
+    given["status"]["template"]["revision"] = revision
+    return {**given, "spec": {} if pin is None else {"model_template_revision": pin}}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +67,40 @@ def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, state: str
     found = wait_verdict(given, known)
 
     assert (found.state.value, found.message) == (state, told)
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "state"),
+    [
+        pytest.param(at(FIRST), template(9), "ready", id="edited in what concerns no instance"),
+        pytest.param(at(FIRST), template(9, tag="2"), "pending", id="edited"),
+        pytest.param(
+            at(FIRST),
+            template(9, tag="2", observedGeneration=8, latest_revision=FIRST),
+            "pending",
+            id="edited, and not looked at",
+        ),
+        pytest.param(
+            at(FIRST),
+            template(9, tag="2", observedGeneration=9, latest_revision=SECOND),
+            "pending",
+            id="edited, and stored",
+        ),
+        pytest.param(
+            at(FIRST),
+            template(9, tag="2", observedGeneration=9, latest_revision=FIRST),
+            "ready",
+            id="edited, and not valid",
+        ),
+        pytest.param(at(FIRST, pin="latest"), template(9, tag="2"), "pending", id="latest by name"),
+        pytest.param(at(FIRST, pin=FIRST), template(9, tag="2"), "ready", id="pinned"),
+        pytest.param(at(FIRST), template(1, "t2"), "pending", id="recreated"),
+    ],
+)
+def test_only_an_edit_that_concerns_the_instance_counts(
+    given: dict[str, Any], known: dict[str, Any], state: str
+) -> None:
+    assert wait_verdict(given, known).state.value == state
 
 
 def test_without_any_status() -> None:
