@@ -31,9 +31,10 @@ from model_operator.core.status.rollout_counts import count_instances
 from model_operator.core.status.template import template_status
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.resolution import resolve_template
+from model_operator.core.templates.revisions.assignment import assign
+from model_operator.core.templates.revisions.objects import read_revision
 from model_operator.core.values.merge_patch import merge_patch
-from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES, TEMPLATE_KINDS
+from model_operator.kube.resources import CHILD_KIND, MODEL_INSTANCES, REVISION_KINDS, TEMPLATE_KINDS
 from tests.chaos.persist import persist
 from tests.chaos.population import TAKEN, Name, Object, Population, deployments_of, tag_of
 
@@ -63,7 +64,7 @@ class Violation:
 
 
 class Snapshot:
-    """All that there is, by kind; also where templates are looked up.
+    """All that there is, by kind; also where templates and their revisions are looked up.
 
     Parameters
     ----------
@@ -76,13 +77,15 @@ class Snapshot:
         self.instances = {_name(obj): obj for obj in objects if obj["kind"] == "ModelInstance"}
         kinds = {kind.value for kind in TemplateKind}
         self.templates = [(obj, parse_template(obj)) for obj in objects if obj["kind"] in kinds]
+        revisions = {kind.kind for kind in REVISION_KINDS}
+        self.revisions = [obj for obj in objects if obj["kind"] in revisions]
         self.children = [obj for obj in objects if obj["kind"] in CHILD_KIND]
 
     @classmethod
     def take(cls, api: KubeApi) -> Snapshot:
         """List everything, in all namespaces."""
         everywhere = api.in_namespace("")
-        kinds = (MODEL_INSTANCES, *TEMPLATE_KINDS, *CHILD_KIND.values())
+        kinds = (MODEL_INSTANCES, *TEMPLATE_KINDS, *REVISION_KINDS, *CHILD_KIND.values())
         # Items of a list come without their kind.
         return cls(
             {**obj, "kind": kind.kind, "apiVersion": kind.api_version}
@@ -98,6 +101,15 @@ class Snapshot:
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         """Give a template by uid."""
         return self._find(uid=uid)
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        """Give the revision of a template that is right; here none is left broken."""
+        return self.by_hash(template, template.revision)
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Give a stored revision of a template."""
+        found = (read_revision(obj, template.resource) for obj in self.revisions)
+        return next((each for each in found if each is not None and each.revision == revision), None)
 
     def _find(self, kind: str | None = None, **metadata: str) -> CompiledTemplate | None:
         for obj, compiled in self.templates:
@@ -173,7 +185,8 @@ def _of_instance(obj: Object, snapshot: Snapshot, population: Population) -> Ite
 def _wrong_with(obj: Object, snapshot: Snapshot, population: Population) -> Iterator[str]:
     name = _name(obj)
     instance = read_instance(obj)
-    plan = make_plan(instance.resource, resolve_template(instance.resource, snapshot), RenderSettings())
+    runs = assign(instance.resource, snapshot, snapshot)
+    plan = make_plan(instance.resource, runs.template, RenderSettings(), runs.latest)
     own = snapshot.owned_by(obj)
     if name.name in TAKEN:
         yield from _unless_ready(obj, "False", "NameConflict")
@@ -263,7 +276,11 @@ def _of_template(obj: Object, template: CompiledTemplate, snapshot: Snapshot) ->
     current = obj.get("status", {})
     if _condition(obj, "Ready").get("status") != "True":
         yield Violation(_name(obj), f"{obj['kind']} says {_said(_condition(obj, 'Ready'))}")
-    if difference := merge_patch(current, template_status(template, current, counted, NOW)):
+    latest = snapshot.latest(template)
+    if latest is None:
+        yield Violation(_name(obj), f"its revision {template.revision} is not stored")
+    true = template_status(template, current, counted, NOW, latest=template.revision)
+    if difference := merge_patch(current, true):
         yield Violation(_name(obj), f"its status should be different: {difference}, it is {current}")
 
 

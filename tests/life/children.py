@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.life.asked import Asked, asked, runs
+from tests.life.followed import followed, may_be_followed
 from tests.life.rollouts import count, is_complete
 
 if TYPE_CHECKING:
@@ -119,14 +120,14 @@ def _available(version: Version) -> int:
 
 def _asked_before(history: History, version: Version, instance: Version) -> Asked:
     """Give what was asked for just before a version."""
-    template = history.last("ModelTemplate", instance.obj["spec"]["model_template_id"], version.revision)
+    template = followed(history, instance.obj["spec"]["model_template_id"], version.revision)
     return asked(instance.obj, template.obj if template else None)
 
 
 def _pairs(history: History, version: Version, instance: Version) -> list[Asked]:
     """Give all that was asked for at some moment shortly before a version."""
     name = instance.obj["spec"]["model_template_id"]
-    templates = _specs(history, "ModelTemplate", name, version)
+    templates = may_be_followed(history, name, version)
     instances = _specs(history, "ModelInstance", instance.name, version)
     return [asked(each, template) for each in instances for template in templates]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.life.asked import Asked, Pods, Problem, asked, is_broken, runs
+from tests.life.followed import is_followed
 from tests.life.rollouts import count, is_complete, run_of, still_serves
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ def _template_faults(history: History, before: Version | None, version: Version)
         yield f"there has been no template {reference}"
         return
     recent = history.recent("ModelTemplate", template.name, version)
-    known = {(each.uid, each.generation) if each else None for each in recent}
-    if not known & {None, (template.uid, template.generation)}:
+    if not any(each is None or is_followed(history, each, reference) for each in recent):
         yield f"the template has long been another than generation {template.generation}"
     old = (before.status.get("template") if before else None) or {}
     if old.get("uid") == reference["uid"] and old["generation"] > reference["generation"]:

@@ -74,6 +74,12 @@ def _together(version: Version) -> Iterator[str]:
         yield f"the message does not end with an action as reason {reason} needs: {message!r}"
 
 
+def _is_untold(kind: str, version: Version) -> bool:
+    """Tell whether a condition is about a valid revision of a template, of which there is none."""
+    without = ("TemplateNotFound", "TemplateInvalid", "Terminating")
+    return kind == "UpToDate" and version.condition("Ready").get("reason") in without
+
+
 def _changes(before: Version, version: Version) -> Iterator[str]:
     old, new = before.status, version.status
     if new.get("observedGeneration", -1) < old.get("observedGeneration", -1):
@@ -84,7 +90,7 @@ def _changes(before: Version, version: Version) -> Iterator[str]:
     for condition in old.get("conditions", []):
         kind, now = condition["type"], version.condition(condition["type"])
         if not now:
-            if kind not in _ABNORMAL:
+            if kind not in _ABNORMAL and not _is_untold(kind, version):
                 yield f"condition {kind} disappears"
             continue
         is_same = now["status"] == condition["status"]

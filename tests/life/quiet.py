@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.life.asked import Asked, Pods, Problem, asked, runs
+from tests.life.asked import Asked, Pods, Problem, asked, is_broken, runs
+from tests.life.followed import followed, is_followed
 from tests.life.rollouts import count, is_complete, is_observed
 
 if TYPE_CHECKING:
@@ -22,14 +23,18 @@ def quiet_faults(history: History, name: str) -> Iterator[str]:
         for kind in CHILDREN:
             yield from (f"{kind} {each} is left over" for each in _there(history, kind))
         return
-    template = history.last("ModelTemplate", instance.obj["spec"]["model_template_id"])
-    wanted = asked(instance.obj, template.obj if template else None)
-    yield from _generations(instance, template)
+    name = instance.obj["spec"]["model_template_id"]
+    template, reference = history.last("ModelTemplate", name), instance.status.get("template")
+    running = followed(history, name)
+    if template is not None and reference is not None and is_followed(history, template, reference):
+        running = history.with_generation("ModelTemplate", reference["uid"], reference["generation"])
+    wanted = asked(instance.obj, running.obj if running else None)
+    yield from _generations(history, instance, template)
     yield from _children(history, instance, wanted)
     yield from _conditions(history, instance, wanted)
     yield from _entries(history, instance, wanted)
     if template is not None:
-        yield from _template(template, wanted)
+        yield from _template(template)
 
 
 def _there(history: History, kind: str) -> dict[str, Version]:
@@ -37,20 +42,17 @@ def _there(history: History, kind: str) -> dict[str, Version]:
     return {name: version for name, version in found.items() if version is not None}
 
 
-def _generations(instance: Version, template: Version | None) -> Iterator[str]:
+def _generations(history: History, instance: Version, template: Version | None) -> Iterator[str]:
     told = [each["observedGeneration"] for each in instance.status.get("conditions", [])]
     told.append(instance.status.get("observedGeneration", -1))
     if set(told) != {instance.generation}:
         yield f"the status is about the generations {told}, the instance has {instance.generation}"
     if template is not None:
-        reference = {
-            "kind": "ModelTemplate",
-            "name": template.name,
-            "uid": template.uid,
-            "generation": template.generation,
-        }
-        if instance.status.get("template") != reference:
-            yield f"the status is about template {instance.status.get('template')}, not {reference}"
+        reference = instance.status.get("template") or {"uid": "", "generation": 0}
+        if not is_followed(history, template, reference):
+            yield f"the status is about template {reference}, not about {template}"
+        if reference.get("revision") != template.status.get("latest_revision"):
+            yield f"the status is about {reference}, the latest revision is another: {template.status}"
 
 
 def _children(history: History, instance: Version, wanted: Asked) -> Iterator[str]:
@@ -128,8 +130,8 @@ def _entries(history: History, instance: Version, wanted: Asked) -> Iterator[str
             yield f"of {name} is told (workers, ready ones, has a url, READY) {told}, the case is {seen}"
 
 
-def _template(template: Version, wanted: Asked) -> Iterator[str]:
+def _template(template: Version) -> Iterator[str]:
     if template.status.get("observedGeneration") != template.generation:
         yield f"the template's status is not about its generation {template.generation}"
-    if template.is_true("Ready") is (wanted.problem is Problem.BROKEN_TEMPLATE):
+    if template.is_true("Ready") is is_broken(template.obj):
         yield f"the template's Ready condition is {template.condition('Ready')}"

@@ -77,9 +77,9 @@ class Story:
         wait_for(is_past, message="all Deployments are of an earlier second")
 
     def true_conditions(self) -> set[str]:
-        """Give the types of the instance's conditions that are true."""
+        """Give the types of the instance's conditions that are true, but for UpToDate: no story pins it."""
         conditions = self.api.get("ModelInstance", INSTANCE)["status"]["conditions"]
-        return {each["type"] for each in conditions if each["status"] == "True"}
+        return {each["type"] for each in conditions if each["status"] == "True"} - {"UpToDate"}
 
     def _settle(self) -> None:
         __tracebackhide__ = True

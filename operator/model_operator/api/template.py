@@ -350,8 +350,9 @@ class ModelTemplateSpec(ApiModel):
     metadata: ChildMetadata | None = None
     """Labels and annotations of the Deployment and the other objects of a model; those of the pods are in
     `pod_template`. Values may contain references."""
-    revision_history_limit: Annotated[int, Field(strict=True, ge=0, le=100)] = 10
-    """Number of revisions that are kept of those that no instance runs or names. Changes nothing else."""
+    revision_history_limit: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    """Number of revisions that are kept of those that no instance runs or names. Changes nothing else.
+    Built-in default: 10."""
 
 
 _NAME_RULE = name_rule(

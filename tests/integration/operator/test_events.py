@@ -86,10 +86,11 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
     happened(api, "TemplateValid", "TemplateEdited", name="encoder", kind="ModelTemplate")
-    note = "Generation 2 affects 1 instance; see condition RolledOut for progress."
+    revision = api.get("ModelTemplate", "encoder")["status"]["latest_revision"]
+    note = f"Revision {revision} affects 1 instance; see condition RolledOut for progress."
     rolled_out = ("Normal", "TemplateEdited", source, note)
     assert rolled_out in described(kubectl, api, "modeltemplate/encoder")
-    note = "Updated Deployment minilm for generation 2 of ModelTemplate encoder."
+    note = f"Updated Deployment minilm for revision {revision} of ModelTemplate encoder."
     (updated,) = [event for event in events(api) if event["reason"] == "ChildUpdated"]
     assert updated["note"] == note
     deployment = api.get("Deployment", "minilm")["metadata"]

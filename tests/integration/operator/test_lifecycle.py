@@ -170,7 +170,8 @@ def test_restart_on_a_converged_namespace_writes_nothing_and_one_write_heals_one
         for write in list(_writes(control_plane, private_api))[before:]
         if not write["resource"].endswith("/status") and write["resource"] != "events"
     ]
-    assert applied == [("deployments", "minilm")]
+    revision = private_api.get("ModelTemplate", "encoder")["status"]["latest_revision"]
+    assert applied == [("modeltemplaterevisions", f"encoder-{revision}"), ("deployments", "minilm")]
 
 
 def _writes(control_plane: ControlPlane, api: KubeApi) -> Iterator[dict[str, Any]]:

@@ -123,7 +123,6 @@ def test_fields_that_the_pod_template_can_also_set_have_no_default() -> None:
     configuration = "spec.vendor_configuration"
     assert defaults == {
         "spec.endpoint_type": "SYNC",
-        "spec.revision_history_limit": 10,
         f"{configuration}.vendor": "LAUNCH",
         f"{configuration}.bundle_config.predict_route": "/predict",
         f"{configuration}.endpoint_config": {},

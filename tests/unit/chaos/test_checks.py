@@ -19,6 +19,7 @@ from model_operator.core.status.rollout_counts import count_instances
 from model_operator.core.status.template import template_status
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.revisions.objects import revision_object
 from tests.chaos.checks import Snapshot, violations
 from tests.chaos.population import FOREIGN, Name, Object, Population, instance, templates
 
@@ -66,8 +67,10 @@ def world(asked: Object) -> tuple[list[Object], Population]:
     live["status"] = {key: value for key, value in live["status"].items() if value is not None}
     for template in all_templates:
         counted = count_instances([live], parse_template(template).version)
-        template["status"] = template_status(parse_template(template), {}, counted, TIME)
-    return [live, *all_templates, *children], population
+        compiled = parse_template(template)
+        template["status"] = template_status(compiled, {}, counted, TIME, latest=compiled.revision)
+    revisions = [stored(revision_object(obj, 1), f"uid-{obj['metadata']['uid']}") for obj in all_templates]
+    return [live, *all_templates, *revisions, *children], population
 
 
 def asked(**spec: Any) -> Object:
@@ -184,6 +187,7 @@ def untried(objects: list[Object], _: Population) -> None:
         (unready_workers, "status.ready_replicas is 1, there are 0"),
         (miscounted, "its status should be different: {'instance_count': 1"),
         (untried, "Not checked by a dry run"),
+        (gone("ModelTemplateRevision"), "is not stored"),
     ],
 )
 def test_what_is_wrong_is_found(change: Callable[[list[Object], Population], Any], told: str) -> None:

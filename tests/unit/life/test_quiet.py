@@ -32,7 +32,7 @@ CASES: dict[str, tuple[list[Edit], str]] = {
         [change_condition(28, "Available", observedGeneration=1)],
         r"about the generations \[2, 1, 2\]",
     ),
-    "a template behind": ([at(29, "ModelTemplate", template(3, "second"))], "the status is about template"),
+    "a template behind": ([at(29, "ModelTemplate", template(3, "third"))], "the status is about template"),
     "a template not looked at": (
         [at(29, "ModelTemplate", template(2, "second")), status(29, observedGeneration=1)],
         "the template's status is not about its generation 2",

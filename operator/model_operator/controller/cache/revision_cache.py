@@ -104,14 +104,16 @@ class RevisionCache:
         """Return the latest valid revision of a template; None while none is stored.
 
         That is the one of what it specifies now, if it is valid and stored; else the last one, as its status
-        says; else, where the status is lost, the one with the highest number.
+        says; else, where the status is lost, the one with the highest number. Those of a deleted template of
+        the same name, which are about to be deleted, are none of a template that was never valid.
         """
         if not self.stores(TemplateKind(template.resource.kind)):
             return None
         if self.has_current(template):
             return template
-        last = self._last_of(template)
-        for each in sorted(self.of(template), key=lambda each: each["hash"] != last):
+        last, owners = self._last_of(template), (None, template.resource.metadata.uid)
+        own = [each for each in self.of(template) if each["owner"] in owners]
+        for each in sorted(own, key=lambda each: each["hash"] != last):
             found = self._read(each, template)
             if found is not None and not found.violations:
                 return found

@@ -12,7 +12,7 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.revisions.kept import collectable
+from model_operator.core.templates.revisions.kept import HISTORY_LIMIT, collectable
 from model_operator.core.templates.revisions.objects import revision_object
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import ApiError, ApiUnavailableError, ConflictError, NotFoundError
@@ -127,6 +127,7 @@ class RevisionKeeper:
         if template.resource.spec is None or not revisions.stores(kind):
             return
         known, limit = revisions.of(template), template.resource.spec.revision_history_limit
+        limit = HISTORY_LIMIT if limit is None else limit
         if len(known) <= limit:
             return
         latest = revisions.latest(template)

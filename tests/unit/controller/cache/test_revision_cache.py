@@ -63,6 +63,18 @@ def test_a_broken_template_has_the_last_valid_revision() -> None:
     assert not world.revisions.is_awaited(world.be(broken(generation=4)))
 
 
+def test_the_revisions_of_a_deleted_template_are_none_of_an_invalid_one() -> None:
+    world = Templates()
+    first = world.store(revision(template("embed", uid="t0")))
+    assert world.latest(world.be(template("embed"))) == first, "applied again"
+    brought = revision(template("embed", uid="t0", generation=2), 0)
+    del brought["metadata"]["ownerReferences"]
+
+    assert world.latest(world.be(broken(generation=3))) is None
+    found = world.store(brought)
+    assert world.latest(world.be(broken(generation=5))) == found
+
+
 def test_it_has_the_metadata_of_the_template_as_it_is_now() -> None:
     world = Templates()
     first = world.store(revision(template("embed"), 1))

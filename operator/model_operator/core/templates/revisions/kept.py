@@ -22,6 +22,9 @@ from outside can have it."""
 _METADATA: Final = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _TEMPLATE_KINDS: Final = {revision.__name__: TemplateKind(kind) for kind, revision in REVISION_KINDS.items()}
 
+HISTORY_LIMIT: Final = 10
+"""Built-in default of ``revision_history_limit`` of a template."""
+
 Kept = Mapping[str, Any]
 """A revision as :func:`kept_revision` returns it."""
 
