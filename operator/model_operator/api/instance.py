@@ -141,7 +141,7 @@ class ModelInstanceSpec(ApiModel):
             reason="FieldValueRequired",
         ),
         Rule(
-            "has(self.model_template_id) || !has(self.model_template_revision)",
+            "!has(self.model_template_revision) || has(self.model_template_id)",
             "model_template_revision is a revision of the template that model_template_id names; give both",
             lambda spec: spec.model_template_id is not None or spec.model_template_revision is None,
             field="model_template_revision",

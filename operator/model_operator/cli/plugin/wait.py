@@ -62,7 +62,7 @@ def wait(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Wait until an instance is Ready with the current generations of itself and of its template.
+    """Wait until an instance is Ready with its current generation and revision of the template.
 
     It stops at once, with the cause, if the instance is Stalled (requires intervention) or is being deleted.
     Progress is printed to standard error.
@@ -107,7 +107,7 @@ class _Wait:
                     return self._failed("was deleted")
                 view = wait_verdict(obj, None)
                 if view.state in (WaitState.READY, WaitState.STALLED):
-                    # The status may be about an earlier generation of the template; then the operator will
+                    # The status may be about an earlier revision of the template; then the operator will
                     # write another one.
                     view = wait_verdict(obj, await self._template_of(obj))
                 if view.state is WaitState.READY:

@@ -23,7 +23,7 @@ def why(
 ) -> None:
     """Explain why an instance is not Ready: what is wrong, where, who must act and how.
 
-    Exit status: 0 if it is Ready with the current generations of itself and of its template, 1 if not, 2 if
+    Exit status: 0 if it is Ready with its current generation and revision of the template, 1 if not, 2 if
     the cluster cannot be queried.
 
     \b

@@ -34,7 +34,7 @@ class Explanation:
     title
         One sentence.
     is_healthy
-        Whether the instance is Ready with the current generations of itself and of its template.
+        Whether the instance is Ready with its current generation and revision of the template.
     parts
         What follows: labels, each with its lines.
     """

@@ -21,7 +21,7 @@ class WaitState(Enum):
     RECONCILING = "reconciling"
     """It may become Ready without intervention."""
     PENDING = "pending"
-    """The operator has not reconciled the current generation of the instance or of its template yet."""
+    """The operator has not reconciled the current generation, or the edit of the template, yet."""
     STALLED = "stalled"
     """It will not become Ready without intervention."""
     TERMINATING = "terminating"
@@ -46,7 +46,8 @@ class WaitVerdict(NamedTuple):
 def wait_verdict(instance: Object, template: Object | None) -> WaitVerdict:
     """Return the state of an instance.
 
-    A status counts only if it is about the current generations of the instance and of its template.
+    A status counts only if it is about the current generation of the instance, and about the revision of its
+    template that it is to run.
 
     Parameters
     ----------
