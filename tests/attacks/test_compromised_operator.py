@@ -13,6 +13,7 @@ import pytest
 
 from hack.build.toolset import cached_tools
 from model_operator.controller.webhooks.certificate import SECRET_NAME
+from model_operator.core.templates.revisions.objects import revision_object
 from tests.cluster.cluster import OPERATOR_NAMESPACE, OPERATOR_SERVICE_ACCOUNT
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import PATCH_TYPES, KubeApi, KubeApiError
@@ -254,6 +255,42 @@ class TestWhere:
             refused(lambda: here.delete(kind, name), message)
         # Cluster templates are tried there.
         assert here.create(child(kind, "new", owners=[]), dry_run=True)
+
+
+class TestRevisions:
+    """What a template was stays as it was stored, and what came from a file is not the operator's."""
+
+    @pytest.fixture
+    def owner(self, admin: KubeApi) -> Iterator[Object]:
+        yield {**admin.apply(template()), "kind": "ModelTemplate"}
+        admin.delete("ModelTemplate", "encoder")
+
+    def test_only_those_of_a_template_are_created(self, thief: KubeApi, owner: Object) -> None:
+        message = "creates and deletes only revisions that their template controls"
+        stored = revision_object(owner, 1)
+        (reference,) = stored["metadata"]["ownerReferences"]
+        for references in (
+            [],
+            [{**reference, "controller": False}],
+            [{**reference, "kind": "ClusterModelTemplate"}],
+            [{**reference, "apiVersion": "other.dev/v1"}],
+        ):
+            wrong = {**stored, "metadata": {**stored["metadata"], "ownerReferences": references}}
+            refused(lambda wrong=wrong: thief.create(wrong), message)  # type: ignore[misc]
+        thief.create(stored)
+        name = stored["metadata"]["name"]
+        with pytest.raises(KubeApiError, match="cannot patch resource"):
+            thief.patch("ModelTemplateRevision", name, {"metadata": {"labels": {"a": "b"}}})
+        thief.delete("ModelTemplateRevision", name)
+
+    def test_one_from_a_file_stays(self, thief: KubeApi, admin: KubeApi) -> None:
+        brought = revision_object(template())
+        name = admin.create(brought)["metadata"]["name"]
+        refused(
+            lambda: thief.delete("ModelTemplateRevision", name),
+            "creates and deletes only revisions that their template controls",
+        )
+        admin.delete("ModelTemplateRevision", name)
 
 
 class TestItsOwnNamespace:

@@ -39,6 +39,7 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
+from model_operator.core.templates.revisions.assignment import RevisionLookup
 from model_operator.core.webhooks.callers import Caller, Webhook
 from model_operator.kube.client import ApiClient
 from model_operator.kube.object_cache import Object
@@ -222,17 +223,20 @@ class Admission:
             if change.is_exempt:
                 return ALLOWED.with_warnings(label_warnings(change))
             enforcement = label or enforcement_for(review.username, self._warn_only_users)
-            revisions = self._state.revisions
-            examination = examine_instance(change, self._state, self._rendering, revisions)
+            known: RevisionLookup = self._state.revisions
+            examination = examine_instance(change, self._state, self._rendering, known)
             warnings = [_mislabelled(review.namespace)] if is_mislabelled else []
             if examination.depends_on_template:
                 try:
                     templates = await self._reader.read_again(self._state, examination, _READ_SECONDS)
+                    if templates is not self._state:
+                        examination = examine_instance(change, templates, self._rendering, known)
+                    revisions = await self._reader.revisions_again(known, examination, _READ_SECONDS)
                 except UnconfirmedError:
                     enforcement = Enforcement.WARN
                     warnings.append(f"{change.kind} {change.name}: the template could not be read again")
                 else:
-                    if templates is not self._state:
+                    if revisions is not known:
                         examination = examine_instance(change, templates, self._rendering, revisions)
             status = self._status_of(examination.template)
             return review_instance(examination, change, enforcement, status).with_warnings(warnings)

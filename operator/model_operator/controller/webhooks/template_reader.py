@@ -15,29 +15,36 @@ from model_operator.core.admission.instance import Examination
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.resolution import TemplateLookup
+from model_operator.core.templates.revisions.assignment import RevisionLookup, pinned_revision
+from model_operator.core.templates.revisions.kept import template_kind
+from model_operator.core.templates.revisions.objects import read_revision
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import ApiError, ForbiddenError, NotFoundError
-from model_operator.kube.resources import TEMPLATE_KINDS
+from model_operator.kube.resources import REVISION_KINDS, TEMPLATE_KINDS
 
 log = structlog.get_logger(__name__)
 
 _KINDS = {TemplateKind(kind.kind): kind for kind in TEMPLATE_KINDS}
+_REVISION_KINDS = {template_kind({"kind": kind.kind}): kind for kind in REVISION_KINDS}
 _NAME = re.compile("[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 """Valid names of templates, as part of a request's path."""
 
 
 class Address(NamedTuple):
-    """Address of a template on the API server.
+    """Address of a template, or of a revision of it, on the API server.
 
     Attributes
     ----------
     kind, namespace, name
-        The namespace is empty for a cluster-scoped template.
+        The template; the namespace is empty for a cluster-scoped one.
+    revision
+        Hash of the revision; empty for the template.
     """
 
     kind: TemplateKind
     namespace: str
     name: str
+    revision: str = ""
 
 
 class UnconfirmedError(Exception):
@@ -84,8 +91,35 @@ class TemplateOverlay:
         return here == (self.kind, self.namespace, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class RevisionOverlay:
+    """A :class:`RevisionLookup` with a revision that was read from the API server.
+
+    Attributes
+    ----------
+    lookup
+        All other revisions.
+    found
+        The live revision.
+    """
+
+    lookup: RevisionLookup
+    found: CompiledTemplate
+
+    def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
+        """Return the latest valid revision of a template."""
+        return self.lookup.latest(template)
+
+    def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Return the revision of a template that has this hash."""
+        wanted = (template.resource.metadata.uid, revision)
+        if wanted == (self.found.resource.metadata.uid, self.found.revision):
+            return self.found
+        return self.lookup.by_hash(template, revision)
+
+
 class TemplateReader:
-    """Reads templates from the API server.
+    """Reads templates and their revisions from the API server.
 
     Reviews that arrive while a template is being read share the next read of it: its result is never older
     than the review, and each template has at most one read under way, however many reviews are denied.
@@ -132,11 +166,50 @@ class TemplateReader:
                 for address in _candidates(examination):
                     found = await self._compiled(address, known)
                     if found is not None or known is not None:
-                        return templates if found is known else TemplateOverlay(templates, *address, found)
+                        return (
+                            templates if found is known else TemplateOverlay(templates, *address[:3], found)
+                        )
         except (ApiError, TimeoutError) as error:
             log.warning("cannot read the template", error=str(error) or type(error).__name__)
             raise UnconfirmedError from error
         return templates
+
+    async def revisions_again(
+        self, revisions: RevisionLookup, examination: Examination, seconds: float
+    ) -> RevisionLookup:
+        """Return the revisions with the live one that an instance names, if the examination misses it.
+
+        A revision may be applied together with its first instance. Returns the object `revisions` itself when
+        nothing differs.
+
+        Parameters
+        ----------
+        revisions
+            The cached revisions.
+        examination, seconds
+            As of `read_again`.
+
+        Raises
+        ------
+        UnconfirmedError
+            The API server did not respond in time.
+        """
+        template, pin = examination.template, pinned_revision(examination.instance)
+        if template is None or pin in (None, template.revision):
+            return revisions
+        metadata = template.resource.metadata
+        address = Address(TemplateKind(template.resource.kind), metadata.namespace, metadata.name, str(pin))
+        try:
+            async with asyncio.timeout(seconds):
+                found = await self._read(address)
+        except (NotFoundError, ForbiddenError):
+            return revisions
+        except (ApiError, TimeoutError) as error:
+            log.warning("cannot read the revision", error=str(error) or type(error).__name__)
+            raise UnconfirmedError from error
+        obj = {**found, "kind": _REVISION_KINDS[address.kind].kind}
+        live = read_revision(obj, template.resource, self._free_domains)
+        return revisions if live is None else RevisionOverlay(revisions, live)
 
     async def _compiled(self, address: Address, known: CompiledTemplate | None) -> CompiledTemplate | None:
         """Return a live template: the known one if it is unchanged; None if it does not exist."""
@@ -171,7 +244,10 @@ class TemplateReader:
             await asyncio.wait([before])
         self._running[address] = self._next.pop(address)
         try:
-            return await self._client.get(_KINDS[address.kind], address.namespace, address.name)
+            kind, name = _KINDS[address.kind], address.name
+            if address.revision:
+                kind, name = _REVISION_KINDS[address.kind], f"{name}-{address.revision}"
+            return await self._client.get(kind, address.namespace, name)
         finally:
             del self._running[address]
 
