@@ -233,6 +233,7 @@ def live(api: KubeApi) -> None:
     for number in range(3):
         api.patch("Service", "several-first", {"spec": {"selector": {"app": f"other-{number}"}}})
         wait_for(lambda: "app" not in api.get("Service", "several-first")["spec"]["selector"])
+    revise(api)
     # A roll-out that does not get on, for a reason that only events tell.
     stuck = template("stuck")
     stuck["spec"]["pod_template"] = {"metadata": {"labels": {"simulate.modeloperator.dev/failure": "volume"}}}
@@ -252,6 +253,17 @@ def live(api: KubeApi) -> None:
     broken = {**secret, "data": {**secret["data"], "tls.crt": base64.b64encode(b"none").decode()}}
     own.replace(broken)
     wait_for(lambda: own.get("Secret", "model-operator-webhook-cert")["data"]["tls.crt"] not in _crt(broken))
+
+
+def revise(api: KubeApi) -> None:
+    """Edit templates that keep no history, and name a revision that is looked for and not there."""
+    for kind, name in (("ModelTemplate", "scaled"), ("ClusterModelTemplate", "shared")):
+        first = api.get(kind, name)["status"]["latest_revision"]
+        bundle = {"vendor_configuration": {"bundle_config": {"tag": "v2"}}}
+        api.patch(kind, name, {"spec": {"revision_history_limit": 0, **bundle}})
+        api.wait_until_gone(f"{kind}Revision", f"{name}-{first}", deadline=60)
+        with pytest.raises(KubeApiError, match="has no revision"):
+            api.apply(instance("pinned", model_template_id=name, model_template_revision=first))
 
 
 def _crt(secret: Object) -> str:

@@ -73,6 +73,11 @@ def up_to_date(api: KubeApi, name: str = "minilm") -> tuple[str, str]:
     return found["status"], found["reason"]
 
 
+def in_the_cluster(obj: Object, name: str) -> Object:
+    """Give a template as one of the cluster, under a name."""
+    return {**obj, "kind": "ClusterModelTemplate", "metadata": {"name": name}}
+
+
 def break_template(api: KubeApi) -> None:
     """Make the template invalid, and wait until the operator has seen it."""
     edit_bundle(api, env=BROKEN)
@@ -262,6 +267,46 @@ def test_an_edit_that_concerns_no_model_writes_nothing_for_instances(api: KubeAp
     api.wait_for_condition("ModelInstance", "witness", "Ready")
     assert api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"] == version
     assert revisions(api).keys() == {before}
+
+
+@shared
+def test_revisions_of_a_cluster_template(api: KubeApi, namespace: str) -> None:
+    api.apply(in_the_cluster(template(), namespace))
+    try:
+        api.apply(instance(model_template_id=namespace))
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+        good = run(api)
+        found = api.get("ClusterModelTemplateRevision", f"{namespace}-{good}")
+        assert found["metadata"]["ownerReferences"][0]["kind"] == "ClusterModelTemplate"
+
+        api.apply(in_the_cluster(template(env=BROKEN), namespace))
+        api.wait_for_condition("ClusterModelTemplate", namespace, "Ready", "False", reason="TemplateInvalid")
+        api.patch("ModelInstance", "minilm", {"spec": {"replicas": 2}})
+        wait_for(lambda: api.get("Deployment", "minilm")["spec"]["replicas"] == 2)
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+    finally:
+        api.delete("ClusterModelTemplate", namespace)
+    api.wait_until_gone("ClusterModelTemplateRevision", f"{namespace}-{good}")
+
+
+def test_an_operator_of_some_namespaces_follows_a_cluster_template_directly(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    private_operator()
+    api, name = private_api, private_api.namespace
+    api.apply(in_the_cluster(template(), name))
+    try:
+        api.apply(instance(model_template_id=name))
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+        api.apply(in_the_cluster(template(tag="v2"), name))
+        wait_for_image(api, "v2")
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+        # As before there were revisions.
+        api.apply(in_the_cluster(template(env=BROKEN), name))
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateInvalid")
+        assert is_image(api, "v2")
+    finally:
+        api.delete("ClusterModelTemplate", name)
 
 
 def test_a_template_that_is_applied_again_rolls_nothing_not_even_after_an_upgrade(
