@@ -88,7 +88,13 @@ def test_state_is_that_of_the_cluster(private_api: KubeApi, private_operator: Pr
         cached = by(operator, "cache_objects", "resource")
         # The templates of the whole cluster are everybody's: other tests have some, too.
         cached.pop("clustermodeltemplates", None)
-        assert cached == {"modelinstances": 3, "modeltemplates": 1, "deployments": 1, "services": 1}
+        assert cached == {
+            "modelinstances": 3,
+            "modeltemplates": 1,
+            "modeltemplaterevisions": 1,
+            "deployments": 1,
+            "services": 1,
+        }
         assert number(operator, "queue_keys") == 0
         assert number(operator, "queue_oldest_age_seconds") == 0
         return True
