@@ -163,6 +163,7 @@ def model_of(instance: Mapping[str, Any]) -> Model | None:
         # One text for all instances of a template: there may be 10,000.
         intern(str(bound.get("kind") or "")),
         intern(str(bound.get("name") or "")),
+        str(spec.get("display_name") or spec.get("name") or ""),
     )
 
 

@@ -81,6 +81,8 @@ class Model:
         JSON Schema of ``model_request_parameters``; None when the template declares none.
     template_kind, template
         Kind and name of the template that the instance is bound to; empty until it is.
+    title
+        Its name for people: ``display_name``, or else ``name`` of the specification; empty without them.
     """
 
     namespace: str
@@ -93,6 +95,7 @@ class Model:
     bindings_schema: Mapping[str, Any] | None = None
     template_kind: str = ""
     template: str = ""
+    title: str = ""
 
     @property
     def id(self) -> str:

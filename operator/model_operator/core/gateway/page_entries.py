@@ -18,6 +18,7 @@ SIZES: Final = (25, 50, 100)
 """Numbers of models that a page may have."""
 _MAX_TEXT: Final = 200
 _MAX_DETAIL: Final = 2000
+_MAX_TITLE: Final = 200
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,5}")
 _HOST: Final = re.compile(r"([A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _NAME: Final = attrgetter("id")
@@ -68,6 +69,8 @@ class PageEntry:
     ----------
     name
         Its name at the gateway.
+    title
+        Its name for people; empty without one.
     types
         What it does.
     state, reason, detail
@@ -85,6 +88,7 @@ class PageEntry:
     """
 
     name: str
+    title: str
     types: tuple[str, ...]
     state: PageState
     reason: str
@@ -106,7 +110,7 @@ class PageQuery:
     Attributes
     ----------
     text
-        Words that a model must have in name, type, template or state; all when empty.
+        Words that a model must have in one of its names, type, template or state; all when empty.
     number
         Number of the page, from 1.
     size
@@ -216,7 +220,7 @@ def _matches(model: Model, words: Sequence[str], is_ready: IsReady) -> bool:
     left = [word for word in words if word not in name]
     if left:
         types = [each.model_type for each in model.deployments]
-        text = " ".join((model.template, model.not_ready_reason, *types)).casefold()
+        text = " ".join((model.title, model.template, model.not_ready_reason, *types)).casefold()
         left = [word for word in left if word not in text]
     if not left:
         return True
@@ -232,6 +236,7 @@ def _entry(model: Model, is_ready: IsReady, base_url: str) -> PageEntry:
     detail = model.not_ready_detail
     return PageEntry(
         name=model.id,
+        title=model.title if len(model.title) <= _MAX_TITLE else f"{model.title[:_MAX_TITLE]}…",
         types=_types(model),
         state=_state(model, is_ready),
         reason=model.not_ready_reason,

@@ -157,3 +157,21 @@ def test_the_address_is_that_by_which_the_client_came(
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(Failure, match=r"Host: expected .* Action \(user\)"):
         base_url_of("http", host)
+
+
+@pytest.mark.parametrize(
+    ("spec", "title"),
+    [
+        ({}, ""),
+        ({"name": "My Writer 2.0"}, "My Writer 2.0"),
+        ({"name": "My Writer 2.0", "display_name": "The writer"}, "The writer"),
+        ({"display_name": "x" * 256}, "x" * 200 + "…"),
+    ],
+)
+def test_a_model_is_shown_and_found_by_its_name_for_people(spec: dict[str, str], title: str) -> None:
+    instance = served_instance()
+    instance["spec"] |= spec
+    found = model_of(instance)
+    assert found is not None
+    shown = page_of(PageQuery(title[:9]), [found], always, BASE_URL)
+    assert [each.title for each in shown.entries] == [title]

@@ -129,6 +129,7 @@ async def test_texts_of_other_users_are_text(running: Running) -> None:
     instance = served_instance("team-a", HOSTILE, ready=False, entries={HOSTILE: 1, "x": 2})
     instance["status"]["conditions"][0] |= {"reason": HOSTILE, "message": HOSTILE}
     instance["status"]["template"] = {"kind": HOSTILE, "name": HOSTILE}
+    instance["spec"]["display_name"] = HOSTILE
     schema = {"required": [HOSTILE], "properties": {HOSTILE: {"default": HOSTILE}}}
     properties = {"model_request_parameters": {"properties": {"bindings": schema}}}
     instance["status"]["request_schema"] = {"properties": properties}
