@@ -7,6 +7,8 @@ import json
 import os
 import ssl
 import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -15,12 +17,17 @@ from benchmarks.gateway.api import TOKEN
 from benchmarks.gateway.load import Connection, closed_loop
 from benchmarks.gateway.measures import percentile
 from benchmarks.gateway.processes import LOAD_CORE, LOOPBACK, PROXY_CORE, Contender, get
+from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.kube_api import KubeApi
-from tests.examples.objects import TEMPLATE
+from tests.cluster.kube_api import KubeApi, KubeApiError
+from tests.cluster.operator_process import OperatorProcess
+from tests.cluster.ports import free_ports
+from tests.cluster.waiting import wait_for
+from tests.cluster.webhooks import webhook_configurations, webhook_environment, write_certificate
+from tests.examples.objects import TEMPLATE, instance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.gateway.processes import Stage
 
@@ -88,17 +95,71 @@ def _list(query: str, path: str = "/v4/models") -> bytes:
 def creations(stage: Stage) -> Figures:
     """Give the durations of creations over REST and at the API server, in turn, by the same caller.
 
-    No webhook judges them, which would make both longer. The API server has both cores.
+    They are measured with the webhooks as they are shipped, and without. The operator that serves them is no
+    leader, so that it reconciles nothing beside the measurement. API server and operator have both cores.
     """
     own = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {PROXY_CORE, LOAD_CORE})
     try:
-        with ControlPlane.start(directory=stage.folder / "cluster", bare=True) as cluster:
-            token = _prepare(cluster, KubeApi(cluster.kubeconfig, _NAMESPACE))
-            with stage.gateway_at(cluster.gateway_kubeconfig()) as (ours, _):
-                return asyncio.run(_created(cluster, ours, token))
+        return _creations(stage)
     finally:
         os.sched_setaffinity(0, own)
+
+
+def _creations(stage: Stage) -> Figures:
+    with ControlPlane.start(directory=stage.folder / "cluster", bare=True) as cluster:
+        admin = KubeApi(cluster.kubeconfig, _NAMESPACE)
+        token = _prepare(cluster, admin)
+        with stage.gateway_at(cluster.gateway_kubeconfig()) as (ours, _):
+            without = asyncio.run(_created(cluster, ours, token, "plain"))
+            with _webhooks(stage, cluster, admin):
+                return {
+                    **asyncio.run(_created(cluster, ours, token, "judged")),
+                    "without_webhooks": without,
+                }
+
+
+@contextmanager
+def _webhooks(stage: Stage, cluster: ControlPlane, admin: KubeApi) -> Iterator[None]:
+    """Have a replica that is not the leader serve the shipped webhooks."""
+    folder = stage.folder / "certificates"
+    folder.mkdir()
+    authority = write_certificate(folder)
+    (port,) = free_ports(1)
+    kubeconfig = cluster.operator_kubeconfig()
+    held = {
+        "holderIdentity": "another",
+        "leaseDurationSeconds": 3600,
+        "renewTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    admin.in_namespace(OPERATOR_NAMESPACE).create(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "model-operator"},
+            "spec": held,
+        }
+    )
+    environment = webhook_environment(port, folder)
+    # It would take the Lease over once that has not been renewed for this time.
+    environment["MODEL_OPERATOR_LEASE__DURATION_SECONDS"] = "3600"
+    log = stage.folder / "operator.log"
+    with OperatorProcess.start(kubeconfig, log=log, environment=environment):
+        for configuration in webhook_configurations(port, authority):
+            admin.apply(configuration)
+        # The API server reads its configurations anew each second.
+        wait_for(lambda: _is_judged(admin), message="the webhooks")
+        yield
+
+
+def _is_judged(admin: KubeApi) -> bool:
+    wrong = instance("wrong", model_creation_parameters={})
+    try:
+        admin.create(wrong)
+    except KubeApiError:
+        return True
+    admin.delete("ModelInstance", "wrong")
+    return False
 
 
 def _prepare(cluster: ControlPlane, admin: KubeApi) -> str:
@@ -121,7 +182,7 @@ def _prepare(cluster: ControlPlane, admin: KubeApi) -> str:
     return cluster.kubectl("create", "token", _CALLER, "--namespace", _NAMESPACE).stdout.strip()
 
 
-async def _created(cluster: ControlPlane, ours: Contender, token: str) -> Figures:
+async def _created(cluster: ControlPlane, ours: Contender, token: str, prefix: str) -> Figures:
     host, port, context = _server(cluster)
     rest = await Connection.open(*ours.target)
     bare = await Connection.open(host, port, context)
@@ -132,8 +193,8 @@ async def _created(cluster: ControlPlane, ours: Contender, token: str) -> Figure
         "model_creation_parameters": {"MODEL_NAME": "all-MiniLM-L6-v2"},
         "description": "A model to measure with.",
     }
-    await rest.call(_post("/v4/models", {**body, "name": "first"}, token))
-    answer = await bare.call(_request("GET", f"{_INSTANCES}/first", token))
+    await rest.call(_post("/v4/models", {**body, "name": f"{prefix}-first"}, token))
+    answer = await bare.call(_request("GET", f"{_INSTANCES}/{prefix}-first", token))
     made = json.loads(answer.body)
     metadata = {name: value for name, value in made["metadata"].items() if name in ("labels", "annotations")}
     same = {name: value for name, value in made.items() if name not in ("metadata", "status")}
@@ -145,10 +206,10 @@ async def _created(cluster: ControlPlane, ours: Contender, token: str) -> Figure
         # The watch brings the gateway what was created last: it is not to do so during the next one.
         for name in ("rest", "bare") if number % 2 else ("bare", "rest"):
             if name == "rest":
-                request = _post("/v4/models", {**body, "name": f"rest-{number}"}, token)
+                request = _post("/v4/models", {**body, "name": f"{prefix}-rest-{number}"}, token)
                 taken = (await rest.call(request)).seconds
             else:
-                obj = {**same, "metadata": {**metadata, "name": f"bare-{number}"}}
+                obj = {**same, "metadata": {**metadata, "name": f"{prefix}-bare-{number}"}}
                 path = f"{_INSTANCES}?fieldManager=model-operator-rest"
                 taken = (await bare.call(_post(path, obj, token))).seconds
             await asyncio.sleep(_PAUSE_SECONDS)

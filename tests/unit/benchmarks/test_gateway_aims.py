@@ -139,5 +139,5 @@ def test_the_tables_show_what_there_is() -> None:
     assert len(report.alone(results).rows) == 2
     shown = {row[0]: row[1] for row in report.alone({"figures": GOOD}).rows}
     assert shown["… sorted / last page / filtered / of deployments: p50, ms"] == "14.0 / 5.0 / 12.0 / failed"
-    assert shown["create over REST: p50 / p99, ms"] == "12.0 / 20.0"
-    assert len(report.alone({"figures": GOOD}).rows) == 14
+    assert shown["create over REST, with the webhooks: p50 / p99, ms"] == "12.0 / 20.0"
+    assert len(report.alone({"figures": GOOD}).rows) == 15
