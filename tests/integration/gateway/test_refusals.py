@@ -12,7 +12,7 @@ from model_operator.core.gateway.failures import Failure, FailureReason
 from model_operator.core.gateway.rest.api_refusals import refusal
 from model_operator.core.gateway.rest.creation_repeats import is_repeat
 from model_operator.core.gateway.rest.instance_specs import new_instance, patched_instance, template_entries
-from model_operator.core.gateway.rest.model_requests import read_new_model
+from model_operator.core.gateway.rest.model_requests import read_model_draft
 from tests.cluster.kube_api import KubeApiError
 from tests.cluster.waiting import wait_for
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def wanted(api: KubeApi, **fields: Any) -> Object:
     body = {"name": "qwen", "model_type": "EMBEDDING", "account_id": api.namespace, "model_template_id": "t"}
-    request = read_new_model(json.dumps(body | fields).encode())
+    request, wrong = read_model_draft(json.dumps(body | fields).encode())
+    assert not wrong
     return new_instance(request, api.namespace, api.namespace, "ann")
 
 

@@ -13,7 +13,7 @@ from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.object_names import object_name
 from model_operator.core.gateway.rest.request_models import RequestModel
-from model_operator.core.gateway.rest.request_reading import entries_of, read_object
+from model_operator.core.gateway.rest.request_reading import entries_of, read_named, read_object
 
 MAX_ENTRY_NAME: Final = 22
 """Maximum length of the name of an entry of ``spec.deployments``."""
@@ -119,19 +119,7 @@ def read_new_deployment(body: bytes) -> NewDeployment:
     Failure
         INVALID, with all that is wrong with the body.
     """
-    sent = read_object(body)
-    entries = _unsupported(sent)
-    name = sent.get("name")
-    if isinstance(name, str) and name and entry_name(name) is None:
-        message = "must have at least one letter or digit of ASCII, from which a name can be made"
-        entries.append(Entry((BODY, "name"), message, "object_name", name))
-    try:
-        new = NewDeployment.model_validate(sent)
-    except ValidationError as error:
-        raise invalid(*entries_of(error), *entries) from None
-    if entries:
-        raise invalid(*entries)
-    return new
+    return read_named(body, NewDeployment, entry_name, _unsupported)
 
 
 def read_deployment_patch(body: bytes) -> dict[str, Any]:

@@ -97,22 +97,6 @@ class _ChangedModel(NewModel):
     account_id: str = ""
 
 
-def read_new_model(body: bytes) -> NewModel:
-    """Return the body of a request for a new model.
-
-    Parameters
-    ----------
-    body
-        As the client sent it.
-
-    Raises
-    ------
-    Failure
-        INVALID with all that is wrong with the body by itself.
-    """
-    return read_body(body, NewModel)
-
-
 def read_model_draft(body: bytes) -> tuple[NewModel, tuple[Entry, ...]]:
     """Return the valid fields of a request for a new model, and what is wrong with the others.
 

@@ -5,7 +5,7 @@ The platform is a FastAPI service: what pydantic finds wrong is the answer, with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -71,6 +71,45 @@ def read_body(body: bytes, model: type[_Model]) -> _Model:
         return model.model_validate(value)
     except ValidationError as error:
         raise invalid(*entries_of(error)) from error
+
+
+def read_named(
+    body: bytes,
+    model: type[_Model],
+    name_of: Callable[[str], str | None],
+    unsupported: Callable[[dict[str, Any]], list[Entry]],
+) -> _Model:
+    """Return the body of a request for something of which the name of an object is made.
+
+    Parameters
+    ----------
+    body
+        As the client sent it.
+    model
+        What the platform's document says of the body.
+    name_of
+        Returns the name that is made of a text; None if none can be.
+    unsupported
+        Returns what the request has that is not available here.
+
+    Raises
+    ------
+    Failure
+        INVALID with all that is wrong with the body.
+    """
+    sent = read_object(body)
+    entries = unsupported(sent)
+    name = sent.get("name")
+    if isinstance(name, str) and name and name_of(name) is None:
+        message = "must have at least one letter or digit of ASCII, from which a name can be made"
+        entries.append(Entry((BODY, "name"), message, "object_name", name))
+    try:
+        read = model.model_validate(sent)
+    except ValidationError as error:
+        raise invalid(*entries_of(error), *entries) from None
+    if entries:
+        raise invalid(*entries)
+    return read
 
 
 def entries_of(error: ValidationError, root: tuple[str | int, ...] = (BODY,)) -> tuple[Entry, ...]:

@@ -6,16 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from model_operator.api import BundleConfig, EndpointConfig, EndpointProtocol, EndpointType
 from model_operator.api.rules import Rule
 from model_operator.api.values import UsableModelType
-from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.object_names import object_name
 from model_operator.core.gateway.rest.request_models import RequestModel
-from model_operator.core.gateway.rest.request_reading import entries_of, read_object
+from model_operator.core.gateway.rest.request_reading import read_named
 
 MAX_TEMPLATE_NAME: Final = 63
 """Maximum length of the name of a template's object."""
@@ -113,19 +112,7 @@ def read_new_template(body: bytes) -> NewTemplate:
     Failure
         INVALID, with all that is wrong with the body.
     """
-    sent = read_object(body)
-    entries = _unsupported(sent)
-    name = sent.get("name")
-    if isinstance(name, str) and name and _object_name(name) is None:
-        message = "must have at least one letter or digit of ASCII, from which a name can be made"
-        entries.append(Entry((BODY, "name"), message, "object_name", name))
-    try:
-        new = NewTemplate.model_validate(sent)
-    except ValidationError as error:
-        raise invalid(*entries_of(error), *entries) from None
-    if entries:
-        raise invalid(*entries)
-    return new
+    return read_named(body, NewTemplate, _object_name, _unsupported)
 
 
 def _object_name(name: str) -> str | None:

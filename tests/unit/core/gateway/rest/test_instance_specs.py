@@ -20,7 +20,6 @@ from model_operator.core.gateway.rest.instance_specs import (
 from model_operator.core.gateway.rest.model_requests import (
     read_model_draft,
     read_model_patch,
-    read_new_model,
 )
 from model_operator.core.templates.parsing import parse_template
 from tests.examples.objects import template
@@ -30,7 +29,8 @@ REQUIRED = {"name": "qwen", "model_type": "EMBEDDING", "account_id": "team-a"}
 
 def made(namespace: str = "team-a", **fields: Any) -> dict[str, Any]:
     body = REQUIRED | fields
-    request = read_new_model(json.dumps(body).encode())
+    request, wrong = read_model_draft(json.dumps(body).encode())
+    assert not wrong
     return new_instance(request, namespace, body["account_id"], "ann")
 
 

@@ -9,16 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.gateway.failures import Failure, FailureReason
+from model_operator.core.gateway.failures import Failure, FailureReason, invalid
 from model_operator.core.gateway.rest.entries import Entry
 from model_operator.core.gateway.rest.model_requests import (
+    NewModel,
     field_value,
     read_model_draft,
     read_model_patch,
-    read_new_model,
 )
 
 REQUIRED = {"name": "qwen", "model_type": "COMPLETION", "account_id": "team-a"}
+
+
+def read_new_model(body: bytes) -> NewModel:
+    """Return a new model, as a creation reads it before the account is known to be usable."""
+    request, wrong = read_model_draft(body)
+    if wrong:
+        raise invalid(*wrong)
+    return request
 
 
 def refused(read: Any, body: Any) -> list[dict[str, Any]]:
