@@ -63,9 +63,20 @@ def test_what_is_kept_is_recognised_as_the_same(api: KubeApi) -> None:
 
     again = refused(api, obj)
     assert (again.reason, again.headers) == (FailureReason.CONFLICT, {"x-should-retry": "false"})
-    changed = patched_instance(kept, {"display_name": None, "model_template_id": "u"}, api.namespace)
-    assert "display_name" not in api.replace(changed)["spec"]
-    between = refused(api, changed, replaces=True)
+    patch = {"display_name": None, "model_template_id": "u"}
+
+    def written() -> Object | None:
+        # An operator may report on it meanwhile.
+        live = api.get("ModelInstance", "qwen-2")
+        try:
+            return api.replace(patched_instance(live, patch, api.namespace))
+        except KubeApiError as error:
+            if error.code != 409:
+                raise
+            return None
+
+    assert "display_name" not in wait_for(written, message="the change is written")["spec"]
+    between = refused(api, patched_instance(kept, patch, api.namespace), replaces=True)
     assert between.reason is FailureReason.CONFLICT
 
 

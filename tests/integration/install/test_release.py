@@ -65,7 +65,7 @@ def test_manifests_and_chart_install_the_image_by_its_digest(files: Path, helm: 
 def test_manifests_bring_the_crds_and_the_crds_come_alone_too(files: Path) -> None:
     crds = objects((files / "crds.yaml").read_text())
     assert {obj["kind"] for obj in crds} == {"CustomResourceDefinition"}
-    assert len(crds) == 3
+    assert len(crds) == 5
     everything = objects((files / "install.yaml").read_text())
     assert all(crd in everything for crd in crds)
 

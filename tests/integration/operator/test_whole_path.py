@@ -68,7 +68,7 @@ def test_template_and_instance_become_a_deployment_a_service_and_a_status(
     assert status["request_schema"]["required"] == ["texts"]
     assert status["supports_multi_turn"] is False
     types = {condition["type"]: condition["status"] for condition in status["conditions"]}
-    assert types == {"Ready": "True", "Available": "True"}
+    assert types == {"Ready": "True", "Available": "True", "UpToDate": "True"}
 
 
 def test_the_user_s_object_is_written_to_in_its_status_only(api: KubeApi) -> None:

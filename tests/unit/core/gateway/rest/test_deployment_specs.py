@@ -282,7 +282,9 @@ _WORKERS = st.fixed_dictionaries({}, optional={"min_workers": st.integers(0, 3),
 _ENTRIES = st.fixed_dictionaries(
     {"name": _NAMES},
     optional={
-        "model_creation_parameters": st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
+        "model_creation_parameters": st.dictionaries(
+            st.text(max_size=4), st.integers(-(2**53), 2**53), max_size=2
+        ),
         "vendor_configuration": _WORKERS.filter(bool),
         "deployment_metadata": st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
         "traffic_weight": st.integers(0, 100),
