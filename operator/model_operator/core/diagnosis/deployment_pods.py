@@ -20,7 +20,6 @@ from model_operator.core.diagnosis.old_workers import (
 )
 from model_operator.core.diagnosis.pod_events import moment
 from model_operator.core.diagnosis.pod_readiness import (
-    condition,
     crashed_without_readiness_probe,
     diagnose_pod,
     has_ended,
@@ -232,8 +231,17 @@ def _is_terminating(pod: Object) -> bool:
 
 
 def _end(pod: Object) -> datetime.datetime | None:
-    time = condition(pod, "Ready").get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]
-    return moment(time) if time else None
+    """Return when a pod ended, as far as it says: a worker that was never ready may have run for long."""
+    status = pod.get("status") or {}
+    ends = [
+        (each.get("state") or {}).get("terminated") or {} for each in status.get("containerStatuses") or ()
+    ]
+    times = [
+        pod["metadata"]["creationTimestamp"],
+        *(each.get("lastTransitionTime") for each in status.get("conditions") or ()),
+        *(each.get("finishedAt") for each in ends),
+    ]
+    return max((moment(time) for time in times if time), default=None)
 
 
 def deployment_key(deployment: Object) -> OwnerKey:
