@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from model_operator.core.gateway.rest.accounts import Accounts
 from model_operator.core.gateway.rest.list_queries import ListQuery
 from model_operator.core.gateway.rest.list_walks import ListWalks
+from model_operator.core.gateway.rest.model_answers import OPTIONAL_FIELDS
 from model_operator.core.gateway.rest.record_form import DEPLOYMENT_CELLS, DeploymentRecord, Record, cell_of
 from model_operator.core.gateway.rest.records import Records
 from model_operator.core.gateway.rest.sorting import Cell, Key, window
@@ -32,18 +33,6 @@ class Walk:
     client: Hashable
 
 
-_FROM_SPEC: Final = (
-    "display_name",
-    "model_vendor",
-    "base_model_id",
-    "base_model_metadata",
-    "model_creation_parameters",
-    "model_card",
-    "training_data_card",
-    "description",
-    "model_template_id",
-    "model_group_id",
-)
 _CELL_INDEX: Final = {name: index for index, name in enumerate(DEPLOYMENT_CELLS)}
 
 ModelTypeOf = Callable[[Record], str | None]
@@ -195,7 +184,7 @@ def _filters(query: ListQuery, accounts: Accounts, type_of: ModelTypeOf) -> list
 
 def _cell(field: str, accounts: Accounts, type_of: ModelTypeOf) -> Callable[[Record], Cell]:
     """Return how models sort by a field."""
-    if field in _FROM_SPEC:
+    if field in OPTIONAL_FIELDS:
         return lambda record: record.spec(field)
     others: dict[str, Callable[[Record], Cell]] = {
         "name": lambda record: record.spec("name") or record.name,

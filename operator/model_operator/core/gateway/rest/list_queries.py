@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import QUERY, Entry
+from model_operator.core.gateway.rest.model_answers import OPTIONAL_FIELDS
 from model_operator.core.gateway.rest.request_reading import entries_of
 from model_operator.core.values.words import alternatives
 
@@ -46,16 +47,7 @@ class View(StrEnum):
 _ENTITY: Final = ("id", "created_at", "account_id", "created_by_user_id", "created_by_identity_type", "name")
 SORT_FIELDS: Final = {
     Listed.MODELS: (
-        "display_name",
-        "model_vendor",
-        "base_model_id",
-        "base_model_metadata",
-        "model_creation_parameters",
-        "model_card",
-        "training_data_card",
-        "description",
-        "model_template_id",
-        "model_group_id",
+        *OPTIONAL_FIELDS,
         "model_group",
         "request_schema",
         "response_schema",

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 UNKNOWN_USER: Final = "unknown"
 """Creator of an object that was created while no webhook recorded it."""
-_OPTIONAL: Final = (
+OPTIONAL_FIELDS: Final = (
     "display_name",
     "model_vendor",
     "base_model_id",
@@ -29,6 +29,7 @@ _OPTIONAL: Final = (
     "model_template_id",
     "model_group_id",
 )
+"""Fields of an answer that the specification has under the same names, in the order of the platform."""
 _CONTRACT: Final = ("request_schema", "response_schema", "supports_multi_turn")
 
 
@@ -58,7 +59,7 @@ def model_answer(instance: Object, account: str, template: CompiledTemplate | No
         **_contracts(instance, status, model_type, usable),
         "deployment_count": deployment_count(spec),
     }
-    return answer | {name: spec[name] for name in _OPTIONAL if spec.get(name) is not None}
+    return answer | {name: spec[name] for name in OPTIONAL_FIELDS if spec.get(name) is not None}
 
 
 def creator_fields(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, str]:
