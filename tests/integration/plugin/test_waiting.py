@@ -240,7 +240,8 @@ def test_wait_for_deletion(private_api: KubeApi, invite: Invite) -> None:
 
 @pytest.mark.usefixtures("operator")
 def test_ctrl_c_ends_a_wait(api: KubeApi, started: Start) -> None:
-    api.apply(instance())
+    deploy_held(api)
+    edit_bundle(api, tag="v2")  # which never becomes Ready, so that the wait cannot end by itself
     process = started("wait", "minilm")
     assert process.stderr is not None
     assert process.stderr.readline()
