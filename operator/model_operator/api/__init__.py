@@ -15,6 +15,7 @@ from model_operator.api.enums import (
     MetricType,
     ModelType,
     ModelVendor,
+    RolloutState,
     TemplateKind,
     UiModelSectionType,
 )
@@ -39,6 +40,7 @@ from model_operator.api.meta import (
 from model_operator.api.pods import LocalObjectReference
 from model_operator.api.revision import (
     LATEST,
+    STABLE,
     ClusterModelTemplateRevision,
     ModelTemplateRevision,
     RevisedTemplate,
@@ -62,11 +64,21 @@ from model_operator.api.template import (
     ModelTemplateSpec,
     TemplateVendorConfiguration,
 )
+from model_operator.api.template_rollout import (
+    REMAINING,
+    STABLE_FOLLOWERS,
+    Rollout,
+    RolloutStatus,
+    RolloutStep,
+)
 
 __all__ = [
     "API_VERSION",
     "GROUP",
     "LATEST",
+    "REMAINING",
+    "STABLE",
+    "STABLE_FOLLOWERS",
     "VERSION",
     "ZERO_WORKERS",
     "Actor",
@@ -105,6 +117,10 @@ __all__ = [
     "Problem",
     "Resource",
     "RevisedTemplate",
+    "Rollout",
+    "RolloutState",
+    "RolloutStatus",
+    "RolloutStep",
     "ScalingMetric",
     "TemplateKind",
     "TemplateRef",

@@ -140,6 +140,17 @@ class DeploymentState(StrEnum):
     DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
 
 
+class RolloutState(StrEnum):
+    """The state of the roll-out of an edited template over its instances."""
+
+    COMPLETE = "COMPLETE"
+    ROLLING_OUT = "ROLLING_OUT"
+    SOAKING = "SOAKING"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    PAUSED = "PAUSED"
+    HALTED = "HALTED"
+
+
 class TemplateKind(StrEnum):
     """The two kinds of template."""
 

@@ -97,6 +97,9 @@ class InstanceDeployment(ApiModel):
     """Worker settings of this deployment; override those of the instance and of the template."""
     deployment_metadata: Annotated[FreeObject | None, INFORMATIONAL] = None
     """Free-form metadata of the deployment; informational."""
+    model_template_revision: RevisionPin | None = None
+    """As that of the model, for this deployment. Default: the model's. With another revision and a
+    `traffic_weight`, the deployment is a canary of an edited template."""
     traffic_weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Share of the requests that the gateway sends to this deployment when they name the model alone, as a
     weight among the deployments with a ready worker. 0: only requests that name the deployment, unless all
@@ -148,6 +151,18 @@ class ModelInstanceSpec(ApiModel):
             reason="FieldValueForbidden",
         ),
         Rule(
+            "!has(self.deployments) || has(self.model_template_id) || "
+            "self.deployments.all(each, !has(each.model_template_revision))",
+            "model_template_revision of a deployment is a revision of the template that model_template_id "
+            "names; give both",
+            lambda spec: (
+                spec.model_template_id is not None
+                or all(each.model_template_revision is None for each in spec.deployments or ())
+            ),
+            field="deployments",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
             "has(self.model_template_id) || has(self.model_type)",
             "model_type is required when there is no model_template_id to take it from",
             lambda spec: spec.model_template_id is not None or spec.model_type is not None,
@@ -195,8 +210,9 @@ class ModelInstanceSpec(ApiModel):
     same name."""
     model_template_revision: RevisionPin | None = None
     """Revision of the template that the model runs. `latest`: the latest valid one, so that each edit of the
-    template reaches the model. The hash of a revision, in quotes, such as "3f9a1c0b7d42": the model stays at
-    that one. Built-in default: latest."""
+    template reaches the model. `stable`: the last one whose roll-out was complete, so that an edit reaches
+    the model after all models that follow `latest`. The hash of a revision, in quotes, such as
+    "3f9a1c0b7d42": the model stays at that one. Built-in default: latest."""
     model_group_id: Annotated[Word | None, INFORMATIONAL] = None
     """Group that the model belongs to; informational."""
     account_id: Word | None = None

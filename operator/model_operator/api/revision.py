@@ -15,6 +15,8 @@ REVISION_LENGTH = 12
 """Number of hexadecimal digits that identify a revision of a template."""
 LATEST = "latest"
 """The value of ``model_template_revision`` of an instance that follows its template."""
+STABLE = "stable"
+"""The value of ``model_template_revision`` of an instance that follows once all others have the revision."""
 
 
 def is_revision_hash(text: str) -> bool:
@@ -37,10 +39,10 @@ RevisionPin = Annotated[
     str,
     Field(max_length=64),
     Rule(
-        f"self == '{LATEST}' || self.matches('^[0-9a-f]{{{REVISION_LENGTH}}}$')",
-        f"must be {LATEST}, or the hash of a revision of the template: {REVISION_LENGTH} lower-case "
-        "hexadecimal digits in quotes",
-        lambda value: value == LATEST or is_revision_hash(value),
+        f"self in ['{LATEST}', '{STABLE}'] || self.matches('^[0-9a-f]{{{REVISION_LENGTH}}}$')",
+        f"must be {LATEST}, {STABLE}, or the hash of a revision of the template: {REVISION_LENGTH} "
+        "lower-case hexadecimal digits in quotes",
+        lambda value: value in (LATEST, STABLE) or is_revision_hash(value),
     ),
 ]
 """What revision of its template an instance runs."""

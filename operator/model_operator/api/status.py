@@ -19,6 +19,7 @@ from model_operator.api.enums import (
 )
 from model_operator.api.meta import ApiModel, Condition
 from model_operator.api.rules import ATOMIC, INT_OR_STRING, Schema, keyed_by
+from model_operator.api.template_rollout import RolloutStatus
 from model_operator.api.values import JsonObject
 
 Conditions = Annotated[list[Condition], Field(max_length=16), keyed_by("type")]
@@ -55,6 +56,11 @@ class ModelTemplateStatus(ApiModel):
     latest_revision: str | None = None
     """Hash of the latest valid revision of the template, which instances without a pin run. Absent until
     there is one; while the template is invalid, its last valid one."""
+    stable_revision: str | None = None
+    """Hash of the last revision whose roll-out was complete: what instances that follow `stable` run, and new
+    ones while a roll-out is halted or paused. Going back to it takes no steps."""
+    rollout: RolloutStatus | None = None
+    """How far the latest revision has reached the instances; absent until there is one."""
 
 
 class TemplateRef(ApiModel):
@@ -71,6 +77,9 @@ class TemplateRef(ApiModel):
     revision: str | None = None
     """Hash of the revision of the template that this status was computed for: the name of the
     ModelTemplateRevision or ClusterModelTemplateRevision ends with it."""
+    arrived_at: Time | None = None
+    """Time since which the instance has been Ready at this revision, RFC 3339, UTC; absent while it is
+    not."""
 
 
 class ValidationErrorEntry(ApiModel):
@@ -143,6 +152,9 @@ class DeploymentStatusEntry(ApiModel):
     """Workers that serve."""
     url: str | None = None
     """Address in the cluster; absent where the endpoint type has no Service."""
+    template_revision: str | None = None
+    """Hash of the revision of the template that the deployment names in `model_template_revision`; absent if
+    it has that of the instance."""
     pod_revision: str | None = None
     """Hash of the pod template that was applied for this specification and this generation of the template:
     rolled out when `status` is READY. An operator that would render other pods keeps these."""

@@ -20,6 +20,7 @@ from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
 from model_operator.api.scaling import ScalingBehavior, ScalingMetric
 from model_operator.api.service import ChildMetadata, ServiceConfig
 from model_operator.api.status import ModelTemplateStatus
+from model_operator.api.template_rollout import Rollout
 from model_operator.api.values import (
     AcceleratorType,
     FreeObject,
@@ -353,6 +354,9 @@ class ModelTemplateSpec(ApiModel):
     revision_history_limit: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Number of revisions that are kept of those that no instance runs or names. Changes nothing else.
     Built-in default: 10."""
+    rollout: Rollout | None = None
+    """How an edit of this template reaches the instances. With this field in steps that stop by themselves;
+    without it all at once. An edit of this field makes no new revision."""
 
 
 _NAME_RULE = name_rule(

@@ -1,0 +1,54 @@
+"""An instance as the roll-out of its template sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+
+class FollowerKey(NamedTuple):
+    """Namespace and name of an instance."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """An instance that is not pinned.
+
+    Attributes
+    ----------
+    key
+        Its namespace and name.
+    revision
+        Hash of the revision that it runs: that of its status, or the new one as soon as one of its
+        Deployments has it.
+    labels
+        Its labels.
+    follows_stable
+        Whether it follows the stable revision, not the latest.
+    is_ready, is_stalled
+        Its conditions, if its status is about its current generation and `revision`; both false otherwise.
+    has_workers
+        Whether it has any worker, ready or not: without one it proves nothing.
+    is_new
+        Whether it was created after the roll-out began.
+    arrived_at
+        Time since which it has been Ready at `revision`; None if it is not, or where that is unknown.
+    is_granted
+        Whether it may get the new revision, and has not got it yet.
+    """
+
+    key: FollowerKey
+    revision: str
+    labels: Mapping[str, str]
+    follows_stable: bool = False
+    is_ready: bool = False
+    is_stalled: bool = False
+    has_workers: bool = True
+    is_new: bool = False
+    arrived_at: datetime | None = None
+    is_granted: bool = False
