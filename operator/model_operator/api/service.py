@@ -51,17 +51,26 @@ _NOT_RESERVED = Rule(
     "/instance, and kubectl's last-applied-configuration are reserved; remove them",
     lambda entries: not any(map(_is_reserved, entries)),
 )
-_KEYS = Rule(
+LABEL_KEYS = Rule(
     f"self.all(key, key.matches('{_KEY}'))",
     "each key must be a name of at most 63 letters, digits, '-', '_' and '.', with an optional domain and "
     "'/' before it",
     lambda entries: all(re.fullmatch(_KEY, key) for key in entries),
 )
+"""A rule on the keys of labels or annotations."""
+
+LABEL_VALUES = Rule(
+    f"self.all(key, self[key].matches('{_LABEL_VALUE}'))",
+    "each value must be empty or have at most 63 letters, digits, '-', '_' and '.', with a letter or digit "
+    "at both ends",
+    lambda labels: all(map(is_child_label_value, labels.values())),
+)
+"""A rule on labels whose values take no references."""
 
 ChildLabels = Annotated[
     dict[str, Annotated[str, Field(max_length=256)]],
     Field(max_length=_MAX_ENTRIES),
-    _KEYS,
+    LABEL_KEYS,
     _NOT_RESERVED,
     Rule(
         f"self.all(key, self[key].contains('$(') || self[key].matches('{_LABEL_VALUE}'))",
@@ -73,7 +82,10 @@ ChildLabels = Annotated[
 """Labels of children; values may contain references."""
 
 ChildAnnotations = Annotated[
-    dict[str, Annotated[str, Field(max_length=8192)]], Field(max_length=_MAX_ENTRIES), _KEYS, _NOT_RESERVED
+    dict[str, Annotated[str, Field(max_length=8192)]],
+    Field(max_length=_MAX_ENTRIES),
+    LABEL_KEYS,
+    _NOT_RESERVED,
 ]
 """Annotations of children; values may contain references."""
 

@@ -11,6 +11,7 @@ from model_operator.api.enums import RolloutState
 from model_operator.api.meta import ApiModel
 from model_operator.api.revision import RevisionHash
 from model_operator.api.rules import ATOMIC, IntOrString, Rule
+from model_operator.api.service import LABEL_KEYS, LABEL_VALUES
 
 MAX_SOAK_SECONDS = 604_800
 """The longest soak time: a week."""
@@ -66,6 +67,8 @@ class RolloutStep(ApiModel):
         Annotated[
             dict[str, Annotated[str, Field(max_length=63)]],
             Field(min_length=1, max_length=16),
+            LABEL_KEYS,
+            LABEL_VALUES,
         ]
         | None
     ) = None
