@@ -39,6 +39,9 @@ class Advance:
         without it. They add up to that of the followers.
     look_again_in
         Seconds after which time alone changes the decision; None if it does not.
+    empty_steps
+        Names of the steps of the template that select no instance, in their order; none where there is no
+        instance at all.
     """
 
     grants: frozenset[FollowerKey]
@@ -50,6 +53,7 @@ class Advance:
     failed: int
     waiting: int
     look_again_in: float | None = None
+    empty_steps: tuple[str, ...] = ()
 
     @property
     def admits_new(self) -> bool:
@@ -125,7 +129,14 @@ class _Decision:
             failed,
             len(self.followers) - arrived - moving - failed,
             progress.look_again_in,
+            self._empty_steps(),
         )
+
+    def _empty_steps(self) -> tuple[str, ...]:
+        if not self.followers:
+            return ()
+        named = zip(self.policy.named, self.members, strict=False)
+        return tuple(step.name for step, members in named if not members)
 
     def _index(self, follower: Follower) -> int:
         last = len(self.policy.steps) - 1

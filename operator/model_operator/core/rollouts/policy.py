@@ -90,6 +90,11 @@ class Policy:
     approved: str | None = None
     is_stepped: bool = True
 
+    @property
+    def named(self) -> tuple[Step, ...]:
+        """The steps that the template names."""
+        return self.steps[:-2]
+
 
 _AT_ONCE: Final = Policy(
     tuple(Step(name, {}, (), "100%", 0) for name in (REMAINING, STABLE_FOLLOWERS)),

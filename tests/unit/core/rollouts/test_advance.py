@@ -104,3 +104,17 @@ def test_without_a_rollout_all_move_at_once() -> None:
     at_once = policy_of(None)
     followers = [*fleet(20), *fleet(1, "broken", is_stalled=True, is_ready=False)]
     assert advance(at_once, NEW, OLD, followers, NOW).grants == {each.key for each in followers}
+
+
+def test_steps_that_select_no_instance_are_named() -> None:
+    steps = [
+        {"name": "canary", "labels": {"tier": "canary"}},
+        {"name": "prod", "namespaces": ["prod"]},
+        {"name": "late", "namespaces": ["p*"]},
+    ]
+    followers = fleet(3) + fleet(1, "staging", labels={"tier": "canary"}, follows_stable=True)
+
+    assert decide(followers, steps=steps).empty_steps == ("canary", "late")
+    assert decide(followers, paused=True, steps=steps).empty_steps == ("canary", "late")
+    assert decide(fleet(1, "dev"), steps=[]).empty_steps == ()
+    assert decide([], steps=steps).empty_steps == ()
