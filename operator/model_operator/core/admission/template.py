@@ -9,10 +9,12 @@ from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.planning.plan import Plan, find_problem, make_plan
+from model_operator.core.rollouts.advice import rollout_advice
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.revisions.assignment import pinned_revision
+from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import plural
 
 _NAMED = 5
@@ -31,7 +33,18 @@ def review_template(change: Change, compiled: CompiledTemplate, settings: Render
         The cluster's conventions for rendering; None for a caller that may not learn of them.
     """
     verdict = invalid(change.kind, change.name, compiled.violations) if compiled.violations else ALLOWED
-    return verdict.with_warnings(warnings_for(change.kind, change.name, compiled.advice(settings)))
+    return verdict.with_warnings(warnings_for(change.kind, change.name, template_advice(compiled, settings)))
+
+
+def template_advice(compiled: CompiledTemplate, settings: RenderSettings | None) -> tuple[Violation, ...]:
+    """Return the warnings about a template that follow from itself, about its pods and its roll-outs.
+
+    Parameters
+    ----------
+    compiled, settings
+        As for `review_template`.
+    """
+    return sort_violations([*compiled.advice(settings), *rollout_advice(compiled)])
 
 
 class Impact:

@@ -8,6 +8,7 @@ from typing import Any
 from model_operator.api import TemplateKind
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.instance import Examination, examine_instance
+from model_operator.core.admission.template import template_advice
 from model_operator.core.objects.gateway_label import gateway_label_fault
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity, in_order
@@ -88,7 +89,9 @@ class Checker:
 
     def _template(self, manifest: Manifest) -> list[Finding]:
         compiled = parse_template(manifest.obj, self._settings.free_metadata_domains)
-        advice = [manifest.finding(each, Severity.WARNING) for each in compiled.advice(self._settings)]
+        advice = [
+            manifest.finding(each, Severity.WARNING) for each in template_advice(compiled, self._settings)
+        ]
         if compiled.violations:
             return [*map(manifest.finding, compiled.violations), *advice]
         # A cluster template is rendered in any namespace: its schema is the same in all of them.

@@ -150,3 +150,15 @@ def test_a_stranger_learns_no_settings() -> None:
     obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": 1, "gpu_type": "nvidia-l4"}
 
     assert review_template(Change(obj), parse_template(obj), None).warnings == ()
+
+
+def test_a_roll_out_that_is_paused_or_has_no_effect_causes_a_warning() -> None:
+    steps = [{"name": "canary", "namespaces": ["prod"]}]
+
+    found = warnings(template({}, rollout={"approved": "0" * 12, "paused": True, "steps": steps}))
+
+    assert [each.split(": ")[1] for each in found] == [
+        "spec.rollout.approved",
+        "spec.rollout.paused",
+        "spec.rollout.steps[0].namespaces",
+    ]
