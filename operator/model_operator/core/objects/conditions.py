@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 _MAX_MESSAGE = 32768
@@ -14,6 +15,15 @@ UP_TO_DATE = "UpToDate"
 """Type of the condition that says whether an instance has the latest revision of its template."""
 PINNED = "Pinned"
 """Reason of that condition, where the instance names another revision."""
+
+
+class Hold(StrEnum):
+    """Reasons of that condition, where an instance that follows its template stays at another revision."""
+
+    AWAITING_ROLLOUT = "AwaitingRollout"
+    ROLLOUT_HALTED = "RolloutHalted"
+
+
 OWN_TYPES = frozenset(
     {"Ready", "Available", UP_TO_DATE, "Autoscaling", "RolledOut", "Reconciling", "Stalled"}
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_operator.api import ModelInstance
+from model_operator.core.objects.conditions import Hold
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, render, rendering_faults
@@ -33,6 +34,9 @@ class Plan:
         What is wrong with the instance, for ``status.validation_errors``.
     latest
         Hash of the latest valid revision of the template; empty without one.
+    hold
+        Why the instance, which is not pinned, does not run the revision that its template rolls out; None
+        where it does.
     """
 
     template: CompiledTemplate | None
@@ -40,6 +44,7 @@ class Plan:
     problem: Failure | None = None
     violations: tuple[Violation, ...] = ()
     latest: str = ""
+    hold: Hold | None = None
 
 
 def make_plan(

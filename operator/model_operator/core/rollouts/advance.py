@@ -18,6 +18,9 @@ from model_operator.api import RolloutState
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.policy import Policy, Step
 
+_NAMED = 3
+"""Number of failed instances that are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Advance:
@@ -42,6 +45,10 @@ class Advance:
     empty_steps
         Names of the steps of the template that select no instance, in their order; none where there is no
         instance at all.
+    failures
+        Number of the failed ones that count; more than ``max_failures`` halt the roll-out.
+    failing
+        The first of the failed ones, by namespace and name, for messages.
     """
 
     grants: frozenset[FollowerKey]
@@ -54,6 +61,8 @@ class Advance:
     waiting: int
     look_again_in: float | None = None
     empty_steps: tuple[str, ...] = ()
+    failures: int = 0
+    failing: tuple[FollowerKey, ...] = ()
 
     @property
     def admits_new(self) -> bool:
@@ -104,7 +113,8 @@ class _Decision:
     def advance(self) -> Advance:
         has_target = [each for each in self.followers if each.revision == self.target]
         arrived = sum(each.is_ready for each in has_target)
-        failed = sum(each.is_stalled for each in has_target)
+        failing = sorted(each.key for each in has_target if each.is_stalled)
+        failed = len(failing)
         progress = self._progress()
         state, grants = progress.state, frozenset[FollowerKey]()
         if self._is_halted(progress):
@@ -130,6 +140,8 @@ class _Decision:
             len(self.followers) - arrived - moving - failed,
             progress.look_again_in,
             self._empty_steps(),
+            self._failures(),
+            tuple(failing[:_NAMED]),
         )
 
     def _empty_steps(self) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from model_operator.api import DeploymentState, ModelInstance
+from model_operator.api import STABLE, DeploymentState, ModelInstance
 from model_operator.core.objects.conditions import (
     PINNED,
     UP_TO_DATE,
     Condition,
+    Hold,
     kstatus_conditions,
     merge_conditions,
 )
@@ -67,7 +68,7 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         hide = (lambda text: text) if scaling.status else observation.redactor.redact
         conditions.insert(2, replace(scaling, message=hide(scaling.message)))
     if plan is not None and plan.latest:
-        conditions.append(_up_to_date(instance.resource, plan.latest))
+        conditions.append(_up_to_date(instance.resource, plan.latest, plan.hold))
     generation = instance.metadata.generation or 0
     return {
         "observedGeneration": generation,
@@ -185,8 +186,25 @@ def _available(verdict: Verdict, rollouts: Sequence[Rollout]) -> Condition:
     return Condition("Available", False, "NotServing", "No worker is available.")
 
 
-def _up_to_date(instance: ModelInstance, latest: str) -> Condition:
-    # Without the latest hash: an edit of the template would change the message of each pinned instance.
+_HOLDS = {
+    Hold.AWAITING_ROLLOUT: "The instance keeps its revision until the roll-out of its template reaches "
+    "it; condition RolledOut of the template says how far that is.",
+    Hold.ROLLOUT_HALTED: "The instance keeps its revision while the roll-out of its template is halted; "
+    "condition RolledOut of the template says why.",
+}
+_FOLLOWS_STABLE = (
+    "spec.model_template_revision is stable: the instance gets the latest revision of its template once the "
+    "roll-out to all that follow latest is complete."
+)
+
+
+def _up_to_date(instance: ModelInstance, latest: str, hold: Hold | None) -> Condition:
+    # Without the latest hash: an edit of the template would change the message of each instance that keeps
+    # its revision.
+    if hold is not None:
+        follows_stable = instance.spec.model_template_revision == STABLE
+        waits_for_others = hold is Hold.AWAITING_ROLLOUT and follows_stable
+        return Condition(UP_TO_DATE, False, hold.value, _FOLLOWS_STABLE if waits_for_others else _HOLDS[hold])
     pin = pinned_revision(instance)
     if pin in (None, latest):
         return Condition(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from model_operator.core.objects.conditions import PINNED, UP_TO_DATE, Condition
 from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
@@ -18,6 +18,10 @@ class RolloutReason(StrEnum):
     NO_INSTANCES = "NoInstances"
     ALL_UPDATED = "AllUpdated"
     ROLLING_OUT = "RollingOut"
+    SOAKING = "Soaking"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    PAUSED = "Paused"
+    HALTED = "Halted"
     INSTANCES_STALLED = "InstancesStalled"
     TEMPLATE_INVALID = "TemplateInvalid"
     POD_TEMPLATE_REJECTED = "PodTemplateRejected"
@@ -129,11 +133,12 @@ def rolled_out(counts: InstanceCounts, latest: str, *, hindrance: RolloutReason 
     return Condition("RolledOut", is_done, reason.value, message)
 
 
-_HINDRANCES = {
+HINDRANCES: Final[Mapping[RolloutReason, str]] = {
     RolloutReason.TEMPLATE_INVALID: "The template is invalid",
     RolloutReason.POD_TEMPLATE_REJECTED: "The API server rejects the objects of the template",
     RolloutReason.ROLLING_OUT: "The revision of the template is not stored yet",
 }
+"""Why instances cannot follow a template as it is now, without a full stop."""
 
 
 def _reason(
@@ -141,7 +146,7 @@ def _reason(
 ) -> tuple[RolloutReason, str]:
     if hindrance is not None:
         stay = f"its instances stay at revision {latest}" if latest else "its instances are left unchanged"
-        return hindrance, f"{_HINDRANCES[hindrance]}; {stay}."
+        return hindrance, f"{HINDRANCES[hindrance]}; {stay}."
     if not counts.instances:
         return RolloutReason.NO_INSTANCES, "No instance uses the template."
     following = counts.instances - counts.pinned

@@ -12,8 +12,11 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
 from model_operator.core.reasons.reasons import ReasonInfo
 from model_operator.core.reasons.refusals import Failure
+from model_operator.core.rollouts.advance import Advance
+from model_operator.core.rollouts.policy import policy_of
 from model_operator.core.status.grace import Standing
 from model_operator.core.status.rollout_counts import InstanceCounts, RolloutReason, rolled_out
+from model_operator.core.status.rollout_report import RolloutReport
 from model_operator.core.templates.compile import CompiledTemplate
 
 
@@ -57,6 +60,9 @@ def template_status(
     latest: str = "",
     unstored: Failure | None = None,
     in_grace: bool = False,
+    progress: Advance | None = None,
+    pinned: int = 0,
+    started_at: str = "",
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
 
@@ -80,6 +86,12 @@ def template_status(
     in_grace
         Whether the grace period has not ended: a refusal that depends on the cluster is not Stalled yet
         (:mod:`.grace`).
+    progress
+        What the roll-out of the latest revision does next; None where no revision is stored.
+    pinned
+        Number of instances that are pinned to another revision.
+    started_at
+        Time at which that roll-out began, RFC 3339, UTC; given with `progress`.
     """
     metadata = template.resource.metadata
     result = result or DryRunResult()
@@ -88,8 +100,17 @@ def template_status(
     stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
     conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
     hindrance = _hindrance(template, result, latest)
-    followed = latest or ("" if template.violations else template.revision)
-    conditions.insert(1, rolled_out(counts, followed, hindrance=hindrance))
+    if progress is None:
+        followed = latest or ("" if template.violations else template.revision)
+        conditions.insert(1, rolled_out(counts, followed, hindrance=hindrance))
+        # The stable revision and the start of a roll-out are remembered here alone.
+        remembered = {key: current[key] for key in ("stable_revision", "rollout") if key in current}
+    else:
+        policy = policy_of(template.resource.spec.rollout)
+        is_cluster_wide = not metadata.namespace
+        report = RolloutReport(progress, policy, latest, pinned, started_at, is_cluster_wide)
+        conditions.insert(1, report.condition(hindrance))
+        remembered = {"stable_revision": progress.stable or None, "rollout": report.status()}
     return {
         "observedGeneration": metadata.generation,
         "conditions": merge_conditions(
@@ -101,6 +122,7 @@ def template_status(
         "updated_instance_count": counts.updated,
         "stalled_instance_count": counts.stalled,
         **({"latest_revision": latest} if latest else {}),
+        **remembered,
     }
 
 

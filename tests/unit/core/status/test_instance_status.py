@@ -4,6 +4,7 @@
 ``instance``     what differs from the instance in ``defaults.yaml``
 ``template``     what differs from the template there; null where there is none
 ``latest``       hash of the latest revision of the template; that of the template by default
+``hold``         why the instance, which is not pinned, does not run the latest revision
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
 ``services``     the names of the live Services that are the instance's
@@ -28,6 +29,7 @@ import yaml
 
 from model_operator.api import Actor, ModelInstanceStatus
 from model_operator.core.diagnosis.cause import Diagnosis
+from model_operator.core.objects.conditions import Hold
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.plan import Plan, make_plan, malformed
@@ -101,7 +103,8 @@ class Case:
             if instance.violations
             else make_plan(instance.resource, template, RenderSettings(), self.content.get("latest"))
         )
-        return instance, plan
+        hold = self.content.get("hold")
+        return instance, replace(plan, hold=Hold(hold)) if hold else plan
 
     def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
         _, plan = self._plan({})

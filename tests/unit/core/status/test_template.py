@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from model_operator.api import ModelTemplateStatus
+from model_operator.api import ModelTemplateStatus, RolloutState
 from model_operator.core.planning.dry_run import DryRunResult
+from model_operator.core.rollouts.advance import Advance
 from model_operator.core.status.rollout_counts import InstanceCounts
 from model_operator.core.status.template import template_status
 from model_operator.core.templates.parsing import parse_template
@@ -123,6 +125,71 @@ def test_instances_at_an_earlier_revision_are_not_rolled_out(refusal: str, reaso
 
     rolled_out = next(each for each in found["conditions"] if each["type"] == "RolledOut")
     assert (rolled_out["status"], rolled_out["reason"]) == ("False", reason)
+
+
+PROGRESS = Advance(
+    frozenset(),
+    RolloutState.ROLLING_OUT,
+    "remaining",
+    "0123456789ab",
+    arrived=1,
+    moving=1,
+    failed=0,
+    waiting=3,
+)
+
+
+def test_a_roll_out_is_reported_with_what_must_be_remembered_of_it() -> None:
+    """With or without steps: what the next roll-out goes back to must be known."""
+    template, latest = parse_template(TEMPLATE), "bcc9316501ae"
+
+    found = template_status(
+        template,
+        {},
+        InstanceCounts(6, 1),
+        NOW,
+        latest=latest,
+        progress=PROGRESS,
+        pinned=1,
+        started_at=BEFORE,
+    )
+
+    assert (found["latest_revision"], found["stable_revision"]) == (latest, "0123456789ab")
+    assert found["rollout"] == {
+        "revision": latest,
+        "state": "ROLLING_OUT",
+        "step": "remaining",
+        "started_at": BEFORE,
+        "instances": 6,
+        "arrived": 1,
+        "moving": 1,
+        "failed": 0,
+        "waiting": 3,
+        "pinned": 1,
+    }
+    rolled_out = next(each for each in found["conditions"] if each["type"] == "RolledOut")
+    assert (rolled_out["status"], rolled_out["reason"]) == ("False", "RollingOut")
+    assert [each["type"] for each in found["conditions"]] == ["Ready", "RolledOut"]
+    ModelTemplateStatus.model_validate(found)
+
+
+def test_what_is_remembered_of_roll_outs_stays_while_no_revision_is_stored() -> None:
+    known = {"stable_revision": "0123456789ab", "rollout": {"revision": "0123456789ab"}}
+
+    found = status({}, known)
+
+    assert {name: found[name] for name in known} == known
+
+
+def test_a_template_without_a_stable_revision_does_not_name_one() -> None:
+    progress = replace(PROGRESS, stable="")
+
+    found = template_status(
+        parse_template(TEMPLATE), {}, InstanceCounts(), NOW, latest="0a", progress=progress, started_at=BEFORE
+    )
+
+    assert merge_patch({}, found)["latest_revision"] == "0a"
+    assert "stable_revision" not in merge_patch({}, found)
 
 
 def test_instances_that_lag_leave_the_template_ready() -> None:
