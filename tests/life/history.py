@@ -90,6 +90,8 @@ class History:
         All of them.
     removed
         The uids of the children that were deleted by the story itself, not by the operator.
+    by_hand
+        The revisions of the versions of children that the story has written itself.
     whole_until
         The revision up to which no version is missing.
     """
@@ -97,6 +99,7 @@ class History:
     def __init__(self) -> None:
         self.versions: list[Version] = []
         self.removed: set[str] = set()
+        self.by_hand: set[int] = set()
         self.whole_until = 0
         self._by_name: dict[tuple[str, str], list[Version]] = {}
 

@@ -10,11 +10,14 @@ from tests.cluster.waiting import wait_for
 from tests.life.history import History, Version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from tests.cluster.kube_api import KubeApi, Object
 
 KINDS = ("ModelInstance", "ModelTemplate", "Deployment", "Service")
+FLEET_KINDS = (*KINDS, "ModelTemplateRevision")
+"""For the rules of roll-outs (`tests.life.moves`)."""
 _WATCH_SECONDS = 1
 
 
@@ -25,16 +28,19 @@ class Recorder:
     ----------
     api
         A client for the namespace.
+    kinds
+        The kinds of the objects.
     """
 
-    def __init__(self, api: KubeApi) -> None:
+    def __init__(self, api: KubeApi, kinds: Sequence[str] = KINDS) -> None:
         self._api = api
+        self._kinds = kinds
         self._history = History()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._error: Exception | None = None
         self._changed = time.monotonic()
-        starts = {kind: api.revision(kind)[0] for kind in KINDS}
+        starts = {kind: api.revision(kind)[0] for kind in kinds}
         self._threads = [
             threading.Thread(target=self._record, args=item, daemon=True) for item in starts.items()
         ]
@@ -58,12 +64,18 @@ class Recorder:
         with self._lock:
             self._history.removed.add(uid)
 
+    def changed(self, child: Object) -> None:
+        """Note that the story has written this version of a child itself."""
+        with self._lock:
+            self._history.by_hand.add(_revision(child))
+
     def history(self) -> History:
         """Give what was recorded, at least all that the API server has now."""
         copy = History()
-        copy.whole_until = min(self._catch_up(kind) for kind in KINDS)
+        copy.whole_until = min(self._catch_up(kind) for kind in self._kinds)
         with self._lock:
             copy.removed = set(self._history.removed)
+            copy.by_hand = set(self._history.by_hand)
             for version in self._history.versions:
                 copy.add(version)
         return copy
