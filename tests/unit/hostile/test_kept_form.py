@@ -84,7 +84,23 @@ def test_metadata_is_kept_as_far_as_it_is_read() -> None:
         "finalizers": ["a/b"],
         "managedFields": [{}],
     }
-    assert kept_form(obj)["metadata"] == {**instance({})["metadata"], "annotations": own}
+    kept = {**instance({})["metadata"], "annotations": own}
+    assert kept_form(obj)["metadata"] == {**kept, "labels": {"team": "x"}}
+    assert kept_form({**obj, "kind": "ModelTemplate"})["metadata"] == kept
+
+
+MANY_LABELS = {f"l{index:04}": "x" for index in range(999)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"),
+    [(MANY_LABELS, dict(list(MANY_LABELS.items())[:64])), ({"a": 5}, {}), ([], {}), ("x", {}), (None, {})],
+    ids=["many", "no text", "list", "text", "null"],
+)
+def test_labels_of_an_instance_are_kept_within_bounds(labels: Any, kept: dict[str, str]) -> None:
+    obj = instance({})
+    obj["metadata"]["labels"] = labels
+    assert kept_form(obj)["metadata"].get("labels", {}) == kept
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class ChildSync:
         """Create a child that is not in the cache; return it, or the existing object of its name."""
         first = with_replicas(child) if child.leaves_replicas else child
         try:
-            created = await self._client.apply_new(kind, first.applied)
+            created = await self._client.apply_new(kind, first.sent)
         except ConflictError:
             try:
                 return await self._client.get(kind, child.namespace, child.name)
@@ -211,10 +211,11 @@ class ChildSync:
             self._note_contest(*self._contests.held(child), name)
             return None
         # With the uid the server rejects the write if another object has taken the name meanwhile.
-        metadata = {**child.applied["metadata"], "uid": live["metadata"]["uid"]}
+        sent = child.sent
+        metadata = {**sent["metadata"], "uid": live["metadata"]["uid"]}
         if child.leaves_replicas:
             await hand_over(self._client, metadata, child)
-        applied = await self._client.apply(kind, {**child.applied, "metadata": metadata}, force=True)
+        applied = await self._client.apply(kind, {**sent, "metadata": metadata}, force=True)
         self._state.children[kind.kind].put(applied)
         self._contests.was_written(child, live, applied)
         self._note_contest(*self._contests.contested(child), name)

@@ -3,7 +3,8 @@
 A user who may write an object chooses its content, and the API server accepts 1.5 MiB, nested 10,000 levels
 deep. So a specification has bounds as a whole, beside those of its single fields. They hold at
 admission; what comes past that is reported in the object's status, and is not kept. Neither is what the
-operator never reads: informational fields, labels, finalizers, annotations other than the creator's.
+operator never reads: informational fields, labels of templates, finalizers, annotations other than the
+creator's.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ CREATED_BY_TYPE: Final = f"{GROUP}/created-by-identity-type"
 _READ_ANNOTATIONS: Final = (CREATED_BY_USER, CREATED_BY_TYPE)
 MAX_ANNOTATION: Final = 1024
 """Maximum length of an annotation that is kept, in characters; no name of a user is longer in practice."""
+MAX_LABELS: Final = 64
+"""Maximum number of an instance's labels that are kept, the first ones by name."""
 _SPECS: Final = {
     ModelInstance.__name__: ModelInstanceSpec,
     ModelTemplate.__name__: ModelTemplateSpec,
@@ -92,6 +95,9 @@ def kept_form(obj: Mapping[str, Any]) -> dict[str, Any]:
     faults = sort_violations((*_informational_faults(kind, spec), *beyond))
     kept = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}
     kept["metadata"] = _kept_metadata(obj["metadata"])
+    if kind == ModelInstance.__name__:
+        labels = _kept_labels(obj["metadata"].get("labels"))
+        kept["metadata"].update({"labels": labels} if labels else {})
     kept[FAULTS] = tuple((each.loc, each.msg, each.type) for each in faults)
     if isinstance(spec, Mapping) and not beyond:
         kept["spec"] = read
@@ -201,6 +207,13 @@ def _kept_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         known = {key: annotations[key] for key in _READ_ANNOTATIONS if key in annotations}
         kept["annotations"] = {key: value for key, value in known.items() if _is_short(value)}
     return kept
+
+
+def _kept_labels(labels: Any) -> dict[str, str]:
+    """Return the labels of an instance, by which steps of a roll-out select it."""
+    if not isinstance(labels, Mapping):
+        return {}
+    return {name: labels[name] for name in sorted(labels)[:MAX_LABELS] if isinstance(labels[name], str)}
 
 
 def _is_short(annotation: Any) -> bool:

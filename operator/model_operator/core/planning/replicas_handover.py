@@ -32,7 +32,9 @@ def without_replicas(deployment: DesiredChild) -> DesiredChild:
     At zero workers that autoscaler is disabled, so the minimum is one worker.
     """
     spec = {key: value for key, value in deployment.manifest["spec"].items() if key != "replicas"}
-    return DesiredChild({**deployment.manifest, "spec": spec}, min_workers=1)
+    return replace(
+        deployment, manifest={**deployment.manifest, "spec": spec}, min_workers=1, first_workers=None
+    )
 
 
 def has_min_workers(desired: DesiredChild, live: Object) -> bool:

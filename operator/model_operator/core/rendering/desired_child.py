@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from model_operator.core.objects.drift import (
     is_applied,
     with_applied_hash,
 )
+from model_operator.core.objects.template_annotation import with_template_revision
 
 DEPLOYMENT = "Deployment"
 
@@ -35,11 +36,15 @@ class DesiredChild:
     first_workers
         Number of workers of such a Deployment when it is created, and at least this number when the operator
         has set it until then. None is `min_workers`.
+    template_revision
+        Hash of the revision of the template that a Deployment is rendered from, which it is annotated with;
+        empty for other children. A child that differs in nothing else is the same.
     """
 
     manifest: dict[str, Any]
     min_workers: int = 1
     first_workers: int | None = None
+    template_revision: str = field(default="", compare=False)
 
     @property
     def kind(self) -> str:
@@ -80,8 +85,15 @@ class DesiredChild:
 
     @property
     def applied(self) -> dict[str, Any]:
-        """The object for server-side apply, with its applied hash; read-only."""
+        """The object that is live after server-side apply, with its applied hash; read-only."""
         return self._hashed[0]
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The object for server-side apply: with the annotation that is never drift by itself."""
+        if not self.template_revision:
+            return self.applied
+        return with_template_revision(self.applied, self.template_revision)
 
     @property
     def applied_hash(self) -> str:

@@ -239,6 +239,7 @@ class _Job:
     ) -> None:
         self.instance = instance
         self.spec = compiled.resource.spec
+        self.template_revision = compiled.revision
         self.pod = pod
         self.child_metadata = compiled.metadata
         self.stated_name = compiled.served_model_name
@@ -385,7 +386,7 @@ class _Job:
             entry=self.entry.name if self.entry else None,
             name=name,
             workers=workers.min_workers,
-            deployment=DesiredChild(deployment, workers.least, workers.first),
+            deployment=DesiredChild(deployment, workers.least, workers.first, self.template_revision),
             service=DesiredChild(service) if service else None,
             disruption_budget=DesiredChild(budget) if budget else None,
             autoscaler=DesiredChild(autoscaler) if autoscaler else None,

@@ -81,7 +81,7 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         "account_id": instance.spec.account_id or instance.metadata.namespace,
         **created_by(instance.metadata.annotations or {}, current),
         **_contracts(observation),
-        "template": _template_ref(plan, current),
+        "template": _template_ref(plan, current, now, is_ready=verdict.reason.ready),
         "validation_errors": (
             [violation.to_dict() for violation in plan.violations[:MAX_VIOLATIONS]] if plan else None
         ),
@@ -218,14 +218,15 @@ def _up_to_date(instance: ModelInstance, latest: str, hold: Hold | None) -> Cond
     )
 
 
-def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
+def _template_ref(plan: Plan | None, current: Mapping[str, Any], now: str, *, is_ready: bool) -> Any:
     """Return ``status.template``: the template of the last validation, or the last known one.
 
     Its generation stays that with which the instance got the revision: not each edit of the template concerns
     its instances.
     """
+    known = current.get("template") or {}
     if plan is not None and plan.template is not None:
-        resource, known = plan.template.resource, current.get("template") or {}
+        resource = plan.template.resource
         metadata, revision = resource.metadata, plan.template.revision
         is_known = (known.get("uid"), known.get("revision")) == (metadata.uid, revision)
         return {
@@ -235,9 +236,27 @@ def _template_ref(plan: Plan | None, current: Mapping[str, Any]) -> Any:
             "generation": known.get("generation", 0) if is_known else metadata.generation,
             # What is not valid is not stored, so that it is no revision.
             "revision": None if plan.template.violations else revision,
+            **_arrived(current, revision, now, is_ready=is_ready),
         }
     missing = plan is None or plan.problem is not None
+    if missing and not is_ready and "arrived_at" in known:
+        return {key: value for key, value in known.items() if key != "arrived_at"}
     return current.get("template") if missing else None
+
+
+def _arrived(current: Mapping[str, Any], revision: str, now: str, *, is_ready: bool) -> dict[str, str]:
+    """Return since when an instance has been Ready at its revision, if it is.
+
+    Of one that has been so since before this was recorded it stays unknown: that is no reason to write.
+    """
+    known = current.get("template") or {}
+    was_ready = known.get("revision") == revision and any(
+        (each.get("type"), each.get("status")) == ("Ready", "True")
+        for each in current.get("conditions") or ()
+    )
+    if not is_ready or (was_ready and "arrived_at" not in known):
+        return {}
+    return {"arrived_at": known["arrived_at"] if was_ready else now}
 
 
 def _contracts(observation: Observation) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model_operator.core.objects.drift import pod_revision, with_applied_hash
+from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.rendering import desired_child
 from model_operator.core.rendering.desired_child import DesiredChild
 
@@ -73,3 +74,18 @@ def test_it_is_hashed_once_and_a_changed_one_anew(monkeypatch: pytest.MonkeyPatc
 
     other = replace(child, manifest={**SERVICE, "spec": {"type": "NodePort"}})
     assert other.applied_hash != first
+
+
+def test_the_revision_of_the_template_is_sent_and_is_never_drift() -> None:
+    child = DesiredChild(DEPLOYMENT, template_revision="3f9a1c0b7d42")
+    assert child.sent["metadata"]["annotations"] == {
+        **child.applied["metadata"]["annotations"],
+        "modeloperator.dev/template-revision": "3f9a1c0b7d42",
+    }
+    assert child == DesiredChild(DEPLOYMENT)
+    for other in ("", "000000000000"):
+        assert replace(child, template_revision=other).is_applied(child.sent)
+    assert child.is_applied(child.applied), "its absence, too"
+    assert annotated_revision(child.sent) == "3f9a1c0b7d42"
+    assert annotated_revision(DesiredChild(DEPLOYMENT).sent) == ""
+    assert "annotations" not in child.sent["spec"]["template"].get("metadata", {})

@@ -294,3 +294,22 @@ def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list
 
     undiagnosed = [live["metadata"]["name"] for live in assess(case.observe()).undiagnosed]
     assert undiagnosed == (under_way if stuck is None else stuck)
+
+
+def test_the_arrival_at_a_revision_is_recorded_once_and_ends_with_ready() -> None:
+    case = Case(HERE / "cases" / "rolled_out.yaml")
+    ready = instance_status(case.assess({}), NOW)
+    assert ready["template"]["arrived_at"] == NOW
+    assert instance_status(case.assess(ready), LATER)["template"]["arrived_at"] == NOW
+
+    of_another = {**ready, "template": {**ready["template"], "revision": "0" * 12}}
+    assert instance_status(case.assess(of_another), LATER)["template"]["arrived_at"] == LATER
+    unrecorded = {**ready, "template": {**ready["template"]}}
+    del unrecorded["template"]["arrived_at"]
+    assert "arrived_at" not in instance_status(case.assess(unrecorded), LATER)["template"]
+
+    for stem in ("progressing", "template_not_found", "invalid_parameters"):
+        broken = instance_status(Case(HERE / "cases" / f"{stem}.yaml").assess(ready), LATER)
+        assert "arrived_at" not in broken["template"], stem
+        again = instance_status(case.assess({**ready, **broken}), "2026-01-01T11:00:00Z")
+        assert again["template"]["arrived_at"] == "2026-01-01T11:00:00Z", stem

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from model_operator.api import LATEST, ModelInstance
+from model_operator.api import LATEST, STABLE, ModelInstance
+from model_operator.core.objects.conditions import Hold
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
 
@@ -36,10 +37,16 @@ class Assigned:
         one, which :func:`~model_operator.core.planning.plan.make_plan` does not render.
     latest
         Hash of the latest valid revision of the template; empty without one.
+    hold
+        Why the instance, which is not pinned, does not run the latest one; None where it does.
+    ahead
+        The latest one where the instance may have it as soon as that moves nothing; None with no `hold`.
     """
 
     template: CompiledTemplate | None = None
     latest: str = ""
+    hold: Hold | None = None
+    ahead: CompiledTemplate | None = None
 
 
 def assign(instance: ModelInstance, templates: TemplateLookup, revisions: RevisionLookup) -> Assigned:
@@ -73,7 +80,7 @@ def assign_revision(
 def pinned_revision(instance: ModelInstance) -> str | None:
     """Return the hash of the revision that an instance is pinned to; None where it follows its template."""
     pin = instance.spec.model_template_revision
-    return None if pin == LATEST else pin
+    return None if pin in (LATEST, STABLE) else pin
 
 
 class NoRevisions:

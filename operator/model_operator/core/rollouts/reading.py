@@ -1,0 +1,139 @@
+"""Reading the instances of a template as its roll-out sees them, from their status and their Deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from model_operator.api import LATEST, STABLE
+from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
+from model_operator.core.objects.template_annotation import annotated_revision
+from model_operator.core.rollouts.follower import Follower, FollowerKey
+from model_operator.core.templates.compile import CompiledTemplate
+
+_NO_LABELS: Final[Mapping[str, str]] = {}
+
+Object = Mapping[str, Any]
+
+
+def is_pinned(instance: Object) -> bool:
+    """Return whether a ModelInstance, as it is cached, is pinned to a revision."""
+    return _named(instance.get("spec")) not in (None, LATEST, STABLE)
+
+
+def running_revision(instance: Object, deployments: Iterable[Object], latest: CompiledTemplate) -> str:
+    """Return the hash of the revision of its template that an instance runs; empty for a new one.
+
+    It is the latest one as soon as the status or a Deployment has it, since a move writes the Deployment
+    first; else that of the status; else, as after a restore without statuses, that of a Deployment.
+
+    Parameters
+    ----------
+    instance
+        The ModelInstance as the API server has it, or as it is cached.
+    deployments
+        The Deployments that it controls.
+    latest
+        Its template in the latest valid revision.
+    """
+    status = instance.get("status") or {}
+    bound = status.get("template") or {}
+    if is_recorded(status, latest.version):
+        return latest.revision
+    pinned = _pinned_names(instance)
+    applied = [annotated_revision(each) for each in deployments if each["metadata"]["name"] not in pinned]
+    if latest.revision in applied:
+        return latest.revision
+    if not bound:
+        return next(filter(None, applied), "")
+    # What ran of another template is no revision of this one; a recreated template is the same.
+    resource = latest.resource
+    is_same = (bound.get("kind"), bound.get("name")) == (resource.kind, resource.metadata.name)
+    return str(bound.get("revision") or "") if is_same else ""
+
+
+def read_follower(
+    instance: Object,
+    deployments: Collection[Object],
+    latest: CompiledTemplate,
+    started_at: str = "",
+    grants: Collection[FollowerKey] = (),
+) -> Follower:
+    """Return an instance that is not pinned as the roll-out of its template sees it.
+
+    Parameters
+    ----------
+    instance, deployments, latest
+        As for `running_revision`.
+    started_at
+        Time at which the roll-out of the latest revision began, RFC 3339, UTC.
+    grants
+        The instances that may get it.
+    """
+    metadata, status = instance["metadata"], instance.get("status") or {}
+    key = FollowerKey(metadata.get("namespace", ""), metadata["name"])
+    revision = running_revision(instance, deployments, latest)
+    is_current = status.get("observedGeneration") == metadata.get("generation") and is_recorded(
+        status, _of(latest.version, revision)
+    )
+    ready, stalled, since = _standing(status) if is_current else (False, False, None)
+    pinned = _pinned_names(instance)
+    return Follower(
+        key,
+        revision,
+        metadata.get("labels") or _NO_LABELS,
+        follows_stable=_named(instance.get("spec")) == STABLE,
+        is_ready=ready,
+        is_stalled=stalled,
+        has_workers=any(
+            (each.get("spec") or {}).get("replicas", 1) > 0
+            for each in deployments
+            if each["metadata"]["name"] not in pinned
+        ),
+        is_new=bool(started_at) and metadata.get("creationTimestamp", "") > started_at,
+        arrived_at=since,
+        is_granted=key in grants and revision != latest.revision,
+    )
+
+
+def _of(version: TemplateVersion, revision: str) -> TemplateVersion:
+    return version if revision == version.revision else version._replace(generation=-1, revision=revision)
+
+
+def _standing(status: Object) -> tuple[bool, bool, datetime | None]:
+    """Return whether an instance is Ready and Stalled, and since when it has been Ready at its revision."""
+    ready = stalled = False
+    since = (status.get("template") or {}).get("arrived_at")
+    for condition in status.get("conditions") or ():
+        if condition.get("status") != "True":
+            continue
+        if condition.get("type") == "Ready":
+            ready = True
+            # Of an operator that did not record it.
+            since = since or condition.get("lastTransitionTime")
+        elif condition.get("type") == "Stalled":
+            stalled = True
+    return ready, stalled, _time(since) if ready else None
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def _named(spec: Any) -> Any:
+    return spec.get("model_template_revision") if isinstance(spec, Mapping) else None
+
+
+def _pinned_names(instance: Object) -> Collection[str]:
+    """Return the names of the Deployments whose entries name a revision of their own."""
+    spec = instance.get("spec")
+    entries = spec.get("deployments") if isinstance(spec, Mapping) else None
+    if not isinstance(entries, list):
+        return ()
+    name = instance["metadata"]["name"]
+    return {f"{name}-{each.get('name')}" for each in entries if isinstance(each, Mapping) and _named(each)}
