@@ -111,6 +111,10 @@ class Snapshot:
         found = (read_revision(obj, template.resource) for obj in self.revisions)
         return next((each for each in found if each is not None and each.revision == revision), None)
 
+    def stable(self, template: CompiledTemplate) -> str:
+        """Give the stable revision of a template, as its status says."""
+        return template.resource.status.stable_revision or ""
+
     def _find(self, kind: str | None = None, **metadata: str) -> CompiledTemplate | None:
         for obj, compiled in self.templates:
             found = {key: obj["metadata"].get(key, "") for key in metadata}
@@ -186,7 +190,7 @@ def _wrong_with(obj: Object, snapshot: Snapshot, population: Population) -> Iter
     name = _name(obj)
     instance = read_instance(obj)
     runs = assign(instance.resource, snapshot, snapshot)
-    plan = make_plan(instance.resource, runs.template, RenderSettings(), runs.latest)
+    plan = make_plan(instance.resource, runs.template, RenderSettings(), runs.latest, runs.pinned)
     own = snapshot.owned_by(obj)
     if name.name in TAKEN:
         yield from _unless_ready(obj, "False", "NameConflict")

@@ -21,6 +21,7 @@ from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.status.rollout_counts import InstanceCounts, count_instances
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
+from model_operator.core.templates.revisions.entry_revisions import named_revisions, reported_revisions
 from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
 from model_operator.kube.resources import (
@@ -137,17 +138,15 @@ class ClusterState:
         return self.templates[template_kind(revision)].get(namespace, str(revision.get("template")))
 
     def revisions_in_use(self, template: Object) -> set[str]:
-        """Return the hashes of the revisions of a template that an instance runs or is pinned to."""
+        """Return the hashes of the revisions of a template that an instance runs or is pinned to.
+
+        That includes the revisions of its deployments that name their own.
+        """
         found = self.revisions.held_of(template["metadata"]["uid"])
         for key in self.instances_of(template):
-            instance = self.instances.get(*key) or {}
-            bound = (instance.get("status") or {}).get("template") or {}
-            for revision in (
-                bound.get("revision"),
-                (instance.get("spec") or {}).get("model_template_revision"),
-            ):
-                if isinstance(revision, str):
-                    found.add(revision)
+            instance = self.instances.get(*key)
+            if instance is not None:
+                found |= named_revisions(instance) | reported_revisions(instance)
         return found
 
     def count_instances(self, template: Object) -> InstanceCounts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -111,7 +111,10 @@ class RevisionCache:
             return None
         if self.has_current(template):
             return template
-        last, owners = self._last_of(template), (None, template.resource.metadata.uid)
+        last, owners = (
+            self._status_of(template).get("latest_revision"),
+            (None, template.resource.metadata.uid),
+        )
         own = [each for each in self.of(template) if each["owner"] in owners]
         for each in sorted(own, key=lambda each: each["hash"] != last):
             found = self._read(each, template)
@@ -123,6 +126,12 @@ class RevisionCache:
         """Return the revision of a template that has this hash; None where none is stored."""
         found = next((each for each in self.of(template) if each["hash"] == revision), None)
         return None if found is None else self._read(found, template)
+
+    def stable(self, template: CompiledTemplate) -> str:
+        """Return the hash of the stable revision of a template, as its status says; empty without one."""
+        if not self.stores(TemplateKind(template.resource.kind)):
+            return ""
+        return str(self._status_of(template).get("stable_revision") or "")
 
     def is_awaited(self, template: CompiledTemplate) -> bool:
         """Return whether a template is valid and no revision of it is stored yet."""
@@ -158,19 +167,17 @@ class RevisionCache:
         return 1 + max((each["number"] for each in self.of(template)), default=0)
 
     @contextmanager
-    def held(self, template: CompiledTemplate | None) -> Iterator[None]:
-        """Keep a revision in use: from when an instance is rendered from it until its status says so."""
-        if template is None:
-            yield
-            return
-        key = template.resource.metadata.uid, template.revision
-        self._held[key] += 1
+    def held(self, templates: Iterable[CompiledTemplate]) -> Iterator[None]:
+        """Keep revisions in use: from when an instance is rendered from them until its status says so."""
+        keys = {(each.resource.metadata.uid, each.revision) for each in templates}
+        self._held.update(keys)
         try:
             yield
         finally:
-            self._held[key] -= 1
-            if not self._held[key]:
-                del self._held[key]
+            self._held.subtract(keys)
+            for key in keys:
+                if not self._held[key]:
+                    del self._held[key]
 
     def held_of(self, uid: str) -> set[str]:
         """Return the hashes of the revisions of a template that are held."""
@@ -185,10 +192,10 @@ class RevisionCache:
         """Drop the compiled form of a deleted revision."""
         self._compiled.pop(uid, None)
 
-    def _last_of(self, template: CompiledTemplate) -> Any:
+    def _status_of(self, template: CompiledTemplate) -> Mapping[str, Any]:
         resource = template.resource
         known = self._templates[TemplateKind(resource.kind)].by_uid(resource.metadata.uid)
-        return ((known or {}).get("status") or {}).get("latest_revision")
+        return (known or {}).get("status") or {}
 
     def _read(self, kept: Kept, template: CompiledTemplate) -> CompiledTemplate | None:
         """Return a revision in compiled form; compiled once per generation of its template."""

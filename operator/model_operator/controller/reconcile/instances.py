@@ -114,7 +114,7 @@ class InstanceReconciler:
         plan = self._plan(instance)
         if plan is None:
             return None
-        with self._state.revisions.held(plan.template):
+        with self._state.revisions.held(plan.templates):
             return await self._act(instance, plan)
 
     async def _act(self, instance: LiveInstance, plan: Plan | None) -> float | None:
@@ -151,11 +151,14 @@ class InstanceReconciler:
             return make_plan(instance.resource, None, self._settings)
         revisions = self._state.revisions
         assigned = assign_revision(instance.resource, template, revisions)
-        if assigned.template is template and revisions.is_awaited(template):
+        runs = [assigned.template, *assigned.pinned.values()]
+        if any(each is template for each in runs) and revisions.is_awaited(template):
             # Nothing is rendered from what is not stored.
             failure = revisions.failure(template.resource.metadata.uid)
             return None if failure is None else Plan(None, None, failure)
-        return make_plan(instance.resource, assigned.template, self._settings, assigned.latest)
+        return make_plan(
+            instance.resource, assigned.template, self._settings, assigned.latest, assigned.pinned
+        )
 
     async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
         delay = await self._stale_children.clear(key, instance)

@@ -63,7 +63,7 @@ class PodTemplatePinner:
         kept: dict[tuple[str, str], dict[str, Any]] = {}
         deployments = []
         for rendered in plan.rendering.deployments:
-            recorded = recorded_revision(instance, plan.template, rendered.name)
+            recorded = recorded_revision(instance, plan.template, rendered.name, rendered.own_revision)
             found = await self._find(rendered, recorded, before)
             if found is None:
                 deployments.append(rendered)

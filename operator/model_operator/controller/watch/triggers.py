@@ -14,6 +14,7 @@ from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.rollout_counts import rollout_share
+from model_operator.core.templates.revisions.entry_revisions import named_revisions
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,
@@ -185,10 +186,10 @@ class Triggers:
             return
         self._enqueue_template(_TEMPLATE_KIND[template["kind"]], template)
         self.announce(template)
-        # Those that are pinned to it.
+        # Those that are pinned to it, as a whole or in a deployment.
         for key in self._state.instances_of(template):
-            spec = (self._state.instances.get(*key) or {}).get("spec") or {}
-            if spec.get("model_template_revision") == obj.get("hash"):
+            instance = self._state.instances.get(*key)
+            if instance is not None and obj.get("hash") in named_revisions(instance):
                 self._enqueue_instance(key)
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:

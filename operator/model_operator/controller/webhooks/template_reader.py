@@ -117,6 +117,10 @@ class RevisionOverlay:
             return self.found
         return self.lookup.by_hash(template, revision)
 
+    def stable(self, template: CompiledTemplate) -> str:
+        """Return the hash of the stable revision of a template."""
+        return self.lookup.stable(template)
+
 
 class TemplateReader:
     """Reads templates and their revisions from the API server.

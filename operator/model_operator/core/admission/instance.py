@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -23,11 +23,13 @@ from model_operator.core.templates.parsing import parse_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
 from model_operator.core.templates.revisions.assignment import (
+    Assigned,
     NoRevisions,
     RevisionLookup,
     assign_revision,
     pinned_revision,
 )
+from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates
 from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 
@@ -80,6 +82,8 @@ class Examination:
         Why it cannot be deployed with its template as both are; None when it can.
     violations
         Violations of its template's rules; the reconciler reports the same.
+    pinned
+        The revisions of its deployments that name one of their own.
     """
 
     instance: ModelInstance
@@ -87,6 +91,7 @@ class Examination:
     template: CompiledTemplate | None = None
     problem: Failure | None = None
     violations: tuple[Violation, ...] = ()
+    pinned: Pinned = field(default_factory=dict)
 
     @property
     def depends_on_template(self) -> bool:
@@ -119,26 +124,30 @@ def examine_instance(
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
-    template = _in_revision(instance, resolve_template(instance, templates), revisions)
-    problem, violations = find_problem(instance, template, settings)
+    assigned = _assigned(instance, resolve_template(instance, templates), revisions)
+    template, pinned = assigned.template, assigned.pinned
+    problem, violations = find_problem(instance, template, settings, pinned)
     # Without `deployments`, these are the parameters that `find_problem` has already validated.
     is_within_limits = template is not None and problem is None and instance.spec.deployments is None
     own = () if is_within_limits else sort_violations(_beyond_limits(instance, settings))
-    return Examination(instance, own, template, problem, violations)
+    return Examination(instance, own, template, problem, violations, pinned)
 
 
-def _in_revision(
+def _assigned(
     instance: ModelInstance, template: CompiledTemplate | None, revisions: RevisionLookup
-) -> CompiledTemplate | None:
-    """Return the template in the revision that the instance will run.
+) -> Assigned:
+    """Return the revisions of the template that the instance and its deployments will run.
 
     A valid template counts as it is now: its edit may be part of the same commit, and not be stored yet.
     """
     if template is None:
-        return None
-    if not template.violations and pinned_revision(instance) in (None, template.revision):
-        return template
-    return assign_revision(instance, template, revisions).template
+        return Assigned()
+    if template.violations:
+        return assign_revision(instance, template, revisions)
+    pinned = entry_templates(instance, template, revisions, template, revisions.stable(template))
+    if pinned_revision(instance) in (None, template.revision):
+        return Assigned(template, template.revision, pinned=pinned)
+    return replace(assign_revision(instance, template, revisions), pinned=pinned)
 
 
 def examine_alone(change: Change, settings: RenderSettings) -> Examination:

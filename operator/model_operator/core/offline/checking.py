@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from model_operator.api import TemplateKind
@@ -120,8 +121,8 @@ class Checker:
         problem = examination.problem
         if problem is not None and problem.reason is Reason.TemplateRevisionNotFound:
             message = "no such revision is among the files; the instance was not checked against it"
-            missing = Violation(("spec", "model_template_revision"), message, "revision")
-            return [manifest.finding(missing, Severity.WARNING)]
+            missing = (replace(each, msg=message) for each in examination.violations)
+            return [manifest.finding(each, Severity.WARNING) for each in missing]
         faults = examination.violations or examination.own
         if faults:
             return [*map(manifest.finding, faults)]
@@ -145,7 +146,8 @@ class Checker:
     def _rendered(self, manifest: Manifest, examination: Examination) -> list[Finding]:
         """Validate the rendered children of an instance; faults of the template itself are left out."""
         template = examination.template
-        rendering = make_plan(examination.instance, template, self._settings).rendering
+        plan = make_plan(examination.instance, template, self._settings, pinned=examination.pinned)
+        rendering = plan.rendering
         if template is None or rendering is None:
             return []
         known = self._refused.get(_identity(template), set())

@@ -179,6 +179,10 @@ class FileTemplates:
         obj = self._revisions.get((kind, namespace, f"{resource.metadata.name}-{revision}"))
         return None if obj is None else read_revision(obj, resource, self._free_domains)
 
+    def stable(self, template: CompiledTemplate) -> str:
+        """Return the hash of the stable revision of a template, if its file has a status that says so."""
+        return template.resource.status.stable_revision or ""
+
 
 def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -> Collection:
     """Separate our objects from others, and check their kind, metadata and fields.

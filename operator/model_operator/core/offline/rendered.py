@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from model_operator.core.objects.drift import APPLIED_HASH
@@ -105,12 +105,13 @@ def _children(
         obj = {**obj, "metadata": metadata, "status": live.get("status", {})}
     uid = obj["metadata"].get("uid")
     instance, _ = parse_instance({**obj, "metadata": {**obj["metadata"], "uid": uid or NIL_UID}})
-    plan = make_plan(instance, assign(instance, templates, templates).template, settings)
+    assigned = assign(instance, templates, templates)
+    plan = make_plan(instance, assigned.template, settings, pinned=assigned.pinned)
     if plan.rendering is None:
         reason = None if plan.problem is None else plan.problem.reason
         if reason is Reason.TemplateRevisionNotFound:
             message = "rendering requires the revision, which is not among the files"
-            return [], Violation(("spec", "model_template_revision"), message, "revision")
+            return [], replace(plan.violations[0], msg=message)
         wanted = (
             "the template, which is not among the files"
             if reason is Reason.TemplateNotFound

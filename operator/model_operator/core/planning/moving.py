@@ -35,15 +35,15 @@ def plan_assigned(instance: LiveInstance, assigned: Assigned, settings: RenderSe
     invalid with its own revision and valid with the latest one, as when one commit changes both kinds.
     """
     if assigned.hold is None:
-        return make_plan(instance.resource, assigned.template, settings, assigned.latest)
+        return make_plan(instance.resource, assigned.template, settings, assigned.latest, assigned.pinned)
     if assigned.template is None:
         # Its revision was deleted. What runs stays as it is until the instance gets another one.
         detail = "The revision that the instance runs is not stored; its children stay until it gets another."
         plan = Plan(None, None, Failure(Reason.Deploying, detail), latest=assigned.latest)
     else:
-        plan = make_plan(instance.resource, assigned.template, settings, assigned.latest)
+        plan = make_plan(instance.resource, assigned.template, settings, assigned.latest, assigned.pinned)
     if assigned.ahead is not None:
-        at_latest = make_plan(instance.resource, assigned.ahead, settings, assigned.latest)
+        at_latest = make_plan(instance.resource, assigned.ahead, settings, assigned.latest, assigned.pinned)
         is_invalid = plan.template is not None and plan.problem is not None
         if at_latest.rendering is not None and (is_invalid or _moves_nothing(instance, plan, at_latest)):
             return at_latest
@@ -58,6 +58,7 @@ def _moves_nothing(instance: LiveInstance, plan: Plan, other: Plan) -> bool:
         return False
     template = plan.template
     return all(
-        recorded_revision(instance, template, each.name) in (None, each.deployment.pod_revision)
+        recorded_revision(instance, template, each.name, each.own_revision)
+        in (None, each.deployment.pod_revision)
         for each in plan.rendering.deployments
     )

@@ -2,7 +2,8 @@
 
 A rendering follows from the generation of the instance, the revision of its template, and the operator: its
 version and its settings. The status says for which of both it was written, and with which pods
-(``deployments[].pod_revision``). If neither has changed and the rendered pods differ now, the
+(``deployments[].pod_revision``); for a deployment that names its own revision of the template, the status has
+that (``deployments[].template_revision``). If neither has changed and the rendered pods differ now, the
 operator has changed. Then the pod template that was applied is pinned: it replaces the rendered one until the
 instance or its template changes.
 
@@ -25,7 +26,9 @@ from model_operator.core.rendering.service import with_target
 from model_operator.core.templates.compile import CompiledTemplate
 
 
-def recorded_revision(instance: LiveInstance, template: CompiledTemplate, name: str) -> str | None:
+def recorded_revision(
+    instance: LiveInstance, template: CompiledTemplate, name: str, own_revision: str | None = None
+) -> str | None:
     """Return the revision of the pods that were applied for these two, None where there were none.
 
     Parameters
@@ -34,13 +37,24 @@ def recorded_revision(instance: LiveInstance, template: CompiledTemplate, name: 
         The instance, whose status records it, and its template in the revision that it runs.
     name
         The Deployment's name.
+    own_revision
+        Hash of the revision of the template that the deployment names itself; None if it has that of the
+        instance.
     """
     status = instance.status
-    is_current = status.get("observedGeneration") == instance.metadata.generation
-    if not is_current or not is_recorded(status, template.version):
+    if status.get("observedGeneration") != instance.metadata.generation:
         return None
     entries = status.get("deployments") or []
-    return next((entry.get("pod_revision") for entry in entries if entry.get("name") == name), None)
+    entry = next((each for each in entries if each.get("name") == name), None)
+    if entry is None:
+        return None
+    is_same = (
+        is_recorded(status, template.version)
+        if own_revision is None
+        else entry.get("template_revision") == own_revision
+    )
+    recorded: str | None = entry.get("pod_revision")
+    return recorded if is_same else None
 
 
 def applied_pods(live: Mapping[str, Any], revision: str) -> dict[str, Any] | None:

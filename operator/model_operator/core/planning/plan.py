@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from model_operator.api import ModelInstance
 from model_operator.core.objects.conditions import Hold
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering.render import Rendering, render, rendering_faults
+from model_operator.core.rendering.render import Rendering, deployment_name, render, rendering_faults
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.revisions.assignment import pinned_revision
-from model_operator.core.values.violations import Violation, sort_violations
+from model_operator.core.templates.revisions.entry_revisions import (
+    NONE_PINNED,
+    Pinned,
+    missing_entries,
+    own_revisions,
+    templates_used,
+)
+from model_operator.core.values.violations import Loc, Violation, sort_violations
 
 _SHOWN_VIOLATIONS = 10
 
@@ -37,6 +45,10 @@ class Plan:
     hold
         Why the instance, which is not pinned, does not run the revision that its template rolls out; None
         where it does.
+    pinned
+        The template in the revisions of the deployments that name one of their own, by the name of the entry.
+    own_revisions
+        The hashes of these, by the name of the Deployment.
     """
 
     template: CompiledTemplate | None
@@ -45,6 +57,13 @@ class Plan:
     violations: tuple[Violation, ...] = ()
     latest: str = ""
     hold: Hold | None = None
+    pinned: Pinned = field(default_factory=dict)
+    own_revisions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def templates(self) -> Sequence[CompiledTemplate]:
+        """The template in all revisions that the plan rests on; empty without one."""
+        return [] if self.template is None else [self.template, *self.pinned.values()]
 
 
 def make_plan(
@@ -52,6 +71,7 @@ def make_plan(
     template: CompiledTemplate | None,
     settings: RenderSettings,
     latest: str | None = None,
+    pinned: Pinned = NONE_PINNED,
 ) -> Plan:
     """Return the desired children of an instance.
 
@@ -66,76 +86,111 @@ def make_plan(
         The cluster's conventions that rendering follows.
     latest
         Hash of the latest valid revision of the template. Default: that of the template as given.
+    pinned
+        The template in the revisions of the deployments that name one of their own
+        (:func:`~model_operator.core.templates.revisions.entry_revisions.entry_templates`).
     """
     if instance.spec.model_template_id is None:
         return Plan(None, Rendering(deployments=(), violations=()))
     if latest is None:
         latest = "" if template is None or template.violations else template.revision
-    missing = _missing_revision(instance, template)
-    if missing is not None:
+    missing = _missing_revisions(instance, template, pinned)
+    if missing:
         # Nothing was validated: what the status says of the template stays.
-        return Plan(None, None, _not_there(missing), (missing,), latest)
-    problem = _template_problem(instance, template)
+        return Plan(None, None, _not_there(missing), missing, latest, pinned=pinned)
+    problem = _template_problem(instance, template, pinned)
+    own = {
+        deployment_name(instance, entry): pinned.get(entry.name, template).revision
+        for _, entry in own_revisions(instance)
+        if template is not None
+    }
     if template is None or problem is not None:
-        return Plan(template, None, problem, latest=latest)
-    rendering = render(template, instance, settings)
-    problem, violations = _instance_problem(instance, template, rendering.violations)
-    return Plan(template, rendering if problem is None else None, problem, violations, latest)
+        return Plan(template, None, problem, latest=latest, pinned=pinned, own_revisions=own)
+    rendering = render(template, instance, settings, pinned)
+    problem, violations = _instance_problem(instance, template, pinned, rendering.violations)
+    wanted = rendering if problem is None else None
+    return Plan(template, wanted, problem, violations, latest, None, pinned, own)
 
 
 def find_problem(
-    instance: ModelInstance, template: CompiledTemplate | None, settings: RenderSettings
+    instance: ModelInstance,
+    template: CompiledTemplate | None,
+    settings: RenderSettings,
+    pinned: Pinned = NONE_PINNED,
 ) -> tuple[Failure | None, tuple[Violation, ...]]:
     """Return what `make_plan` would give as problem and violations, without rendering: a third of the work.
 
     Parameters
     ----------
-    instance, template, settings
+    instance, template, settings, pinned
         As for `make_plan`.
     """
     if instance.spec.model_template_id is None:
         return None, ()
-    missing = _missing_revision(instance, template)
-    if missing is not None:
-        return _not_there(missing), (missing,)
-    problem = _template_problem(instance, template)
+    missing = _missing_revisions(instance, template, pinned)
+    if missing:
+        return _not_there(missing), missing
+    problem = _template_problem(instance, template, pinned)
     if template is None or problem is not None:
         return problem, ()
-    return _instance_problem(instance, template, rendering_faults(template, instance, settings))
+    faults = rendering_faults(template, instance, settings, pinned)
+    return _instance_problem(instance, template, pinned, faults)
 
 
-def _missing_revision(instance: ModelInstance, template: CompiledTemplate | None) -> Violation | None:
-    """Return what is wrong when the template is not of the revision that the instance is pinned to."""
+def _missing_revisions(
+    instance: ModelInstance, template: CompiledTemplate | None, pinned: Pinned
+) -> tuple[Violation, ...]:
+    """Return the pins, of the instance and of its deployments, to revisions that do not exist."""
+    if template is None:
+        return ()
     pin = pinned_revision(instance)
-    if template is None or pin in (None, template.revision):
-        return None
-    message = f"{_describe(template)} has no revision {pin}"
-    return Violation(("spec", "model_template_revision"), message, "revision")
+    missing: list[tuple[Loc, str | None]] = [
+        (("spec", "deployments", index, "model_template_revision"), entry.model_template_revision)
+        for index, entry in missing_entries(instance, template, pinned)
+    ]
+    if pin not in (None, template.revision):
+        missing.append((("spec", "model_template_revision"), pin))
+    what = _describe(template)
+    return sort_violations(
+        Violation(loc, f"{what} has no revision {pin}", "revision") for loc, pin in missing
+    )
 
 
-def _not_there(missing: Violation) -> Failure:
-    return Failure(Reason.TemplateRevisionNotFound, summarize((missing,)))
+def _not_there(missing: tuple[Violation, ...]) -> Failure:
+    return Failure(Reason.TemplateRevisionNotFound, summarize(missing))
 
 
-def _template_problem(instance: ModelInstance, template: CompiledTemplate | None) -> Failure | None:
+def _template_problem(
+    instance: ModelInstance, template: CompiledTemplate | None, pinned: Pinned
+) -> Failure | None:
     if template is None:
         return Failure(Reason.TemplateNotFound, _not_found(instance))
-    if template.violations:
-        detail = f"{_describe(template)} is invalid: {summarize(template.violations)}"
-        return Failure(Reason.TemplateInvalid, detail)
-    return None
+    invalid = next((each for each in templates_used(instance, template, pinned) if each.violations), None)
+    if invalid is None:
+        return None
+    which = "" if invalid.revision == template.revision else f"revision {invalid.revision} of "
+    detail = f"{which}{_describe(template)} is invalid: {summarize(invalid.violations)}"
+    return Failure(Reason.TemplateInvalid, detail)
 
 
 def _instance_problem(
-    instance: ModelInstance, template: CompiledTemplate, faults: tuple[Violation, ...]
+    instance: ModelInstance,
+    template: CompiledTemplate,
+    pinned: Pinned,
+    faults: tuple[Violation, ...],
 ) -> tuple[Failure | None, tuple[Violation, ...]]:
     """Return the problem and all violations of an instance whose rendering has these faults."""
-    mismatch = model_type_violation(instance, template)
-    violations = sort_violations([*faults, *([mismatch] if mismatch else [])])
+    mismatches = _mismatches(instance, templates_used(instance, template, pinned))
+    violations = sort_violations([*faults, *mismatches])
     if not violations:
         return None, ()
     reason = Reason.InvalidParameters if faults else Reason.ModelTypeMismatch
     return Failure(reason, summarize(violations)), violations
+
+
+def _mismatches(instance: ModelInstance, used: Iterable[CompiledTemplate]) -> list[Violation]:
+    found = (model_type_violation(instance, each) for each in used)
+    return [each for each in found if each is not None]
 
 
 def malformed(violations: tuple[Violation, ...]) -> Plan:

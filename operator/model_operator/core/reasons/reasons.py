@@ -97,8 +97,7 @@ class Reason(Enum):
         "The template has no revision with the hash in model_template_revision. Running workers are left "
         "unchanged.",
         Actor.USER,
-        "fix spec.model_template_revision, or apply the revision from where it is kept; retried "
-        "automatically.",
+        "fix model_template_revision, or apply the revision from where it is kept; retried automatically.",
         stalled=True,
         depends_on_another=True,
     )

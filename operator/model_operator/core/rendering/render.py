@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_operator.api import (
@@ -24,7 +24,7 @@ from model_operator.core.objects.ownership import (
     MANAGED_BY,
     MANAGER,
 )
-from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT
+from model_operator.core.parameters.schemas.budget import SHARED_WORK_LIMIT, Budget
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.validation import validate_parameters
 from model_operator.core.rendering.autoscaler import render_autoscaler
@@ -45,6 +45,7 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.pod import MAX_VALUES, PodProgram
 from model_operator.core.templates.references import Scope
 from model_operator.core.templates.render_settings import RenderSettings
+from model_operator.core.templates.revisions.entry_revisions import NONE_PINNED, Pinned
 from model_operator.core.templates.value_faults import ValueFault
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
@@ -74,6 +75,10 @@ class RenderedDeployment:
         Name of the served port in the pods; None if the model serves none.
     call
         How the workers are called over HTTP; None if the gateway cannot call them.
+    revision
+        Hash of the revision of the template that it is rendered from.
+    has_own_revision
+        Whether the entry names its revision, instead of having that of the instance.
     """
 
     entry: str | None
@@ -86,6 +91,13 @@ class RenderedDeployment:
     url: str | None
     port_name: str | None = None
     call: Serving | None = None
+    revision: str = ""
+    has_own_revision: bool = False
+
+    @property
+    def own_revision(self) -> str | None:
+        """The hash of its revision if the entry names it; None if it has that of the instance."""
+        return self.revision if self.has_own_revision else None
 
     @property
     def serving(self) -> dict[str, Any] | None:
@@ -126,27 +138,33 @@ class Rendering:
 
 
 def render(
-    compiled: CompiledTemplate, instance: ModelInstance, settings: RenderSettings | None = None
+    compiled: CompiledTemplate,
+    instance: ModelInstance,
+    settings: RenderSettings | None = None,
+    pinned: Pinned = NONE_PINNED,
 ) -> Rendering:
     """Render an instance. The same input gives the same output, byte for byte.
 
     Parameters
     ----------
     compiled
-        The instance's template, without violations.
+        The instance's template, in the revision that it runs.
     instance
         The instance. The default of ``metadata.namespace`` is ``default``. Without a uid, as before it is
         created in a cluster, its children have no owner.
     settings
         The settings of rendering. Default: the built-in settings.
+    pinned
+        The template in the revisions of the deployments that name one of their own, by the name of the entry
+        (`model_operator.core.templates.revisions.entry_revisions`). That revision validates their parameters.
 
     Raises
     ------
     InvalidObjectError
-        The template has violations, so the desired children are unknown.
+        The template has violations in a revision that is used, so the desired children are unknown.
     """
     settings = RenderSettings() if settings is None else settings
-    jobs = _jobs(compiled, instance)
+    jobs = _jobs(compiled, instance, pinned)
     violations = _faults(jobs, instance, settings)
     if violations:
         return Rendering((), violations)
@@ -154,13 +172,16 @@ def render(
 
 
 def rendering_faults(
-    compiled: CompiledTemplate, instance: ModelInstance, settings: RenderSettings
+    compiled: CompiledTemplate,
+    instance: ModelInstance,
+    settings: RenderSettings,
+    pinned: Pinned = NONE_PINNED,
 ) -> tuple[Violation, ...]:
     """Return the violations that `render` would return, without rendering.
 
     Parameters
     ----------
-    compiled, instance, settings
+    compiled, instance, settings, pinned
         As for `render`.
 
     Raises
@@ -168,15 +189,17 @@ def rendering_faults(
     InvalidObjectError
         The template has violations.
     """
-    return _faults(_jobs(compiled, instance), instance, settings)
+    return _faults(_jobs(compiled, instance, pinned), instance, settings)
 
 
-def instance_faults(compiled: CompiledTemplate, instance: ModelInstance, most: int) -> tuple[Violation, ...]:
+def instance_faults(
+    compiled: CompiledTemplate, instance: ModelInstance, most: int, pinned: Pinned = NONE_PINNED
+) -> tuple[Violation, ...]:
     """Return the violations that do not depend on the settings of rendering, more of them than `render` does.
 
     Parameters
     ----------
-    compiled, instance
+    compiled, instance, pinned
         As for `render`.
     most
         Maximum number of violations of the parameters of one deployment.
@@ -186,9 +209,7 @@ def instance_faults(compiled: CompiledTemplate, instance: ModelInstance, most: i
     InvalidObjectError
         The template has violations.
     """
-    return sort_violations(
-        violation for job in _jobs(compiled, instance, most) for violation in job.violations
-    )
+    return sort_violations(_violations(_jobs(compiled, instance, pinned, most)))
 
 
 def deployment_names(instance: ModelInstance) -> list[str]:
@@ -202,42 +223,70 @@ def deployment_names(instance: ModelInstance) -> list[str]:
     if instance.spec.model_template_id is None:
         return []
     entries = instance.spec.deployments
-    return [_name(instance, entry) for entry in ([None] if entries is None else entries)]
+    return [deployment_name(instance, entry) for entry in ([None] if entries is None else entries)]
 
 
-def _jobs(compiled: CompiledTemplate, instance: ModelInstance, most: int = MAX_VIOLATIONS) -> list[_Job]:
-    if compiled.pod is None:
-        raise InvalidObjectError(compiled.violations)
+def _jobs(
+    compiled: CompiledTemplate, instance: ModelInstance, pinned: Pinned, most: int = MAX_VIOLATIONS
+) -> list[_Job]:
     entries = instance.spec.deployments
     if entries is None:
-        return [_Job(instance, compiled, compiled.pod, None, None, most=most)]
-    evaluation = compiled.parameters.evaluator.evaluation(SHARED_WORK_LIMIT)
-    return [
-        _Job(instance, compiled, compiled.pod, index, entry, evaluation, most)
-        for index, entry in enumerate(entries)
-    ]
+        return [_Job(instance, compiled, _pod(compiled), most=most)]
+    if not entries:
+        _pod(compiled)
+    # One budget for all deployments, whatever revisions they run.
+    budget, evaluations = Budget(SHARED_WORK_LIMIT), dict[str, Evaluation]()
+    jobs = []
+    for index, entry in enumerate(entries):
+        template = pinned.get(entry.name, compiled)
+        pod, revision = _pod(template), template.revision
+        if revision not in evaluations:
+            evaluations[revision] = template.parameters.evaluator.evaluation(budget)
+        note = "" if revision == compiled.revision else revision
+        jobs.append(_Job(instance, template, pod, index, entry, evaluations[revision], most, note))
+    return jobs
+
+
+def _pod(template: CompiledTemplate) -> PodProgram:
+    if template.pod is None:
+        raise InvalidObjectError(template.violations)
+    return template.pod
 
 
 def _faults(jobs: list[_Job], instance: ModelInstance, settings: RenderSettings) -> tuple[Violation, ...]:
     total = sum(job.workers.max_workers for job in jobs)
     excess = excess_workers(instance.spec, total, settings.max_workers_per_instance)
-    return sort_violations([*(violation for job in jobs for violation in job.violations), *excess])
+    return sort_violations([*_violations(jobs), *excess])
+
+
+def _violations(jobs: list[_Job]) -> Iterator[Violation]:
+    """Yield the violations of all deployments: what is wrong in each revision is said once, without one."""
+    known = {each for job in jobs if not job.has_other_revision for each in job.violations}
+    yield from known
+    for job in jobs:
+        yield from job.other_violations(known)
 
 
 class _Job:
-    """The rendering of one deployment entry: its values and their violations."""
+    """The rendering of one deployment entry: its values and their violations.
+
+    Those of an entry with another revision than the instance name it, since they may be about what the
+    instance sets for all.
+    """
 
     def __init__(
         self,
         instance: ModelInstance,
         compiled: CompiledTemplate,
         pod: PodProgram,
-        index: int | None,
-        entry: InstanceDeployment | None,
+        index: int | None = None,
+        entry: InstanceDeployment | None = None,
         evaluation: Evaluation | None = None,
         most: int = MAX_VIOLATIONS,
+        other_revision: str = "",
     ) -> None:
         self.instance = instance
+        self.revision = compiled.revision
         self.spec = compiled.resource.spec
         self.template_revision = compiled.revision
         self.pod = pod
@@ -256,6 +305,19 @@ class _Job:
         if not faults:
             self.violations += self.value_faults()
         self.violations += self.worker_faults()
+        self._other_revision = other_revision
+
+    @property
+    def has_other_revision(self) -> bool:
+        """Whether it is rendered from another revision than the instance has."""
+        return bool(self._other_revision)
+
+    def other_violations(self, known: Collection[Violation]) -> Iterator[Violation]:
+        """Yield the violations that are not known, with the revision if the instance has another one."""
+        note = f" (revision {self._other_revision} of the template)" if self._other_revision else ""
+        for each in self.violations:
+            if each not in known:
+                yield replace(each, msg=each.msg + note)
 
     def parameter_loc(self, path: Loc) -> Loc:
         """Return the path of a parameter: in the entry if it sets the parameter, else in the instance."""
@@ -348,7 +410,7 @@ class _Job:
 
     def render(self, settings: RenderSettings) -> RenderedDeployment:
         metadata = self.instance.metadata
-        name = _name(self.instance, self.entry)
+        name = deployment_name(self.instance, self.entry)
         selector = {INSTANCE_LABEL: metadata.name, DEPLOYMENT_LABEL: name}
         labels = {MANAGED_BY: MANAGER, COMPONENT_LABEL: COMPONENT, **selector}
         workers = NO_WORKERS if self.instance.spec.suspend else self.workers
@@ -393,10 +455,13 @@ class _Job:
             url=service_url(service, pod, self.service.scheme) if service else None,
             port_name=port_name,
             call=render_serving(self.spec, service, self.served_name),
+            revision=self.revision,
+            has_own_revision=self.entry is not None and self.entry.model_template_revision is not None,
         )
 
 
-def _name(instance: ModelInstance, entry: InstanceDeployment | None) -> str:
+def deployment_name(instance: ModelInstance, entry: InstanceDeployment | None) -> str:
+    """Return the name of the Deployment of an entry of ``spec.deployments``; None is the implied entry."""
     return instance.metadata.name if entry is None else f"{instance.metadata.name}-{entry.name}"
 
 

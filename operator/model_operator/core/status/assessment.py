@@ -16,7 +16,6 @@ from model_operator.api import DeploymentState
 from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.diagnosis.rejected_pods import explain_rejection
 from model_operator.core.objects.live_instance import LiveInstance
-from model_operator.core.objects.recorded_template import is_recorded
 from model_operator.core.objects.rollout import Rollout, RolloutState, assess_rollout
 from model_operator.core.planning.contested_fields import MAX_FIELDS, ContestedField
 from model_operator.core.planning.pinned_pods import recorded_revision
@@ -69,7 +68,7 @@ class Observation:
     @cached_property
     def redactor(self) -> Redactor:
         """Redacts the instance's parameters in messages of other components, which may quote them."""
-        return Redactor(self.instance.resource, self.plan.template if self.plan else None)
+        return Redactor(self.instance.resource, *(self.plan.templates if self.plan else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +293,10 @@ def _kept_revision(name: str, observation: Observation) -> str | None:
     plan, status = observation.plan, observation.instance.status
     if plan is None or plan.rendering is not None:
         return None
+    if plan.template is not None:
+        own = plan.own_revisions.get(name)
+        return recorded_revision(observation.instance, plan.template, name, own)
     if status.get("observedGeneration") != observation.instance.metadata.generation:
-        return None
-    if plan.template is not None and not is_recorded(status, plan.template.version):
         return None
     entries = status.get("deployments") or []
     return next((each.get("pod_revision") for each in entries if each.get("name") == name), None)
@@ -331,7 +331,8 @@ def _applied_revision(
     if rendered.name not in observation.deployments or plan is None or plan.template is None:
         return None
     revision = rendered.deployment.pod_revision
-    recorded = recorded_revision(observation.instance, plan.template, rendered.name)
+    own = rendered.own_revision
+    recorded = recorded_revision(observation.instance, plan.template, rendered.name, own)
     return revision if is_applied or recorded == revision else None
 
 

@@ -27,6 +27,7 @@ from model_operator.core.status.created_by import created_by
 from model_operator.core.status.serving_entry import serving_entry
 from model_operator.core.templates.contracts import contracts
 from model_operator.core.templates.revisions.assignment import pinned_revision
+from model_operator.core.templates.revisions.entry_revisions import entries_behind
 from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.words import plural
 
@@ -68,7 +69,7 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         hide = (lambda text: text) if scaling.status else observation.redactor.redact
         conditions.insert(2, replace(scaling, message=hide(scaling.message)))
     if plan is not None and plan.latest:
-        conditions.append(_up_to_date(instance.resource, plan.latest, plan.hold))
+        conditions.append(_up_to_date(instance.resource, plan))
     generation = instance.metadata.generation or 0
     return {
         "observedGeneration": generation,
@@ -111,11 +112,21 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     shown = each.trouble if verdict.state is DeploymentState.READY else verdict
     if shown is not None and shown.detail:
         entry |= {"message": shown.message, "problem": shown.problem}
+    entry["template_revision"] = _own_revision(observation, each.name)
     if each.is_desired or each.pod_revision:
         entry["pod_revision"] = each.pod_revision
     if each.contested:
         entry["contested"] = [asdict(field) for field in each.contested]
     return entry
+
+
+def _own_revision(observation: Observation, name: str) -> str | None:
+    """Return the revision that a deployment names: of the last validation, or the last known one."""
+    plan = observation.plan
+    if plan is not None and (plan.template is not None or plan.problem is None):
+        return plan.own_revisions.get(name)
+    known = observation.instance.status.get("deployments") or ()
+    return next((each.get("template_revision") for each in known if each.get("name") == name), None)
 
 
 def _created_at(observation: Observation, name: str) -> str | None:
@@ -193,29 +204,42 @@ _HOLDS = {
     "condition RolledOut of the template says why.",
 }
 _FOLLOWS_STABLE = (
-    "spec.model_template_revision is stable: the instance gets the latest revision of its template once the "
-    "roll-out to all that follow latest is complete."
+    "{} is stable: the {} gets the latest revision of its template once the roll-out to all that follow "
+    "latest is complete."
 )
 
 
-def _up_to_date(instance: ModelInstance, latest: str, hold: Hold | None) -> Condition:
+def _up_to_date(instance: ModelInstance, plan: Plan) -> Condition:
     # Without the latest hash: an edit of the template would change the message of each instance that keeps
     # its revision.
+    hold, pin = plan.hold, pinned_revision(instance)
     if hold is not None:
         follows_stable = instance.spec.model_template_revision == STABLE
         waits_for_others = hold is Hold.AWAITING_ROLLOUT and follows_stable
-        return Condition(UP_TO_DATE, False, hold.value, _FOLLOWS_STABLE if waits_for_others else _HOLDS[hold])
-    pin = pinned_revision(instance)
-    if pin in (None, latest):
-        return Condition(
-            UP_TO_DATE, True, "Latest", "The instance follows the latest revision of its template."
+        message = (
+            _FOLLOWS_STABLE.format("spec.model_template_revision", "instance")
+            if waits_for_others
+            else _HOLDS[hold]
         )
-    return Condition(
-        UP_TO_DATE,
-        False,
-        PINNED,
-        f"spec.model_template_revision names revision {pin}, which is not the latest one of the template.",
-    )
+        return Condition(UP_TO_DATE, False, hold.value, message)
+    if pin not in (None, plan.latest):
+        return _pinned("spec.model_template_revision", pin)
+    behind = {
+        f"spec.deployments[{index}].model_template_revision": entry.model_template_revision
+        for index, entry in entries_behind(instance, plan.pinned, plan.latest)
+    }
+    for field, named in behind.items():
+        if named != STABLE:
+            return _pinned(field, named)
+    for field in behind:
+        message = _FOLLOWS_STABLE.format(field, "deployment")
+        return Condition(UP_TO_DATE, False, Hold.AWAITING_ROLLOUT.value, message)
+    return Condition(UP_TO_DATE, True, "Latest", "The instance follows the latest revision of its template.")
+
+
+def _pinned(field: str, revision: str | None) -> Condition:
+    message = f"{field} names revision {revision}, which is not the latest one of the template."
+    return Condition(UP_TO_DATE, False, PINNED, message)
 
 
 def _template_ref(plan: Plan | None, current: Mapping[str, Any], now: str, *, is_ready: bool) -> Any:

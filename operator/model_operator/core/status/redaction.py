@@ -43,15 +43,15 @@ class Redactor:
     ----------
     instance
         Whose parameters.
-    template
-        Its template, if there is one.
+    *templates
+        Its template in each revision that it runs, if there is one.
     """
 
-    def __init__(self, instance: ModelInstance, template: CompiledTemplate | None) -> None:
+    def __init__(self, instance: ModelInstance, *templates: CompiledTemplate) -> None:
         self._instance = instance
-        self._template = template
+        self._templates = templates
         # The user needs the name of a missing Secret or key.
-        references = _secret_references(template)
+        references = _secret_references(templates)
         spec = instance.spec
         parameters = [
             spec.model_creation_parameters,
@@ -81,9 +81,10 @@ class Redactor:
         """What is said elsewhere anyway; made only when something is found, as it may be long."""
         spec, metadata = self._instance.spec, self._instance.metadata
         names = [metadata.name, metadata.namespace or "", *(entry.name for entry in spec.deployments or ())]
-        known = self._template
-        public = {} if known is None or known.violations else known.resource.spec.model_dump(mode="json")
-        text = "\n".join([_COMMON, *names, *_keys(public), *_scalars([public])])
+        public = [
+            each.resource.spec.model_dump(mode="json") for each in self._templates if not each.violations
+        ]
+        text = "\n".join([_COMMON, *names, *_keys(public), *_scalars(public)])
         return f"{text}\n{folded(text)}"
 
     def _is_public(self, value: str) -> bool:
@@ -159,13 +160,14 @@ def _joined(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _secret_references(template: CompiledTemplate | None) -> set[str]:
-    properties = {} if template is None else template.parameters.properties
-    return {
-        name
-        for name, schema in properties.items()
-        if isinstance(schema, Mapping) and schema.get(SECRET_REF) is True
-    }
+def _secret_references(templates: Iterable[CompiledTemplate]) -> set[str]:
+    """Return the parameters that name Secrets, in each revision that has them."""
+    is_reference: dict[str, bool] = {}
+    for template in templates:
+        for name, schema in template.parameters.properties.items():
+            says_so = isinstance(schema, Mapping) and schema.get(SECRET_REF) is True
+            is_reference[name] = says_so and is_reference.get(name, True)
+    return {name for name, holds in is_reference.items() if holds}
 
 
 def _scalars(value: Any) -> Iterator[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from model_operator.core.objects.conditions import PINNED, UP_TO_DATE, Condition
+from model_operator.core.objects.conditions import Condition
 from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
+from model_operator.core.rollouts.reading import is_pinned
 from model_operator.core.values.words import plural
 
 
@@ -40,7 +41,8 @@ class InstanceCounts:
     stalled
         Those that are stalled: they need an action.
     pinned
-        Those that are pinned to another revision, which the roll-out does not wait for.
+        Those that are pinned to another revision as a whole, which the roll-out does not wait for. One whose
+        deployments are pinned follows, with the others.
     """
 
     instances: int = 0
@@ -69,7 +71,7 @@ def count_instances(instances: Iterable[Mapping[str, Any]], latest: TemplateVers
         # A status of another generation or revision says how it was, not how it is.
         if counted.generation != instance["metadata"].get("generation"):
             continue
-        if counted.pinned:
+        if is_pinned(instance) and instance["spec"]["model_template_revision"] != latest.revision:
             stalled += counted.stalled
             pinned += 1
         elif is_recorded(status, latest):
@@ -88,7 +90,6 @@ class RolloutShare:
     generation: int | None
     ready: bool
     stalled: bool
-    pinned: bool
 
 
 def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
@@ -106,10 +107,6 @@ def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
         status.get("observedGeneration"),
         "Ready" in holds,
         "Stalled" in holds,
-        any(
-            (each.get("type"), each.get("reason")) == (UP_TO_DATE, PINNED)
-            for each in status.get("conditions") or ()
-        ),
     )
 
 

@@ -152,6 +152,6 @@ def test_what_is_in_use() -> None:
     for each in (running, pinned, other):
         world.state.instances.put(each)
 
-    with world.revisions.held(compiled), world.revisions.held(compiled), world.revisions.held(None):
+    with world.revisions.held([compiled]), world.revisions.held([compiled] * 2), world.revisions.held([]):
         assert world.state.revisions_in_use(now) == {"aaaaaaaaaaaa", "bbbbbbbbbbbb", compiled.revision}
     assert world.state.revisions_in_use(now) == {"aaaaaaaaaaaa", "bbbbbbbbbbbb"}

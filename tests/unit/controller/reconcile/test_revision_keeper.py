@@ -182,7 +182,8 @@ def test_one_that_is_used_meanwhile_is_not_deleted() -> None:
     held = world.state.revisions.by_hash(
         world.state.compiled(limited(3, 0)), revision_object(limited(1, 0))["spec"]["hash"]
     )
-    with world.state.revisions.held(held):
+    assert held is not None
+    with world.state.revisions.held([held]):
         world.collect(limited(3, 0))
     assert world.numbers == [1, 3]
 

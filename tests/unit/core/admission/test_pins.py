@@ -60,6 +60,10 @@ class Stored:
         assert template is self.now
         return next((each for each in self.stored if each.revision == revision), None)
 
+    def stable(self, template: CompiledTemplate) -> str:
+        del template
+        return ""
+
 
 def instance(pin: str | None = None, **parameters: str) -> dict[str, Any]:
     named = {} if pin is None else {"model_template_revision": pin}

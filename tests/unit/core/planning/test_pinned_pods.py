@@ -61,6 +61,26 @@ def test_pods_are_told_of_for_this_generation_and_revision_alone(
     assert recorded_revision(*parts(told), name) == revision
 
 
+@pytest.mark.parametrize(
+    ("recorded", "own", "revision"),
+    [
+        ("1" * 12, "1" * 12, "a"),
+        # `latest` after an edit.
+        ("1" * 12, "2" * 12, None),
+        (None, "1" * 12, None),
+    ],
+)
+def test_pods_of_a_deployment_with_a_revision_of_its_own_are_those_of_that(
+    recorded: str | None, own: str, revision: str | None
+) -> None:
+    entry = {"name": "demo-a", "pod_revision": "a", "template_revision": recorded}
+    for bound in ({"uid": "t1", "generation": 3, "revision": REVISION}, {"revision": "0" * 12}):
+        told = status(deployments=[entry], template=bound)
+        assert recorded_revision(*parts(told), "demo-a", own) == revision
+        earlier = {**told, "observedGeneration": 1}
+        assert recorded_revision(*parts(earlier), "demo-a", own) is None
+
+
 def test_what_was_applied_is_read_back_from_a_live_deployment() -> None:
     applied, live = RECORDED["applied"], RECORDED["live"]
 

@@ -5,6 +5,7 @@
 ``template``     what differs from the template there; null where there is none
 ``latest``       hash of the latest revision of the template; that of the template by default
 ``hold``         why the instance, which is not pinned, does not run the latest revision
+``pinned``       by entry: what differs from the template in the revision that the entry names
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
 ``services``     the names of the live Services that are the instance's
@@ -37,6 +38,7 @@ from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
 from model_operator.core.status.assessment import Assessment, Observation, assess
 from model_operator.core.status.instance import instance_status
+from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.values.merge_patch import merge_patch
@@ -101,10 +103,18 @@ class Case:
         plan = (
             malformed(instance.violations)
             if instance.violations
-            else make_plan(instance.resource, template, RenderSettings(), self.content.get("latest"))
+            else make_plan(
+                instance.resource, template, RenderSettings(), self.content.get("latest"), self._pinned()
+            )
         )
         hold = self.content.get("hold")
         return instance, replace(plan, hold=Hold(hold)) if hold else plan
+
+    def _pinned(self) -> dict[str, CompiledTemplate]:
+        return {
+            entry: parse_template(apply_merge_patch(DEFAULTS["template"], change))
+            for entry, change in self.content.get("pinned", {}).items()
+        }
 
     def _with_revisions(self, status: dict[str, Any]) -> dict[str, Any]:
         _, plan = self._plan({})

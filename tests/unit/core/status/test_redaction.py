@@ -39,7 +39,7 @@ def values(parameters: Any, deployments: Any = None, *, known: bool = True) -> R
     if deployments:
         obj["spec"]["deployments"] = deployments
     obj["metadata"] |= {"uid": "2", "namespace": "default"}
-    return Redactor(ModelInstance.model_validate(obj), compiled() if known else None)
+    return Redactor(ModelInstance.model_validate(obj), *([compiled()] if known else []))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

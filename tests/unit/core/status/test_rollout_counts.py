@@ -18,7 +18,7 @@ from model_operator.core.status.rollout_counts import (
 READY = [{"type": "Ready", "status": "True"}]
 DEPLOYING = [{"type": "Ready", "status": "False"}, {"type": "Reconciling", "status": "True"}]
 STALLED = [{"type": "Ready", "status": "False"}, {"type": "Stalled", "status": "True"}]
-PINNED = [{"type": "UpToDate", "status": "False", "reason": "Pinned"}]
+PINNED_ENTRY = [{"type": "UpToDate", "status": "False", "reason": "Pinned"}]
 LATEST, EARLIER = "4a4a4a4a4a4a", "3c3c3c3c3c3c"
 TEMPLATE = TemplateVersion("t1", 4, LATEST)
 
@@ -31,10 +31,12 @@ def instance(
     follows: int = 1,
     observed: int = 2,
     generation: int = 2,
+    pin: str = "latest",
 ) -> dict[str, Any]:
     template = {"uid": uid, "generation": follows, "revision": revision} if uid else None
     status = {"observedGeneration": observed, "template": template, "conditions": conditions}
-    return {"metadata": {"generation": generation}, "status": status}
+    spec = {"model_template_revision": pin}
+    return {"metadata": {"generation": generation}, "spec": spec, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -57,12 +59,25 @@ def instance(
         pytest.param(
             instance(READY, revision=None, follows=3), InstanceCounts(1, 0, 0), id="before, and not current"
         ),
-        pytest.param(instance([*READY, *PINNED], revision=EARLIER), InstanceCounts(1, 0, 0, 1), id="pinned"),
+        pytest.param(instance(READY, revision=EARLIER, pin=EARLIER), InstanceCounts(1, 0, 0, 1), id="pinned"),
         pytest.param(
-            instance([*STALLED, *PINNED], revision=EARLIER), InstanceCounts(1, 0, 1, 1), id="pinned, stalled"
+            instance(STALLED, revision=EARLIER, pin=EARLIER), InstanceCounts(1, 0, 1, 1), id="pinned, stalled"
         ),
         pytest.param(
-            instance([*READY, *PINNED], generation=3), InstanceCounts(1, 0, 0), id="pinned, edited since"
+            instance(STALLED, pin=EARLIER), InstanceCounts(1, 0, 1, 1), id="pinned to one that is missing"
+        ),
+        pytest.param(instance(READY, pin=LATEST), InstanceCounts(1, 1, 0), id="pinned to the latest one"),
+        pytest.param(
+            instance(READY, generation=3, pin=EARLIER), InstanceCounts(1, 0, 0), id="pinned, edited since"
+        ),
+        pytest.param(instance(READY, pin="stable"), InstanceCounts(1, 1, 0), id="follows the stable one"),
+        pytest.param(
+            instance([*READY, *PINNED_ENTRY]), InstanceCounts(1, 1, 0), id="follows, a deployment is pinned"
+        ),
+        pytest.param(
+            instance([*READY, *PINNED_ENTRY], revision=EARLIER),
+            InstanceCounts(1, 0, 0),
+            id="will follow, a deployment is pinned",
         ),
         pytest.param(instance(READY, generation=3), InstanceCounts(1, 0, 0), id="edited since"),
         pytest.param(instance(READY, uid="t2"), InstanceCounts(), id="bound to another"),
@@ -88,7 +103,6 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
         instance(READY, uid="t2"),
         instance(READY, revision=EARLIER),
         instance(READY, observed=3),
-        instance([*READY, *PINNED]),
     ):
         assert rollout_share(before["status"]) != rollout_share(changed["status"])
     more = before["status"] | {"ready_replicas": 3}

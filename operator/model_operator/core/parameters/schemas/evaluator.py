@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.core.parameters.schemas import combinators, keywords
-from model_operator.core.parameters.schemas.budget import WORK_LIMIT, Budget, WorkLimitError
+from model_operator.core.parameters.schemas.budget import Budget, WorkLimitError
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.schemas.patterns import Pattern, compile_pattern
 from model_operator.core.parameters.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
@@ -47,9 +47,9 @@ class Evaluator:
                 self._patterns[value] = compile_pattern(value)
         return kept
 
-    def evaluation(self, units: int = WORK_LIMIT) -> Evaluation:
-        """Return a new evaluation with a budget of `units`, for checks that share one."""
-        return Evaluation(self._schema, _CHECKS, self._patterns, Budget(units))
+    def evaluation(self, budget: Budget | None = None) -> Evaluation:
+        """Return a new evaluation with this budget, which others may share; by default with a new one."""
+        return Evaluation(self._schema, _CHECKS, self._patterns, Budget() if budget is None else budget)
 
     def violations(
         self,

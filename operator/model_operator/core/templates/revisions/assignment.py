@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from model_operator.api import LATEST, STABLE, ModelInstance
 from model_operator.core.objects.conditions import Hold
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
+from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates
 
 
 class RevisionLookup(Protocol):
     """The stored revisions of templates, in a cache or in a set of files.
 
-    Both methods take the template as it is now, valid or not, and return what
+    All methods take the template as it is now, valid or not; those that return a revision return what
     :func:`~model_operator.core.templates.revisions.objects.read_revision` gives for it.
     """
 
@@ -23,6 +24,9 @@ class RevisionLookup(Protocol):
 
     def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
         """Return the revision of a template that has this hash; None where none is stored."""
+
+    def stable(self, template: CompiledTemplate) -> str:
+        """Return the hash of the stable revision of a template; empty while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,15 @@ class Assigned:
         Why the instance, which is not pinned, does not run the latest one; None where it does.
     ahead
         The latest one where the instance may have it as soon as that moves nothing; None with no `hold`.
+    pinned
+        The revisions of its deployments that name one of their own.
     """
 
     template: CompiledTemplate | None = None
     latest: str = ""
     hold: Hold | None = None
     ahead: CompiledTemplate | None = None
+    pinned: Pinned = field(default_factory=dict)
 
 
 def assign(instance: ModelInstance, templates: TemplateLookup, revisions: RevisionLookup) -> Assigned:
@@ -71,10 +78,13 @@ def assign_revision(
     """Return the revision of a known template that an instance runs; parameters as of `assign`."""
     found = revisions.latest(template) or template
     latest = "" if found.violations else found.revision
-    pin = pinned_revision(instance)
-    if pin is None or pin == found.revision:
-        return Assigned(found, latest)
-    return Assigned(revisions.by_hash(template, pin) or found, latest)
+    stable = revisions.stable(template)
+    pinned = entry_templates(instance, template, revisions, found, stable)
+    follows_stable = instance.spec.model_template_revision == STABLE
+    wanted = stable or None if follows_stable else pinned_revision(instance)
+    if wanted is None or wanted == found.revision:
+        return Assigned(found, latest, pinned=pinned)
+    return Assigned(revisions.by_hash(template, wanted) or found, latest, pinned=pinned)
 
 
 def pinned_revision(instance: ModelInstance) -> str | None:
@@ -95,3 +105,8 @@ class NoRevisions:
         """Return nothing."""
         del template, revision
         return None
+
+    def stable(self, template: CompiledTemplate) -> str:
+        """Return nothing."""
+        del template
+        return ""
