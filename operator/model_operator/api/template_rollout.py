@@ -111,8 +111,9 @@ class Rollout(ApiModel):
     """Number of instances that may have got the new revision and not be Ready with it yet: a number, or a
     percentage of the instances of the step, rounded down and at least 1. Built-in default: 10%."""
     max_failures: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
-    """Number of instances that may be Stalled at the new revision. With one more the roll-out is halted until
-    they recover or the template is edited. Built-in default: 0."""
+    """Number of instances that may be Stalled at the new revision without delaying the others. With one more,
+    or when they are as many as `max_unavailable` of their step allows, the roll-out is halted until they
+    recover or the template is edited. Built-in default: 0."""
     soak_seconds: SoakSeconds | None = None
     """Time in seconds for which the instances of a step must have been Ready with the new revision before the
     next step begins. Built-in default: 60."""

@@ -4,22 +4,28 @@ It is recomputed from what the instances report whenever that changes, so that i
 Only the stable revision and the time at which the roll-out began are remembered, in the template's status.
 
 An instance *has arrived* when it is Ready at the new revision: a status about anything else proves nothing.
-It *counts*, as proof or as failure, unless it is new, has no workers, or was Stalled at the stable revision
-before: such an instance delays no other one, and gets the revision once all others have arrived.
+It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, or was
+Stalled at the stable revision before. An instance of the last two kinds delays no other one, and gets the
+revision once all others have arrived: the revision is stable then, and getting the stable one takes no steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
+from typing import Final
 
 from model_operator.api import RolloutState
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.policy import Policy, Step
 
-_NAMED = 3
+_NAMED: Final = 3
 """Number of failed instances that are named."""
+_RANK: Final = attrgetter("rank")
+_REVOCATION_SECONDS: Final = 1.0
+"""When to decide again after grants were taken back: their places in the budget are free only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,10 @@ class Advance:
         Hash of the stable revision from now on; empty while there is none.
     arrived, moving, failed, waiting
         Numbers of instances: Ready at the new revision, with it and not Ready yet, with it and Stalled,
-        without it. They add up to that of the followers.
+        without it. They add up to that of the followers; those with a grant are moving.
     look_again_in
-        Seconds after which time alone changes the decision; None if it does not.
+        Seconds after which to decide again, although nothing else has changed; None if only a change can
+        change the decision.
     empty_steps
         Names of the steps of the template that select no instance, in their order; none where there is no
         instance at all.
@@ -49,6 +56,10 @@ class Advance:
         Number of the failed ones that count; more than ``max_failures`` halt the roll-out.
     failing
         The first of the failed ones, by namespace and name, for messages.
+    begins_again
+        Whether instances that were created since the roll-out began run an older revision, as after a pause
+        or in a restored backup. They take part like all others, and the time at which the roll-out began
+        becomes that of this decision.
     """
 
     grants: frozenset[FollowerKey]
@@ -63,6 +74,7 @@ class Advance:
     empty_steps: tuple[str, ...] = ()
     failures: int = 0
     failing: tuple[FollowerKey, ...] = ()
+    begins_again: bool = False
 
     @property
     def admits_new(self) -> bool:
@@ -84,11 +96,152 @@ def advance(
     stable
         Hash of the stable revision; empty while there is none.
     followers
-        The instances of the template that are not pinned.
+        The instances of the template that are not pinned, in any order.
     now
         The time.
     """
-    return _Decision(policy, target, stable, tuple(followers), now).advance()
+    everyone = tuple(followers)
+    stable = _learned_stable(policy, target, stable, everyone)
+    members, begins_again = _members(policy, target, stable, everyone)
+    if target == stable:
+        return _return(policy, target, members)
+    decision = _Decision(policy, target, stable, members, now)
+    return decision.advance(begins_again=begins_again)
+
+
+def _learned_stable(policy: Policy, target: str, stable: str, followers: Sequence[Follower]) -> str:
+    """Return the stable revision, where it shows without the steps.
+
+    The first revision is stable as soon as all instances have it. Where an edit reaches all instances at
+    once, one that stays broken must not keep the others' revision from being stable.
+    """
+    if any(each.revision != target for each in followers):
+        return stable
+    if not stable:
+        return target
+    if policy.is_stepped or any(each.follows_stable for each in followers):
+        return stable
+    settled = all(each.is_ready or each.is_stalled for each in followers)
+    return target if settled and any(each.is_ready for each in followers) else stable
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A follower in its step, with what the decision asks of it more than once."""
+
+    follower: Follower
+    step: int
+    has_target: bool
+    counts: bool
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether it may get the new revision, and has not got it yet."""
+        return self.follower.is_granted and not self.has_target
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether it has the new revision, or may have it by now."""
+        return self.has_target or self.follower.is_granted
+
+    @property
+    def has_arrived(self) -> bool:
+        return self.has_target and self.follower.is_ready
+
+    @property
+    def has_failed(self) -> bool:
+        return self.has_target and self.follower.is_stalled
+
+    @property
+    def rank(self) -> tuple[int, FollowerKey]:
+        """Its place within the step.
+
+        Those that an earlier roll-out broke need the new revision most, and lose least by it; then those
+        that are Ready, which can prove something.
+        """
+        follower = self.follower
+        return (0 if follower.is_stalled else 1 if follower.is_ready else 2), follower.key
+
+
+def _members(
+    policy: Policy, target: str, stable: str, followers: Sequence[Follower]
+) -> tuple[list[_Member], bool]:
+    """Return the followers in their steps, and whether the roll-out begins again."""
+
+    def was_broken(each: Follower) -> bool:
+        """Return whether an instance is Stalled for a reason of its own, not by an earlier roll-out."""
+        if each.revision == target or each.is_granted or not (policy.is_stepped or each.follows_stable):
+            return False
+        return each.is_stalled and (not stable or each.revision in ("", stable))
+
+    can_count = [each.has_workers and not was_broken(each) for each in followers]
+    # One that was created with an older revision cannot be distinguished later from one that was created
+    # with the new one: as long as there is any, all of them count.
+    begins_again = policy.is_stepped and any(
+        able and each.is_new and not each.follows_stable and each.revision not in ("", target)
+        for each, able in zip(followers, can_count, strict=True)
+    )
+    return [
+        _Member(
+            each,
+            policy.step_of(each.key.namespace, each.labels, follows_stable=each.follows_stable),
+            each.revision == target,
+            # A new one that follows `stable` was created with the stable revision.
+            able and (begins_again or each.follows_stable or not each.is_new),
+        )
+        for each, able in zip(followers, can_count, strict=True)
+    ], begins_again
+
+
+def _return(policy: Policy, target: str, members: Sequence[_Member]) -> Advance:
+    """Return the decision where the new revision is the stable one: it is proven, and takes no steps."""
+    waiting = frozenset(each.follower.key for each in members if not each.has_target)
+    unsettled = [
+        each
+        for each in members
+        if not each.has_target or (each.counts and not (each.has_arrived or each.has_failed))
+    ]
+    grants: frozenset[FollowerKey] = frozenset()
+    if policy.is_paused and waiting:
+        state = RolloutState.PAUSED
+    else:
+        state, grants = RolloutState.ROLLING_OUT if unsettled else RolloutState.COMPLETE, waiting
+    step = policy.steps[min(each.step for each in unsettled)].name if unsettled else ""
+    return _counted(policy, members, grants, state, step, target)
+
+
+def _counted(
+    policy: Policy,
+    members: Sequence[_Member],
+    grants: frozenset[FollowerKey],
+    state: RolloutState,
+    step: str,
+    stable: str,
+    look_again_in: float | None = None,
+    *,
+    begins_again: bool = False,
+) -> Advance:
+    """Return a decision with its numbers of instances."""
+    arrived = sum(each.has_arrived for each in members)
+    failing = sorted(each.follower.key for each in members if each.has_failed)
+    moving = sum(each.has_target for each in members) - arrived - len(failing) + len(grants)
+    selected = {each.step for each in members}
+    empty = [step.name for index, step in enumerate(policy.named) if members and index not in selected]
+    return Advance(
+        grants,
+        state,
+        step,
+        stable,
+        arrived,
+        moving,
+        len(failing),
+        len(members) - arrived - len(failing) - moving,
+        look_again_in,
+        tuple(empty),
+        sum(each.counts and each.has_failed for each in members),
+        tuple(failing[:_NAMED]),
+        begins_again,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,122 +254,50 @@ class _Progress:
 
 
 class _Decision:
+    """The decision where the new revision is not proven yet."""
+
     def __init__(
-        self, policy: Policy, target: str, stable: str, followers: tuple[Follower, ...], now: datetime
+        self, policy: Policy, target: str, stable: str, members: Sequence[_Member], now: datetime
     ) -> None:
         self.policy, self.target, self.stable, self.now = policy, target, stable, now
-        self.followers = followers
-        self.members: list[list[Follower]] = [[] for _ in policy.steps]
-        for each in followers:
-            self.members[self._index(each)].append(each)
+        self.members = members
+        self.counted: list[list[_Member]] = [[] for _ in policy.steps]
+        sizes = [0] * len(policy.steps)
+        for each in members:
+            sizes[each.step] += 1
+            if each.counts:
+                self.counted[each.step].append(each)
+        self.budgets = [step.budget(size) for step, size in zip(policy.steps, sizes, strict=True)]
+        self.failures = sum(each.counts and each.has_failed for each in members)
 
-    def advance(self) -> Advance:
-        has_target = [each for each in self.followers if each.revision == self.target]
-        arrived = sum(each.is_ready for each in has_target)
-        failing = sorted(each.key for each in has_target if each.is_stalled)
-        failed = len(failing)
+    def advance(self, *, begins_again: bool) -> Advance:
         progress = self._progress()
-        state, grants = progress.state, frozenset[FollowerKey]()
+        state, look_again_in = progress.state, progress.look_again_in
+        grants, admits_new = frozenset[FollowerKey](), False
         if self._is_halted(progress):
             state = RolloutState.HALTED
-        elif self.policy.is_paused and any(map(self._is_waiting, self.followers)):
+        elif self.policy.is_paused and not all(each.has_target for each in self.members):
             state = RolloutState.PAUSED
         else:
-            grants = frozenset(self._grants(progress))
-        moving = (
-            len(has_target)
-            - arrived
-            - failed
-            + sum(each.key in grants for each in self.followers if each.revision != self.target)
-        )
-        return Advance(
+            grants, admits_new = self._grants(progress), True
+            if any(each.is_granted and each.follower.key not in grants for each in self.members):
+                look_again_in = min(look_again_in or _REVOCATION_SECONDS, _REVOCATION_SECONDS)
+        is_complete = state is RolloutState.COMPLETE
+        if is_complete and not all(each.has_target for each in self.members):
+            # Those that delay no other one get it when the revision has been recorded as the stable one.
+            state = RolloutState.ROLLING_OUT
+        return _counted(
+            self.policy,
+            self.members,
             grants,
             state,
             "" if state is RolloutState.COMPLETE else self.policy.steps[progress.index].name,
-            self._next_stable(state),
-            arrived,
-            moving,
-            failed,
-            len(self.followers) - arrived - moving - failed,
-            progress.look_again_in,
-            self._empty_steps(),
-            self._failures(),
-            tuple(failing[:_NAMED]),
+            self.target if is_complete else self.stable,
+            look_again_in,
+            begins_again=begins_again and admits_new,
         )
-
-    def _empty_steps(self) -> tuple[str, ...]:
-        if not self.followers:
-            return ()
-        named = zip(self.policy.named, self.members, strict=False)
-        return tuple(step.name for step, members in named if not members)
-
-    def _index(self, follower: Follower) -> int:
-        last = len(self.policy.steps) - 1
-        if follower.follows_stable:
-            return last
-        named = self.policy.steps[: last - 1]
-        selecting = (
-            index for index, step in enumerate(named) if step.selects(follower.key.namespace, follower.labels)
-        )
-        return next(selecting, last - 1)
-
-    def _is_waiting(self, follower: Follower) -> bool:
-        return follower.revision != self.target
-
-    def _has_moved(self, follower: Follower) -> bool:
-        return follower.revision == self.target or follower.is_granted
-
-    def _has_arrived(self, follower: Follower) -> bool:
-        return follower.revision == self.target and follower.is_ready
-
-    def _was_broken(self, follower: Follower) -> bool:
-        """Return whether an instance is Stalled for a reason of its own, not by an earlier roll-out."""
-        return (
-            not self._has_moved(follower)
-            and follower.is_stalled
-            and (not self.stable or follower.revision == self.stable)
-        )
-
-    def _counts(self, follower: Follower) -> bool:
-        return follower.has_workers and not follower.is_new and not self._was_broken(follower)
-
-    @property
-    def _is_return(self) -> bool:
-        """Whether the roll-out goes back to what is proven, without steps."""
-        return self.target == self.stable
-
-    def _failures(self) -> int:
-        return sum(
-            each.revision == self.target and each.is_stalled and self._counts(each) for each in self.followers
-        )
-
-    def _in_flight(self) -> int:
-        return sum(
-            self._has_moved(each) and not self._has_arrived(each) and self._counts(each)
-            for each in self.followers
-        )
-
-    def _budget(self, index: int) -> int:
-        return self.policy.steps[index].budget(len(self.members[index]))
-
-    def _is_halted(self, progress: _Progress) -> bool:
-        if self._is_return or self.policy.max_failures is None:
-            return False
-        failures = self._failures()
-        if failures > self.policy.max_failures:
-            return True
-        # Failed instances that use up the budget hold the step as firmly.
-        waits = any(not self._has_moved(each) and self._counts(each) for each in self.members[progress.index])
-        return waits and failures >= self._budget(progress.index) > 0
 
     def _progress(self) -> _Progress:
-        if self._is_return:
-            settled = all(
-                each.revision == self.target and (each.is_ready or each.is_stalled or not self._counts(each))
-                for each in self.followers
-            )
-            index = next((index for index, members in enumerate(self.members) if members), 0)
-            return _Progress(index, RolloutState.COMPLETE if settled else RolloutState.ROLLING_OUT)
         for index, step in enumerate(self.policy.steps):
             held = self._held(index, step)
             if held is not None:
@@ -225,53 +306,47 @@ class _Decision:
 
     def _held(self, index: int, step: Step) -> _Progress | None:
         """Return what a step waits for; None when it is complete."""
-        counted = [each for each in self.members[index] if self._counts(each)]
-        if not all(map(self._has_arrived, counted)):
+        counted = self.counted[index]
+        if not all(each.has_arrived or (each.has_failed and self._tolerates(index)) for each in counted):
             return _Progress(index, RolloutState.ROLLING_OUT)
-        last = max((each.arrived_at or self.now for each in counted), default=None)
-        left = 0.0 if last is None else step.soak_seconds - (self.now - last).total_seconds()
+        since = [each.follower.arrived_at or self.now for each in counted if each.has_arrived]
+        left = step.soak_seconds - (self.now - max(since)).total_seconds() if since else 0.0
         if left > 0:
             return _Progress(index, RolloutState.SOAKING, min(left, step.soak_seconds))
         if step.needs_approval and self.policy.approved != self.target:
             return _Progress(index, RolloutState.AWAITING_APPROVAL)
         return None
 
-    def _grants(self, progress: _Progress) -> Iterator[FollowerKey]:
-        yield from (each.key for each in self.followers if self._is_waiting(each) and each.is_granted)
-        waiting = [each for each in self.followers if not self._has_moved(each)]
-        if self._is_return:
-            yield from (each.key for each in waiting)
-            return
-        if not self.policy.is_stepped:
-            yield from (each.key for each in waiting if not each.follows_stable)
+    def _tolerates(self, index: int) -> bool:
+        """Return whether a step can be complete although instances have failed.
+
+        Not if these use up its budget: a single canary that fails must not pass for a proof.
+        """
+        most = self.policy.max_failures
+        return most is not None and self.failures <= most and self.failures < self.budgets[index]
+
+    def _is_halted(self, progress: _Progress) -> bool:
+        most = self.policy.max_failures
+        if most is None:
+            return False
+        # Failed instances that use up the budget hold the step as firmly as too many of them.
+        is_held = progress.state is RolloutState.ROLLING_OUT and self.failures >= self.budgets[progress.index]
+        return self.failures > most or is_held
+
+    def _grants(self, progress: _Progress) -> frozenset[FollowerKey]:
+        """Return who may have the new revision: those that have a grant first, as far as the budget goes."""
+        at_once = {
+            each.follower.key
+            for each in self.members
+            if not self.policy.is_stepped and not each.has_target and not each.follower.follows_stable
+        }
         if progress.state is not RolloutState.ROLLING_OUT:
-            return
-        budget = self._budget(progress.index) - self._in_flight()
-        candidates = [
-            each for each in self.members[progress.index] if not self._has_moved(each) and self._counts(each)
-        ]
-        candidates.sort(key=_rank)
-        yield from (each.key for each in candidates[: max(0, budget)])
-
-    def _next_stable(self, state: RolloutState) -> str:
-        is_known = bool(self.stable)
-        if state is RolloutState.COMPLETE or (
-            not is_known and all(each.revision == self.target for each in self.followers)
-        ):
-            return self.target
-        if self.policy.is_stepped or any(each.follows_stable for each in self.followers):
-            return self.stable
-        # All at once: an instance that stays broken must not keep the others' revision from being stable.
-        settled = all(
-            each.revision == self.target and (each.is_ready or each.is_stalled) for each in self.followers
-        )
-        return self.target if settled and any(each.is_ready for each in self.followers) else self.stable
-
-
-def _rank(follower: Follower) -> tuple[int, FollowerKey]:
-    """Return the order within a step.
-
-    Those that an earlier roll-out broke need the new revision most, and lose least by it; then those that are
-    Ready, which can prove something.
-    """
-    return (0 if follower.is_stalled else 1 if follower.is_ready else 2), follower.key
+            return frozenset(at_once)
+        counted = self.counted[progress.index]
+        flying = sum(each.counts and each.has_target and not each.has_arrived for each in self.members)
+        granted = sum(each.counts and each.is_granted for each in self.members)
+        left = max(0, self.budgets[progress.index] - flying)
+        kept = sorted((each for each in counted if each.is_granted), key=_RANK)[:left]
+        # A grant that is taken back may be used at this moment: its place is free only afterwards.
+        added = sorted((each for each in counted if not each.has_moved), key=_RANK)[: max(0, left - granted)]
+        return frozenset(at_once.union(each.follower.key for each in (*kept, *added)))

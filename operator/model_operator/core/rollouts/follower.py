@@ -25,7 +25,7 @@ class Follower:
         Its namespace and name.
     revision
         Hash of the revision that it runs: that of its status, or the new one as soon as one of its
-        Deployments has it.
+        Deployments has it; empty before it has got any.
     labels
         Its labels.
     follows_stable
@@ -33,13 +33,14 @@ class Follower:
     is_ready, is_stalled
         Its conditions, if its status is about its current generation and `revision`; both false otherwise.
     has_workers
-        Whether it has any worker, ready or not: without one it proves nothing.
+        Whether it is to have any worker; one that is scaled to zero proves nothing. An instance whose workers
+        cannot be created is to have them.
     is_new
         Whether it was created after the roll-out began.
     arrived_at
         Time since which it has been Ready at `revision`; None if it is not, or where that is unknown.
     is_granted
-        Whether it may get the new revision, and has not got it yet.
+        Whether it may get the revision that rolls out now, and has not got it yet.
     """
 
     key: FollowerKey

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 
 from model_operator.api import REMAINING, STABLE_FOLLOWERS, Rollout, RolloutStep
@@ -47,9 +49,10 @@ class Step:
 
     def selects(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Return whether an instance with this namespace and these labels is a member."""
-        if self.namespaces and not any(fnmatchcase(namespace, each) for each in self.namespaces):
-            return False
-        return all(labels.get(name) == value for name, value in self.labels.items())
+        for name, value in self.labels.items():
+            if labels.get(name) != value:
+                return False
+        return not self.namespaces or _expression(self.namespaces).match(namespace) is not None
 
     def budget(self, members: int) -> int:
         """Return how many instances may have the new revision without being Ready.
@@ -95,12 +98,37 @@ class Policy:
         """The steps that the template names."""
         return self.steps[:-2]
 
+    def step_of(self, namespace: str, labels: Mapping[str, str], *, follows_stable: bool) -> int:
+        """Return the index of the step of an instance: the first one that selects it.
+
+        Parameters
+        ----------
+        namespace, labels
+            Of the instance.
+        follows_stable
+            Whether it follows the stable revision: its step is the last.
+        """
+        last = len(self.steps) - 1
+        if follows_stable:
+            return last
+        for index, step in enumerate(self.named):
+            if step.selects(namespace, labels):
+                return index
+        return last - 1
+
 
 _AT_ONCE: Final = Policy(
-    tuple(Step(name, {}, (), "100%", 0) for name in (REMAINING, STABLE_FOLLOWERS)),
+    # Those that follow the stable revision get it when the others have been Ready for a while.
+    tuple(Step(name, {}, (), "100%", SOAK_SECONDS) for name in (REMAINING, STABLE_FOLLOWERS)),
     max_failures=None,
     is_stepped=False,
 )
+
+
+@lru_cache(maxsize=1024)
+def _expression(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the expression for any of the patterns of a step, which looks at many instances."""
+    return re.compile("|".join(map(translate, patterns)))
 
 
 def policy_of(rollout: Rollout | None) -> Policy:

@@ -64,7 +64,7 @@ def test_a_failure_halts_and_the_next_revision_starts_with_what_it_broke() -> No
 def test_what_was_broken_before_comes_last_and_counts_nothing() -> None:
     followers = [*fleet(1, "broken", is_ready=False, is_stalled=True), *map(arrived, fleet(3))]
     done = decide(followers, NOW + timedelta(seconds=60))
-    assert (done.state, done.stable, done.waiting) == (RolloutState.COMPLETE, NEW, 1)
+    assert (done.state, done.stable, done.waiting) == (RolloutState.ROLLING_OUT, NEW, 1)
     assert decide(followers, stable=NEW).grants == {followers[0].key}
 
 
@@ -118,3 +118,83 @@ def test_steps_that_select_no_instance_are_named() -> None:
     assert decide(followers, paused=True, steps=steps).empty_steps == ("canary", "late")
     assert decide(fleet(1, "dev"), steps=[]).empty_steps == ()
     assert decide([], steps=steps).empty_steps == ()
+
+
+def test_tolerated_failures_delay_no_step_unless_they_use_up_its_budget() -> None:
+    canary = {"name": "canary", "namespaces": ["staging"], "max_unavailable": "100%", "soak_seconds": 0}
+    failed = replace(fleet(1, "staging")[0], revision=NEW, is_ready=False, is_stalled=True)
+    others = fleet(30)
+    alone = decide([failed, *others], steps=[canary], max_failures=1)
+    assert (alone.state, alone.step) == (RolloutState.HALTED, "canary")
+
+    proven = [failed, *map(arrived, fleet(3, "staging")[1:])]
+    passed = decide([*proven, *others], steps=[canary], max_failures=1)
+    assert (passed.state, passed.step, len(passed.grants)) == (RolloutState.ROLLING_OUT, "remaining", 2)
+
+    done = decide([*proven, *map(arrived, others)], NOW + timedelta(seconds=60), max_failures=1)
+    assert (done.state, done.stable, done.failed) == (RolloutState.COMPLETE, NEW, 1)
+
+
+def test_one_created_with_the_new_revision_neither_halts_nor_delays() -> None:
+    broken = fleet(1, "new", revision=NEW, is_new=True, is_ready=False, is_stalled=True)
+    assert len(decide([*broken, *fleet(10)]).grants) == 1
+    done = decide([*broken, *map(arrived, fleet(10))], NOW + timedelta(seconds=60))
+    assert (done.state, done.stable, done.begins_again) == (RolloutState.COMPLETE, NEW, False)
+
+
+def test_those_created_with_an_older_revision_take_part_in_steps() -> None:
+    """As in a restored backup, and after a pause: otherwise they would all move at once at the end."""
+    restored = [*fleet(2, "moved", revision=NEW, is_new=True, is_ready=False), *fleet(20, is_new=True)]
+    begun = decide(restored, max_unavailable=3, stable="")
+    assert (len(begun.grants), begun.begins_again) == (1, True)
+    paused = decide(restored, paused=True)
+    assert (paused.state, paused.begins_again) == (RolloutState.PAUSED, False)
+
+    production = fleet(3, follows_stable=True, is_new=True)
+    assert not decide([*production, *map(arrived, fleet(1, "dev"))]).begins_again
+    failed = replace(production[0], revision=NEW, is_ready=False, is_stalled=True)
+    assert decide([failed, *production[1:]]).state is RolloutState.HALTED
+
+
+def test_a_withdrawn_approval_takes_grants_back() -> None:
+    steps = [{"name": "canary", "namespaces": ["staging"], "needs_approval": True, "soak_seconds": 0}]
+    followers = [*map(arrived, fleet(1, "staging")), *fleet(1, is_granted=True), *fleet(10, "other")]
+    assert followers[1].key in decide(followers, steps=steps, approved=NEW, max_unavailable=2).grants
+    withdrawn = decide(followers, steps=steps)
+    assert (withdrawn.state, withdrawn.grants, withdrawn.look_again_in) == (
+        RolloutState.AWAITING_APPROVAL,
+        frozenset(),
+        1,
+    )
+
+
+def test_a_step_that_opens_again_gets_the_budget_when_the_grants_of_later_steps_are_free() -> None:
+    """As when an instance that was broken before recovers: a grant taken back may be used at this moment."""
+    steps = [{"name": "canary", "namespaces": ["staging"]}]
+    healed = fleet(1, "staging")[0]
+    followers = [healed, *fleet(1, is_granted=True), *fleet(5, "other")]
+    opened = decide(followers, steps=steps)
+    assert (opened.step, opened.grants, opened.look_again_in) == ("canary", frozenset(), 1)
+    followers[1] = replace(followers[1], is_granted=False)
+    assert decide(followers, steps=steps).grants == {healed.key}
+
+
+def test_the_first_revision_is_stable_at_once() -> None:
+    first = decide(fleet(3, revision=NEW, is_ready=False), stable="", steps=[{"name": "canary"}])
+    assert (first.state, first.stable) == (RolloutState.ROLLING_OUT, NEW)
+    assert decide([], stable="").stable == NEW
+
+
+def test_without_a_rollout_followers_of_stable_wait_until_the_others_have_soaked() -> None:
+    at_once = policy_of(None)
+    followers = [*fleet(2, follows_stable=True), *map(arrived, fleet(2, "dev"))]
+    soaking = advance(at_once, NEW, OLD, followers, NOW)
+    assert (soaking.state, soaking.grants, soaking.stable) == (RolloutState.SOAKING, frozenset(), OLD)
+    soaked = advance(at_once, NEW, OLD, followers, NOW + timedelta(seconds=60))
+    assert soaked.grants == {each.key for each in followers[:2]}
+
+
+def test_without_a_rollout_one_that_stays_broken_delays_nothing() -> None:
+    followers = [*map(arrived, fleet(2)), *fleet(1, "broken", revision=NEW, is_ready=False, is_stalled=True)]
+    done = advance(policy_of(None), NEW, OLD, followers, NOW)
+    assert (done.state, done.stable) == (RolloutState.COMPLETE, NEW)
