@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Final
 
-from model_operator.api import API_VERSION, ModelInstance
+from model_operator.api import API_VERSION, ModelInstance, RolloutState
 from model_operator.core.objects.recorded_template import is_recorded
 from model_operator.core.reasons.reasons import Reason, ReasonInfo
 from model_operator.core.status.template import TemplateReason
@@ -37,6 +37,24 @@ class EventReason(Enum):
     ChildDeleted = "A child that is no longer desired was deleted, after its replacement had been rolled out."
     NotServing = "The last available worker was lost unexpectedly."
     TemplateEdited = "A template was edited; its instances are updated if their parameters are still valid."
+    RolloutStep = "The roll-out of an edited template continues with a step, or goes on in it."
+    RolloutSoaking = "All instances of a step are ready, and must stay so for the soak time."
+    RolloutAwaitingApproval = "A step is complete, and the next one needs `rollout.approved`."
+    RolloutPaused = "The roll-out is paused by `rollout.paused`."
+    RolloutHalted = "The roll-out is halted, since too many instances are stalled at the new revision."
+    RolloutComplete = "The roll-out is complete; its revision is the stable one from now on."
+
+
+_WARNINGS: Final = (EventReason.NotServing, EventReason.RolloutHalted)
+_ROLLOUT_REASONS: Final = {
+    RolloutState.ROLLING_OUT: EventReason.RolloutStep,
+    RolloutState.SOAKING: EventReason.RolloutSoaking,
+    RolloutState.AWAITING_APPROVAL: EventReason.RolloutAwaitingApproval,
+    RolloutState.PAUSED: EventReason.RolloutPaused,
+    RolloutState.HALTED: EventReason.RolloutHalted,
+    RolloutState.COMPLETE: EventReason.RolloutComplete,
+}
+_OF_TEMPLATES: Final = (EventReason.TemplateEdited, *_ROLLOUT_REASONS.values())
 
 
 class Verb(StrEnum):
@@ -146,6 +164,11 @@ def template_events(
         instances = plural(concerned, "instance")
         note = f"Revision {latest} affects {instances}; see condition RolledOut for progress."
         yield Event(regarding, EventType.NORMAL, EventReason.TemplateEdited.name, "Editing", note)
+    reason = _rollout_reason(before, after)
+    if reason is not None:
+        note = _shortened(str(_condition(after, "RolledOut").get("message", "")))
+        kind = EventType.WARNING if reason in _WARNINGS else EventType.NORMAL
+        yield Event(regarding, kind, reason.name, "RollingOut", note)
 
 
 def child_event(
@@ -229,10 +252,35 @@ def event_reasons_table() -> str:
     rows += [_row(one.name, _type_of(one.value), "instance", one.value.meaning) for one in Reason]
     rows += [_row(one.name, _type_of(one.value), "template", one.value.meaning) for one in TemplateReason]
     for one in EventReason:
-        kind = EventType.WARNING if one is EventReason.NotServing else EventType.NORMAL
-        on = "template" if one is EventReason.TemplateEdited else "instance"
+        kind = EventType.WARNING if one in _WARNINGS else EventType.NORMAL
+        on = "template" if one in _OF_TEMPLATES else "instance"
         rows.append(_row(one.name, kind, on, one.value))
     return "\n".join(rows)
+
+
+def _rollout_reason(before: Mapping[str, Any], after: Mapping[str, Any]) -> EventReason | None:
+    """Return what has happened to the roll-out of a template between two of its statuses, if anything.
+
+    An instance that stops being ready after the roll-out makes that incomplete again. That is no step of it.
+    """
+    known, now = before.get("rollout"), after.get("rollout")
+    if not known or not now or not now["instances"]:
+        return None
+    is_same, revision = known["revision"] == now["revision"], now["revision"]
+    if is_same and all(known.get(name) == now.get(name) for name in ("state", "step")):
+        return None
+    if now["state"] == RolloutState.ROLLING_OUT and (not is_same or known["state"] == RolloutState.COMPLETE):
+        return None  # The edit is an Event of its own.
+    was_complete = is_same and before.get("stable_revision") == revision and not _is_first(before)
+    if was_complete and now["state"] in (RolloutState.ROLLING_OUT, RolloutState.COMPLETE):
+        return None
+    return _ROLLOUT_REASONS[RolloutState(now["state"])]
+
+
+def _is_first(status: Mapping[str, Any]) -> bool:
+    """Return whether the roll-out has never been complete, as on the way back to the stable revision."""
+    condition, began = _condition(status, "RolledOut"), status["rollout"]["started_at"]
+    return condition.get("status") == "False" and str(condition.get("lastTransitionTime")) <= began
 
 
 def _row(*cells: str) -> str:

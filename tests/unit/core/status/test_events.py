@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -162,6 +163,69 @@ EDITED = ("Normal", "TemplateEdited", "Editing")
 )
 def test_template(before: dict[str, Any], after: dict[str, Any], expected: list[Any]) -> None:
     assert told(template_events(EMBED, before, after)) == expected
+
+
+STARTED, LATER = "2026-01-01T09:00:00Z", "2026-01-01T09:05:00Z"
+
+
+def rolling(
+    state: str, step: str | None = None, *, revision: str = "2222", stable: str = "1111", since: str = STARTED
+) -> dict[str, Any]:
+    """Return the status of a template whose roll-out began at `STARTED`; RolledOut is as it is `since`."""
+    is_done = state == "COMPLETE"
+    rollout = {"revision": revision, "state": state, "started_at": STARTED, "instances": 3}
+    rolled_out = {"type": "RolledOut", "status": str(is_done), "lastTransitionTime": since, "message": state}
+    return {
+        "latest_revision": revision,
+        "stable_revision": stable,
+        "instance_count": 3,
+        "conditions": [rolled_out],
+        "rollout": rollout | ({"step": step} if step else {}),
+    }
+
+
+EMPTY = rolling("AWAITING_APPROVAL", "canary")
+EMPTY["rollout"]["instances"] = 0
+LIFE = [
+    (rolling("COMPLETE", revision="1111"), []),
+    (rolling("ROLLING_OUT", "canary"), ["TemplateEdited"]),
+    (rolling("ROLLING_OUT", "canary"), []),
+    (rolling("SOAKING", "canary"), ["RolloutSoaking"]),
+    (rolling("AWAITING_APPROVAL", "canary"), ["RolloutAwaitingApproval"]),
+    (rolling("ROLLING_OUT", "remaining"), ["RolloutStep"]),
+    (rolling("PAUSED", "remaining"), ["RolloutPaused"]),
+    (rolling("ROLLING_OUT", "remaining"), ["RolloutStep"]),
+    (rolling("HALTED", "remaining"), ["RolloutHalted"]),
+    (rolling("ROLLING_OUT", "remaining"), ["RolloutStep"]),
+    (rolling("SOAKING", "remaining"), ["RolloutSoaking"]),
+    (rolling("COMPLETE", stable="2222", since=LATER), ["RolloutComplete"]),
+    # An instance that is edited, or breaks, after the roll-out is no part of it.
+    (rolling("ROLLING_OUT", "remaining", stable="2222", since=LATER), []),
+    (rolling("COMPLETE", stable="2222", since=LATER), []),
+]
+BACK = [
+    (rolling("HALTED", "canary", revision="3333", stable="2222"), []),
+    (rolling("ROLLING_OUT", "canary", stable="2222"), ["TemplateEdited"]),
+    (rolling("COMPLETE", stable="2222", since=LATER), ["RolloutComplete"]),
+]
+FIRST_WORDS: list[Any] = [
+    # By an upgrade, or of a new template.
+    ({"latest_revision": "2222", "instance_count": 3}, []),
+    (rolling("HALTED", "canary"), []),
+]
+OF_NONE: list[Any] = [(rolling("ROLLING_OUT", "canary"), []), (EMPTY, [])]
+
+
+@pytest.mark.parametrize("life", [LIFE, BACK, FIRST_WORDS, OF_NONE], ids=["life", "back", "first", "empty"])
+def test_each_change_of_step_and_state_of_a_roll_out_is_an_event(life: Any) -> None:
+    for (before, _), (after, expected) in itertools.pairwise(life):
+        found = told(template_events(EMBED, before, after))
+
+        assert [reason for _, reason, _, _ in found] == expected
+        for kind, reason, action, note in found:
+            assert kind == ("Warning" if reason == "RolloutHalted" else "Normal")
+            if reason != "TemplateEdited":
+                assert (action, note) == ("RollingOut", after["rollout"]["state"])
 
 
 @pytest.mark.parametrize(
