@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from model_operator.api import TemplateKind
+from model_operator.api import RolloutState, TemplateKind
 from model_operator.controller.metrics.catalog import PREFIX
 from model_operator.controller.metrics.instruments import Decision, Port, Posting, Result
 from model_operator.gateway.calls import RetryCause
@@ -35,7 +35,7 @@ VALUES: dict[str, set[str]] = {
     "kind": {"ModelInstance", *TemplateKind},
     "port": {*Port},
     "cause": {*RetryCause},
-    "state": {"waiting", "active", "delayed", "ready", "set_aside"},
+    "state": {"waiting", "active", "delayed", "ready", "set_aside", *RolloutState},
     "gen_ai_token_type": {"input", "output"},
 }
 """The values of labels that have a fixed few."""

@@ -130,6 +130,19 @@ STALLED_LONGEST = _gauge(
     "For how long the longest stalled instance has been Stalled; 0 when none is. Find it with kubectl get "
     "modelinstances -A.",
 )
+ROLLOUTS = _gauge(
+    "rollouts",
+    "Templates with instances, by the state of the roll-out of their latest revision (status.rollout.state). "
+    "HALTED and AWAITING_APPROVAL need an action, which condition RolledOut names. Find them with kubectl "
+    "get modeltemplates,clustermodeltemplates -A.",
+    "state",
+)
+ROLLOUT_INSTANCES = _gauge(
+    "rollout_instances",
+    "Instances of all templates, by what the roll-out of the latest revision means for them: arrived (Ready "
+    "at it), moving, failed (Stalled at it), waiting for their turn, or pinned to another revision.",
+    "state",
+)
 WEBHOOK_REQUESTS = _counter(
     "webhook_requests",
     "Requests to the webhooks by HTTP status. 4xx: the caller is not an API server; 503: shed; any other 5xx "
@@ -197,6 +210,8 @@ METRICS = (
     INSTANCES,
     INSTANCES_STALLED,
     STALLED_LONGEST,
+    ROLLOUTS,
+    ROLLOUT_INSTANCES,
     WEBHOOK_REQUESTS,
     WEBHOOK_REQUEST_DURATION,
     WEBHOOK_DECISIONS,

@@ -9,6 +9,7 @@ from datetime import datetime
 from prometheus_client import Metric as Samples
 from prometheus_client.registry import Collector
 
+from model_operator.api import RolloutState
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics import catalog
 from model_operator.controller.queue import WorkQueue
@@ -20,12 +21,13 @@ from model_operator.kube.resources import ResourceKind
 from model_operator.metrics.registration import family, single
 
 _KNOWN = frozenset(reason.name for reason in Reason)
+_ROLLOUT_COUNTS = ("arrived", "moving", "failed", "waiting", "pinned")
 _UNKNOWN = "Unknown"
 """Label for every unknown reason, so that users cannot create series by writing statuses."""
 
 
 class StateCollector(Collector):
-    """Reports the current queue, caches and conditions of the instances.
+    """Reports the current queue, caches, conditions of the instances and roll-outs of the templates.
 
     Parameters
     ----------
@@ -66,6 +68,7 @@ class StateCollector(Collector):
             objects.add_metric([kind.plural], len(self._state.cache_of(kind)))
         yield objects
         yield from self._of_instances()
+        yield from self._of_rollouts()
         expires = self._certificate_expires()
         if expires is not None:
             yield single(catalog.CERTIFICATE_EXPIRATION, expires.timestamp())
@@ -98,6 +101,24 @@ class StateCollector(Collector):
             yield counts_by_reason
         yield single(catalog.STALLED_LONGEST, self._longest(since))
 
+    def _of_rollouts(self) -> Iterator[Samples]:
+        states, instances = Counter[str](), Counter[str]()
+        for cache in self._state.templates.values():
+            for template in cache:
+                rollout = (template.get("status") or {}).get("rollout") or {}
+                if rollout.get("instances"):
+                    states[str(rollout.get("state"))] += 1
+                for name in _ROLLOUT_COUNTS:
+                    instances[name] += rollout.get(name) or 0
+        for metric, counts, names in (
+            (catalog.ROLLOUTS, states, RolloutState),
+            (catalog.ROLLOUT_INSTANCES, instances, _ROLLOUT_COUNTS),
+        ):
+            by_state = family(metric)
+            for name in names:
+                by_state.add_metric([name], counts[name])
+            yield by_state
+
     def _longest(self, since: list[str]) -> float:
         # RFC 3339 times in UTC with whole seconds sort as text.
         first = min(filter(None, since), default="")
@@ -117,6 +138,8 @@ _OF_CACHES = (
     catalog.INSTANCES,
     catalog.INSTANCES_STALLED,
     catalog.STALLED_LONGEST,
+    catalog.ROLLOUTS,
+    catalog.ROLLOUT_INSTANCES,
 )
 
 

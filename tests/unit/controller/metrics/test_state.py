@@ -7,6 +7,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
@@ -87,6 +88,42 @@ def test_a_clock_that_is_behind_makes_no_negative_age() -> None:
     scraper = Scraper()
     scraper.state.instances.put(instance("a", stalled("NameConflict", "12:00:05")))
     assert value(scraper.registry, "instances_stalled_longest_seconds") == 0
+
+
+def template(name: str, kind: TemplateKind, **rollout: Any) -> dict[str, Any]:
+    metadata = {"namespace": "team", "name": name, "uid": name, "resourceVersion": "1"}
+    if kind is TemplateKind.CLUSTER_MODEL_TEMPLATE:
+        del metadata["namespace"]
+    status = {"rollout": rollout} if rollout else {}
+    return {"kind": kind.value, "metadata": metadata, "spec": {}, "status": status}
+
+
+def test_roll_outs_by_state_and_their_instances() -> None:
+    scraper = Scraper()
+    states, instances = "rollouts", "rollout_instances"
+    assert value(scraper.registry, states, state="HALTED") == 0, "no gap before the first"
+    counts = {"arrived": 4, "moving": 1, "failed": 2, "waiting": 3, "pinned": 1, "instances": 11}
+    own, shared = TemplateKind.MODEL_TEMPLATE, TemplateKind.CLUSTER_MODEL_TEMPLATE
+    scraper.state.templates[own].put(template("a", own, state="HALTED", **counts))
+    scraper.state.templates[shared].put(template("b", shared, state="COMPLETE", arrived=2, instances=2))
+    scraper.state.templates[own].put(template("unused", own, state="AWAITING_APPROVAL", instances=0))
+    scraper.state.templates[own].put(template("new", own))
+
+    assert values(scraper.registry, states) == {("HALTED",): 1, ("COMPLETE",): 1}
+    assert values(scraper.registry, instances) == {
+        ("arrived",): 6,
+        ("moving",): 1,
+        ("failed",): 2,
+        ("waiting",): 3,
+        ("pinned",): 1,
+    }
+
+    gone = template("a", own)
+    gone["metadata"]["resourceVersion"] = "2"
+    scraper.state.templates[own].remove(gone)
+
+    assert values(scraper.registry, states) == {("COMPLETE",): 1}
+    assert values(scraper.registry, instances) == {("arrived",): 2}
 
 
 def test_caches_by_resource() -> None:
