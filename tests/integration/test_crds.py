@@ -325,7 +325,7 @@ def test_kubectl_shows_whether_an_instance_is_up(user: User) -> None:
     ]
 
     header = user.run("get", "mi", "-o", "wide").stdout.splitlines()[0]
-    assert header.split()[-3:] == ["URL", "AGE", "MESSAGE"]
+    assert header.split()[-5:] == ["URL", "AGE", "REVISION", "FOLLOWS", "MESSAGE"]
 
 
 def test_kubectl_shows_whether_a_template_is_usable(user: User) -> None:
@@ -334,16 +334,27 @@ def test_kubectl_shows_whether_a_template_is_usable(user: User) -> None:
         "conditions": [ready("True", "Valid", "It is.")],
         "instance_count": 4,
         "updated_instance_count": 3,
+        "latest_revision": "3f9a1c0b7d42",
+        "rollout": {
+            "revision": "3f9a1c0b7d42",
+            "state": "AWAITING_APPROVAL",
+            "step": "canary",
+            "started_at": "2026-01-01T00:00:00Z",
+            **dict.fromkeys(("instances", "arrived", "moving", "failed", "waiting", "pinned"), 0),
+        },
     }
     user.set_status("example", status, "modeltemplate")
 
     header, row = user.run("get", "mt").stdout.splitlines()
-    assert header.split() == ["NAME", "READY", "REASON", "TYPE", "IMAGE", "INSTANCES", "UPDATED", "AGE"]
-    shown = ["example", "True", "Valid", "EMBEDDING", "text-embeddings-inference", "4", "3"]
-    assert row.split()[:7] == shown
+    columns = ["NAME", "READY", "REASON", "TYPE", "INSTANCES", "UPDATED", "ROLLOUT", "STEP", "AGE"]
+    assert header.split() == columns
+    shown = ["example", "True", "Valid", "EMBEDDING", "4", "3", "AWAITING_APPROVAL", "canary"]
+    assert row.split()[:8] == shown
+    assert len(header) <= 100
 
-    header = user.run("get", "mt", "-o", "wide").stdout.splitlines()[0]
-    assert header.split()[-3:] == ["TAG", "ENDPOINT", "MESSAGE"]
+    header, row = user.run("get", "mt", "-o", "wide").stdout.splitlines()
+    assert header.split()[-5:] == ["REVISION", "IMAGE", "TAG", "ENDPOINT", "MESSAGE"]
+    assert "3f9a1c0b7d42" in row
 
 
 def test_one_word_lists_all_kinds(user: User) -> None:

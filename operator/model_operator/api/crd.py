@@ -65,7 +65,6 @@ _TEMPLATE_COLUMNS = (
     Column("Ready", _READY.path, "Whether instances can be created from the template."),
     _REASON,
     Column("Type", ".spec.model_type", "Type of the models."),
-    Column("Image", f"{_BUNDLE}.image", "Repository of the container image."),
     Column(
         "Instances", ".status.instance_count", "Number of instances that use the template.", type="integer"
     ),
@@ -75,7 +74,11 @@ _TEMPLATE_COLUMNS = (
         "Number of instances that are Ready at the latest revision of the template.",
         type="integer",
     ),
+    Column("Rollout", ".status.rollout.state", "State of the roll-out of the latest revision."),
+    Column("Step", ".status.rollout.step", "Step that the roll-out has reached."),
     _AGE,
+    Column("Revision", ".status.latest_revision", "Latest valid revision of the template.", wide=True),
+    Column("Image", f"{_BUNDLE}.image", "Repository of the container image.", wide=True),
     Column("Tag", f"{_BUNDLE}.tag", "Tag of the container image.", wide=True),
     Column("Endpoint", ".spec.endpoint_type", "How the models receive work.", wide=True),
     _MESSAGE,
@@ -88,6 +91,15 @@ _INSTANCE_COLUMNS = (
     Column("Workers", ".status.replicas", "Workers that exist, of any revision.", type="integer"),
     Column("URL", ".status.url", "URL of the model inside the cluster."),
     _AGE,
+    Column(
+        "Revision", ".status.template.revision", "Revision of the template that the instance runs.", wide=True
+    ),
+    Column(
+        "Follows",
+        '.status.conditions[?(@.type=="UpToDate")].reason',
+        "Whether that is the latest revision, or why not.",
+        wide=True,
+    ),
     _MESSAGE,
 )
 _REVISION_COLUMNS = (
