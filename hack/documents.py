@@ -23,7 +23,7 @@ from model_operator.gateway.settings import GatewaySettings
 from model_operator.metrics.declaration import metrics_table
 from model_operator.settings import AdmissionSettings, LeaseSettings, OperatorSettings
 from tests.gitops.argocd import CONFIG_MAP, config_map
-from tests.gitops.verdicts import instance_verdicts, template_verdicts
+from tests.gitops.verdicts import instance_verdicts, roll_out_verdicts, template_verdicts
 
 REPOSITORY = Path(__file__).parent.parent
 API = REPOSITORY / "docs" / "api.md"
@@ -98,7 +98,11 @@ PARTS = {
     STATUS: {"reasons": reasons_table},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},
     OPERATIONS: {"lease": lease_table, "limits": limits_table},
-    GITOPS: {"instances": instance_verdicts, "templates": template_verdicts},
+    GITOPS: {
+        "instances": instance_verdicts,
+        "templates": template_verdicts,
+        "roll-outs": roll_out_verdicts,
+    },
 }
 WHOLE = {CONFIG_MAP: config_map}
 

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from model_operator.api import RolloutState
 from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
-from model_operator.core.status.template import TemplateReason
+from model_operator.core.rollouts.advance import Advance
+from model_operator.core.status.rollout_counts import InstanceCounts
+from model_operator.core.status.template import TemplateReason, template_status
+from model_operator.core.templates.parsing import parse_template
+from tests.examples.objects import template
 from tests.gitops import kstatus, lua
 from tests.gitops.argocd import health_script
 
@@ -67,6 +72,39 @@ def with_reason(kind: str, reason: Reason | TemplateReason, *, in_grace: bool = 
     }
 
 
+def in_roll_out(state: RolloutState, *, steps: bool = True, stable: str = "0123456789ab") -> Object:
+    """Return a valid template whose latest revision rolls out, as the operator writes it.
+
+    Parameters
+    ----------
+    state
+        The state of the roll-out.
+    steps
+        Whether the template has the field ``rollout``.
+    stable
+        Hash of the stable revision.
+    """
+    obj = template()
+    obj["metadata"] |= {"namespace": "team-a", "uid": "t1", "generation": 2, "creationTimestamp": TIME}
+    obj["spec"] |= {"rollout": {}} if steps else {}
+    compiled = parse_template(obj)
+    is_done = state is RolloutState.COMPLETE
+    progress = Advance(
+        frozenset(),
+        state,
+        step="" if is_done else "remaining",
+        stable=compiled.revision if is_done else stable,
+        arrived=2 if is_done else 1,
+        moving=0,
+        failed=0,
+        waiting=0 if is_done else 1,
+    )
+    obj["status"] = template_status(
+        compiled, {}, InstanceCounts(), TIME, latest=compiled.revision, progress=progress, started_at=TIME
+    )
+    return obj
+
+
 def instance_verdicts() -> str:
     """Give the table for ModelInstances, as Markdown."""
     not_seen = with_reason("ModelInstance", Reason.RolledOut)
@@ -82,13 +120,23 @@ def template_verdicts() -> str:
     return _table([(f"`{each.name}`", _in_time("ModelTemplate", each)) for each in reasons])  # type: ignore[arg-type]
 
 
+def roll_out_verdicts() -> str:
+    """Give the table for the roll-outs of templates, as Markdown."""
+    return _table([(_shown(obj), [obj]) for obj in map(in_roll_out, RolloutState)], "reason of `RolledOut`")
+
+
+def _shown(obj: Object) -> str:
+    (reason,) = (each["reason"] for each in obj["status"]["conditions"] if each["type"] == "RolledOut")
+    return f"`{reason}`"
+
+
 def _in_time(kind: str, reason: Reason | TemplateReason) -> list[Object]:
     """Return the object within the grace period and after it."""
     return [with_reason(kind, reason, in_grace=in_grace) for in_grace in (True, False)]
 
 
-def _table(rows: list[tuple[str, list[Object]]]) -> str:
-    lines = ["| reason of `Ready` | kstatus (Flux) | Argo CD |", "|---|---|---|"]
+def _table(rows: list[tuple[str, list[Object]]], first: str = "reason of `Ready`") -> str:
+    lines = [f"| {first} | kstatus (Flux) | Argo CD |", "|---|---|---|"]
     for name, objects in rows:
         judged = list(dict.fromkeys(verdict(obj) for obj in objects))
         flux, argocd = (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from model_operator.api import RolloutState
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.status.template import TemplateReason
 from tests.gitops.argocd import (
@@ -18,8 +19,9 @@ from tests.gitops.argocd import (
     health_script,
     recorded,
 )
+from tests.gitops.kstatus import KStatus, compute
 from tests.gitops.lua import LuaError, act, discover, health
-from tests.gitops.verdicts import with_reason
+from tests.gitops.verdicts import in_roll_out, with_reason
 
 ACTIONS = CUSTOMIZATIONS / "ModelInstance" / "actions"
 DISCOVERY_TESTS, ACTION_TESTS = yaml.safe_load((ACTIONS / "action_test.yaml").read_text()).values()
@@ -82,6 +84,55 @@ def test_conditions_alone_decide(conditions: list[dict[str, str]] | None, status
     obj["status"]["conditions"] = conditions
 
     assert health(health_script("ModelInstance"), obj)["status"] == status
+
+
+@pytest.mark.parametrize("kind", ["ModelTemplate", "ClusterModelTemplate"])
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (RolloutState.COMPLETE, "Healthy"),
+        (RolloutState.ROLLING_OUT, "Progressing"),
+        (RolloutState.SOAKING, "Progressing"),
+        (RolloutState.AWAITING_APPROVAL, "Suspended"),
+        (RolloutState.PAUSED, "Suspended"),
+        (RolloutState.HALTED, "Degraded"),
+    ],
+)
+def test_roll_out_in_steps(kind: str, state: RolloutState, status: str) -> None:
+    obj = in_roll_out(state)
+    conditions = {each["type"]: each for each in obj["status"]["conditions"]}
+    shown = conditions["Ready" if status == "Healthy" else "RolledOut"]
+
+    found = health(health_script(kind), obj)
+
+    assert found == {"status": status, "message": f"{shown['reason']}: {shown['message']}"}
+
+
+def test_roll_out_at_once_leaves_a_template_healthy() -> None:
+    obj = in_roll_out(RolloutState.ROLLING_OUT, steps=False)
+
+    assert health(health_script("ModelTemplate"), obj)["status"] == "Healthy"
+
+
+def test_instance_that_is_edited_after_the_roll_out_leaves_its_template_healthy() -> None:
+    obj = in_roll_out(RolloutState.ROLLING_OUT)
+    obj["status"]["stable_revision"] = obj["status"]["rollout"]["revision"]
+
+    assert health(health_script("ModelTemplate"), obj)["status"] == "Healthy"
+
+
+def test_broken_template_is_degraded_whatever_rolls_out() -> None:
+    obj = in_roll_out(RolloutState.PAUSED)
+    obj["status"]["conditions"].append(STALLED)
+
+    found = health(health_script("ModelTemplate"), obj)
+
+    assert found == {"status": "Degraded", "message": "Broken: It is broken."}
+
+
+@pytest.mark.parametrize("state", RolloutState)
+def test_kstatus_does_not_read_the_roll_out(state: RolloutState) -> None:
+    assert compute(in_roll_out(state))[0] == KStatus.CURRENT
 
 
 def test_no_status_at_all() -> None:

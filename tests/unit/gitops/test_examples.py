@@ -9,6 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from model_operator.api import API_VERSION
 from model_operator.core.templates.probes import DEFAULT_STARTUP_TIMEOUT_SECONDS
 from model_operator.settings import OperatorSettings
 from tests.gitops.examples import APPLICATION, DOCUMENT, FLUX, blocks, examples, foreign_schemas, schema_name
@@ -47,6 +48,16 @@ def test_flux_waits_and_long_enough(obj: Object) -> None:
     assert obj["spec"]["wait"] is True
     assert obj["spec"]["prune"] is True
     assert int(minutes) * 60 > DEFAULT_STARTUP_TIMEOUT_SECONDS
+
+
+def test_health_expressions_are_of_kinds_of_ours() -> None:
+    found = [
+        (check["apiVersion"], check["kind"])
+        for obj in KUSTOMIZATIONS
+        for check in obj["spec"].get("healthCheckExprs", [])
+    ]
+
+    assert found == [(API_VERSION, "ModelTemplate"), (API_VERSION, "ClusterModelTemplate")]
 
 
 @pytest.mark.parametrize("path", FLUX, ids=lambda path: str(path.name))

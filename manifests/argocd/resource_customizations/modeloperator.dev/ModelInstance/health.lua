@@ -27,6 +27,24 @@ local function describe(condition)
   return condition.reason .. ": " .. condition.message
 end
 
+-- A template whose edits roll out in steps; an instance has no such condition. What is at the stable revision has been
+-- rolled out before.
+local function health_of_roll_out()
+  local rolled_out, rollout = found.RolledOut, obj.status.rollout
+  if rolled_out == nil or rollout == nil or obj.spec.rollout == nil or is_true(rolled_out) then
+    return nil
+  end
+  local under_way = rollout.revision ~= obj.status.stable_revision
+  local health = {
+    Halted = "Degraded",
+    Paused = "Suspended",
+    AwaitingApproval = "Suspended",
+    RollingOut = under_way and "Progressing" or nil,
+    Soaking = under_way and "Progressing" or nil,
+  }
+  return health[rolled_out.reason]
+end
+
 if is_true(found.Stalled) then
   hs.status = "Degraded"
   hs.message = describe(found.Stalled)
@@ -34,8 +52,8 @@ elseif is_true(found.Reconciling) then
   hs.status = "Progressing"
   hs.message = describe(found.Reconciling)
 elseif is_true(found.Ready) then
-  hs.status = "Healthy"
-  hs.message = describe(found.Ready)
+  hs.status = health_of_roll_out() or "Healthy"
+  hs.message = describe(hs.status == "Healthy" and found.Ready or found.RolledOut)
 else
   hs.status = "Progressing"
   hs.message = "Waiting for the operator"
