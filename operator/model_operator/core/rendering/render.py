@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -212,6 +212,12 @@ def instance_faults(
     return sort_violations(_violations(_jobs(compiled, instance, pinned, most)))
 
 
+def in_revision(violations: Iterable[Violation], revision: str) -> Iterator[Violation]:
+    """Yield violations with the revision of the template by whose rules they are some."""
+    for each in violations:
+        yield replace(each, msg=f"{each.msg} (revision {revision} of the template)")
+
+
 def deployment_names(instance: ModelInstance) -> list[str]:
     """Return the names of the Deployments that an instance specifies, in the order of ``spec.deployments``.
 
@@ -314,10 +320,8 @@ class _Job:
 
     def other_violations(self, known: Collection[Violation]) -> Iterator[Violation]:
         """Yield the violations that are not known, with the revision if the instance has another one."""
-        note = f" (revision {self._other_revision} of the template)" if self._other_revision else ""
-        for each in self.violations:
-            if each not in known:
-                yield replace(each, msg=each.msg + note)
+        others = (each for each in self.violations if each not in known)
+        yield from in_revision(others, self._other_revision) if self._other_revision else others
 
     def parameter_loc(self, path: Loc) -> Loc:
         """Return the path of a parameter: in the entry if it sets the parameter, else in the instance."""
