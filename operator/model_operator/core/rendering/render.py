@@ -193,23 +193,26 @@ def rendering_faults(
 
 
 def instance_faults(
-    compiled: CompiledTemplate, instance: ModelInstance, most: int, pinned: Pinned = NONE_PINNED
+    compiled: CompiledTemplate, instance: ModelInstance, most: int, entries: Collection[str] | None = None
 ) -> tuple[Violation, ...]:
     """Return the violations that do not depend on the settings of rendering, more of them than `render` does.
 
     Parameters
     ----------
-    compiled, instance, pinned
+    compiled, instance
         As for `render`.
     most
         Maximum number of violations of the parameters of one deployment.
+    entries
+        Names of the entries of ``spec.deployments`` that are checked. Default: all.
 
     Raises
     ------
     InvalidObjectError
         The template has violations.
     """
-    return sort_violations(_violations(_jobs(compiled, instance, pinned, most)))
+    jobs = _jobs(compiled, instance, NONE_PINNED, most, entries)
+    return sort_violations(_violations(jobs))
 
 
 def in_revision(violations: Iterable[Violation], revision: str) -> Iterator[Violation]:
@@ -233,7 +236,11 @@ def deployment_names(instance: ModelInstance) -> list[str]:
 
 
 def _jobs(
-    compiled: CompiledTemplate, instance: ModelInstance, pinned: Pinned, most: int = MAX_VIOLATIONS
+    compiled: CompiledTemplate,
+    instance: ModelInstance,
+    pinned: Pinned,
+    most: int = MAX_VIOLATIONS,
+    names: Collection[str] | None = None,
 ) -> list[_Job]:
     entries = instance.spec.deployments
     if entries is None:
@@ -244,6 +251,8 @@ def _jobs(
     budget, evaluations = Budget(SHARED_WORK_LIMIT), dict[str, Evaluation]()
     jobs = []
     for index, entry in enumerate(entries):
+        if names is not None and entry.name not in names:
+            continue
         template = pinned.get(entry.name, compiled)
         pod, revision = _pod(template), template.revision
         if revision not in evaluations:
