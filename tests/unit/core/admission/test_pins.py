@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from model_operator.core.admission.template import Impact
 from model_operator.core.admission.verdict import Verdict
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 
 SETTINGS = RenderSettings()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ABSENT = "000000000000"
 
 
@@ -305,14 +307,19 @@ def test_an_edit_restarts_the_pods_of_those_that_follow(
     bound = {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1, "revision": recorded}
     impact = Impact(template("1"), SECOND, SETTINGS)
 
-    impact.add(parse_instance({**obj, "status": {"template": bound, "deployments": [entry]}})[0])
+    impact.add(read_instance({**obj, "status": {"template": bound, "deployments": [entry]}}))
 
-    assert bool(impact.warnings(complete=True)) is warned
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert ("restarts the pods of 1 instance" in warning) is warned
 
 
 def test_an_edit_makes_no_instance_invalid_that_does_not_follow() -> None:
     impact = Impact(template("1", OLD={"type": "string"}), SECOND, SETTINGS)
-    impact.add(parse_instance(instance(FIRST.revision, OLD="x"))[0])
-    assert impact.warnings(complete=True) == ()
-    impact.add(parse_instance(instance(OLD="x"))[0])
-    assert len(impact.warnings(complete=True)) == 1
+    impact.add(read_instance(instance(FIRST.revision, OLD="x")))
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert warning == (
+        "ModelTemplate embed: this change reaches no instance: 1 instance is pinned to another revision"
+    )
+    impact.add(read_instance(instance(OLD="x")))
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert "makes 1 instance invalid: team/demo;" in warning
