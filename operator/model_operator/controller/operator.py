@@ -30,6 +30,7 @@ from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.instances import InstanceReconciler
+from model_operator.controller.reconcile.rollout_courses import RolloutCourses
 from model_operator.controller.reconcile.template_dry_run import TemplateDryRunner, home_namespace
 from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.controller.reconcile.worker_pool import WorkerPool
@@ -180,6 +181,7 @@ class Operator:
         self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._liveness.heartbeat)
         self._initial_list = InitialListRewriter(connection.server, kinds, scope, self._resync.relisted)
         self._events = EventRecorder(writer, metrics, is_busy=lambda: len(self._queue) > 0)
+        courses = RolloutCourses(self._state, self._triggers)
         self._workers = WorkerPool(
             self._queue,
             InstanceReconciler(
@@ -189,6 +191,7 @@ class Operator:
                 self._triggers,
                 self._events.record,
                 grace=GracePeriods(settings.stalled_after_seconds),
+                courses=courses,
             ),
             TemplateReconciler(
                 writer,
@@ -203,6 +206,7 @@ class Operator:
                 self._triggers,
                 self._events.record,
                 grace=GracePeriods(settings.stalled_after_seconds),
+                courses=courses,
             ),
             metrics,
         )

@@ -1,4 +1,4 @@
-"""What a reconciler may schedule: another reconcile of instances, or new counts of a template."""
+"""What a reconciler may schedule: another reconcile of an instance or a template."""
 
 from __future__ import annotations
 
@@ -21,3 +21,6 @@ class Scheduler(Protocol):
 
     def update_template_counts(self, uid: str | None) -> None:
         """Soon count the instances of the template with that uid again, if there is such a template."""
+
+    def requeue_template_after(self, template: Object, delay: float) -> None:
+        """Reconcile a template after `delay` seconds, unless it is reconciled earlier."""

@@ -16,12 +16,15 @@ class FakeScheduler:
         The uids of templates whose counts were to be updated.
     announced
         The names of templates whose revisions were announced.
+    later
+        Name and seconds of each delayed reconcile of a template.
     """
 
     def __init__(self) -> None:
         self.delayed: list[tuple[str, str, float]] = []
         self.counted: list[str | None] = []
         self.announced: list[str] = []
+        self.later: list[tuple[str, float]] = []
 
     def requeue_after(self, namespace: str, name: str, delay: float) -> None:
         """Note it."""
@@ -39,3 +42,7 @@ class FakeScheduler:
     def update_template_counts(self, uid: str | None) -> None:
         """Note it."""
         self.counted.append(uid)
+
+    def requeue_template_after(self, template: Object, delay: float) -> None:
+        """Note it."""
+        self.later.append((template["metadata"]["name"], delay))

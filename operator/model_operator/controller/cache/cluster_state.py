@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
@@ -17,11 +17,17 @@ from model_operator.core.objects.ownership import (
     instance_key,
     is_instance,
 )
+from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.status.rollout_counts import InstanceCounts, count_instances
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
-from model_operator.core.templates.revisions.entry_revisions import named_revisions, reported_revisions
+from model_operator.core.templates.resolution import TemplateReference, resolve_reference
+from model_operator.core.templates.revisions.entry_revisions import (
+    named_revisions,
+    reported_revisions,
+    rollout_revisions,
+)
 from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
 from model_operator.kube.resources import (
@@ -89,6 +95,7 @@ class ClusterState:
         }
         self.dry_runs: dict[str, CachedDryRun] = {}
         self._compiled: dict[str, CompiledTemplate] = {}
+        self._forgetting: list[Callable[[str], None]] = []
 
     def cache_of(self, kind: ResourceKind) -> ObjectCache:
         """Return the cache of a kind."""
@@ -132,6 +139,32 @@ class ClusterState:
                 if namespace in ("", found[0]):
                     yield found
 
+    def is_of(self, instance: Object, template: Object) -> bool:
+        """Return whether an instance runs a template, or is about to: whether it resolves to it.
+
+        Parameters
+        ----------
+        instance, template
+            As they are cached.
+        """
+        spec, bound = instance.get("spec"), (instance.get("status") or {}).get("template") or {}
+        uid, spec = template["metadata"]["uid"], spec if isinstance(spec, Mapping) else {}
+        wanted, kind = spec.get("model_template_id"), spec.get("model_template_kind")
+        if not isinstance(wanted, str):
+            # What cannot be read stays with the template that it is bound to.
+            return bool(bound.get("uid") == uid)
+        if bound.get("uid") == uid and kind is None and wanted in (template["metadata"]["name"], uid):
+            return True
+        reference = TemplateReference(
+            wanted,
+            TemplateKind(kind) if kind in list(TemplateKind) else None,
+            instance["metadata"].get("namespace", ""),
+            str(bound.get("name") or ""),
+            str(bound.get("uid") or ""),
+        )
+        found = resolve_reference(reference, self)
+        return found is not None and found.resource.metadata.uid == uid
+
     def template_of(self, revision: Object) -> Object | None:
         """Return the template that a kept revision is of, if it exists."""
         namespace = revision["metadata"].get("namespace", "")
@@ -140,14 +173,23 @@ class ClusterState:
     def revisions_in_use(self, template: Object) -> set[str]:
         """Return the hashes of the revisions of a template that an instance runs or is pinned to.
 
-        That includes the revisions of its deployments that name their own.
+        That includes the revisions of its deployments that name their own, the stable one, and the one that
+        is approved.
         """
-        found = self.revisions.held_of(template["metadata"]["uid"])
+        found = self.revisions.held_of(template["metadata"]["uid"]) | rollout_revisions(template)
         for key in self.instances_of(template):
             instance = self.instances.get(*key)
             if instance is not None:
                 found |= named_revisions(instance) | reported_revisions(instance)
+                # Without a status, as after a restore, only its Deployments have it.
+                if not bound_template(instance.get("status")):
+                    found |= self._applied_revisions(instance)
         return found
+
+    def _applied_revisions(self, instance: Object) -> set[str]:
+        metadata = instance["metadata"]
+        own = self.children_of_kind("Deployment", metadata.get("namespace", ""), metadata["uid"])
+        return {annotated_revision(each) for each in own} - {""}
 
     def count_instances(self, template: Object) -> InstanceCounts:
         """Count the instances of a template; a namespaced template has none in other namespaces."""
@@ -185,11 +227,17 @@ class ClusterState:
         if any(cache.by_uid(uid) for cache in self.templates.values()):
             self.dry_runs[uid] = tried
 
+    def on_forgotten(self, forget: Callable[[str], None]) -> None:
+        """Have a function called with the uid of each template that is deleted."""
+        self._forgetting.append(forget)
+
     def forget_template(self, uid: str) -> None:
         """Drop the compiled form, the dry run and the rest that is known of a deleted template."""
         self._compiled.pop(uid, None)
         self.dry_runs.pop(uid, None)
         self.revisions.forget_template(uid)
+        for forget in self._forgetting:
+            forget(uid)
 
 
 def _template_keys(instance: Object) -> list[str]:

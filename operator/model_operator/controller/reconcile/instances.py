@@ -14,13 +14,16 @@ from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.pinned_pods import PodTemplatePinner
+from model_operator.controller.reconcile.rollout_courses import RolloutCourses
 from model_operator.controller.reconcile.stale_children import StaleChildCollector
 from model_operator.controller.scheduler import Scheduler
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
+from model_operator.core.planning.moving import plan_assigned
 from model_operator.core.planning.plan import Plan, make_plan, malformed
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure, is_object_missing
+from model_operator.core.rollouts.course import assign_in_course
 from model_operator.core.status.assessment import Assessment, Observation, assess
 from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
 from model_operator.core.status.grace import instance_standing, may_stall
@@ -29,7 +32,6 @@ from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.core.templates.parsing import read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
-from model_operator.core.templates.revisions.assignment import assign_revision
 from model_operator.core.values.merge_patch import merge_patch
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, rfc3339, utc_now
@@ -59,6 +61,8 @@ class InstanceReconciler:
         Where times of transition come from.
     grace
         The grace periods of instances; by default of the default length.
+    courses
+        The roll-outs of templates, shared with the reconciler of templates.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class InstanceReconciler:
         causes: PodDiagnostics | None = None,
         clock: Clock = utc_now,
         grace: GracePeriods | None = None,
+        courses: RolloutCourses | None = None,
     ) -> None:
         self._client = client
         self._state = state
@@ -84,6 +89,7 @@ class InstanceReconciler:
         self._stale_children = StaleChildCollector(client, state)
         self._contests = Contests(client)
         self._grace = GracePeriods() if grace is None else grace
+        self._courses = RolloutCourses(state, scheduler, clock) if courses is None else courses
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Look at an instance once and do all that can be done now.
@@ -114,7 +120,7 @@ class InstanceReconciler:
         plan = self._plan(instance)
         if plan is None:
             return None
-        with self._state.revisions.held(plan.templates):
+        with self._state.revisions.held(plan.templates), self._courses.moving(obj, plan.template):
             return await self._act(instance, plan)
 
     async def _act(self, instance: LiveInstance, plan: Plan | None) -> float | None:
@@ -150,15 +156,15 @@ class InstanceReconciler:
         if template is None:
             return make_plan(instance.resource, None, self._settings)
         revisions = self._state.revisions
-        assigned = assign_revision(instance.resource, template, revisions)
+        course = self._courses.course_of(instance.resource, template)
+        current = "" if course is None else self._courses.running(instance.raw, template)
+        assigned = assign_in_course(instance.resource, template, revisions, course, current)
         runs = [assigned.template, *assigned.pinned.values()]
         if any(each is template for each in runs) and revisions.is_awaited(template):
             # Nothing is rendered from what is not stored.
             failure = revisions.failure(template.resource.metadata.uid)
             return None if failure is None else Plan(None, None, failure)
-        return make_plan(
-            instance.resource, assigned.template, self._settings, assigned.latest, assigned.pinned
-        )
+        return plan_assigned(instance, assigned, self._settings)
 
     async def _collect_stale_children(self, key: NamespacedName, instance: ModelInstance | None) -> None:
         delay = await self._stale_children.clear(key, instance)

@@ -8,16 +8,22 @@ from typing import Any
 
 import structlog
 
-from model_operator.controller.cache.cluster_state import ClusterState, instance_of_child
+from model_operator.controller.cache.cluster_state import (
+    ClusterState,
+    bound_template,
+    instance_of_child,
+)
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS
+from model_operator.core.rollouts.reading import is_rolling_in_steps
 from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.core.templates.revisions.entry_revisions import named_revisions
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,
+    DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     MODEL_INSTANCES,
     REVISION_KINDS,
@@ -29,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 _COUNT_DELAY = 1.0
 """Seconds within which changes of a template's instances are combined into one write of its counts."""
+_STEP_DELAY = 0.2
+"""Seconds within which they are combined into one decision of a roll-out in steps."""
 
 _LOG_SECONDS = 60.0
 _TEMPLATE_KIND = {kind.kind: kind for kind in TEMPLATE_KINDS}
@@ -127,7 +135,12 @@ class Triggers:
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
-                self._enqueue_template(kind, template, _COUNT_DELAY)
+                delay = _STEP_DELAY if is_rolling_in_steps(template) else _COUNT_DELAY
+                self._enqueue_template(kind, template, delay)
+
+    def requeue_template_after(self, template: Object, delay: float) -> None:
+        """Reconcile a template after `delay` seconds, unless it is reconciled earlier."""
+        self._enqueue_template(_TEMPLATE_KIND[template["kind"]], template, delay)
 
     def announce(self, template: Object) -> None:
         """Reconcile the instances of a template if it offers them something else than before."""
@@ -158,7 +171,10 @@ class Triggers:
         # The cache already has the operator's own writes, unless their response was lost. After a gap in the
         # watch, a recreated object of the same name may follow without an event for the deletion.
         shares = [rollout_share(each.get("status") or {}) for each in (old, obj) if each is not None]
-        if deleted or len(set(shares)) != 1 or (old is not None and _uid(old) != _uid(obj)):
+        is_another = old is not None and (
+            _uid(old) != _uid(obj) or old["metadata"].get("labels") != obj["metadata"].get("labels")
+        )
+        if deleted or len(set(shares)) != 1 or is_another:
             for uid in dict.fromkeys(each.template for each in shares):
                 self.update_template_counts(uid)
 
@@ -199,10 +215,19 @@ class Triggers:
             return
         if is_status and kind is AUTOSCALERS and scaling_state(old or obj) == scaling_state(obj):
             return
+        if kind is DEPLOYMENTS and (old is None or deleted or _has_workers(old) != _has_workers(obj)):
+            self._update_counts_of(obj)
         # The previous version, too: an edit may remove the label or owner that names the instance.
         for key in dict.fromkeys((instance_of_child(obj), instance_of_child(old or obj))):
             if key is not None:
                 self._enqueue_instance(key, low_priority=is_status)
+
+    def _update_counts_of(self, child: Object) -> None:
+        """Decide on the roll-out of a template again when an instance has got workers, or has none left."""
+        key = instance_of_child(child)
+        instance = None if key is None else self._state.instances.get(*key)
+        if instance is not None:
+            self.update_template_counts(bound_template(instance.get("status")))
 
     def _enqueue_instances(self, template: Object) -> None:
         for key in self._state.instances_of(template):
@@ -219,6 +244,10 @@ class Triggers:
 
 def _uid(obj: Object) -> str:
     return str(obj["metadata"]["uid"])
+
+
+def _has_workers(deployment: Object) -> bool:
+    return bool((deployment.get("spec") or {}).get("replicas", 1))
 
 
 def _without_status(obj: Object) -> Object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -193,32 +193,23 @@ def rendering_faults(
 
 
 def instance_faults(
-    compiled: CompiledTemplate, instance: ModelInstance, most: int, entries: Collection[str] | None = None
+    compiled: CompiledTemplate, instance: ModelInstance, most: int, pinned: Pinned = NONE_PINNED
 ) -> tuple[Violation, ...]:
     """Return the violations that do not depend on the settings of rendering, more of them than `render` does.
 
     Parameters
     ----------
-    compiled, instance
+    compiled, instance, pinned
         As for `render`.
     most
         Maximum number of violations of the parameters of one deployment.
-    entries
-        Names of the entries of ``spec.deployments`` that are checked. Default: all.
 
     Raises
     ------
     InvalidObjectError
         The template has violations.
     """
-    jobs = _jobs(compiled, instance, NONE_PINNED, most, entries)
-    return sort_violations(_violations(jobs))
-
-
-def in_revision(violations: Iterable[Violation], revision: str) -> Iterator[Violation]:
-    """Yield violations with the revision of the template by whose rules they are some."""
-    for each in violations:
-        yield replace(each, msg=f"{each.msg} (revision {revision} of the template)")
+    return sort_violations(_violations(_jobs(compiled, instance, pinned, most)))
 
 
 def deployment_names(instance: ModelInstance) -> list[str]:
@@ -236,11 +227,7 @@ def deployment_names(instance: ModelInstance) -> list[str]:
 
 
 def _jobs(
-    compiled: CompiledTemplate,
-    instance: ModelInstance,
-    pinned: Pinned,
-    most: int = MAX_VIOLATIONS,
-    names: Collection[str] | None = None,
+    compiled: CompiledTemplate, instance: ModelInstance, pinned: Pinned, most: int = MAX_VIOLATIONS
 ) -> list[_Job]:
     entries = instance.spec.deployments
     if entries is None:
@@ -251,8 +238,6 @@ def _jobs(
     budget, evaluations = Budget(SHARED_WORK_LIMIT), dict[str, Evaluation]()
     jobs = []
     for index, entry in enumerate(entries):
-        if names is not None and entry.name not in names:
-            continue
         template = pinned.get(entry.name, compiled)
         pod, revision = _pod(template), template.revision
         if revision not in evaluations:
@@ -329,8 +314,10 @@ class _Job:
 
     def other_violations(self, known: Collection[Violation]) -> Iterator[Violation]:
         """Yield the violations that are not known, with the revision if the instance has another one."""
-        others = (each for each in self.violations if each not in known)
-        yield from in_revision(others, self._other_revision) if self._other_revision else others
+        note = f" (revision {self._other_revision} of the template)" if self._other_revision else ""
+        for each in self.violations:
+            if each not in known:
+                yield replace(each, msg=each.msg + note)
 
     def parameter_loc(self, path: Loc) -> Loc:
         """Return the path of a parameter: in the entry if it sets the parameter, else in the instance."""

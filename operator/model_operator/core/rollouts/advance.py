@@ -81,6 +81,11 @@ class Advance:
         """Whether a new instance gets the new revision: not while the roll-out is paused or halted."""
         return self.state not in (RolloutState.PAUSED, RolloutState.HALTED)
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether too many instances are Stalled at the new revision."""
+        return self.state is RolloutState.HALTED
+
 
 def advance(
     policy: Policy, target: str, stable: str, followers: Iterable[Follower], now: datetime

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from model_operator.api import STABLE, ModelInstance
 from model_operator.core.objects.conditions import Hold
-from model_operator.core.rollouts.follower import FollowerKey
+from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.revisions.assignment import (
     Assigned,
@@ -127,3 +128,28 @@ def assign_in_course(
     # One that follows the stable revision moves by a grant alone.
     ahead = latest if course.admits_new and not follows_stable else None
     return replace(assigned, template=revisions.by_hash(template, revision), hold=hold, ahead=ahead)
+
+
+def to_reconcile(
+    before: Course | None, course: Course, followers: Iterable[Follower]
+) -> Iterable[FollowerKey]:
+    """Return the instances that a decision concerns: those that may move, and those of which it says more.
+
+    A new revision concerns all of them, which is announced where it is stored.
+
+    Parameters
+    ----------
+    before
+        The decision before; None without one.
+    course
+        The decision.
+    followers
+        The instances that are not pinned.
+    """
+    if before is None or _for_all(before) == _for_all(course):
+        return course.grants - (frozenset() if before is None else before.grants)
+    return {each.key for each in followers if each.revision != course.target}
+
+
+def _for_all(course: Course) -> tuple[object, ...]:
+    return course.stable, course.is_stepped, course.admits_new, course.is_halted

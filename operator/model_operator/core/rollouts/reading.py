@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from model_operator.api import LATEST, STABLE
+from model_operator.api import LATEST, STABLE, RolloutState
 from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
 from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.rollouts.follower import Follower, FollowerKey
@@ -20,6 +20,13 @@ Object = Mapping[str, Any]
 def is_pinned(instance: Object) -> bool:
     """Return whether a ModelInstance, as it is cached, is pinned to a revision."""
     return _named(instance.get("spec")) not in (None, LATEST, STABLE)
+
+
+def is_rolling_in_steps(template: Object) -> bool:
+    """Return whether an edit of a template, as it is cached, is on its way to its instances in steps."""
+    spec, rollout = template.get("spec"), (template.get("status") or {}).get("rollout") or {}
+    is_stepped = isinstance(spec, Mapping) and spec.get("rollout") is not None
+    return is_stepped and rollout.get("state") != RolloutState.COMPLETE.value
 
 
 def running_revision(instance: Object, deployments: Iterable[Object], latest: CompiledTemplate) -> str:

@@ -6,10 +6,12 @@ from typing import Any
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.core.objects.template_annotation import with_template_revision
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.templates.compile import CompiledTemplate
-from tests.unit.controller.objects import broken, instance, revision, template
+from tests.unit.controller.objects import broken, child, instance, revision, template
+from tests.unit.controller.world import World
 
 
 class Templates:
@@ -155,3 +157,15 @@ def test_what_is_in_use() -> None:
     with world.revisions.held([compiled]), world.revisions.held([compiled] * 2), world.revisions.held([]):
         assert world.state.revisions_in_use(now) == {"aaaaaaaaaaaa", "bbbbbbbbbbbb", compiled.revision}
     assert world.state.revisions_in_use(now) == {"aaaaaaaaaaaa", "bbbbbbbbbbbb"}
+
+
+def test_stable_and_approved_revisions_and_those_of_a_restored_instance_are_in_use() -> None:
+    world = World(is_storing=True)
+    now = template("embed", status={"stable_revision": "a" * 12})
+    now["spec"]["rollout"] = {"approved": "b" * 12}
+    world.cache(now)
+    demo = instance("demo")
+    world.cache(demo)
+    world.cache(with_template_revision(child("demo", owner=demo), "c" * 12))
+    assert world.state.revisions_in_use(now) == {"a" * 12, "b" * 12, "c" * 12}
+    assert world.state.revisions_in_use({**now, "spec": {"rollout": 5}, "status": {}}) == {"c" * 12}

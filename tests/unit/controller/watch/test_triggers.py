@@ -304,3 +304,44 @@ def test_recounting_an_unknown_template() -> None:
     world.triggers.update_template_counts(None)
 
     assert world.added() == []
+
+
+def test_an_instance_in_another_step_or_without_workers_is_counted_anew() -> None:
+    world = Watched()
+    world.see(template("embed"))
+    demo = instance("demo", bound="t1")
+    world.see(demo)
+    labelled = instance("demo", bound="t1")
+    labelled["metadata"]["labels"] = {"tier": "canary"}
+    assert world.see(labelled) == [DEMO, f"{EMBED} later"]
+
+    one = {**child("demo", owner=demo), "spec": {"replicas": 1}}
+    assert world.see(one) == [f"{EMBED} later", DEMO]
+    assert world.see({**child("demo", owner=demo), "spec": {"replicas": 2}}) == [DEMO]
+    assert world.see({**child("demo", owner=demo), "spec": {"replicas": 0}}) == [f"{EMBED} later", DEMO]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "state", "expected"),
+    [
+        ({}, "ROLLING_OUT", 0.2),
+        ({}, None, 0.2),
+        ({}, "COMPLETE", 1.0),
+        (None, "ROLLING_OUT", 1.0),
+    ],
+)
+def test_a_decision_in_steps_follows_soon(rollout: Any, state: str | None, expected: float) -> None:
+    delays: list[float] = []
+
+    class Queue(RecordingQueue):
+        def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
+            del key, low_priority
+            delays.append(delay)
+
+    world = World(queue=Queue())
+    obj = template("embed", status={"rollout": {"state": state}} if state else {})
+    obj["spec"] |= {} if rollout is None else {"rollout": rollout}
+    world.cache(obj)
+    world.triggers.update_template_counts("t1")
+    world.triggers.requeue_template_after(obj, 42)
+    assert delays == [expected, 42]

@@ -8,8 +8,8 @@ import pytest
 
 from model_operator.api import ModelInstance
 from model_operator.core.objects.conditions import Hold
-from model_operator.core.rollouts.course import Course, assign_in_course, is_decided_in_steps
-from model_operator.core.rollouts.follower import FollowerKey
+from model_operator.core.rollouts.course import Course, assign_in_course, is_decided_in_steps, to_reconcile
+from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from tests.unit.controller.objects import template
@@ -137,3 +137,17 @@ def test_steps_decide_on_those_that_follow_a_template_with_steps_or_its_stable_r
     assert is_decided_in_steps(instance("stable"), OLD)
     assert not is_decided_in_steps(instance(), OLD)
     assert not is_decided_in_steps(instance("0" * 12), NEW)
+
+
+def test_a_decision_concerns_those_that_it_grants_and_those_of_which_it_says_more() -> None:
+    keys = [FollowerKey("team", name) for name in "abc"]
+    followers = [
+        Follower(key, revision, {}) for key, revision in zip(keys, ("new", "old", "old"), strict=True)
+    ]
+    one, two = Course("new", "old", frozenset(keys[1:2])), Course("new", "old", frozenset(keys[1:]))
+    assert to_reconcile(None, one, followers) == set(keys[1:2])
+    assert to_reconcile(one, two, followers) == set(keys[2:])
+    assert to_reconcile(two, two, followers) == set()
+    assert to_reconcile(two, CALM, followers) == set()
+    for changed in (PAUSED, BROKEN, Course("new", "new"), Course("new", "old", is_stepped=False)):
+        assert to_reconcile(two, changed, followers) == set(keys[1:])

@@ -71,6 +71,24 @@ def own_revisions(instance: ModelInstance) -> Iterator[tuple[int, InstanceDeploy
             yield index, entry
 
 
+def missing_entries(
+    instance: ModelInstance, template: CompiledTemplate, pinned: Pinned
+) -> Iterator[tuple[int, InstanceDeployment]]:
+    """Yield the entries that name the hash of a revision that does not exist, with their index.
+
+    Parameters
+    ----------
+    instance, template
+        The instance, and its template in the revision that it runs.
+    pinned
+        The revisions of its entries, from `entry_templates`.
+    """
+    for index, entry in own_revisions(instance):
+        pin = entry.model_template_revision
+        if pin not in (LATEST, STABLE, pinned.get(entry.name, template).revision):
+            yield index, entry
+
+
 def entries_behind(
     instance: ModelInstance, pinned: Pinned, latest: str
 ) -> tuple[tuple[int, InstanceDeployment], ...]:
@@ -135,6 +153,19 @@ def reported_revisions(instance: Mapping[str, Any]) -> set[str]:
     status = instance.get("status")
     bound = status.get("template") if isinstance(status, Mapping) else None
     return _texts("revision", bound) | _texts("template_revision", *_items(status, "deployments"))
+
+
+def rollout_revisions(template: Mapping[str, Any]) -> set[str]:
+    """Return the hashes of the revisions that the roll-outs of a template name: stable and approved.
+
+    Parameters
+    ----------
+    template
+        A template as the API server has it; never raises, whatever its specification is.
+    """
+    spec = template.get("spec")
+    rollout = spec.get("rollout") if isinstance(spec, Mapping) else None
+    return _texts("stable_revision", template.get("status")) | _texts("approved", rollout)
 
 
 def _items(holder: Any, name: str) -> Sequence[Any]:
