@@ -117,13 +117,13 @@ def advance(
 def _learned_stable(policy: Policy, target: str, stable: str, followers: Sequence[Follower]) -> str:
     """Return the stable revision, where it shows without the steps.
 
-    The first revision is stable as soon as all instances have it. Where an edit reaches all instances at
-    once, one that stays broken must not keep the others' revision from being stable.
+    The first revision is stable as soon as no instance has another one. Where an edit reaches all instances
+    at once, one that stays broken must not keep the others' revision from being stable.
     """
+    if not stable and all(each.revision in ("", target) for each in followers):
+        return target
     if any(each.revision != target for each in followers):
         return stable
-    if not stable:
-        return target
     if policy.is_stepped or any(each.follows_stable for each in followers):
         return stable
     settled = all(each.is_ready or each.is_stalled for each in followers)
@@ -175,7 +175,7 @@ def _members(
 
     def was_broken(each: Follower) -> bool:
         """Return whether an instance is Stalled for a reason of its own, not by an earlier roll-out."""
-        if each.revision == target or each.is_granted or not (policy.is_stepped or each.follows_stable):
+        if each.revision == target or not (policy.is_stepped or each.follows_stable):
             return False
         return each.is_stalled and (not stable or each.revision in ("", stable))
 
@@ -191,8 +191,9 @@ def _members(
             each,
             policy.step_of(each.key.namespace, each.labels, follows_stable=each.follows_stable),
             each.revision == target,
-            # A new one that follows `stable` was created with the stable revision.
-            able and (begins_again or each.follows_stable or not each.is_new),
+            # A new one that follows `stable` was created with the stable revision. Without that, as in a
+            # restored backup, the time at which the roll-out began is not known either.
+            able and (begins_again or not stable or each.follows_stable or not each.is_new),
         )
         for each, able in zip(followers, can_count, strict=True)
     ], begins_again
@@ -311,8 +312,8 @@ class _Decision:
 
     def _held(self, index: int, step: Step) -> _Progress | None:
         """Return what a step waits for; None when it is complete."""
-        counted = self.counted[index]
-        if not all(each.has_arrived or (each.has_failed and self._tolerates(index)) for each in counted):
+        counted, tolerates = self.counted[index], self._tolerates(index)
+        if not all(each.has_arrived or (tolerates and each.has_failed) for each in counted):
             return _Progress(index, RolloutState.ROLLING_OUT)
         since = [each.follower.arrived_at or self.now for each in counted if each.has_arrived]
         left = step.soak_seconds - (self.now - max(since)).total_seconds() if since else 0.0
@@ -325,18 +326,25 @@ class _Decision:
     def _tolerates(self, index: int) -> bool:
         """Return whether a step can be complete although instances have failed.
 
-        Not if these use up its budget: a single canary that fails must not pass for a proof.
+        Not if these use up its budget, or are all of its instances: a single canary that fails must not pass
+        for a proof.
         """
         most = self.policy.max_failures
-        return most is not None and self.failures <= most and self.failures < self.budgets[index]
+        if most is None or self.failures > most or self.failures >= self.budgets[index]:
+            return False
+        return any(each.has_arrived for each in self.counted[index])
 
     def _is_halted(self, progress: _Progress) -> bool:
         most = self.policy.max_failures
-        if most is None:
+        if most is None or not self.failures:
             return False
-        # Failed instances that use up the budget hold the step as firmly as too many of them.
-        is_held = progress.state is RolloutState.ROLLING_OUT and self.failures >= self.budgets[progress.index]
-        return self.failures > most or is_held
+        if self.failures > most:
+            return True
+        # Failed instances that use up the budget, or are all that a step waits for, hold it as firmly.
+        return progress.state is RolloutState.ROLLING_OUT and (
+            self.failures >= self.budgets[progress.index]
+            or all(each.has_arrived or each.has_failed for each in self.counted[progress.index])
+        )
 
     def _grants(self, progress: _Progress) -> frozenset[FollowerKey]:
         """Return who may have the new revision: those that have a grant first, as far as the budget goes."""
@@ -349,7 +357,7 @@ class _Decision:
             return frozenset(at_once)
         counted = self.counted[progress.index]
         flying = sum(each.counts and each.has_target and not each.has_arrived for each in self.members)
-        granted = sum(each.counts and each.is_granted for each in self.members)
+        granted = sum(each.is_granted for each in self.members)
         left = max(0, self.budgets[progress.index] - flying)
         kept = sorted((each for each in counted if each.is_granted), key=_RANK)[:left]
         # A grant that is taken back may be used at this moment: its place is free only afterwards.

@@ -175,7 +175,7 @@ class RolloutReport:
         limit = self.policy.max_failures or 0
         if self.progress.failures > limit:
             return f"spec.rollout.max_failures is {limit}."
-        return "The stalled ones use up max_unavailable of the step."
+        return "The stalled ones use up max_unavailable of the step, or are all that it waits for."
 
     def _way_out(self) -> str:
         stable = self.progress.stable
