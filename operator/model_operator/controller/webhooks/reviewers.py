@@ -35,13 +35,15 @@ from model_operator.core.admission.instance import (
 )
 from model_operator.core.admission.template import Impact, deletion_warnings, review_template
 from model_operator.core.admission.verdict import ALLOWED, Verdict
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.resolution import resolve_template
 from model_operator.core.templates.revisions.assignment import RevisionLookup
 from model_operator.core.webhooks.callers import Caller, Webhook
 from model_operator.kube.client import ApiClient
+from model_operator.kube.clock import Clock, utc_now
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,
@@ -167,6 +169,8 @@ class Admission:
         Patterns of users that apply in batches.
     metrics
         Counts the decisions.
+    clock
+        Returns the current time.
     """
 
     def __init__(
@@ -177,7 +181,9 @@ class Admission:
         rendering: RenderSettings,
         warn_only_users: Sequence[str],
         metrics: Metrics,
+        clock: Clock = utc_now,
     ) -> None:
+        self._clock = clock
         self._reader = TemplateReader(client, rendering.free_metadata_domains)
         self._state = state
         self._scope = scope
@@ -281,8 +287,10 @@ class Admission:
         return parse_template(change.obj, self._rendering.free_metadata_domains)
 
     async def _impact(self, old: Object, compiled: CompiledTemplate) -> tuple[str, ...]:
-        """Return the warnings about instances that an edit of their template makes invalid or rolls out."""
-        impact = Impact(old, compiled, self._rendering)
+        """Return the warnings about the instances of an edited template: who gets it, and who is invalid."""
+        revisions = self._state.revisions
+        is_stored = revisions.stores(TemplateKind(old["kind"]))
+        impact = Impact(old, compiled, self._rendering, revisions if is_stored else None)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _IMPACT_SECONDS
         # An instance that refers to the template and is bound to it occurs twice.
@@ -290,12 +298,15 @@ class Admission:
         for number, key in enumerate(keys, 1):
             instance = self._user_of(old["metadata"]["uid"], *key)
             if instance is not None:
-                impact.add(instance)
+                deployments = self._state.children_of_kind(
+                    "Deployment", instance.metadata.namespace, instance.metadata.uid
+                )
+                impact.add(instance, deployments)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
                 if loop.time() > deadline:
-                    return impact.warnings(complete=False)
-        return impact.warnings(complete=True)
+                    return impact.warnings(self._clock(), complete=False)
+        return impact.warnings(self._clock(), complete=True)
 
     async def _orphaned(self, template: Object) -> tuple[str, ...]:
         """Return the warning about the instances that use a template that is deleted."""
@@ -303,20 +314,20 @@ class Admission:
         deadline = asyncio.get_running_loop().time() + _IMPACT_SECONDS
         for number, key in enumerate(dict.fromkeys(self._state.instances_of(template)), 1):
             instance = self._user_of(template["metadata"]["uid"], *key)
-            users += [instance] if instance is not None else []
+            users += [instance.resource] if instance is not None else []
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
                 if asyncio.get_running_loop().time() > deadline:
                     return deletion_warnings(template, users, complete=False)
         return deletion_warnings(template, users, complete=True)
 
-    def _user_of(self, template_uid: str, namespace: str, name: str) -> ModelInstance | None:
+    def _user_of(self, template_uid: str, namespace: str, name: str) -> LiveInstance | None:
         """Return the instance of that name if it uses the template and is otherwise valid."""
         obj = self._state.instances.get(namespace, name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return None
-        instance, violations = parse_instance(obj)
-        resolved = None if violations else resolve_template(instance, self._state)
+        instance = read_instance(obj)
+        resolved = None if instance.violations else resolve_template(instance.resource, self._state)
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from model_operator.core.admission.instance import Examination
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.resolution import TemplateLookup
-from model_operator.core.templates.revisions.assignment import RevisionLookup, pinned_revision
+from model_operator.core.templates.revisions.assignment import RevisionLookup, missing_revisions
 from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.core.templates.revisions.objects import read_revision
 from model_operator.kube.client import ApiClient, Object
@@ -93,18 +93,21 @@ class TemplateOverlay:
 
 @dataclass(frozen=True, slots=True)
 class RevisionOverlay:
-    """A :class:`RevisionLookup` with a revision that was read from the API server.
+    """A :class:`RevisionLookup` with revisions of one template that were read from the API server.
 
     Attributes
     ----------
     lookup
         All other revisions.
+    uid
+        ``metadata.uid`` of the template.
     found
-        The live revision.
+        The live revisions by hash.
     """
 
     lookup: RevisionLookup
-    found: CompiledTemplate
+    uid: str
+    found: Mapping[str, CompiledTemplate]
 
     def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
         """Return the latest valid revision of a template."""
@@ -112,10 +115,8 @@ class RevisionOverlay:
 
     def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
         """Return the revision of a template that has this hash."""
-        wanted = (template.resource.metadata.uid, revision)
-        if wanted == (self.found.resource.metadata.uid, self.found.revision):
-            return self.found
-        return self.lookup.by_hash(template, revision)
+        live = self.found.get(revision) if template.resource.metadata.uid == self.uid else None
+        return self.lookup.by_hash(template, revision) if live is None else live
 
     def stable(self, template: CompiledTemplate) -> str:
         """Return the hash of the stable revision of a template."""
@@ -181,10 +182,10 @@ class TemplateReader:
     async def revisions_again(
         self, revisions: RevisionLookup, examination: Examination, seconds: float
     ) -> RevisionLookup:
-        """Return the revisions with the live one that an instance names, if the examination misses it.
+        """Return the revisions with the live ones that an instance names, if the examination misses any.
 
         A revision may be applied together with its first instance. Returns the object `revisions` itself when
-        nothing differs.
+        nothing differs. At the first one that does not exist, the rest is not read: the verdict is certain.
 
         Parameters
         ----------
@@ -198,22 +199,32 @@ class TemplateReader:
         UnconfirmedError
             The API server did not respond in time.
         """
-        template, pin = examination.template, pinned_revision(examination.instance)
-        if template is None or pin in (None, template.revision):
+        template = examination.template
+        if template is None:
             return revisions
-        metadata = template.resource.metadata
-        address = Address(TemplateKind(template.resource.kind), metadata.namespace, metadata.name, str(pin))
+        found: dict[str, CompiledTemplate] = {}
         try:
             async with asyncio.timeout(seconds):
-                found = await self._read(address)
-        except (NotFoundError, ForbiddenError):
-            return revisions
+                for missing in missing_revisions(examination.instance, template, examination.pinned).values():
+                    live = found.get(missing) or await self._revision(template, missing)
+                    if live is None:
+                        break
+                    found[missing] = live
         except (ApiError, TimeoutError) as error:
             log.warning("cannot read the revision", error=str(error) or type(error).__name__)
             raise UnconfirmedError from error
+        return RevisionOverlay(revisions, template.resource.metadata.uid, found) if found else revisions
+
+    async def _revision(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:
+        """Return a live revision of a template; None if it does not exist or is forged."""
+        metadata = template.resource.metadata
+        address = Address(TemplateKind(template.resource.kind), metadata.namespace, metadata.name, revision)
+        try:
+            found = await self._read(address)
+        except (NotFoundError, ForbiddenError):
+            return None
         obj = {**found, "kind": _REVISION_KINDS[address.kind].kind}
-        live = read_revision(obj, template.resource, self._free_domains)
-        return revisions if live is None else RevisionOverlay(revisions, live)
+        return read_revision(obj, template.resource, self._free_domains)
 
     async def _compiled(self, address: Address, known: CompiledTemplate | None) -> CompiledTemplate | None:
         """Return a live template: the known one if it is unchanged; None if it does not exist."""

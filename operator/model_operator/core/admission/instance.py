@@ -8,7 +8,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from model_operator.api import GROUP, ModelInstance
+from model_operator.api import GROUP, STABLE, ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.renaming import renaming_warnings
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
@@ -16,7 +16,9 @@ from model_operator.core.objects.gateway_label import gateway_label_fault
 from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
+from model_operator.core.rendering.render import in_revision
 from model_operator.core.rendering.worker_counts import excess_workers, stated_workers
+from model_operator.core.rollouts.course import is_decided_in_steps
 from model_operator.core.status.template import is_rejected
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
@@ -26,7 +28,6 @@ from model_operator.core.templates.revisions.assignment import (
     Assigned,
     NoRevisions,
     RevisionLookup,
-    assign_revision,
     pinned_revision,
 )
 from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates
@@ -39,6 +40,11 @@ _NIL_UID = "00000000-0000-0000-0000-000000000000"
 ADMISSION_LABEL = f"{GROUP}/admission"
 """Label of a namespace that decides how its instances are validated, with a value of `Enforcement`."""
 LABEL_RULE = "must be deny or warn, in lower case; any other value has no effect"
+
+_FITS_LATER = (
+    "spec fits the latest revision of the template, and not the stable one; its workers stay as they are "
+    "until the roll-out to all that follow latest is complete"
+)
 
 
 class Enforcement(StrEnum):
@@ -84,6 +90,9 @@ class Examination:
         Violations of its template's rules; the reconciler reports the same.
     pinned
         The revisions of its deployments that name one of their own.
+    fits_later
+        Whether it does not fit the revision that it runs, but one that it may get by the roll-out of its
+        template.
     """
 
     instance: ModelInstance
@@ -92,6 +101,7 @@ class Examination:
     problem: Failure | None = None
     violations: tuple[Violation, ...] = ()
     pinned: Pinned = field(default_factory=dict)
+    fits_later: bool = False
 
     @property
     def depends_on_template(self) -> bool:
@@ -124,7 +134,22 @@ def examine_instance(
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
-    assigned = _assigned(instance, resolve_template(instance, templates), revisions)
+    assigned, *others = _assignments(instance, resolve_template(instance, templates), revisions)
+    examination = _examined(instance, assigned, settings)
+    if examination.problem is None or not others:
+        return examination
+    for other in others:
+        later = _examined(instance, other, settings)
+        if later.problem is None:
+            return replace(later, fits_later=True)
+    runs = examination.template
+    if runs is None or runs.revision == assigned.latest:
+        return examination
+    # The rules are not those that the template has now.
+    return replace(examination, violations=tuple(in_revision(examination.violations, runs.revision)))
+
+
+def _examined(instance: ModelInstance, assigned: Assigned, settings: RenderSettings) -> Examination:
     template, pinned = assigned.template, assigned.pinned
     problem, violations = find_problem(instance, template, settings, pinned)
     # Without `deployments`, these are the parameters that `find_problem` has already validated.
@@ -133,21 +158,41 @@ def examine_instance(
     return Examination(instance, own, template, problem, violations, pinned)
 
 
-def _assigned(
+def _assignments(
     instance: ModelInstance, template: CompiledTemplate | None, revisions: RevisionLookup
-) -> Assigned:
-    """Return the revisions of the template that the instance and its deployments will run.
+) -> list[Assigned]:
+    """Return the revisions that the instance may run: now, and once the roll-out of its template reaches it.
 
     A valid template counts as it is now: its edit may be part of the same commit, and not be stored yet.
     """
     if template is None:
-        return Assigned()
-    if template.violations:
-        return assign_revision(instance, template, revisions)
-    pinned = entry_templates(instance, template, revisions, template, revisions.stable(template))
-    if pinned_revision(instance) in (None, template.revision):
-        return Assigned(template, template.revision, pinned=pinned)
-    return replace(assign_revision(instance, template, revisions), pinned=pinned)
+        return [Assigned()]
+    stable = revisions.stable(template)
+    latest = revisions.latest(template) or template if template.violations else template
+    pinned = entry_templates(instance, template, revisions, latest, stable)
+    at_latest = Assigned(latest, "" if latest.violations else latest.revision, pinned=pinned)
+    pin = pinned_revision(instance)
+    if pin is not None:
+        found = latest if pin == latest.revision else revisions.by_hash(template, pin)
+        return [replace(at_latest, template=found or latest)]
+    if not is_decided_in_steps(instance, template):
+        return [at_latest]
+    current = _current_revision(instance, template)
+    runs = revisions.by_hash(template, current or stable)
+    if runs is None or runs.revision == latest.revision:
+        return [at_latest]
+    at_own = replace(at_latest, template=runs)
+    follows_stable = instance.spec.model_template_revision == STABLE
+    # A new instance gets the latest one, unless that is held back.
+    return [at_own, at_latest] if current or follows_stable else [at_latest, at_own]
+
+
+def _current_revision(instance: ModelInstance, template: CompiledTemplate) -> str:
+    """Return the hash of the revision of this template that the instance runs; empty for a new one."""
+    bound, resource = instance.status.template, template.resource
+    if bound is None or (bound.kind, bound.name) != (resource.kind, resource.metadata.name):
+        return ""
+    return bound.revision or ""
 
 
 def examine_alone(change: Change, settings: RenderSettings) -> Examination:
@@ -218,6 +263,8 @@ def _decide(
         return ALLOWED.with_warnings([f"{each}; {detail}" for each in warnings_for(kind, name, faults)])
     if faults:
         return ALLOWED.with_warnings(warnings_for(kind, name, faults))
+    if examination.fits_later and examination.instance.spec.model_template_revision == STABLE:
+        return ALLOWED.with_warnings([f"{kind} {name}: {_FITS_LATER}"])
     if problem is None:
         return _of_rejected(examination, f"{kind} {name}", template_status)
     detail = problem.detail.rstrip(".")

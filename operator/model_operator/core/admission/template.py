@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
+from model_operator.core.admission.reach import Reach
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
+from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.plan import Plan, find_problem, make_plan
+from model_operator.core.rollouts.advance import advance
 from model_operator.core.rollouts.advice import rollout_advice
+from model_operator.core.rollouts.follower import Follower, FollowerKey
+from model_operator.core.rollouts.policy import policy_of
+from model_operator.core.rollouts.reading import read_follower
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.revisions.assignment import pinned_revision
+from model_operator.core.templates.revisions.assignment import RevisionLookup, pinned_revision
 from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import plural
 
 _NAMED = 5
+_STEP = len(("spec", "rollout", "steps", 0))
 
 
 def review_template(change: Change, compiled: CompiledTemplate, settings: RenderSettings | None) -> Verdict:
@@ -48,7 +58,7 @@ def template_advice(compiled: CompiledTemplate, settings: RenderSettings | None)
 
 
 class Impact:
-    """Counts the instances that an edit of their template makes invalid, and those whose pods it replaces.
+    """What an edit of a template means for its instances: who gets it when, and which become invalid.
 
     Such an edit is allowed: instances and templates change together, in any order, and the workers of an
     invalid instance keep running. An edit replaces the pods of an instance when the rendered pod template
@@ -57,42 +67,80 @@ class Impact:
     Parameters
     ----------
     old
-        The template as it was.
+        The template as it was, with its status.
     new
         The template with the edit, compiled, without violations.
     settings
         The cluster's conventions for rendering.
+    revisions
+        The stored revisions of the template; None where the operator stores none, so that each edit reaches
+        all instances at once.
     """
 
-    def __init__(self, old: Mapping[str, Any], new: CompiledTemplate, settings: RenderSettings) -> None:
+    def __init__(
+        self,
+        old: Mapping[str, Any],
+        new: CompiledTemplate,
+        settings: RenderSettings,
+        revisions: RevisionLookup | None = None,
+    ) -> None:
         self._old = old
         self._new = new
         self._settings = settings
-        self._compiled_old: CompiledTemplate | None = None
+        self._revisions = revisions
+        self._policy = policy_of(None if revisions is None else new.resource.spec.rollout)
+        status = old.get("status") or {}
+        self._stable = "" if revisions is None else str(status.get("stable_revision") or "")
+        self._is_new = new.revision != (status.get("latest_revision") or self._compiled_old.revision)
+        self._was_stepped = revisions is not None and old["spec"].get("rollout") is not None
+        rollout = status.get("rollout") or {}
+        self._started_at = "" if self._is_new else str(rollout.get("started_at") or "")
+        self._followers: list[Follower] = []
+        self._pinned = 0
         self._invalid: list[str] = []
-        self._restarted = 0
+        self._restarting: set[FollowerKey] = set()
+        self._unchanged: set[FollowerKey] = set()
 
-    def add(self, instance: ModelInstance) -> None:
-        """Take one instance of the template into account; one that is pinned to another revision is not."""
-        if pinned_revision(instance) not in (None, self._new.revision):
+    @cached_property
+    def _compiled_old(self) -> CompiledTemplate:
+        """The template as it was; most edits make no instance invalid, so this is seldom needed."""
+        return parse_template(self._old, self._settings.free_metadata_domains)
+
+    def add(self, live: LiveInstance, deployments: Collection[Mapping[str, Any]] = ()) -> None:
+        """Take one instance of the template into account.
+
+        Parameters
+        ----------
+        live
+            The instance, without violations.
+        deployments
+            The Deployments that it controls.
+        """
+        instance = live.resource
+        pin = pinned_revision(instance)
+        if pin is not None:
+            self._pinned += pin != self._new.revision
             return
+        follower = read_follower(live.raw, deployments, self._new, self._started_at)
+        self._followers.append(follower)
         plan = make_plan(instance, self._new, self._settings)
         if plan.problem is None:
-            self._restarted += _restarts_pods(instance, plan)
+            if _restarts_pods(instance, plan):
+                self._restarting.add(follower.key)
+            elif self._is_unchanged(instance, follower, plan):
+                self._unchanged.add(follower.key)
             return
-        if self._compiled_old is None:
-            # Most edits make no instance invalid, so this is seldom needed.
-            self._compiled_old = parse_template(self._old, self._settings.free_metadata_domains)
         problem, _ = find_problem(instance, self._compiled_old, self._settings)
         if problem is None:
-            metadata = instance.metadata
-            self._invalid.append(f"{metadata.namespace}/{metadata.name}")
+            self._invalid.append(f"{follower.key.namespace}/{follower.key.name}")
 
-    def warnings(self, *, complete: bool) -> tuple[str, ...]:
+    def warnings(self, now: datetime, *, complete: bool) -> tuple[str, ...]:
         """Return the warnings: how many instances, and the names of up to five invalid ones.
 
         Parameters
         ----------
+        now
+            The time.
         complete
             Whether all instances of the template were counted; if not, the numbers are lower bounds.
         """
@@ -106,10 +154,47 @@ class Impact:
             more = f" and {count - _NAMED} more" if count > _NAMED else ""
             makes = f"this change makes {bound}{plural(count, 'instance')} invalid: {shown}{more}"
             warnings.append(f"{subject}: {makes}; running workers are not changed")
-        if self._restarted:
-            restarted = plural(self._restarted, "instance")
-            warnings.append(f"{subject}: this change restarts the pods of {bound}{restarted}")
-        return tuple(warnings)
+        reach = self._reach(now, complete=complete)
+        sentence = reach.sentence()
+        if sentence:
+            warnings.append(f"{subject}: {sentence}")
+        # A step that cannot have an instance, whatever there is, was reported as such.
+        known = {each.loc[:_STEP] for each in rollout_advice(self._new)}
+        advice = tuple(each for each in reach.advice() if each.loc[:_STEP] not in known)
+        return (*warnings, *warnings_for(resource.kind, resource.metadata.name, advice))
+
+    def _reach(self, now: datetime, *, complete: bool) -> Reach:
+        target = self._new.revision
+        followers = [
+            replace(each, revision=target, arrived_at=now) if each.key in self._unchanged else each
+            for each in self._followers
+        ]
+        return Reach(
+            self._policy,
+            target,
+            self._stable,
+            self._is_new,
+            self._was_stepped,
+            followers,
+            advance(self._policy, target, self._stable, followers, now),
+            self._pinned,
+            self._restarting,
+            len(self._unchanged),
+            complete,
+        )
+
+    def _is_unchanged(self, instance: ModelInstance, follower: Follower, plan: Plan) -> bool:
+        """Return whether an instance gets the edit without a step, as its objects are the same with it."""
+        policy, revision = self._policy, follower.revision
+        if not policy.is_stepped or policy.is_paused or follower.follows_stable or self._revisions is None:
+            return False
+        if revision in ("", self._new.revision):
+            return False
+        current = self._revisions.by_hash(self._new, revision)
+        before = None if current is None else make_plan(instance, current, self._settings).rendering
+        return (
+            before is not None and plan.rendering is not None and (before.children == plan.rendering.children)
+        )
 
 
 def deletion_warnings(

@@ -12,15 +12,14 @@ from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, deployment_name, render, rendering_faults
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.revisions.assignment import pinned_revision
+from model_operator.core.templates.revisions.assignment import missing_revisions
 from model_operator.core.templates.revisions.entry_revisions import (
     NONE_PINNED,
     Pinned,
-    missing_entries,
     own_revisions,
     templates_used,
 )
-from model_operator.core.values.violations import Loc, Violation, sort_violations
+from model_operator.core.values.violations import Violation, sort_violations
 
 _SHOWN_VIOLATIONS = 10
 
@@ -143,16 +142,10 @@ def _missing_revisions(
     """Return the pins, of the instance and of its deployments, to revisions that do not exist."""
     if template is None:
         return ()
-    pin = pinned_revision(instance)
-    missing: list[tuple[Loc, str | None]] = [
-        (("spec", "deployments", index, "model_template_revision"), entry.model_template_revision)
-        for index, entry in missing_entries(instance, template, pinned)
-    ]
-    if pin not in (None, template.revision):
-        missing.append((("spec", "model_template_revision"), pin))
     what = _describe(template)
     return sort_violations(
-        Violation(loc, f"{what} has no revision {pin}", "revision") for loc, pin in missing
+        Violation(loc, f"{what} has no revision {revision}", "revision")
+        for loc, revision in missing_revisions(instance, template, pinned).items()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -193,23 +193,32 @@ def rendering_faults(
 
 
 def instance_faults(
-    compiled: CompiledTemplate, instance: ModelInstance, most: int, pinned: Pinned = NONE_PINNED
+    compiled: CompiledTemplate, instance: ModelInstance, most: int, entries: Collection[str] | None = None
 ) -> tuple[Violation, ...]:
     """Return the violations that do not depend on the settings of rendering, more of them than `render` does.
 
     Parameters
     ----------
-    compiled, instance, pinned
+    compiled, instance
         As for `render`.
     most
         Maximum number of violations of the parameters of one deployment.
+    entries
+        Names of the entries of ``spec.deployments`` that are checked. Default: all.
 
     Raises
     ------
     InvalidObjectError
         The template has violations.
     """
-    return sort_violations(_violations(_jobs(compiled, instance, pinned, most)))
+    jobs = _jobs(compiled, instance, NONE_PINNED, most, entries)
+    return sort_violations(_violations(jobs))
+
+
+def in_revision(violations: Iterable[Violation], revision: str) -> Iterator[Violation]:
+    """Yield violations with the revision of the template by whose rules they are some."""
+    for each in violations:
+        yield replace(each, msg=f"{each.msg} (revision {revision} of the template)")
 
 
 def deployment_names(instance: ModelInstance) -> list[str]:
@@ -227,7 +236,11 @@ def deployment_names(instance: ModelInstance) -> list[str]:
 
 
 def _jobs(
-    compiled: CompiledTemplate, instance: ModelInstance, pinned: Pinned, most: int = MAX_VIOLATIONS
+    compiled: CompiledTemplate,
+    instance: ModelInstance,
+    pinned: Pinned,
+    most: int = MAX_VIOLATIONS,
+    names: Collection[str] | None = None,
 ) -> list[_Job]:
     entries = instance.spec.deployments
     if entries is None:
@@ -238,6 +251,8 @@ def _jobs(
     budget, evaluations = Budget(SHARED_WORK_LIMIT), dict[str, Evaluation]()
     jobs = []
     for index, entry in enumerate(entries):
+        if names is not None and entry.name not in names:
+            continue
         template = pinned.get(entry.name, compiled)
         pod, revision = _pod(template), template.revision
         if revision not in evaluations:
@@ -314,10 +329,8 @@ class _Job:
 
     def other_violations(self, known: Collection[Violation]) -> Iterator[Violation]:
         """Yield the violations that are not known, with the revision if the instance has another one."""
-        note = f" (revision {self._other_revision} of the template)" if self._other_revision else ""
-        for each in self.violations:
-            if each not in known:
-                yield replace(each, msg=each.msg + note)
+        others = (each for each in self.violations if each not in known)
+        yield from in_revision(others, self._other_revision) if self._other_revision else others
 
     def parameter_loc(self, path: Loc) -> Loc:
         """Return the path of a parameter: in the entry if it sets the parameter, else in the instance."""

@@ -57,6 +57,23 @@ def budget_advice(policy: Policy, members: Sequence[int]) -> Iterator[Violation]
     yield from _beyond(policy, budgets)
 
 
+def empty_step_advice(policy: Policy, empty: Sequence[str]) -> Iterator[Violation]:
+    """Yield a warning for each step that selects no instance.
+
+    Parameters
+    ----------
+    policy
+        The policy of a template.
+    empty
+        Names of these steps, as `model_operator.core.rollouts.advance.Advance` has them.
+    """
+    for index, step in enumerate(policy.named):
+        if step.name in empty:
+            waits = "; its approval is needed all the same" if step.needs_approval else ""
+            message = f"step {step.name} selects no instance{waits}"
+            yield Violation((*_LOC, "steps", index), message, "empty_step")
+
+
 def _approval(policy: Policy, revision: str, latest: str | None) -> Iterator[Violation]:
     # An approval of the latest revision ends with this edit: it is what there was, not a mistake.
     if policy.approved is None or policy.approved == revision:

@@ -63,3 +63,36 @@ async def test_without_a_pin_nothing_is_read(pin: str | None) -> None:
     response = await ask(admission(there, TEMPLATE), review(stored(instance(**named))))
     assert response["allowed"] is True
     assert there.asked == []
+
+
+OTHER = stored(revision_object(template(tag="v9")))
+
+
+def deployed(*revisions: str) -> dict[str, Any]:
+    """Return an instance with a deployment at each of these revisions."""
+    entries = [
+        {"name": f"d{number}", "model_template_revision": each} for number, each in enumerate(revisions)
+    ]
+    return stored(instance(deployments=entries))
+
+
+def address(revision: str) -> str:
+    return f"modeltemplaterevisions/team-a/encoder-{revision}"
+
+
+async def test_those_of_deployments_are_read_too_each_once() -> None:
+    hashes = [each["spec"]["hash"] for each in (REVISION, OTHER)]
+    there = server(REVISION, OTHER)
+    response = await ask(admission(there, TEMPLATE), review(deployed(*hashes, hashes[0])))
+    assert response["allowed"] is True
+    assert "warnings" not in response
+    assert there.asked == ["modeltemplates/team-a/encoder", *map(address, hashes)]
+
+
+async def test_after_the_first_that_does_not_exist_none_is_read() -> None:
+    """Each write could otherwise cause as many requests as there are deployments."""
+    there = server(REVISION)
+    absent = [f"{number:012}" for number in range(18)]
+    response = await ask(admission(there, TEMPLATE), review(deployed(REVISION["spec"]["hash"], *absent)))
+    assert response["allowed"] is False
+    assert there.asked[1:] == [address(REVISION["spec"]["hash"]), address(absent[0])]

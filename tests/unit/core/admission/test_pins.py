@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from model_operator.core.admission.template import Impact
 from model_operator.core.admission.verdict import Verdict
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import CompiledTemplate
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 
 SETTINGS = RenderSettings()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ABSENT = "000000000000"
 
 
@@ -41,9 +43,10 @@ BROKEN = parse_template(template("3", NEW={"type": "text"}))
 class Stored:
     """A template as it is now, and its stored revisions, the latest one last."""
 
-    def __init__(self, now: CompiledTemplate, *stored: CompiledTemplate) -> None:
+    def __init__(self, now: CompiledTemplate, *stored: CompiledTemplate, stable: str = "") -> None:
         self.now = now
         self.stored = stored
+        self.stable_revision = stable
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         wanted = (kind, namespace, name) == (TemplateKind.MODEL_TEMPLATE, "team", "embed")
@@ -61,8 +64,8 @@ class Stored:
         return next((each for each in self.stored if each.revision == revision), None)
 
     def stable(self, template: CompiledTemplate) -> str:
-        del template
-        return ""
+        assert template is self.now
+        return self.stable_revision
 
 
 def instance(pin: str | None = None, **parameters: str) -> dict[str, Any]:
@@ -126,6 +129,134 @@ def test_parameters_fit_the_revision_that_the_instance_runs(
     assert verdict.warnings == ()
 
 
+def deployed(*entries: tuple[str | None, str], pin: str | None = None) -> dict[str, Any]:
+    """Return an instance whose deployments have a pin and a parameter each."""
+    obj = instance(pin)
+    obj["spec"]["deployments"] = [
+        {
+            "name": f"d{number}",
+            "model_creation_parameters": {parameter: "x"},
+            **({"model_template_revision": own} if own else {}),
+        }
+        for number, (own, parameter) in enumerate(entries)
+    ]
+    return obj
+
+
+def test_a_deployment_with_an_absent_revision_is_denied_to_people_and_named() -> None:
+    obj = deployed((None, "NEW"), (FIRST.revision, "OLD"), (ABSENT, "OLD"))
+
+    verdict = judged(obj, Stored(SECOND, FIRST, SECOND))
+
+    assert not verdict.allowed
+    (cause,) = verdict.causes
+    assert cause.field == "spec.deployments[2].model_template_revision"
+    assert cause.message == f"ModelTemplate embed has no revision {ABSENT}"
+    warned = judged(obj, Stored(SECOND, FIRST, SECOND), Enforcement.WARN)
+    assert warned.allowed
+    assert "spec.deployments[2].model_template_revision" in warned.warnings[0]
+
+
+@pytest.mark.parametrize("now", [SECOND, BROKEN], ids=["valid", "broken"])
+@pytest.mark.parametrize(
+    ("pin", "stable", "parameter", "fits"),
+    [
+        pytest.param("latest", "", "NEW", True, id="latest"),
+        pytest.param("latest", FIRST.revision, "OLD", False, id="latest, parameter of before"),
+        pytest.param("stable", FIRST.revision, "OLD", True, id="stable"),
+        pytest.param("stable", FIRST.revision, "NEW", False, id="stable, parameter of the latest"),
+        pytest.param("stable", "", "NEW", True, id="no stable one: the latest"),
+        pytest.param(FIRST.revision, "", "OLD", True, id="hash"),
+        pytest.param(FIRST.revision, "", "NEW", False, id="hash, parameter of the latest"),
+    ],
+)
+def test_parameters_of_a_deployment_fit_the_revision_that_it_names(
+    now: CompiledTemplate, pin: str, stable: str, parameter: str, *, fits: bool
+) -> None:
+    world = Stored(now, FIRST, SECOND, stable=stable)
+
+    verdict = judged(deployed((None, "NEW"), (pin, parameter)), world)
+
+    assert verdict.allowed is fits
+    assert [cause.field for cause in verdict.causes] == (
+        [] if fits else [f"spec.deployments[1].model_creation_parameters.{parameter}"]
+    )
+
+
+def test_the_latest_revision_of_a_deployment_may_not_be_stored_yet() -> None:
+    for pin in ("latest", SECOND.revision):
+        obj = deployed((None, "OLD"), (pin, "NEW"), pin=FIRST.revision)
+        assert judged(obj, Stored(SECOND, FIRST)).allowed
+
+
+def rolling(*, tag: str, **properties: Any) -> CompiledTemplate:
+    obj = template(tag, **properties)
+    obj["spec"]["rollout"] = {}
+    return parse_template(obj)
+
+
+def waiting(revision: str | None, pin: str | None = None, **parameters: str) -> dict[str, Any]:
+    """Return an instance that runs this revision."""
+    bound = {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1, "revision": revision}
+    status = {} if revision is None else {"template": bound}
+    return {**instance(pin, **parameters), "status": status}
+
+
+ROLLING = rolling(tag="2", NEW={"type": "string"})
+
+
+@pytest.mark.parametrize("pin", [None, "latest", "stable"])
+@pytest.mark.parametrize(("parameter", "fits"), [("OLD", True), ("NEW", True), ("NEITHER", False)])
+def test_an_instance_that_waits_fits_its_own_revision_or_the_latest(
+    pin: str | None, parameter: str, *, fits: bool
+) -> None:
+    world = Stored(ROLLING, FIRST, ROLLING, stable=FIRST.revision)
+
+    verdict = judged(waiting(FIRST.revision, pin, **{parameter: "x"}), world)
+
+    assert verdict.allowed is fits
+    # One that follows the stable revision does not go on to the latest one before all others have.
+    assert bool(verdict.warnings) is (pin == "stable" and parameter == "NEW")
+    for cause in verdict.causes:
+        assert cause.message.endswith(f"(revision {FIRST.revision} of the template)")
+
+
+@pytest.mark.parametrize(
+    ("revision", "pin", "parameter", "fits"),
+    [
+        pytest.param(None, None, "NEW", True, id="new"),
+        pytest.param(None, None, "OLD", True, id="new, as while the roll-out is halted"),
+        pytest.param(None, "stable", "OLD", True, id="new, stable"),
+        pytest.param(ROLLING.revision, None, "NEW", True, id="arrived"),
+        pytest.param(ROLLING.revision, None, "OLD", False, id="arrived, parameter of before"),
+        pytest.param(ABSENT, None, "NEW", True, id="its revision is lost"),
+        pytest.param(ABSENT, None, "OLD", False, id="its revision is lost, parameter of before"),
+        pytest.param(FIRST.revision, ROLLING.revision, "OLD", False, id="pinned"),
+    ],
+)
+def test_who_waits_for_nothing_fits_what_it_runs(
+    revision: str | None, pin: str | None, parameter: str, *, fits: bool
+) -> None:
+    world = Stored(ROLLING, FIRST, ROLLING, stable=FIRST.revision)
+    assert judged(waiting(revision, pin, **{parameter: "x"}), world).allowed is fits
+
+
+def test_the_revision_of_another_template_is_none_of_this() -> None:
+    obj = waiting(FIRST.revision, OLD="x")
+    obj["status"]["template"]["name"] = "other"
+    world = Stored(ROLLING, FIRST, ROLLING)
+    assert not judged(obj, world).allowed
+
+
+def test_without_steps_nobody_waits() -> None:
+    assert not judged(waiting(FIRST.revision, OLD="x"), Stored(SECOND, FIRST, SECOND)).allowed
+
+
+def test_the_edit_of_a_template_in_steps_that_is_not_stored_yet_counts() -> None:
+    assert judged(waiting(FIRST.revision, NEW="x"), Stored(ROLLING, FIRST)).allowed
+    assert judged(waiting(FIRST.revision, OLD="x"), Stored(ROLLING, FIRST)).allowed
+
+
 @pytest.mark.parametrize("pin", [None, SECOND.revision])
 def test_an_edit_that_is_not_stored_yet_counts(pin: str | None) -> None:
     """A commit changes template and instance, and its writes follow each other at once."""
@@ -176,14 +307,19 @@ def test_an_edit_restarts_the_pods_of_those_that_follow(
     bound = {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1, "revision": recorded}
     impact = Impact(template("1"), SECOND, SETTINGS)
 
-    impact.add(parse_instance({**obj, "status": {"template": bound, "deployments": [entry]}})[0])
+    impact.add(read_instance({**obj, "status": {"template": bound, "deployments": [entry]}}))
 
-    assert bool(impact.warnings(complete=True)) is warned
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert ("restarts the pods of 1 instance" in warning) is warned
 
 
 def test_an_edit_makes_no_instance_invalid_that_does_not_follow() -> None:
     impact = Impact(template("1", OLD={"type": "string"}), SECOND, SETTINGS)
-    impact.add(parse_instance(instance(FIRST.revision, OLD="x"))[0])
-    assert impact.warnings(complete=True) == ()
-    impact.add(parse_instance(instance(OLD="x"))[0])
-    assert len(impact.warnings(complete=True)) == 1
+    impact.add(read_instance(instance(FIRST.revision, OLD="x")))
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert warning == (
+        "ModelTemplate embed: this change reaches no instance: 1 instance is pinned to another revision"
+    )
+    impact.add(read_instance(instance(OLD="x")))
+    (warning,) = impact.warnings(NOW, complete=True)
+    assert "makes 1 instance invalid: team/demo;" in warning

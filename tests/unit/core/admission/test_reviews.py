@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from model_operator.core.admission.instance import (
 )
 from model_operator.core.admission.template import Impact, review_template
 from model_operator.core.rendering.render import render
-from model_operator.core.templates.parsing import parse_instance, parse_template
+from model_operator.core.templates.parsing import parse_instance, parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.settings import BATCH_APPLIERS
 from tests.examples.admission.cases import Case, load, templates
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from model_operator.core.templates.compile import CompiledTemplate
 
 SETTINGS = RenderSettings()
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Templates:
@@ -305,12 +307,12 @@ class TestImpact:
         for number in range(count):
             given = {"MODEL_NAME": "minilm", **parameters}
             obj = stored(model(name=f"demo-{number}", model_creation_parameters=given))
-            impact.add(parse_instance(obj)[0])
+            impact.add(read_instance(obj))
 
     def test_harmless(self) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 1}})
         self.add(impact, 3, BATCH_SIZE=8)
-        assert impact.warnings(complete=True) == ()
+        assert impact.warnings(NOW, complete=True) == ()
 
     @pytest.mark.parametrize(
         ("count", "complete", "said"),
@@ -324,20 +326,20 @@ class TestImpact:
     def test_harm(self, count: int, complete: bool, said: str) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
         self.add(impact, count, BATCH_SIZE=8)
-        (warning,) = impact.warnings(complete=complete)
+        (warning,) = impact.warnings(NOW, complete=complete)
         assert warning == f"ModelTemplate encoder: {said} running workers are not changed"
 
     def test_those_that_were_invalid_before_do_not_count(self) -> None:
         impact = self.impact({"BATCH_SIZE": {"type": "integer", "minimum": 100}})
         self.add(impact, 3, BATCH_SIZE=8, DEBUG="no")
-        assert impact.warnings(complete=True) == ()
+        assert impact.warnings(NOW, complete=True) == ()
 
     @pytest.mark.parametrize(
         ("replicas", "tag", "said"),
         [
             (1, "2.0", ("ModelTemplate encoder: this change restarts the pods of 3 instances",)),
             (0, "2.0", ()),
-            (1, None, ()),
+            (1, None, ("ModelTemplate encoder: this change makes no new revision, so no instance changes",)),
         ],
     )
     def test_instances_with_workers_whose_pods_become_others_are_rolled(
@@ -352,5 +354,5 @@ class TestImpact:
             (rendered,) = render(parse_template(old), parse_instance(obj)[0], SETTINGS).deployments
             entry = {"name": rendered.name, "status": "READY", "replicas": replicas}
             entry["pod_revision"] = rendered.deployment.pod_revision
-            impact.add(parse_instance({**obj, "status": {"deployments": [entry]}})[0])
-        assert impact.warnings(complete=True) == said
+            impact.add(read_instance({**obj, "status": {"deployments": [entry]}}))
+        assert impact.warnings(NOW, complete=True) == said

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from model_operator.api import Autoscaler, DeploymentState, EndpointConfig
-from model_operator.core.gateway.rest.deployment_specs import DeploymentRef, deployments_of
+from model_operator.core.gateway.rest.deployment_specs import OWN_FIELDS, DeploymentRef, deployments_of
 from model_operator.core.gateway.rest.model_answers import creator_fields
 from model_operator.core.templates.compile import CompiledTemplate
 
@@ -62,7 +62,7 @@ def deployment_answer(
     if not ref.is_stale:
         answer["vendor_configuration"] = _workers(spec, own, template)
     if ref.index is not None:
-        answer |= {key: own[key] for key in ("deployment_metadata", "traffic_weight") if key in own}
+        answer |= {key: own[key] for key in OWN_FIELDS if key in own}
     return answer
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field, StrictBool, ValidationError
 
 from model_operator.api import DeploymentVendorConfiguration
+from model_operator.api.revision import RevisionPin
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.object_names import object_name
@@ -48,7 +49,10 @@ class Workers(RequestModel, DeploymentVendorConfiguration):
 
 
 class NewDeployment(RequestModel):
-    """The platform's request to create a deployment, and `traffic_weight`, which is ours."""
+    """The platform's request to create a deployment, and two fields of ours.
+
+    These are `traffic_weight` and `model_template_revision`.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     """Name of the deployment; its entry in ``spec.deployments`` has a form of it."""
@@ -62,6 +66,8 @@ class NewDeployment(RequestModel):
     """Free-form metadata."""
     traffic_weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
     """Share of the requests that name the model alone."""
+    model_template_revision: RevisionPin | None = None
+    """Revision of the template for this deployment: latest, stable or a hash. Default: the model's."""
     wait_for_ready: StrictBool = False
     """Whether to answer once the deployment is READY. Without it the answer is immediate: clients give up
     after a minute, and send the request again."""
@@ -82,6 +88,8 @@ class NewDeployment(RequestModel):
             entry["deployment_metadata"] = self.deployment_metadata
         if self.traffic_weight is not None:
             entry["traffic_weight"] = self.traffic_weight
+        if self.model_template_revision is not None:
+            entry["model_template_revision"] = self.model_template_revision
         return entry
 
 
@@ -95,6 +103,7 @@ class _Patch(RequestModel):
     vendor_configuration: Workers | None = None
     deployment_metadata: dict[str, Any] | None = None
     traffic_weight: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    model_template_revision: RevisionPin | None = None
     wait_for_ready: StrictBool | None = None
 
 
@@ -129,7 +138,8 @@ def read_deployment_patch(body: bytes) -> dict[str, Any]:
     -------
     dict
         The keys that were sent, of ``name``, ``model_creation_parameters``, ``vendor_configuration`` (what it
-        has in ``spec``), ``deployment_metadata``, ``traffic_weight`` and ``wait_for_ready``.
+        has in ``spec``), ``deployment_metadata``, ``traffic_weight``, ``model_template_revision`` and
+        ``wait_for_ready``.
 
     Raises
     ------

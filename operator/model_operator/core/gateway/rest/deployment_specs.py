@@ -20,7 +20,7 @@ from model_operator.core.values.violations import Loc
 _DEPLOYMENTS: Final = ("spec", "deployments")
 _SHARED: Final = ("model_creation_parameters", "vendor_configuration")
 """Fields of an entry that the instance has, too."""
-_OWN: Final = ("deployment_metadata", "traffic_weight")
+OWN_FIELDS: Final = ("deployment_metadata", "traffic_weight", "model_template_revision")
 """Fields that only an entry has."""
 _BOUNDS: Final = frozenset({"min_workers", "max_workers"})
 
@@ -208,7 +208,7 @@ def with_patched_deployment(live: Object, ref: DeploymentRef, patch: Mapping[str
     changed = deepcopy(live)
     spec = changed["spec"]
     target = spec if ref.index is None else spec["deployments"][ref.index]
-    for key in (*_SHARED, *(_OWN if ref.index is not None else ())):
+    for key in (*_SHARED, *(OWN_FIELDS if ref.index is not None else ())):
         if key not in patch:
             continue
         value = patch[key]
@@ -287,7 +287,9 @@ def _implied_faults(ref: DeploymentRef, patch: Mapping[str, Any]) -> list[Entry]
         "field, which takes its place"
     )
     return [
-        Entry((BODY, key), message, "unsupported", patch[key]) for key in _OWN if patch.get(key) is not None
+        Entry((BODY, key), message, "unsupported", patch[key])
+        for key in OWN_FIELDS
+        if patch.get(key) is not None
     ]
 
 

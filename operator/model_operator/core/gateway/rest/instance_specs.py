@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from model_operator.api import API_VERSION, ModelInstance
+from model_operator.api import API_VERSION, LATEST, STABLE, ModelInstance
 from model_operator.core.admission.identity import creator
 from model_operator.core.gateway.failures import invalid
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
@@ -16,8 +16,10 @@ from model_operator.core.gateway.rest.request_reading import shown_input, value_
 from model_operator.core.objects.ownership import MANAGED_BY
 from model_operator.core.planning.plan import model_type_violation
 from model_operator.core.rendering.render import instance_faults
+from model_operator.core.rollouts.course import is_decided_in_steps
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
+from model_operator.core.templates.revisions.assignment import pinned_revision
 from model_operator.core.values.limits import check_limits
 from model_operator.core.values.violations import Loc, Violation, format_loc, sort_violations
 
@@ -32,6 +34,7 @@ MOST_VIOLATIONS: Final = 1000
 _PARAMETERS: Final = "model_creation_parameters"
 _TEMPLATE: Final = "model_template_id"
 _TEMPLATE_KIND: Final = "model_template_kind"
+_REVISION: Final = "model_template_revision"
 _READ_TOGETHER: Final = frozenset({_PARAMETERS, "deployments", "model_vendor", _TEMPLATE})
 """Fields without which the others cannot be judged."""
 _NIL_UID: Final = "00000000-0000-0000-0000-000000000000"
@@ -132,7 +135,8 @@ def template_entries(
         The object that is about to be written.
     template
         Its template; None when it has none. The caller reports one that does not exist. Of a template that is
-        not valid itself nothing is checked: the instance will be deployed when it is mended.
+        not valid itself nothing is checked: the instance will be deployed when it is mended. Nor is what runs
+        another revision of the template, which the webhook knows.
     loc_of
         Where the request has a field of the object.
     """
@@ -161,10 +165,38 @@ def _violations(instance: Object, template: CompiledTemplate | None) -> Iterator
         yield from (fault for fault in faults if fault.loc[1:2] and fault.loc[1] not in left_out)
     if template is None or template.violations:
         return
+    entries = _entries_at(template, parsed)
+    if not entries:
+        return
     mismatch = model_type_violation(parsed, template)
     if mismatch is not None:
         yield mismatch
-    yield from instance_faults(template, parsed, MOST_VIOLATIONS)
+    yield from instance_faults(template, parsed, MOST_VIOLATIONS, entries)
+
+
+def _entries_at(template: CompiledTemplate, instance: ModelInstance) -> set[str]:
+    """Return the names of the entries of ``spec.deployments`` that run what the template is now.
+
+    The others run another revision, or may: the webhook, which knows the revisions, judges them. The implied
+    entry has an empty name, which also stands for an empty list.
+    """
+    bound = instance.status.template
+    runs = None if bound is None else bound.revision
+    pin, follows_stable = pinned_revision(instance), instance.spec.model_template_revision == STABLE
+    if pin is not None:
+        is_current = pin == template.revision
+    elif is_decided_in_steps(instance, template):
+        is_current = runs == template.revision or (runs is None and not follows_stable)
+    else:
+        is_current = True
+    entries = instance.spec.deployments or ()
+    found = {
+        each.name
+        for each in entries
+        if (each.model_template_revision in (LATEST, template.revision))
+        or (is_current and each.model_template_revision is None)
+    }
+    return found if entries else {""} if is_current else set()
 
 
 def _beyond_limits(spec: Mapping[str, Any]) -> Iterator[Violation]:
@@ -207,8 +239,17 @@ def _set_template(spec: dict[str, Any], template_id: str | None, namespace: str)
     # The kind is that of the template so far, and the REST API has no field for it.
     spec.pop(_TEMPLATE, None)
     spec.pop(_TEMPLATE_KIND, None)
+    _drop_pins(spec, () if template_id is None else (LATEST, STABLE))
     if template_id is not None:
         spec |= _template_fields(template_id, namespace)
+
+
+def _drop_pins(spec: dict[str, Any], kept: Collection[str]) -> None:
+    """Remove the revisions that a model and its deployments name: they are those of another template."""
+    entries = spec.get("deployments")
+    for each in (spec, *(entries if isinstance(entries, list) else ())):
+        if isinstance(each, dict) and each.get(_REVISION) not in (None, *kept):
+            del each[_REVISION]
 
 
 def _required(name: str) -> Entry:

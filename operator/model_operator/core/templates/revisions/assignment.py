@@ -9,7 +9,8 @@ from model_operator.api import LATEST, STABLE, ModelInstance
 from model_operator.core.objects.conditions import Hold
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.resolution import TemplateLookup, resolve_template
-from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates
+from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates, own_revisions
+from model_operator.core.values.violations import Loc
 
 
 class RevisionLookup(Protocol):
@@ -91,6 +92,32 @@ def pinned_revision(instance: ModelInstance) -> str | None:
     """Return the hash of the revision that an instance is pinned to; None where it follows its template."""
     pin = instance.spec.model_template_revision
     return None if pin in (LATEST, STABLE) else pin
+
+
+def missing_revisions(instance: ModelInstance, template: CompiledTemplate, pinned: Pinned) -> dict[Loc, str]:
+    """Return the hashes that an instance and its deployments name of revisions that do not exist.
+
+    Parameters
+    ----------
+    instance, template
+        The instance, and its template in the revision that it runs.
+    pinned
+        The revisions of its deployments that name one of their own.
+
+    Returns
+    -------
+    dict
+        The hashes by the path of the field.
+    """
+    missing: dict[Loc, str] = {}
+    pin, name = pinned_revision(instance), "model_template_revision"
+    if pin is not None and pin != template.revision:
+        missing["spec", name] = pin
+    for index, entry in own_revisions(instance):
+        named = entry.model_template_revision
+        if named not in (None, LATEST, STABLE, pinned.get(entry.name, template).revision):
+            missing["spec", "deployments", index, name] = named
+    return missing
 
 
 class NoRevisions:

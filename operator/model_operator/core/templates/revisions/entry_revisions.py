@@ -71,24 +71,6 @@ def own_revisions(instance: ModelInstance) -> Iterator[tuple[int, InstanceDeploy
             yield index, entry
 
 
-def missing_entries(
-    instance: ModelInstance, template: CompiledTemplate, pinned: Pinned
-) -> Iterator[tuple[int, InstanceDeployment]]:
-    """Yield the entries that name the hash of a revision that does not exist, with their index.
-
-    Parameters
-    ----------
-    instance, template
-        The instance, and its template in the revision that it runs.
-    pinned
-        The revisions of its entries, from `entry_templates`.
-    """
-    for index, entry in own_revisions(instance):
-        pin = entry.model_template_revision
-        if pin not in (LATEST, STABLE, pinned.get(entry.name, template).revision):
-            yield index, entry
-
-
 def entries_behind(
     instance: ModelInstance, pinned: Pinned, latest: str
 ) -> tuple[tuple[int, InstanceDeployment], ...]:

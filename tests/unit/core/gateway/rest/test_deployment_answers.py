@@ -70,6 +70,7 @@ def test_listed_and_stale_deployments() -> None:
                 "vendor_configuration": {"max_workers": 5},
                 "deployment_metadata": {"owner": {"team": "search"}},
                 "traffic_weight": 0,
+                "model_template_revision": "latest",
             },
             {"name": "green"},
         ],
@@ -84,7 +85,7 @@ def test_listed_and_stale_deployments() -> None:
     assert (blue["name"], blue["status"], blue["created_at"]) == ("blue", "UPDATE_PENDING", CREATED)
     assert blue["model_creation_parameters"] == {"BATCH": 2}
     assert blue["deployment_metadata"] == {"owner": {"team": "search"}}
-    assert blue["traffic_weight"] == 0
+    assert (blue["traffic_weight"], blue["model_template_revision"]) == (0, "latest")
     assert blue["vendor_configuration"] == {
         "vendor": "LAUNCH",
         "min_workers": 1,
@@ -94,6 +95,7 @@ def test_listed_and_stale_deployments() -> None:
     }
     assert (green["status"], green["created_at"]) == ("UPDATE_FAILED", LATER)
     assert "model_creation_parameters" not in green
+    assert "model_template_revision" not in green
     assert (replaced["name"], replaced["status"]) == ("minilm", "DELETE_IN_PROGRESS")
     assert "vendor_configuration" not in replaced
     # While something else of the model is wrong, it stays as it is.

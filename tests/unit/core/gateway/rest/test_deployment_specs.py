@@ -34,7 +34,11 @@ from tests.unit.core.gateway.rest.deployed_models import compiled, faults_of, mo
 
 TWO: list[dict[str, Any]] = [
     {"name": "blue", "model_creation_parameters": {"BATCH": 1}, "traffic_weight": 10},
-    {"name": "green", "vendor_configuration": {"min_workers": 2, "autoscaler": "EXTERNAL"}},
+    {
+        "name": "green",
+        "vendor_configuration": {"min_workers": 2, "autoscaler": "EXTERNAL"},
+        "model_template_revision": "3f9a1c0b7d42",
+    },
 ]
 
 
@@ -288,6 +292,7 @@ _ENTRIES = st.fixed_dictionaries(
         "vendor_configuration": _WORKERS.filter(bool),
         "deployment_metadata": st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2),
         "traffic_weight": st.integers(0, 100),
+        "model_template_revision": st.sampled_from(["latest", "stable", "3f9a1c0b7d42"]),
     },
 )
 
@@ -312,7 +317,13 @@ def test_a_patch_with_all_fields_gives_the_entry_that_a_create_gives(
 ) -> None:
     live = with_deployment(model(), new(**before))
     fields = dict.fromkeys(
-        ("model_creation_parameters", "vendor_configuration", "deployment_metadata", "traffic_weight")
+        (
+            "model_creation_parameters",
+            "vendor_configuration",
+            "deployment_metadata",
+            "traffic_weight",
+            "model_template_revision",
+        )
     )
     sent = patch(**{**fields, **after, "name": before["name"]})
     changed = with_patched_deployment(live, named(live, before["name"]), sent)

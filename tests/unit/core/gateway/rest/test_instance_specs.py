@@ -238,6 +238,76 @@ def test_parameters_of_every_deployment_are_judged() -> None:
     ]
 
 
+ABSENT = "0" * 12
+
+
+@pytest.mark.parametrize(
+    ("rollout", "runs", "pin", "pins", "judged"),
+    [
+        pytest.param(False, None, None, None, True, id="no pin"),
+        pytest.param(False, ABSENT, "latest", None, True, id="follows"),
+        pytest.param(False, None, "current", None, True, id="pinned to what the template is"),
+        pytest.param(False, ABSENT, ABSENT, None, False, id="pinned to another revision"),
+        pytest.param(False, None, "stable", None, False, id="new, stable"),
+        pytest.param(False, "current", "stable", None, True, id="stable, at the latest"),
+        pytest.param(True, None, None, None, True, id="new, in steps"),
+        pytest.param(True, "current", None, None, True, id="arrived"),
+        pytest.param(True, ABSENT, None, None, False, id="waits"),
+        pytest.param(False, None, None, [None, ABSENT], [0], id="one deployment at another revision"),
+        pytest.param(False, None, ABSENT, ["latest", None, "current", "stable"], [0, 2], id="only some here"),
+        pytest.param(True, ABSENT, None, [None, "latest"], [1], id="waits, with a canary"),
+        pytest.param(False, None, None, [ABSENT, "stable"], [], id="all at other revisions"),
+    ],
+)
+def test_only_what_runs_the_template_as_it_is_now_is_judged_by_it(
+    *, rollout: bool, runs: str | None, pin: str | None, pins: list[str | None] | None, judged: Any
+) -> None:
+    """The REST API does not know earlier revisions: whose parameters fit one of them is up to the webhook."""
+    template = compiled(**({"rollout": {}} if rollout else {}))
+
+    def named(revision: str | None) -> dict[str, str]:
+        found = template.revision if revision == "current" else revision
+        return {} if found is None else {"model_template_revision": found}
+
+    wrong = {"model_creation_parameters": {"MODEL_NAME": "x", "X": 1}}
+    entries = [{"name": f"d{index}", **wrong, **named(each)} for index, each in enumerate(pins or ())]
+    obj = live(**named(pin), **({"deployments": entries} if entries else wrong))
+    if runs is not None:
+        ref = {"kind": "ModelTemplate", "name": "encoder", "uid": "t", "generation": 1}
+        obj["status"] = {"template": {**ref, "revision": named(runs)["model_template_revision"]}}
+
+    found = [loc for loc, _ in summary(template_entries(obj, template))]
+
+    if isinstance(judged, list):
+        assert found == [f"body.deployments.{index}.model_creation_parameters.X" for index in judged]
+    else:
+        assert found == (["body.model_creation_parameters.X"] if judged else [])
+
+
+@pytest.mark.parametrize(
+    ("template_id", "kept"),
+    [("encoder", [ABSENT, "stable"]), ("other", [None, "stable"]), (None, [None, None])],
+)
+def test_with_another_template_the_revisions_of_the_old_one_go(
+    template_id: str | None, kept: list[str | None]
+) -> None:
+    entries = [
+        {"name": "a", "model_template_revision": ABSENT},
+        {"name": "b", "model_template_revision": "stable"},
+    ]
+    obj = live(model_template_revision=ABSENT, deployments=entries)
+    spec = patched(obj, model_template_id=template_id)
+    assert [each.get("model_template_revision") for each in spec["deployments"]] == kept
+    assert spec.get("model_template_revision") == kept[0]
+    assert obj["spec"]["model_template_revision"] == ABSENT
+
+
+def test_a_patch_of_anything_else_keeps_the_revisions() -> None:
+    entries = [{"name": "a", "model_template_revision": ABSENT}]
+    spec = patched(live(model_template_revision="stable", deployments=entries), description="new")
+    assert (spec["model_template_revision"], spec["deployments"]) == ("stable", entries)
+
+
 def test_a_value_that_does_not_fit_its_use_is_refused() -> None:
     labels = {"metadata": {"labels": {"model": "$(parameters.MODEL_NAME)"}}}
     obj = made(model_template_id="encoder", model_creation_parameters={"MODEL_NAME": "not a label"})

@@ -9,10 +9,9 @@ import pytest
 from model_operator.api import ModelInstance
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
-from model_operator.core.templates.revisions.assignment import assign_revision
+from model_operator.core.templates.revisions.assignment import assign_revision, missing_revisions
 from model_operator.core.templates.revisions.entry_revisions import (
     entries_behind,
-    missing_entries,
     named_revisions,
     reported_revisions,
     templates_used,
@@ -100,12 +99,13 @@ def test_the_others_have_that_of_the_instance(own: str | None, expected: Compile
 def test_the_entries_whose_revision_is_missing(pins: list[str | None], expected: list[int]) -> None:
     obj = instance(None, *pins)
     assigned = assign_revision(obj, THIRD, ALL)
-    assert [index for index, _ in missing_entries(obj, THIRD, assigned.pinned)] == expected
+    missing = missing_revisions(obj, THIRD, assigned.pinned)
+    assert [*missing] == [("spec", "deployments", index, "model_template_revision") for index in expected]
 
 
 def test_a_revision_that_only_the_instance_has_is_not_missing() -> None:
     # As before the template's first revision is stored.
-    assert not [*missing_entries(instance(None, THIRD.revision), THIRD, {})]
+    assert not missing_revisions(instance(None, THIRD.revision), THIRD, {})
 
 
 @pytest.mark.parametrize(
