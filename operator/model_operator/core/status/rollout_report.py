@@ -15,7 +15,7 @@ from model_operator.core.reasons.reasons import Advice
 from model_operator.core.rollouts.advance import Advance
 from model_operator.core.rollouts.policy import Policy
 from model_operator.core.status.rollout_counts import HINDRANCES, RolloutReason
-from model_operator.core.values.words import listed, plural
+from model_operator.core.values.words import duration, listed, plural
 
 _DONE: Final = (RolloutReason.NO_INSTANCES, RolloutReason.ALL_UPDATED)
 _APPROVED: Final = "spec.rollout.approved"
@@ -84,9 +84,13 @@ class RolloutReport:
         progress = self.progress
         return progress.arrived + progress.moving + progress.failed + progress.waiting
 
-    def _soak_seconds(self) -> str:
+    @property
+    def _takes_steps(self) -> bool:
+        return self.policy.is_stepped and self.progress.stable != self.revision
+
+    def _soak_time(self) -> str:
         seconds = (each.soak_seconds for each in self.policy.steps if each.name == self.progress.step)
-        return plural(int(next(seconds, 0)), "second")
+        return duration(int(next(seconds, 0)))
 
     def _remains(self) -> str:
         """Return what becomes of the instances while the template itself is of no use."""
@@ -124,7 +128,7 @@ class RolloutReport:
         counts, step = self._counts(), self.progress.step
         match reason:
             case RolloutReason.SOAKING:
-                soaked = f"The step ends once its instances have been ready for {self._soak_seconds()}."
+                soaked = f"The step ends once its instances have been ready for {self._soak_time()}."
                 return f"Step {step}: {counts}. {soaked}", ""
             case RolloutReason.AWAITING_APPROVAL:
                 return (
@@ -138,7 +142,8 @@ class RolloutReport:
                 )
             case RolloutReason.HALTED:
                 return f"Halted in step {step}: {counts}. {self._cause()}", self._way_out()
-            case RolloutReason.ROLLING_OUT if self.policy.is_stepped and step:
+            # What is stable, as on the way back to it, takes no steps.
+            case RolloutReason.ROLLING_OUT if step and self._takes_steps:
                 return f"Step {step}: {counts}.", ""
             case _:
                 return f"{counts}.", ""

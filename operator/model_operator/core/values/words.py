@@ -44,6 +44,17 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def duration(seconds: int) -> str:
+    """Return a time in the largest unit of which it is a multiple: ``30 minutes``, ``90 seconds``."""
+    for size, unit in _UNITS:
+        if seconds and seconds % size == 0:
+            return plural(seconds // size, unit)
+    return plural(seconds, "second")
+
+
 def alternatives(texts: Sequence[str]) -> str:
     """Join texts (at least one) with commas and a last ``or``."""
     *first, last = texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from model_operator.api import ModelTemplateStatus, Rollout
+from model_operator.core.objects.conditions import Hold
 from model_operator.core.rollouts.advance import Advance, advance
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.policy import Policy, policy_of
@@ -67,6 +69,15 @@ def test_condition(case: dict[str, Any]) -> None:
 
 def test_every_reason_has_a_case() -> None:
     assert {case["reason"] for case in CASES["cases"]} == {reason.value for reason in RolloutReason}
+
+
+def test_the_documentation_has_every_reason() -> None:
+    text = (Path(__file__).parents[4] / "docs" / "status.md").read_text()
+    shown = re.findall(r"^\| `(\w+)` \| (True|False) \| [^|]+ \| [^|]*\|$", text, re.MULTILINE)
+    done = ("NoInstances", "AllUpdated")
+
+    assert {*shown} == {(each.value, str(each.value in done)) for each in RolloutReason}
+    assert not [hold for hold in Hold if f"`{hold}`" not in text]
 
 
 def test_status() -> None:
