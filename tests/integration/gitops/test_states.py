@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from model_operator.api import RolloutState
 from model_operator.core.reasons.reasons import Reason
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 from tests.cluster.webhooks import shipped
-from tests.examples.objects import deploy, instance, ready, template
+from tests.examples.objects import FAILURE, deploy, instance, ready, template
 from tests.gitops.kstatus import KStatus
-from tests.gitops.verdicts import Verdict, verdict, with_reason
+from tests.gitops.verdicts import Verdict, in_roll_out, verdict, with_reason
 from tests.integration.gitops.states import STATES, State, conditions, is_current, recorded_path, text
 
 if TYPE_CHECKING:
@@ -50,6 +51,49 @@ def test_state(api: KubeApi, state: State) -> None:
             api.delete(state.kind, state.name)
         elif state.reason is Reason.Terminating:
             api.patch(state.kind, state.name, {"metadata": {"finalizers": None}})
+
+
+@pytest.mark.usefixtures("operator")
+def test_roll_outs_in_steps(api: KubeApi) -> None:
+    """Each edit brings about the next state, which stays, but for that before the halt."""
+    canary = {"name": "canary", "labels": {"tier": "canary"}, "needs_approval": True}
+    obj, first = template(), instance()
+    obj["spec"]["rollout"] = {"steps": [{**canary, "soak_seconds": 604_800}]}
+    first["metadata"]["labels"] = {"tier": "canary"}
+    for each in (obj, first, instance("second")):
+        api.apply(each)
+    _rolled_out(api, "AllUpdated")
+
+    edit: Object = {"vendor_configuration": {"bundle_config": {"tag": "v2"}}}
+    api.patch("ModelTemplate", "encoder", {"spec": edit | {"rollout": {"paused": True}}})
+    _judge_roll_out(api, RolloutState.PAUSED)
+    api.patch("ModelTemplate", "encoder", {"spec": {"rollout": {"paused": None}}})
+    _judge_roll_out(api, RolloutState.SOAKING)
+    api.patch("ModelTemplate", "encoder", {"spec": {"rollout": {"steps": [{**canary, "soak_seconds": 0}]}}})
+    _judge_roll_out(api, RolloutState.AWAITING_APPROVAL)
+    never_ready = {"metadata": {"labels": {FAILURE: "never-ready"}}}
+    edit = {"vendor_configuration": {"endpoint_config": {"startup_timeout_seconds": 5}}}
+    api.patch("ModelTemplate", "encoder", {"spec": edit | {"pod_template": never_ready}})
+    _judge_roll_out(api, RolloutState.ROLLING_OUT)
+    _judge_roll_out(api, RolloutState.HALTED)
+
+
+def _judge_roll_out(api: KubeApi, state: RolloutState) -> None:
+    """Wait for a state of the roll-out, and compare the template and the verdicts on it."""
+    words = state.value.lower().split("_")
+    obj = _rolled_out(api, "".join(word.capitalize() for word in words))
+    assert verdict(obj) == verdict(in_roll_out(state))
+    _compare(recorded_path("ModelTemplate", "-".join(["rollout", *words])), obj)
+
+
+def _rolled_out(api: KubeApi, reason: str) -> Object:
+    def reached() -> Object:
+        obj = api.get("ModelTemplate", "encoder")
+        assert is_current(obj)
+        assert conditions(obj)["RolledOut"][1] == reason, f"its conditions are {conditions(obj)}"
+        return obj
+
+    return wait_for(reached, 60, f"the template is {reason}")
 
 
 @pytest.mark.parametrize("obj", [template(), instance()], ids=lambda obj: str(obj["kind"]))
