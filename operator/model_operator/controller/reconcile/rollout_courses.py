@@ -141,6 +141,9 @@ class RolloutCourses:
                 followers.append(read_follower(instance, found, latest, started_at, grants))
         policy = _policy(template)
         progress = advance(policy, target, stable, followers, now)
+        if progress.begins_again:
+            # The API server's clock may be ahead of this one.
+            started_at = max(rfc3339(now), *map(_created_at, self._instances(obj)))
         is_stable_stored = any(each["hash"] == stable for each in self._state.revisions.of(template))
         course = Course(
             target,
@@ -213,6 +216,11 @@ class RolloutCourses:
                 continue
             if self._state.is_of(instance, template):
                 yield instance
+
+
+def _created_at(instance: Object) -> str:
+    created: str = instance["metadata"].get("creationTimestamp", "")
+    return created
 
 
 def _policy(template: CompiledTemplate) -> Policy:

@@ -31,8 +31,9 @@ def plan_assigned(instance: LiveInstance, assigned: Assigned, settings: RenderSe
 
     Notes
     -----
-    One that waits gets the latest revision at once, if its children are the same at both; or if its spec is
-    invalid with its own revision and valid with the latest one, as when one commit changes both kinds.
+    One that waits gets the latest revision at once, if its children are the same at both and it is Ready; or
+    if its spec is invalid with its own revision and valid with the latest one, as when one commit changes
+    both kinds.
     """
     if assigned.hold is None:
         return make_plan(instance.resource, assigned.template, settings, assigned.latest, assigned.pinned)
@@ -45,9 +46,22 @@ def plan_assigned(instance: LiveInstance, assigned: Assigned, settings: RenderSe
     if assigned.ahead is not None:
         at_latest = make_plan(instance.resource, assigned.ahead, settings, assigned.latest, assigned.pinned)
         is_invalid = plan.template is not None and plan.problem is not None
-        if at_latest.rendering is not None and (is_invalid or _moves_nothing(instance, plan, at_latest)):
+        is_same = _is_ready(instance) and _moves_nothing(instance, plan, at_latest)
+        if at_latest.rendering is not None and (is_invalid or is_same):
             return at_latest
     return replace(plan, hold=assigned.hold)
+
+
+def _is_ready(instance: LiveInstance) -> bool:
+    """Return whether an instance is Ready as it is now.
+
+    Another one has a trouble of its own, which would count as a failure of the latest revision.
+    """
+    status = instance.status
+    conditions = status.get("conditions") or ()
+    return status.get("observedGeneration") == instance.metadata.generation and any(
+        (each.get("type"), each.get("status")) == ("Ready", "True") for each in conditions
+    )
 
 
 def _moves_nothing(instance: LiveInstance, plan: Plan, other: Plan) -> bool:

@@ -158,6 +158,24 @@ def test_the_start_of_a_roll_out_is_remembered() -> None:
     assert world.decide().started_at == "2026-01-01T09:00:00Z", "in memory"
 
 
+def test_instances_that_were_created_later_at_an_older_revision_have_it_begin_again() -> None:
+    """As after a pause: once the later time is in the status, they are like all others."""
+    world = Rolling()
+    reported = {"revision": hash_of(NEW), "started_at": "2026-01-01T09:00:00Z"}
+    world.edit({"paused": True}, 2, stable_revision=hash_of(OLD), rollout=reported)
+    world.have("later", creationTimestamp="2026-01-01T11:00:00Z")
+    assert world.decide().started_at == "2026-01-01T09:00:00Z"
+    world.edit({}, 3, stable_revision=hash_of(OLD), rollout=reported)
+    assert world.decide().started_at == "2026-01-01T12:00:00Z"
+    world.have("ahead", creationTimestamp="2026-01-01T12:00:05Z")
+    again = world.decide()
+    assert (again.started_at, again.progress.begins_again) == ("2026-01-01T12:00:05Z", True)
+
+    reported["started_at"] = again.started_at
+    world.edit({}, 3, stable_revision=hash_of(OLD), rollout=reported)
+    assert not world.decide().progress.begins_again
+
+
 def test_only_its_own_instances_take_part() -> None:
     world = Rolling()
     world.have("pinned", spec={"model_template_revision": hash_of(OLD)})

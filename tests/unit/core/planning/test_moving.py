@@ -16,6 +16,7 @@ from model_operator.core.templates.revisions.assignment import Assigned
 from tests.unit.controller.objects import instance, template
 
 WAITS = Hold.AWAITING_ROLLOUT
+READY = {"type": "Ready", "status": "True"}
 
 
 def compiled(**spec: Any) -> CompiledTemplate:
@@ -39,7 +40,9 @@ STRICTER = compiled(
 
 def plan(old: CompiledTemplate | None, new: CompiledTemplate, ahead: bool = True, **more: Any) -> Plan:
     obj = instance("demo")
-    live: LiveInstance = read_instance({**obj, **more})
+    generation = read_instance(obj).metadata.generation
+    status = {"observedGeneration": generation, "conditions": [READY]}
+    live: LiveInstance = read_instance({**obj, "status": status, **more})
     assigned = Assigned(old, new.revision, WAITS, new if ahead else None)
     return plan_assigned(live, assigned, RenderSettings())
 
@@ -56,11 +59,25 @@ def test_what_moves_nothing_needs_no_grant_unless_the_roll_out_is_paused() -> No
     assert plan(OLD, SAME_PODS, ahead=False).template is OLD
 
 
+def test_an_instance_that_is_not_ready_waits_although_nothing_would_move() -> None:
+    """What broke it before would count as a failure of the latest revision, and halt the roll-out."""
+    generation = read_instance(instance("demo")).metadata.generation
+    stalled = [{"type": "Ready", "status": "False"}, {"type": "Stalled", "status": "True"}]
+    for status in (
+        {"observedGeneration": generation, "conditions": stalled},
+        {"observedGeneration": -1, "conditions": [READY]},
+        {},
+    ):
+        found = plan(OLD, SAME_PODS, status=status)
+        assert (found.template, found.hold) == (OLD, WAITS)
+
+
 def test_pods_that_an_upgrade_kept_would_move() -> None:
     entry = {"name": "demo", "pod_revision": "what another operator rendered"}
     status = {
         "observedGeneration": read_instance(instance("demo")).metadata.generation,
         "template": {"revision": OLD.revision},
+        "conditions": [READY],
         "deployments": [entry],
     }
     assert plan(OLD, SAME_PODS, status=status).template is OLD
