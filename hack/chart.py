@@ -254,12 +254,13 @@ def _confinement() -> str:
 
 
 def _prometheus() -> dict[str, str]:
-    """Give what the overlay for Prometheus adds about the operator, and about the gateway if that is on."""
+    """Give what the overlay for Prometheus adds, about the gateway only if that is on."""
     enabled, folder = ".Values.prometheus.enabled", MANIFESTS / "overlays" / "prometheus"
     return {
         f"{under}/{name}": _when(condition, text)
         for under, path, condition in (
             ("prometheus", folder, enabled),
+            ("prometheus/models", folder / "models", enabled),
             ("prometheus/gateway", folder / "gateway", f"and {enabled} .Values.gateway.enabled"),
         )
         for name, text in _monitoring(path).items()

@@ -20,7 +20,7 @@ def _build(cluster: Cluster, folder: str) -> Objects:
     return {(obj["kind"], obj["metadata"]["name"]): obj for obj in yaml.safe_load_all(text)}
 
 
-def test_it_adds_three_objects_and_changes_nothing(cluster: Cluster) -> None:
+def test_it_adds_five_objects_and_changes_nothing(cluster: Cluster) -> None:
     base, overlay = (_build(cluster, folder) for folder in ("overlays/default", "overlays/prometheus"))
     added = {key: overlay.pop(key) for key in overlay.keys() - base.keys()}
 
@@ -29,6 +29,8 @@ def test_it_adds_three_objects_and_changes_nothing(cluster: Cluster) -> None:
         ("PodMonitor", "model-operator"),
         ("PrometheusRule", "model-operator"),
         ("ConfigMap", "model-operator-dashboard"),
+        ("PodMonitor", "model-operator-models"),
+        ("ConfigMap", "model-operator-models-dashboard"),
     }
     (content,) = added["ConfigMap", "model-operator-dashboard"]["data"].values()
     assert json.loads(content)["title"] == "model-operator"

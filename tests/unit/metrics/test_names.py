@@ -135,7 +135,7 @@ def test_pod_monitor_finds_its_program_and_port(program: Program) -> None:
 @pytest.mark.parametrize(
     ("program", "resources"),
     [
-        (OPERATOR, ["../default", "podmonitor.yaml", "rules.yaml"]),
+        (OPERATOR, ["../default", "podmonitor.yaml", "rules.yaml", "models"]),
         (GATEWAY, ["podmonitor.yaml", "rules.yaml"]),
     ],
     ids=["operator", "gateway"],
