@@ -48,6 +48,8 @@ _METADATA: Final = (
 )
 CREATED_BY_USER: Final = f"{GROUP}/created-by-user-id"
 CREATED_BY_TYPE: Final = f"{GROUP}/created-by-identity-type"
+IDEMPOTENCY_KEY: Final = f"{GROUP}/idempotency-key"
+"""Annotation with the hash of the Idempotency-Key of the request that created an object over REST."""
 _READ_ANNOTATIONS: Final = (CREATED_BY_USER, CREATED_BY_TYPE)
 MAX_ANNOTATION: Final = 1024
 """Maximum length of an annotation that is kept, in characters; no name of a user is longer in practice."""

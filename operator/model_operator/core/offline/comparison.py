@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from model_operator.core.objects.drift import APPLIED_HASH, is_applied
 from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.values.quantities import canonical_quantity
+from model_operator.core.values.text_diff import unified_diff
 from model_operator.core.values.yaml_dialect import to_yaml
 
 Object = Mapping[str, Any]
 
-_MAX_COMPARED_LINES: Final = 2000
 _QUANTITIES: Final = frozenset({"requests", "limits", "overhead", "sizeLimit", "divisor", "averageValue"})
 
 
@@ -30,22 +29,12 @@ def differences(before: Iterable[Object], after: Iterable[Object]) -> Iterator[s
     for identity in sorted(old.keys() | new.keys()):
         namespace, name, kind = identity
         title = f"{kind} {namespace}/{name}"
-        yield from _diff(
+        yield from unified_diff(
             _lines(old.get(identity)),
             _lines(new.get(identity)),
             f"before: {title}" if identity in old else "before: none",
             f"after: {title}" if identity in new else "after: none",
         )
-
-
-def _diff(before: list[str], after: list[str], old: str, new: str) -> Iterator[str]:
-    """Yield a unified diff; for very long texts all lines, as comparing takes time with their square."""
-    if max(len(before), len(after)) <= _MAX_COMPARED_LINES:
-        yield from difflib.unified_diff(before, after, old, new, lineterm="")
-    elif before != after:
-        yield from (f"--- {old}", f"+++ {new}", f"@@ -1,{len(before)} +1,{len(after)} @@")
-        yield from (f"-{line}" for line in before)
-        yield from (f"+{line}" for line in after)
 
 
 def as_applied(live: Iterable[Object], wanted: Iterable[Object]) -> list[Object]:

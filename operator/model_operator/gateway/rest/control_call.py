@@ -18,7 +18,7 @@ from model_operator.core.gateway.headers import ACCOUNT_HEADER
 from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc, refusal
 from model_operator.core.gateway.rest.control_routes import Operation
 from model_operator.core.gateway.rest.entries import QUERY, Entry
-from model_operator.core.gateway.rest.manifest_export import manifest_of
+from model_operator.core.gateway.rest.manifest_export import exported
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.json_values import wire_json
 from model_operator.kube.client import ApiClient
@@ -114,9 +114,7 @@ async def page_answer(page: Mapping[str, Any], answer: Callable[[Any], Any]) -> 
 
 def manifest_answer(obj: Mapping[str, Any], template: CompiledTemplate | None = None) -> web.Response:
     """Return an object, and the template of a model if it is known, as the YAML that people commit."""
-    return web.Response(
-        text=manifest_of(dict(obj), template), content_type="application/yaml", charset="utf-8"
-    )
+    return web.Response(text=exported(dict(obj), template), content_type="application/yaml", charset="utf-8")
 
 
 def api_failure(error: ApiError, body: Mapping[str, Any] | None = None, loc_of: LocOf = body_loc) -> Failure:

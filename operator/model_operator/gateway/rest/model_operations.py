@@ -14,12 +14,12 @@ from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
 from model_operator.core.gateway.rest.default_templates import default_template, lacks_template
 from model_operator.core.gateway.rest.deployment_answers import deployment_answers
 from model_operator.core.gateway.rest.entries import BODY, Entry, merged
-from model_operator.core.gateway.rest.gitops_owners import require_unowned
 from model_operator.core.gateway.rest.instance_specs import new_instance, patched_instance, template_entries
 from model_operator.core.gateway.rest.list_pages import Walk, page_of
 from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
 from model_operator.core.gateway.rest.model_answers import model_answer
 from model_operator.core.gateway.rest.model_requests import read_model_draft, read_model_patch
+from model_operator.core.gateway.rest.owned_changes import require_unowned
 from model_operator.gateway.rest.control_call import (
     ControlCall,
     api_failure,

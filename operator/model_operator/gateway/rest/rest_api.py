@@ -13,7 +13,7 @@ from aiohttp import web
 from model_operator.core.gateway.access import Caller
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason
 from model_operator.core.gateway.rest.control_routes import ControlMatch, Operation
-from model_operator.core.gateway.rest.instance_specs import REST_MANAGER
+from model_operator.core.objects.ownership import REST_MANAGER
 from model_operator.gateway.identity import Identity
 from model_operator.gateway.rest.control_call import ControlCall, Later
 from model_operator.gateway.rest.creation import Creation

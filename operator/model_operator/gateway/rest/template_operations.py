@@ -16,9 +16,9 @@ from model_operator.core.gateway.access import (
 )
 from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason, invalid
 from model_operator.core.gateway.naming import shown
-from model_operator.core.gateway.rest.gitops_owners import require_unowned
 from model_operator.core.gateway.rest.list_pages import page_of_answers
 from model_operator.core.gateway.rest.list_queries import Listed, View, read_list_query
+from model_operator.core.gateway.rest.owned_changes import require_unowned
 from model_operator.core.gateway.rest.record_form import Record
 from model_operator.core.gateway.rest.request_reading import read_object
 from model_operator.core.gateway.rest.template_answers import EVERY_ACCOUNT, template_answer

@@ -11,14 +11,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from model_operator.api import GROUP
+from model_operator.core.objects.kept_form import IDEMPOTENCY_KEY
 from model_operator.core.status.created_by import created_by
 from model_operator.core.values.json_values import canonical_copy, is_same_json
 
 Object = dict[str, Any]
 
-IDEMPOTENCY_KEY: Final = f"{GROUP}/idempotency-key"
-"""Annotation with the hash of the Idempotency-Key of the request that created the object."""
 FRESH: Final = timedelta(minutes=2)
 """Age up to which a request like the first one is taken for its repeat: the client's three attempts, at its
 timeout of 60 seconds each, begin within it."""

@@ -13,7 +13,7 @@ from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
 from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.model_requests import NewModel, field_value, instance_name
 from model_operator.core.gateway.rest.request_reading import shown_input, value_at
-from model_operator.core.objects.ownership import MANAGED_BY
+from model_operator.core.objects.ownership import MANAGED_BY, REST_MANAGER
 from model_operator.core.planning.plan import model_type_violation
 from model_operator.core.rendering.render import instance_faults
 from model_operator.core.rollouts.course import is_decided_in_steps
@@ -26,8 +26,6 @@ from model_operator.core.values.violations import Loc, Violation, format_loc, so
 Object = dict[str, Any]
 """A Kubernetes object as the API server sends it."""
 
-REST_MANAGER: Final = "model-operator-rest"
-"""Field manager of what the REST API writes, and the managed-by label of what it creates."""
 MOST_VIOLATIONS: Final = 1000
 """Violations of one deployment's parameters that are reported: as many as there may be elements."""
 

@@ -9,10 +9,10 @@ from model_operator.api import API_VERSION, ModelTemplate
 from model_operator.core.admission.identity import creator
 from model_operator.core.gateway.rest.api_refusals import body_loc
 from model_operator.core.gateway.rest.entries import ABSENT, BODY, Entry
-from model_operator.core.gateway.rest.instance_specs import REST_MANAGER, Object
+from model_operator.core.gateway.rest.instance_specs import Object
 from model_operator.core.gateway.rest.request_reading import shown_input, value_at
 from model_operator.core.gateway.rest.template_requests import NewTemplate
-from model_operator.core.objects.ownership import MANAGED_BY
+from model_operator.core.objects.ownership import MANAGED_BY, REST_MANAGER
 from model_operator.core.templates.parsing import parse_template
 
 

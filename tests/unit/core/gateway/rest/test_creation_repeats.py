@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.gateway.rest.creation_repeats import (
-    IDEMPOTENCY_KEY,
-    is_repeat,
-    with_idempotency_key,
-)
+from model_operator.core.gateway.rest.creation_repeats import is_repeat, with_idempotency_key
+from model_operator.core.objects.kept_form import IDEMPOTENCY_KEY
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = CREATED + timedelta(minutes=10)

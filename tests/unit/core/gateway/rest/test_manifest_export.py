@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_operator.core.gateway.rest.manifest_export import manifest_of
+from model_operator.core.gateway.rest.manifest_export import exported
 from model_operator.core.offline.documents import read_documents
 
 LIVE: dict[str, Any] = yaml.safe_load("""
@@ -113,20 +113,20 @@ def stored(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_people_decided_and_nothing_else() -> None:
-    assert manifest_of(LIVE) == EXPORTED
+    assert exported(LIVE) == EXPORTED
 
 
 def test_a_text_of_one_line_is_never_broken() -> None:
     description = "a word, " * 100 + "more"
 
-    assert f"\n  description: {description}\n" in manifest_of(LIVE | {"spec": {"description": description}})
+    assert f"\n  description: {description}\n" in exported(LIVE | {"spec": {"description": description}})
 
 
 def test_an_object_without_labels_has_none() -> None:
     labels = {"app.kubernetes.io/managed-by": "model-operator-rest"}
     live = LIVE | {"metadata": {"name": "minilm", "labels": labels, "annotations": None}, "spec": {}}
 
-    assert read(manifest_of(live)) == {
+    assert read(exported(live)) == {
         "apiVersion": "modeloperator.dev/v1alpha1",
         "kind": "ModelInstance",
         "metadata": {"name": "minilm"},
@@ -141,7 +141,7 @@ def test_a_template_is_named_by_its_name_and_kind() -> None:
             "spec": {"model_template_id": template_id, "model_type": "EMBEDDING"},
             "status": status,
         }
-        return read(manifest_of(live))["spec"]
+        return read(exported(live))["spec"]
 
     portable = {"model_template_id": "encoder", "model_template_kind": "ClusterModelTemplate"}
     assert spec("42") == portable | {"model_type": "EMBEDDING"}
@@ -153,7 +153,7 @@ def test_a_template_is_named_by_its_name_and_kind() -> None:
 def test_labels_of_people_stay() -> None:
     def labels(labels: dict[str, str], **metadata: Any) -> Any:
         live = LIVE | {"metadata": {"name": "minilm", "labels": labels, **metadata}}
-        return read(manifest_of(live))["metadata"].get("labels")
+        return read(exported(live))["metadata"].get("labels")
 
     instance, managed = "app.kubernetes.io/instance", "app.kubernetes.io/managed-by"
     wrote: dict[str, Any] = {"f:metadata": {"f:labels": {f"f:{instance}": {}}}}
@@ -185,9 +185,9 @@ _VALUES = st.recursive(
 def test_an_export_that_is_applied_is_the_same_export(spec: dict[str, Any], labels: dict[str, str]) -> None:
     live = LIVE | {"metadata": LIVE["metadata"] | {"labels": labels}, "spec": spec}
 
-    exported = manifest_of(live)
+    text = exported(live)
 
-    manifest = read(exported)
+    manifest = read(text)
     assert manifest["spec"] == spec
-    assert yaml.safe_load(exported) == manifest
-    assert manifest_of(stored(manifest)) == exported
+    assert yaml.safe_load(text) == manifest
+    assert exported(stored(manifest)) == text

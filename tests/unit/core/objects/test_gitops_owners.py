@@ -1,4 +1,4 @@
-"""Which object of Flux or Argo CD an object comes from, and that it is not changed behind its back."""
+"""Which object of Flux or Argo CD an object comes from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_operator.core.gateway.apis import Family
-from model_operator.core.gateway.failures import Failure, FailureReason, response_of
-from model_operator.core.gateway.rest.gitops_owners import Owner, gitops_owner, require_unowned
+from model_operator.core.objects.gitops_owners import Owner, gitops_owner
 
 CASES = yaml.safe_load((Path(__file__).parent / "owners.yaml").read_text())
 FLUX = {"kustomize.toolkit.fluxcd.io/name": "models", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}
@@ -33,26 +31,6 @@ def test_owner(case: dict[str, Any]) -> None:
     owner = gitops_owner(of_kind(case.get("kind", "ModelInstance"), case["metadata"]))
 
     assert (str(owner) if owner else None) == case["owner"]
-
-
-def test_a_change_is_refused_with_the_owner_and_the_way_round() -> None:
-    owned = of_kind("ModelInstance", {"labels": FLUX})
-
-    with pytest.raises(Failure) as raised:
-        require_unowned(owned, force=False)
-
-    assert raised.value.reason is FailureReason.CONFLICT
-    response = response_of(raised.value, Family.PLATFORM)
-    assert response.status == 409
-    assert response.headers["x-should-retry"] == "false"
-    assert "Retry-After" not in response.headers
-    assert raised.value.message == (
-        "ModelInstance team-a/minilm is managed by Flux Kustomization flux-system/models, which undoes "
-        "changes made here. Action (user): change or delete it in the source of the Kustomization, or send "
-        "the request with ?force=true."
-    )
-    require_unowned(owned, force=True)
-    require_unowned(of_kind("ModelInstance", {}), force=False)
 
 
 def test_an_owner_has_a_name_or_none() -> None:

@@ -1,4 +1,4 @@
-"""Which Flux or Argo CD object an object of the cluster comes from: a change made over REST would be undone.
+"""Which Flux or Argo CD object an object of the cluster comes from: a change made elsewhere would be undone.
 
 The rules are those by which the tools themselves find their objects:
 
@@ -15,8 +15,8 @@ The rules are those by which the tools themselves find their objects:
 A plain Helm release (annotation ``meta.helm.sh/release-name``) is no owner: nothing reconciles it, so a
 change stays until a person upgrades the release.
 
-Any user who may write an object may also label it as owned. That only refuses changes over REST, which
-``?force=true`` makes all the same; it grants nothing.
+Any user who may write an object may also label it as owned. That only refuses changes over REST and by the
+kubectl plugin, which can be forced; it grants nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from model_operator.core.gateway.failures import NO_RETRY, Failure, FailureReason
 from model_operator.core.objects.ownership import group_of
 
 FLUX: Final = "Flux"
@@ -92,34 +91,6 @@ def gitops_owner(obj: Object) -> Owner | None:
         A ModelInstance or template as the API server sends it, with ``metadata.managedFields``.
     """
     return _flux_owner(obj) or _argo_cd_owner(obj)
-
-
-def require_unowned(obj: Object, *, force: bool) -> None:
-    """Require that a change of an object would stay.
-
-    Parameters
-    ----------
-    obj
-        The object, read with the caller's own token: the message names its owner.
-    force
-        Whether the caller makes the change despite an owner.
-
-    Raises
-    ------
-    Failure
-        Conflict, which a client is not to send again: the object has an owner.
-    """
-    owner = None if force else gitops_owner(obj)
-    if owner is None:
-        return
-    metadata = _mapping(obj.get("metadata"))
-    name = "/".join(filter(None, (metadata.get("namespace"), metadata.get("name"))))
-    message = (
-        f"{obj.get('kind', 'object')} {name} is managed by {owner}, which undoes changes made here. "
-        f"Action (user): change or delete it in the source of the {owner.kind}, or send the request with "
-        "?force=true."
-    )
-    raise Failure(FailureReason.CONFLICT, message, headers=NO_RETRY, is_permanent=True)
 
 
 def is_of_argo_cd(obj: Object, label: str) -> bool:
