@@ -14,6 +14,7 @@ from model_operator.cli.options import Context, InstanceName, Kubeconfig, Namesp
 from model_operator.cli.plugin.queries import QueryError, Target, instance_name, run_query
 from model_operator.cli.terminal import note, write
 from model_operator.core.inspection.ages import parse_duration
+from model_operator.core.inspection.facts import hold_of, not_up_to_date
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.values.printable import printable
 
@@ -47,25 +48,29 @@ def _seconds(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        parser=_seconds,
+        metavar="DURATION",
+        help="Maximum time to wait, such as 90s or 1h30m; by default, and with 0, no limit.",
+    ),
+]
+
+
 def wait(
     instance: InstanceName,
     goal: Annotated[Goal, typer.Option("--for", help="What to wait for.")] = Goal.READY,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            parser=_seconds,
-            metavar="DURATION",
-            help="Maximum time to wait, such as 90s or 1h30m; by default, and with 0, no limit.",
-        ),
-    ] = None,
+    timeout: Timeout = None,
     namespace: NamespaceOfContext = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Wait until an instance is Ready with its current generation and revision of the template.
 
-    It stops at once, with the cause, if the instance is Stalled (requires intervention) or is being deleted.
-    Progress is printed to standard error.
+    An instance that the roll-out of an edit has not reached yet is Ready with the revision that it runs; this
+    is reported. It stops at once, with the cause, if the instance is Stalled (requires intervention) or is
+    being deleted. Progress is printed to standard error.
 
     Exit status: 0 if it is Ready (or deleted, with --for=delete), 1 if it is Stalled or being deleted, 2 if
     it does not exist or the cluster cannot be queried, 3 after the timeout.
@@ -112,6 +117,8 @@ class _Wait:
                     view = wait_verdict(obj, await self._template_of(obj))
                 if view.state is WaitState.READY:
                     write(f"{self._shown} is Ready: {printable(view.message)}\n")
+                    if hold_of(obj) is not None:
+                        note(printable(not_up_to_date(obj)["message"]))
                     return Outcome.REACHED
                 if view.state is WaitState.STALLED:
                     return self._failed(f"is Stalled: {view.message}")

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from model_operator.api import Actor, DeploymentState
 from model_operator.core.diagnosis.deployment_pods import group_pods
 from model_operator.core.inspection.ages import age
-from model_operator.core.inspection.facts import Facts, Object, condition_of, is_true, name_of
+from model_operator.core.inspection.facts import (
+    Facts,
+    Object,
+    condition_of,
+    is_true,
+    name_of,
+    not_up_to_date,
+)
 from model_operator.core.inspection.readiness import WaitState, WaitVerdict, wait_verdict
 from model_operator.core.reasons.reasons import AUTOSCALING, READY_TEXT, Advice, Reason
 from model_operator.core.values.violations import format_loc
@@ -81,6 +88,7 @@ def explain(facts: Facts, now: datetime.datetime) -> Explanation:
         ("State", _state(facts.instance) if view.state is not WaitState.TERMINATING else ()),
         ("Serves", _serves(facts.instance)),
         ("Scaling", _scaling(facts.instance)),
+        ("Update", _update(facts.instance)),
     ]
     return Explanation(title, False, tuple((word, lines) for word, lines in parts if lines))
 
@@ -100,7 +108,7 @@ def _healthy(facts: Facts, title: str, now: datetime.datetime) -> Explanation:
             ("Next", tuple(filter(None, (problem.get("next_step"),)))),
         ]
         parts[0] = ("What", (READY_TEXT,))
-    parts.append(("Scaling", _scaling(facts.instance)))
+    parts += [("Scaling", _scaling(facts.instance)), ("Update", _update(facts.instance))]
     return Explanation(title, True, tuple((word, lines) for word, lines in parts if lines))
 
 
@@ -108,6 +116,12 @@ def _scaling(instance: Object) -> tuple[str, ...]:
     """Return why the autoscalers cannot measure the load, if they cannot."""
     condition = condition_of(instance, AUTOSCALING)
     return (condition["message"],) if condition.get("status") == "False" else ()
+
+
+def _update(instance: Object) -> tuple[str, ...]:
+    """Return why the instance does not have the latest revision of its template, if so."""
+    condition = not_up_to_date(instance)
+    return (f"{condition['reason']}: {condition['message']}",) if condition else ()
 
 
 def _who(facts: Facts, actor: str | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from model_operator.api import LATEST
 from model_operator.core.diagnosis.deployment_pods import REVISION, deployment_key, replica_set_key
 from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import Event
+from model_operator.core.objects.conditions import UP_TO_DATE, Hold
 from model_operator.core.objects.ownership import controller_key, instance_key
 from model_operator.core.templates.parsing import parse_template
 
@@ -101,6 +102,18 @@ def is_observed(instance: Object) -> bool:
     return bool(observed >= instance["metadata"].get("generation", 0))
 
 
+def hold_of(instance: Object) -> Hold | None:
+    """Return why an instance that follows its template stays at another revision; None if it does not."""
+    reason = not_up_to_date(instance).get("reason")
+    return Hold(reason) if reason in frozenset(Hold) else None
+
+
+def not_up_to_date(instance: Object) -> Object:
+    """Return the condition that an instance does not have the latest revision; empty when it has."""
+    update = condition_of(instance, UP_TO_DATE)
+    return update if update.get("status") == "False" else {}
+
+
 def is_template_newer(instance: Object, template: Object | None) -> bool:
     """Return whether an instance's status is about another template, or an earlier revision than it will run.
 
@@ -118,7 +131,9 @@ def is_template_newer(instance: Object, template: Object | None) -> bool:
     if bound["uid"] != metadata["uid"]:
         return True
     if instance["spec"].get("model_template_revision") not in (None, LATEST):
-        return False  # No edit of the template concerns it.
+        return False  # No edit of the template concerns it, or not at once.
+    if hold_of(instance) is not None:
+        return False  # The operator knows of the edit, whose roll-out has not reached the instance yet.
     recorded = bound.get("revision")
     if recorded is None:
         return bool(bound["generation"] < metadata["generation"])

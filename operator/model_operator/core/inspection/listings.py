@@ -10,6 +10,7 @@ from typing import Any
 from model_operator.api import GROUP, TemplateKind
 from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import Object, condition_of, name_of
+from model_operator.core.objects.conditions import ROLLED_OUT, UP_TO_DATE
 
 _NONE = "<none>"
 _SHORT = {
@@ -39,7 +40,7 @@ class TemplateReference:
 
     @classmethod
     def parse(cls, text: str) -> TemplateReference:
-        """Read ``encoder``, ``cmt/encoder`` or ``ClusterModelTemplate/encoder``.
+        """Read ``encoder``, ``cmt/encoder``, ``ClusterModelTemplate/encoder`` or the form of ``-o name``.
 
         Raises
         ------
@@ -47,7 +48,7 @@ class TemplateReference:
             When the kind is unknown or the name is empty.
         """
         kind, slash, name = text.rpartition("/")
-        found = _SHORT.get(kind.lower())
+        found = _SHORT.get(kind.lower().removesuffix(f".{GROUP}"))
         if not name or (slash and found is None):
             raise ValueError(f"must be NAME, mt/NAME or cmt/NAME, got {text!r}")
         return cls(name, found)
@@ -84,9 +85,10 @@ def template_table(
     namespaces
         Whether to show namespaces.
     wide
-        Whether to show the image, the endpoint type, and why a template is not ready.
+        Whether to show the image, the endpoint type, the latest and the stable revision, and why a template
+        is not ready.
     """
-    columns: tuple[str, ...] = ("KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "AGE")
+    columns: tuple[str, ...] = ("KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "ROLLOUT", "AGE")
     rows: list[tuple[str, ...]] = []
     for each in templates:
         spec, status, ready = each["spec"], each.get("status") or {}, condition_of(each, "Ready")
@@ -97,15 +99,22 @@ def template_table(
             ready.get("reason", _NONE),
             spec["model_type"],
             _text(status.get("instance_count")),
+            _rollout(each),
             age(each["metadata"].get("creationTimestamp"), now),
         )
         if namespaces:
             row = (_namespace(each) or _NONE, *row)
         if wide:
-            row += (spec.get("endpoint_type") or "SYNC", _image(spec), _message(ready))
+            row += (
+                spec.get("endpoint_type") or "SYNC",
+                image_of(spec),
+                _text(status.get("latest_revision")),
+                _text(status.get("stable_revision")),
+                _message(ready),
+            )
         rows.append(row)
     columns = ("NAMESPACE", *columns) if namespaces else columns
-    return Table((*columns, "ENDPOINT", "IMAGE", "MESSAGE") if wide else columns, rows)
+    return Table((*columns, "ENDPOINT", "IMAGE", "LATEST", "STABLE", "MESSAGE") if wide else columns, rows)
 
 
 def instance_table(
@@ -124,7 +133,10 @@ def instance_table(
     wide
         Whether to show the revision of the template, and why an instance is not ready.
     """
-    columns: tuple[str, ...] = ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
+    columns: tuple[str, ...] = (
+        *("NAME", "READY", "REASON", "TEMPLATE", "UP-TO-DATE"),
+        *("SERVING", "WORKERS", "URL", "AGE"),
+    )
     rows = []
     for each in instances:
         status, ready = each.get("status") or {}, condition_of(each, "Ready")
@@ -134,6 +146,7 @@ def instance_table(
             ready.get("status", "Unknown"),
             ready.get("reason", _NONE),
             bound.get("name") or each["spec"].get("model_template_id") or _NONE,
+            condition_of(each, UP_TO_DATE).get("reason", _NONE),
             _text(status.get("ready_replicas")),
             _text(status.get("replicas")),
             status.get("url") or _NONE,
@@ -172,6 +185,13 @@ def _namespace(obj: Object) -> str:
     return str(obj["metadata"].get("namespace") or "")
 
 
+def _rollout(template: Object) -> str:
+    """Return where the roll-out of a template stands, with the step that it has reached."""
+    reason = condition_of(template, ROLLED_OUT).get("reason", _NONE)
+    step = ((template.get("status") or {}).get("rollout") or {}).get("step")
+    return f"{reason} ({step})" if step else str(reason)
+
+
 def _text(value: Any) -> str:
     return _NONE if value is None else str(value)
 
@@ -180,7 +200,8 @@ def _message(ready: Mapping[str, Any]) -> str:
     return "" if ready.get("status") == "True" else str(ready.get("message", ""))
 
 
-def _image(spec: Mapping[str, Any]) -> str:
+def image_of(spec: Mapping[str, Any]) -> str:
+    """Return the image of a template's specification, as the container runs it."""
     bundle = (spec.get("vendor_configuration") or {}).get("bundle_config") or {}
     if not bundle.get("image"):
         return _NONE

@@ -19,6 +19,7 @@ from model_operator.core.inspection.facts import (
     condition_of,
     is_true,
     name_of,
+    not_up_to_date,
 )
 from model_operator.core.inspection.readiness import WaitState, wait_verdict
 from model_operator.core.objects.rollout import assess_rollout
@@ -80,7 +81,8 @@ def instance_tree(facts: Facts, now: datetime.datetime) -> list[Line]:
     for index, name in enumerate(names):
         branch, trunk = _BRANCHES[index == len(names) - 1]
         pods = list(_pod_lines(facts, live[name], now)) if name in live else []
-        lines.append(_deployment_line(name, branch, entries.get(name, {}), live.get(name), pods, now))
+        entry = entries.get(name, {})
+        lines.append(_deployment_line(name, branch, entry, live.get(name), pods, now, _pin(facts, entry)))
         for number, pod in enumerate(pods):
             inner, _ = _BRANCHES[number == len(pods) - 1]
             lines.append(_indented(pod, trunk + inner))
@@ -113,7 +115,10 @@ def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.da
     metadata, ready = facts.instance["metadata"], condition_of(facts.instance, "Ready")
     status = ready.get("reason", "Pending")
     template = facts.status.get("template") or {}
-    detail = f"{template['kind']} {template['name']}" if template else ""
+    update = not_up_to_date(facts.instance)
+    details = [f"{template['kind']} {template['name']}"] if template else []
+    details += [f"not up to date: {update['reason']}"] if update else []
+    detail = "; ".join(details)
     tone = tone_of(facts.instance)
     if wait_verdict(facts.instance, facts.template).state is WaitState.PENDING:
         tone = Tone.BUSY
@@ -145,6 +150,7 @@ def _deployment_line(
     live: Object | None,
     pods: Sequence[Line],
     now: datetime.datetime,
+    pin: str,
 ) -> Line:
     """Return the line of a Deployment; a problem that a line of its pods shows is not repeated."""
     state = entry.get("status")
@@ -156,6 +162,7 @@ def _deployment_line(
     problem = (entry.get("problem") or {}).get("detail")
     is_reported = any(pod.tone is Tone.BAD for pod in pods)
     detail = problem if problem and not is_reported else entry.get("url") or ""
+    detail = "; ".join(filter(None, (detail, pin)))
     return Line(
         f"{branch}Deployment/{name}",
         state or _NO_COUNT,
@@ -164,6 +171,12 @@ def _deployment_line(
         detail,
         tones.get(state, Tone.BUSY),
     )
+
+
+def _pin(facts: Facts, entry: Mapping[str, Any]) -> str:
+    """Return which revision of the template a Deployment runs, if that is another than the instance's."""
+    own, of_instance = entry.get("template_revision"), (facts.status.get("template") or {}).get("revision")
+    return f"revision {own}" if own and own != of_instance else ""
 
 
 def _pod_lines(facts: Facts, deployment: Object, now: datetime.datetime) -> Iterator[Line]:

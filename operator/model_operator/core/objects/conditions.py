@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 _MAX_MESSAGE = 32768
+ROLLED_OUT = "RolledOut"
+"""Type of the condition that says whether all instances of a template have its latest revision."""
 UP_TO_DATE = "UpToDate"
 """Type of the condition that says whether an instance has the latest revision of its template."""
 PINNED = "Pinned"
@@ -24,9 +26,7 @@ class Hold(StrEnum):
     ROLLOUT_HALTED = "RolloutHalted"
 
 
-OWN_TYPES = frozenset(
-    {"Ready", "Available", UP_TO_DATE, "Autoscaling", "RolledOut", "Reconciling", "Stalled"}
-)
+OWN_TYPES = frozenset({"Ready", "Available", UP_TO_DATE, "Autoscaling", ROLLED_OUT, "Reconciling", "Stalled"})
 """The condition types that this operator writes; those of others are kept."""
 
 

@@ -55,13 +55,16 @@ def naming(name: str, kind: str | None = None) -> dict[str, Any]:
         ("mt/encoder", naming("encoder", "ClusterModelTemplate"), False),
         ("other", naming("encoder"), False),
         ("other", {"spec": {}}, False),
+        ("clustermodeltemplate.modeloperator.dev/encoder", bound("ClusterModelTemplate", "encoder"), True),
     ],
 )
 def test_instances_of_a_template(reference: str, instance: dict[str, Any], expected: bool) -> None:
     assert TemplateReference.parse(reference).is_used_by(instance) is expected
 
 
-@pytest.mark.parametrize("text", ["", "/", "mt/", "deployment/encoder", "/encoder"])
+@pytest.mark.parametrize(
+    "text", ["", "/", "mt/", "deployment/encoder", "/encoder", "deployment.modeloperator.dev/a"]
+)
 def test_no_reference(text: str) -> None:
     with pytest.raises(ValueError, match="must be NAME, mt/NAME or cmt/NAME, got"):
         TemplateReference.parse(text)
@@ -75,8 +78,8 @@ def test_table_of_templates() -> None:
     table = template_table(in_order([cluster, fresh, valid]), NOW, namespaces=True, wide=True)
 
     assert table.columns == (
-        *("NAMESPACE", "KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "AGE"),
-        *("ENDPOINT", "IMAGE", "MESSAGE"),
+        *("NAMESPACE", "KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "ROLLOUT"),
+        *("AGE", "ENDPOINT", "IMAGE", "LATEST", "STABLE", "MESSAGE"),
     )
     name, unknown, invalid = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert (name["NAMESPACE"], name["KIND"], name["READY"]) == ("team-a", "ModelTemplate", "True")
@@ -93,11 +96,32 @@ def test_table_of_instances() -> None:
 
     table = instance_table(found, NOW, namespaces=False, wide=False)
 
-    assert table.columns == ("NAME", "READY", "REASON", "TEMPLATE", "SERVING", "WORKERS", "URL", "AGE")
+    assert table.columns == (
+        *("NAME", "READY", "REASON", "TEMPLATE", "UP-TO-DATE"),
+        *("SERVING", "WORKERS", "URL", "AGE"),
+    )
     assert table.rows == [
-        ("minilm", "True", "RolledOut", "encoder", "1", "1", "http://minilm.team-a.svc", "5m"),
-        ("minilm", "Unknown", "<none>", "encoder", "<none>", "<none>", "<none>", "5m"),
+        ("minilm", "True", "RolledOut", "encoder", "Latest", "1", "1", "http://minilm.team-a.svc", "5m"),
+        ("minilm", "Unknown", "<none>", "encoder", "<none>", "<none>", "<none>", "<none>", "5m"),
     ]
+
+
+def test_a_roll_out_that_has_not_reached_an_instance_yet() -> None:
+    template, model = recorded("ModelTemplate", "template-valid"), recorded("ModelInstance", "rolled-out")
+    template["status"] |= {
+        "conditions": [{"type": "RolledOut", "status": "False", "reason": "Soaking", "message": "."}],
+        "rollout": {"step": "canary"},
+        "latest_revision": "b" * 12,
+        "stable_revision": "a" * 12,
+    }
+    model["status"]["conditions"] = [{"type": "UpToDate", "status": "False", "reason": "AwaitingRollout"}]
+
+    templates = template_table([template], NOW, namespaces=False, wide=True)
+    models = instance_table([model], NOW, namespaces=False, wide=False)
+
+    shown = dict(zip(templates.columns, templates.rows[0], strict=True))
+    assert (shown["ROLLOUT"], shown["LATEST"], shown["STABLE"]) == ("Soaking (canary)", "b" * 12, "a" * 12)
+    assert dict(zip(models.columns, models.rows[0], strict=True))["UP-TO-DATE"] == "AwaitingRollout"
 
 
 def test_objects_for_other_programs() -> None:

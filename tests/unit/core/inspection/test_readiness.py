@@ -40,9 +40,11 @@ def template(generation: int, uid: str = "t1", tag: str = "1", **status: Any) ->
 FIRST, SECOND = (revision_of(template(1, tag=tag)).hash for tag in ("1", "2"))
 
 
-def at(revision: str, *, pin: str | None = None) -> dict[str, Any]:
+def at(revision: str, *, pin: str | None = None, update: str = "") -> dict[str, Any]:
     """Return an instance whose status is about a revision, of an earlier generation than the template's."""
     given = instance()
+    if update:
+        given["status"]["conditions"].append({"type": "UpToDate", "status": "False", "reason": update})
     given["status"]["template"]["revision"] = revision
     return {**given, "spec": {} if pin is None else {"model_template_revision": pin}}
 
@@ -94,7 +96,20 @@ def test_outlook(given: dict[str, Any], known: dict[str, Any] | None, state: str
         ),
         pytest.param(at(FIRST, pin="latest"), template(9, tag="2"), "pending", id="latest by name"),
         pytest.param(at(FIRST, pin=FIRST), template(9, tag="2"), "ready", id="pinned"),
+        pytest.param(at(FIRST, pin="stable"), template(9, tag="2"), "ready", id="stable"),
         pytest.param(at(FIRST), template(1, "t2"), "pending", id="recreated"),
+        pytest.param(
+            at(FIRST, update="AwaitingRollout"),
+            template(9, tag="2"),
+            "ready",
+            id="not reached by the roll-out",
+        ),
+        pytest.param(
+            at(FIRST, update="RolloutHalted"), template(9, tag="2"), "ready", id="held by a halted roll-out"
+        ),
+        pytest.param(
+            at(FIRST, update="AwaitingRollout"), template(1, "t2"), "pending", id="waiting, and recreated"
+        ),
     ],
 )
 def test_only_an_edit_that_concerns_the_instance_counts(
