@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 import yaml
@@ -42,14 +42,14 @@ WITHIN = 30.0
 class Reader:
     """Reads what a process writes, while it runs."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], stream: IO[str] | None = None) -> None:
         self.text = ""
-        self._process = process
+        self._stream = stream or process.stdout
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self._stream is not None
+        for line in self._stream:
             self.text += line
 
     def wait_for(self, pattern: str) -> None:

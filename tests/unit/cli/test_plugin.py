@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 COMMANDS = Path(sys.executable).parent
 PATHS = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
-NAMES = ["status", "why", "wait", "instances", "templates", "render", "validate", "key"]
+NAMES = ["status", "why", "wait", "instances", "templates", "diff", "render", "validate", "rollout", "key"]
 KEY_NAMES = ["create", "list", "revoke"]
+ROLLOUT_NAMES = ["status", "history", "undo", "pause", "resume", "approve"]
 
 
 def complete(*typed: str) -> list[str]:
@@ -44,7 +45,14 @@ def complete(*typed: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("name", [*NAMES[:-1], *(f"key {name}" for name in KEY_NAMES)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *NAMES[:-2],
+        *(f"rollout {name}" for name in ROLLOUT_NAMES),
+        *(f"key {name}" for name in KEY_NAMES),
+    ],
+)
 def test_help_has_examples(name: str) -> None:
     shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
 
@@ -77,6 +85,12 @@ def test_commands_without_a_cluster_are_those_of_the_operator() -> None:
         (["instances", "-o", "n"], ["name", ":4"]),
         (["validate", ""], [":0"]),
         (["key", ""], [*KEY_NAMES, ":4"]),
+        (["rollout", ""], [*ROLLOUT_NAMES, ":4"]),
+        (["rollout", "undo", "encoder", "--to", ""], ["latest", "previous", "stable", ":4"]),
+        (["rollout", "undo", "--to", "s"], ["stable", ":4"]),
+        (["diff", "encoder", "s"], ["stable", ":4"]),
+        (["diff", "encoder", "stable", ""], ["latest", "previous", "stable", ":4"]),
+        (["rollout", "approve", "encoder", ""], [":4"]),
         (["key", "list", "-o", ""], ["table", "name", "json", ":4"]),
         (["key", "revoke", ""], [":4"]),
         (["render", "-f", "it's"], [":0"]),

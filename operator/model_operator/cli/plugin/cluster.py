@@ -33,6 +33,7 @@ from model_operator.kube.errors import (
 )
 from model_operator.kube.resources import (
     CLAIMS,
+    CLUSTER_MODEL_TEMPLATE_REVISIONS,
     CLUSTER_MODEL_TEMPLATES,
     DEPLOYMENTS,
     MODEL_INSTANCES,
@@ -51,6 +52,7 @@ _EVENTS_OF = 5
 """Number of pods whose Events are read, when their status does not show the cause; as in the operator."""
 _NAMES_SHOWN = 5
 _READING = frozenset({"get", "list", "watch"})
+_OF_CLUSTER_TEMPLATES = frozenset({CLUSTER_MODEL_TEMPLATES, CLUSTER_MODEL_TEMPLATE_REVISIONS})
 _NOT_FOR_VIEWERS = frozenset({SECRETS, ROLES, ROLE_BINDINGS})
 _USER = re.compile(r'User "([^"]+)"')
 _KIND = {
@@ -220,10 +222,11 @@ def _missing_right(error: ForbiddenError, verb: str, kind: ResourceKind, namespa
     user = _USER.search(str(error.status.get("message") or ""))
     who = f"user {user[1]}" if user else "you"
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
-    if verb not in _READING or kind in _NOT_FOR_VIEWERS:
-        role = "admin"
-    else:
-        role = "view" if kind is not CLUSTER_MODEL_TEMPLATES else "model-operator-cluster-templates-view"
+    is_for_viewers = verb in _READING and kind not in _NOT_FOR_VIEWERS
+    role = "view" if is_for_viewers else "admin"
+    if kind in _OF_CLUSTER_TEMPLATES:
+        # A role in a namespace grants nothing on them.
+        role = f"model-operator-cluster-templates-{'view' if is_for_viewers else 'edit'}"
     return f"{who} cannot {verb} {kind} {where}; the ClusterRole {role} grants that permission"
 
 

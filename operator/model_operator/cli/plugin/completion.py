@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import typer
 from model_operator.cli.plugin.queries import QueryError, Target, execute
 from model_operator.core.gateway.keys import API_KEY_LABEL
 from model_operator.core.inspection.facts import condition_of, name_of
+from model_operator.core.inspection.listings import TemplateReference
+from model_operator.core.inspection.revision_history import WORDS
 from model_operator.kube.errors import StartupError
 from model_operator.kube.resources import MODEL_INSTANCES, NAMESPACES, SERVICE_ACCOUNTS
 
@@ -46,12 +49,54 @@ def key_names(context: typer.Context, incomplete: str) -> list[Choice]:
 
 def template_names(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the templates that the namespace can use, with their kinds."""
+    kind, slash, _ = incomplete.rpartition("/")
 
     async def query(cluster: Cluster) -> list[Choice]:
         found, _ = await cluster.templates(cluster.namespace)
-        return [(name_of(each), each["kind"]) for each in found]
+        # After mt/ or cmt/, those of this kind are offered with it.
+        wanted = [
+            each for each in found if not slash or TemplateReference.parse(f"{kind}/x").kind == each["kind"]
+        ]
+        return [(f"{kind}{slash}{name_of(each)}", each["kind"]) for each in wanted]
+
+    try:
+        TemplateReference.parse(f"{kind}{slash}x")
+    except ValueError:
+        return []
 
     return _beginning(_choices(context, query), incomplete)
+
+
+def revision_words(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return what names a revision of the template that is typed already."""
+    return _beginning([*((word, "") for word in WORDS), *_revisions(context)], incomplete)
+
+
+def revision_hashes(context: typer.Context, incomplete: str) -> list[Choice]:
+    """Return the hashes of the revisions of the template that is typed already."""
+    return _beginning(_revisions(context), incomplete)
+
+
+def _revisions(context: typer.Context) -> list[Choice]:
+    template = context.params.get("template")
+    if template is None:
+        # While the value of an option is typed, click has not parsed the arguments yet.
+        with suppress(ValueError, StopIteration):
+            template = TemplateReference.parse(next(each for each in context.args if each[:1] != "-"))
+    if not isinstance(template, TemplateReference):
+        return []
+
+    async def query(cluster: Cluster) -> list[Choice]:
+        # Importing the API client takes half a second; other commands do not need it.
+        from model_operator.cli.plugin.template_reading import (  # noqa: PLC0415
+            read_revisions,
+            read_template,
+        )
+
+        history = await read_revisions(cluster, await read_template(cluster, template))
+        return [(each.hash, ", ".join(history.marks(each))) for each in history.revisions]
+
+    return _choices(context, query)
 
 
 def namespace_names(context: typer.Context, incomplete: str) -> list[Choice]:

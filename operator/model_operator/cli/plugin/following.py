@@ -105,8 +105,15 @@ async def follow(cluster: Cluster, name: str) -> AsyncGenerator[Facts]:
                 yield facts
 
 
-async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | None]:
-    """Yield an instance, now and after each change, without end; None while it does not exist.
+async def follow_alone(
+    cluster: Cluster, name: str, kind: ResourceKind = MODEL_INSTANCES
+) -> AsyncGenerator[Object | None]:
+    """Yield an object, now and after each change, without end; None while it does not exist.
+
+    Parameters
+    ----------
+    cluster, name, kind
+        The object, by default an instance.
 
     Raises
     ------
@@ -114,7 +121,7 @@ async def follow_alone(cluster: Cluster, name: str) -> AsyncGenerator[Object | N
         When watching it is forbidden.
     """
     changed = asyncio.Event()
-    mirror = Mirror(cluster, MODEL_INSTANCES, changed, fields=f"metadata.name={name}")
+    mirror = Mirror(cluster, kind, changed, fields=f"metadata.name={name}")
     async with aclosing(_changes(changed, mirror)) as changes:
         async for _ in changes:
             yield next(iter(mirror.objects), None)

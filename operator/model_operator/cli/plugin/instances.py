@@ -10,7 +10,7 @@ import typer
 from model_operator.cli.options import AllNamespaces, Context, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.completion import template_names
 from model_operator.cli.plugin.listing import ListFormat, Output, write_list
-from model_operator.cli.plugin.queries import QueryError, Target, run_query
+from model_operator.cli.plugin.queries import QueryError, Target, run_query, template_reference
 from model_operator.cli.terminal import note
 from model_operator.core.inspection.listings import TemplateReference, in_order, instance_table
 from model_operator.core.values.printable import printable
@@ -20,20 +20,13 @@ if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
 
 
-def _reference(text: str) -> TemplateReference:
-    try:
-        return TemplateReference.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 def instances(
     template: Annotated[
         TemplateReference | None,
         typer.Option(
             "--template",
             "-t",
-            parser=_reference,
+            parser=template_reference,
             metavar="TEMPLATE",
             help="Show only instances of this template: NAME or id, or mt/NAME or cmt/NAME with its kind.",
             autocompletion=template_names,

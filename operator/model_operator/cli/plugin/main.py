@@ -14,8 +14,11 @@ from typer.core import TyperGroup
 
 from model_operator.cli.app import Version, new_app, new_group
 from model_operator.cli.options import Context, Kubeconfig, NamespaceOfContext
+from model_operator.cli.plugin.history import diff, history, undo
 from model_operator.cli.plugin.instances import instances
 from model_operator.cli.plugin.key import create, list_keys, revoke
+from model_operator.cli.plugin.rollout_changes import approve, pause, resume
+from model_operator.cli.plugin.rollout_status import rollout_status
 from model_operator.cli.plugin.status import status
 from model_operator.cli.plugin.templates import templates
 from model_operator.cli.plugin.wait import wait
@@ -73,10 +76,24 @@ def _options(
 app = new_app(
     FILE,
     "Shows the models of a cluster and why they are not ready, and gives keys for them.",
-    (status, why, wait, instances, templates, render, validate),
+    (status, why, wait, instances, templates, diff, render, validate),
     NAME,
     _Group,
     _options,
+)
+app.add_typer(
+    new_group(
+        "rollout",
+        "Shows how an edit of a template reaches its instances, and holds, approves or undoes it.",
+        {
+            "status": rollout_status,
+            "history": history,
+            "undo": undo,
+            "pause": pause,
+            "resume": resume,
+            "approve": approve,
+        },
+    )
 )
 app.add_typer(
     new_group(

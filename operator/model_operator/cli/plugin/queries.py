@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from model_operator.cli.terminal import fail
+from model_operator.core.inspection.listings import TemplateReference
 from model_operator.kube.errors import ApiUnavailableError, StartupError
 
 if TYPE_CHECKING:
@@ -98,6 +99,20 @@ async def execute(
         return await query(Cluster(ApiClient(connection), namespace, connection.server))
     finally:
         await connection.close()
+
+
+def template_reference(text: str) -> TemplateReference:
+    """Return a template as an argument names it: ``encoder``, ``mt/encoder`` or ``cmt/encoder``.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is none of these.
+    """
+    try:
+        return TemplateReference.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def instance_name(text: str) -> str:

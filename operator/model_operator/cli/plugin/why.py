@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 
 import typer
 
@@ -40,10 +41,14 @@ def why(
 
 def why_parts(found: Explanation) -> list[Part]:
     """Return an explanation as text."""
-    lines: list[str] = []
-    for word, texts in found.parts:
-        lines += [
-            f"{word if number == 0 else '':{_WIDTH}}{printable(text)}" for number, text in enumerate(texts)
-        ]
     title = Painted(printable(found.title), "green" if found.is_healthy else "red")
-    return [title, "\n", *(f"{line}\n" for line in lines)]
+    return [title, "\n", *labelled(found.parts)]
+
+
+def labelled(parts: Iterable[tuple[str, Iterable[str]]]) -> list[Part]:
+    """Return labels with their texts, as lines."""
+    return [
+        f"{word if number == 0 else '':{_WIDTH}}{printable(text)}\n"
+        for word, texts in parts
+        for number, text in enumerate(texts)
+    ]

@@ -9,8 +9,8 @@ from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.values.json_reading import read_json
 
 
-def applied_fields(live: Mapping[str, Any], *path: str) -> Iterator[Any]:
-    """Yield what we have applied to an object and still own; at most one part of it for each subresource.
+def applied_fields(live: Mapping[str, Any], *path: str, manager: str = MANAGER) -> Iterator[Any]:
+    """Yield what a manager has applied to an object and still owns; one part of it for each subresource.
 
     Parameters
     ----------
@@ -18,9 +18,11 @@ def applied_fields(live: Mapping[str, Any], *path: str) -> Iterator[Any]:
         The object as the API server has it, with ``metadata.managedFields``.
     path
         The part of it that is wanted, such as ``"spec", "template"``; the whole when left out.
+    manager
+        The field manager; the operator's by default.
     """
     for entry in live["metadata"].get("managedFields") or []:
-        if (entry.get("manager"), entry.get("operation")) != (MANAGER, "Apply"):
+        if (entry.get("manager"), entry.get("operation")) != (manager, "Apply"):
             continue
         fields, value = entry.get("fieldsV1") or {}, live
         for name in path:

@@ -83,7 +83,12 @@ def manifest_of(obj: Object, spec: Object | None = None) -> str:
         "metadata": metadata,
         "spec": _mapping(obj.get("spec")) if spec is None else spec,
     }
-    text: str = yaml.dump(manifest, Dumper=_ManifestDumper, width=_WIDTH, allow_unicode=True)
+    return to_manifest(manifest)
+
+
+def to_manifest(value: Object) -> str:
+    """Return a value as YAML as people write it: texts of several lines as blocks, no line broken."""
+    text: str = yaml.dump(value, Dumper=_ManifestDumper, width=_WIDTH, allow_unicode=True)
     return text
 
 
