@@ -44,6 +44,8 @@ class Reach:
     unchanged
         Number of the followers that run another revision and have the same objects with this one: they need
         no step. They are counted as followers that run this one.
+    ahead
+        Number of the deployments that name the latest revision, of instances that do not get it at once.
     is_complete
         Whether these are all instances; if not, numbers are lower bounds.
     """
@@ -58,6 +60,7 @@ class Reach:
     pinned: int = 0
     restarting: Collection[FollowerKey] = field(default_factory=frozenset)
     unchanged: int = 0
+    ahead: int = 0
     is_complete: bool = True
 
     def sentence(self) -> str:
@@ -131,7 +134,8 @@ class Reach:
         if self.followers:
             return f"{_THIS} changes no instance, as all that are not pinned run its revision already"
         verb = "is" if self.pinned == 1 else "are"
-        return f"{_THIS} reaches no instance: {self._number(self.pinned)} {verb} pinned to another revision"
+        pins = f"{self._number(self.pinned)} {verb} pinned to another revision{self._own()}"
+        return f"{_THIS} reaches no instance: {pins}"
 
     def _at_once(self, waiting: Sequence[Follower]) -> str:
         """Return how many instances restart at once, and which others get the edit later or not."""
@@ -161,10 +165,14 @@ class Reach:
         return f"{self._get(self.unchanged, _THIS)} at once, as {whose} objects stay the same"
 
     def _pins(self) -> str:
-        if not self.pinned:
-            return ""
         verb = "does" if self.pinned == 1 else "do"
-        return f"; {self._number(self.pinned)} pinned to another revision {verb} not get it"
+        pins = f"; {self._number(self.pinned)} pinned to another revision {verb} not get it"
+        return f"{pins if self.pinned else ''}{self._own()}"
+
+    def _own(self) -> str:
+        verb, name = ("gets", "names") if self.ahead == 1 else ("get", "name")
+        count = self._number(self.ahead, "deployment")
+        return f"; {count} that {name} latest {verb} it at once" if self.ahead else ""
 
     def _get(self, count: int, what: str) -> str:
         return f"{self._number(count)} {'gets' if count == 1 else 'get'} {what}"
@@ -172,8 +180,8 @@ class Reach:
     def _wait(self, waiting: Sequence[Follower]) -> str:
         return f"{self._number(len(waiting))} {'waits' if len(waiting) == 1 else 'wait'}"
 
-    def _number(self, count: int) -> str:
-        return f"{'' if self.is_complete else 'at least '}{plural(count, 'instance')}"
+    def _number(self, count: int, noun: str = "instance") -> str:
+        return f"{'' if self.is_complete else 'at least '}{plural(count, noun)}"
 
 
 def _leading(waiting: Sequence[Follower]) -> list[Follower]:

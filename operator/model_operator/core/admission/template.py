@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from model_operator.api import ModelInstance
+from model_operator.api import LATEST, STABLE, ModelInstance
 from model_operator.core.admission.change import Change
 from model_operator.core.admission.reach import Reach
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
@@ -22,7 +22,8 @@ from model_operator.core.rollouts.reading import read_follower
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
-from model_operator.core.templates.revisions.assignment import RevisionLookup, pinned_revision
+from model_operator.core.templates.revisions.assignment import NoRevisions, RevisionLookup, pinned_revision
+from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates, own_revisions
 from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import plural
 
@@ -46,15 +47,19 @@ def review_template(change: Change, compiled: CompiledTemplate, settings: Render
     return verdict.with_warnings(warnings_for(change.kind, change.name, template_advice(compiled, settings)))
 
 
-def template_advice(compiled: CompiledTemplate, settings: RenderSettings | None) -> tuple[Violation, ...]:
+def template_advice(
+    compiled: CompiledTemplate, settings: RenderSettings | None, *, is_placed: bool = True
+) -> tuple[Violation, ...]:
     """Return the warnings about a template that follow from itself, about its pods and its roll-outs.
 
     Parameters
     ----------
     compiled, settings
         As for `review_template`.
+    is_placed
+        Whether the namespace of the template is known.
     """
-    return sort_violations([*compiled.advice(settings), *rollout_advice(compiled)])
+    return sort_violations([*compiled.advice(settings), *rollout_advice(compiled, is_placed=is_placed)])
 
 
 class Impact:
@@ -97,6 +102,7 @@ class Impact:
         self._started_at = "" if self._is_new else str(rollout.get("started_at") or "")
         self._followers: list[Follower] = []
         self._pinned = 0
+        self._ahead = 0
         self._invalid: list[str] = []
         self._restarting: set[FollowerKey] = set()
         self._unchanged: set[FollowerKey] = set()
@@ -118,19 +124,24 @@ class Impact:
         """
         instance = live.resource
         pin = pinned_revision(instance)
+        if pin is not None or self._policy.is_stepped or instance.spec.model_template_revision == STABLE:
+            own = (entry.model_template_revision for _, entry in own_revisions(instance))
+            self._ahead += sum(each == LATEST for each in own)
         if pin is not None:
             self._pinned += pin != self._new.revision
             return
         follower = read_follower(live.raw, deployments, self._new, self._started_at)
         self._followers.append(follower)
-        plan = make_plan(instance, self._new, self._settings)
+        plan = self._plan(instance, self._new)
         if plan.problem is None:
             if _restarts_pods(instance, plan):
                 self._restarting.add(follower.key)
             elif self._is_unchanged(instance, follower, plan):
                 self._unchanged.add(follower.key)
             return
-        problem, _ = find_problem(instance, self._compiled_old, self._settings)
+        problem, _ = find_problem(
+            instance, self._compiled_old, self._settings, self._entries(instance, self._compiled_old)
+        )
         if problem is None:
             self._invalid.append(f"{follower.key.namespace}/{follower.key.name}")
 
@@ -180,8 +191,17 @@ class Impact:
             self._pinned,
             self._restarting,
             len(self._unchanged),
+            self._ahead,
             complete,
         )
+
+    def _plan(self, instance: ModelInstance, template: CompiledTemplate) -> Plan:
+        pinned = self._entries(instance, self._new)
+        return make_plan(instance, template, self._settings, self._new.revision, pinned)
+
+    def _entries(self, instance: ModelInstance, latest: CompiledTemplate) -> Pinned:
+        """Return the revisions of the deployments that name their own, where this one is the latest."""
+        return entry_templates(instance, latest, self._revisions or NoRevisions(), latest, self._stable)
 
     def _is_unchanged(self, instance: ModelInstance, follower: Follower, plan: Plan) -> bool:
         """Return whether an instance gets the edit without a step, as its objects are the same with it."""
@@ -191,7 +211,7 @@ class Impact:
         if revision in ("", self._new.revision):
             return False
         current = self._revisions.by_hash(self._new, revision)
-        before = None if current is None else make_plan(instance, current, self._settings).rendering
+        before = None if current is None else self._plan(instance, current).rendering
         return (
             before is not None and plan.rendering is not None and (before.children == plan.rendering.children)
         )

@@ -90,9 +90,8 @@ class Checker:
 
     def _template(self, manifest: Manifest) -> list[Finding]:
         compiled = parse_template(manifest.obj, self._settings.free_metadata_domains)
-        advice = [
-            manifest.finding(each, Severity.WARNING) for each in template_advice(compiled, self._settings)
-        ]
+        found = template_advice(compiled, self._settings, is_placed=manifest.is_placed)
+        advice = [manifest.finding(each, Severity.WARNING) for each in found]
         if compiled.violations:
             return [*map(manifest.finding, compiled.violations), *advice]
         # A cluster template is rendered in any namespace: its schema is the same in all of them.

@@ -39,11 +39,14 @@ class Manifest:
         The document that holds it, and its path in it when it is an item of a List.
     obj
         The object as the API server stores it, without defaults; a namespaced one has its namespace.
+    is_placed
+        Whether the file names its namespace.
     """
 
     document: Document
     root: Loc
     obj: dict[str, Any]
+    is_placed: bool = False
 
     @property
     def kind(self) -> str:
@@ -208,7 +211,8 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
             violations = [*type_violations, *_metadata_faults(obj)]
             if not violations:
                 stored, violations = stored_form(obj)
-                manifest = replace(manifest, obj=_in_namespace(stored, namespace))
+                is_placed = bool(stored["metadata"].get("namespace"))
+                manifest = replace(manifest, obj=_in_namespace(stored, namespace), is_placed=is_placed)
                 violations += _repetition(manifest, first)
                 collection.manifests.append(manifest)
             else:

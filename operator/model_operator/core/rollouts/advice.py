@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from model_operator.api import ModelTemplate
+from model_operator.api import ModelTemplate, Rollout
 from model_operator.core.rollouts.policy import Policy, Step, policy_of
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.violations import Loc, Violation
@@ -15,13 +15,15 @@ from model_operator.core.values.words import listed, plural
 _LOC: Final[Loc] = ("spec", "rollout")
 
 
-def rollout_advice(template: CompiledTemplate) -> Iterator[Violation]:
+def rollout_advice(template: CompiledTemplate, *, is_placed: bool = True) -> Iterator[Violation]:
     """Yield the warnings about the roll-out of a template, from the template alone.
 
     Parameters
     ----------
     template
         The template, compiled; one with violations gets none.
+    is_placed
+        Whether its namespace is known: that of a file may be decided when it is applied.
     """
     if template.violations:
         return
@@ -34,9 +36,9 @@ def rollout_advice(template: CompiledTemplate) -> Iterator[Violation]:
         message = "is true: until it is removed or false, no instance gets another revision"
         yield Violation((*_LOC, "paused"), message, "paused")
     yield from _approval(policy, template.revision, resource.status.latest_revision)
-    own = resource.metadata.namespace if isinstance(resource, ModelTemplate) else ""
+    own = resource.metadata.namespace if is_placed and isinstance(resource, ModelTemplate) else ""
     yield from _selections(policy.named, own)
-    yield from _failures(policy)
+    yield from _failures(rollout, policy)
 
 
 def budget_advice(policy: Policy, members: Sequence[int]) -> Iterator[Violation]:
@@ -50,7 +52,7 @@ def budget_advice(policy: Policy, members: Sequence[int]) -> Iterator[Violation]
         Number of the instances in each of its steps.
     """
     budgets = {
-        step.name: step.budget(count)
+        f"step {step.name}": step.budget(count)
         for step, count in zip(policy.steps, members, strict=True)
         if count and isinstance(step.max_unavailable, str)
     }
@@ -148,22 +150,21 @@ def _matches(namespace: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(namespace, each) for each in patterns)
 
 
-def _failures(policy: Policy) -> Iterator[Violation]:
-    """Yield the warning about the steps whose budget is a number, whatever the instances are."""
-    budgets = {
-        step.name: step.max_unavailable for step in policy.steps if isinstance(step.max_unavailable, int)
-    }
-    yield from _beyond(policy, budgets)
+def _failures(rollout: Rollout, policy: Policy) -> Iterator[Violation]:
+    """Yield the warning about budgets that are numbers, whatever the instances are."""
+    given = [("the roll-out", rollout.max_unavailable)]
+    given += [(f"step {step.name}", step.max_unavailable) for step in rollout.steps or ()]
+    yield from _beyond(policy, {name: budget for name, budget in given if isinstance(budget, int)})
 
 
 def _beyond(policy: Policy, budgets: dict[str, int]) -> Iterator[Violation]:
     allowed = policy.max_failures or 0
-    exhausted = {name: budget for name, budget in budgets.items() if budget <= allowed}
+    exhausted = [
+        f"{name} ({plural(budget, 'instance')})" for name, budget in budgets.items() if budget <= allowed
+    ]
     if exhausted:
-        steps = listed([f"{name} ({plural(budget, 'instance')})" for name, budget in exhausted.items()])
-        noun = "step" if len(exhausted) == 1 else "steps"
         message = (
-            f"is not less than max_unavailable of {noun} {steps}: failed instances use it up, so "
-            "fewer failures halt the roll-out there; lower max_failures, or raise max_unavailable"
+            f"is not less than max_unavailable of {listed(exhausted)}: failed instances use it up, so fewer "
+            "failures halt the roll-out there; lower max_failures, or raise max_unavailable"
         )
         yield Violation((*_LOC, "max_failures"), message, "no_effect")

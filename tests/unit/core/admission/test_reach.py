@@ -247,3 +247,15 @@ def test_steps_that_select_none_and_failures_that_exceed_a_percentage() -> None:
     ]
     assert list(replace(found, is_complete=False).advice()) == []
     assert list(reach([], {"steps": [CANARY]}).advice()) == []
+
+
+def test_deployments_that_name_the_latest_revision_do_not_wait() -> None:
+    in_steps = reach(fleet(4), {}, ahead=1, restarting=()).sentence()
+    assert in_steps.split("; ") == [
+        "4 instances get this change in steps, first 1 of 4 in step remaining",
+        "1 deployment that names latest gets it at once",
+    ]
+    assert reach([], {}, ahead=2, pinned=1).sentence().split("; ") == [
+        "this change reaches no instance: 1 instance is pinned to another revision",
+        "2 deployments that name latest get it at once",
+    ]

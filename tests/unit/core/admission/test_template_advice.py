@@ -162,3 +162,11 @@ def test_a_roll_out_that_is_paused_or_has_no_effect_causes_a_warning() -> None:
         "spec.rollout.paused",
         "spec.rollout.steps[0].namespaces",
     ]
+
+
+def test_the_command_line_does_not_know_the_namespace_of_each_file() -> None:
+    obj = template({}, rollout={"steps": [{"name": "canary", "namespaces": ["prod"]}]})
+    del obj["metadata"]["namespace"]
+    documents = list(read_documents(json.dumps(obj), "t.yaml"))
+
+    assert Checker(collect(documents), SETTINGS, KubernetesSchemas(packaged())).findings() == []

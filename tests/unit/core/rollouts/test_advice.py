@@ -123,9 +123,9 @@ def test_a_step_in_namespaces_of_which_a_template_has_one() -> None:
 
 
 def test_the_namespace_of_a_file_may_be_unknown() -> None:
-    obj = written({"steps": [{"name": "canary", "namespaces": ["staging-*"]}]})
-    del obj["metadata"]["namespace"]
-    assert list(rollout_advice(parse_template(obj))) == []
+    of = compiled({"steps": [{"name": "canary", "namespaces": ["staging-*"]}]})
+    assert len(list(rollout_advice(of))) == 1
+    assert list(rollout_advice(of, is_placed=False)) == []
 
 
 def test_a_pattern_that_is_no_name() -> None:
@@ -139,7 +139,11 @@ def test_a_pattern_that_is_no_name() -> None:
         ({"max_failures": 1, "max_unavailable": 2}, None),
         ({"max_failures": 2, "max_unavailable": "50%"}, None),
         ({"max_unavailable": 1}, None),
-        ({"max_failures": 2, "max_unavailable": 2}, "steps remaining (2 instances) and stable (2 instances)"),
+        ({"max_failures": 2, "max_unavailable": 2}, "the roll-out (2 instances)"),
+        (
+            {"max_failures": 2, "max_unavailable": 2, "steps": [{"name": "a", "max_unavailable": 1}]},
+            "the roll-out (2 instances) and step a (1 instance)",
+        ),
         ({"max_failures": 1, "steps": [{"name": "a", "max_unavailable": 1}]}, "step a (1 instance)"),
         (
             {
@@ -161,11 +165,15 @@ def test_failures_that_use_up_the_budget_before(rollout: Any, exhausted: str | N
 
 @pytest.mark.parametrize(
     ("members", "exhausted"),
-    [((0, 0), None), ((29, 9), "remaining (2 instances) and stable (1 instance)"), ((30, 30), None)],
+    [
+        ((0, 0), None),
+        ((29, 9), "step remaining (2 instances) and step stable (1 instance)"),
+        ((30, 30), None),
+    ],
 )
 def test_a_percentage_of_few_instances(members: tuple[int, int], exhausted: str | None) -> None:
     advice = [str(each) for each in budget_advice(policy_of(Rollout(max_failures=2)), members)]
-    assert [each.partition("of steps ")[2].partition(":")[0] for each in advice] == (
+    assert [each.partition("max_unavailable of ")[2].partition(":")[0] for each in advice] == (
         [] if exhausted is None else [exhausted]
     )
 
