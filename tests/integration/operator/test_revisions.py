@@ -232,6 +232,56 @@ def test_a_forged_revision_is_ignored(api: KubeApi) -> None:
 
 
 @shared
+def test_a_revision_that_is_none_of_the_template_is_ignored(api: KubeApi, namespace: str) -> None:
+    """Of another kind, of another template, in another namespace; and the genuine one cannot be edited."""
+    name = f"t-{namespace}"
+    api.apply(template(name))
+    api.apply(instance(model_template_id=name))
+    api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+    genuine = revision_object(template(name, tag="v7"))
+    wanted = genuine["spec"]["hash"]
+    elsewhere = api.in_namespace("default")
+    of_cluster = revision_object(in_the_cluster(template(tag="v7"), name))
+    api.apply(of_cluster)
+    elsewhere.apply(genuine)
+    try:
+        assert of_cluster["metadata"]["name"] == genuine["metadata"]["name"]
+        api.apply(revision_object(template("another", tag="v7")))
+        for forged, message in (
+            (
+                {**genuine, "spec": {**genuine["spec"], "template": {"kind": "ModelTemplate", "name": "x"}}},
+                "the name",
+            ),
+            ({**of_cluster, "kind": "ModelTemplateRevision"}, "must be ModelTemplate"),
+        ):
+            with pytest.raises(KubeApiError, match=message):
+                api.apply(forged)
+
+        api.patch("ModelInstance", "minilm", {"spec": {"model_template_revision": wanted}})
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateRevisionNotFound")
+        assert is_image(api, "v1")
+
+        # Labels, as tools write them, decide on nothing.
+        api.apply(
+            {**genuine, "metadata": {**genuine["metadata"], "labels": {"modeloperator.dev/template": "x"}}}
+        )
+        wait_for_image(api, "v7")
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
+        edited = revision_object(template(name, tag="v8"))["spec"]["template_spec"]
+        with pytest.raises(KubeApiError, match="a revision cannot be changed"):
+            api.apply({**genuine, "spec": {**genuine["spec"], "template_spec": edited}}, manager="argocd")
+
+        # But it can be deleted and put there again with another content.
+        api.delete("ModelTemplateRevision", genuine["metadata"]["name"])
+        api.apply({**genuine, "spec": {**genuine["spec"], "template_spec": edited}})
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateRevisionNotFound")
+        assert is_image(api, "v7")
+    finally:
+        api.delete("ClusterModelTemplateRevision", of_cluster["metadata"]["name"])
+        elsewhere.delete("ModelTemplateRevision", genuine["metadata"]["name"])
+
+
+@shared
 def test_revisions_out_of_use_are_deleted_beyond_the_limit(api: KubeApi) -> None:
     obj = template()
     obj["spec"]["revision_history_limit"] = 1
@@ -255,18 +305,47 @@ def test_revisions_out_of_use_are_deleted_beyond_the_limit(api: KubeApi) -> None
 
 
 @shared
-def test_an_edit_that_concerns_no_model_writes_nothing_for_instances(api: KubeApi) -> None:
+def test_edits_that_concern_no_model_write_nothing_for_instances(
+    api: KubeApi, control_plane: ControlPlane
+) -> None:
     deploy(api)
     before = latest(api)
+    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"].get("stable_revision") == before)
     wait_for(lambda: api.get("ModelTemplate", "encoder")["status"]["updated_instance_count"] == 1)
-    version = api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"]
-    api.patch("ModelTemplate", "encoder", {"spec": {"revision_history_limit": 3}})
-    assert latest(api) == before
-    # What is reconciled after it.
-    api.apply(instance("witness"))
-    api.wait_for_condition("ModelInstance", "witness", "Ready")
-    assert api.get("ModelInstance", "minilm")["metadata"]["resourceVersion"] == version
+
+    def look(witness: str) -> None:
+        """Wait until everything is reconciled that an edit caused before."""
+        assert latest(api) == before
+        api.apply(instance(witness))
+        api.wait_for_condition("ModelInstance", witness, "Ready")
+
+    look("earlier")
+    mark = _written_for(control_plane, api, "minilm")
+    step = {"name": "canary", "labels": {"tier": "canary"}, "needs_approval": True}
+    for edit in (
+        {"revision_history_limit": 3},
+        {"rollout": {"max_failures": 1}},
+        {"rollout": {"paused": True}},
+        {"rollout": {"paused": None, "steps": [step]}},
+        {"rollout": {"approved": before}},
+        {"rollout": None},
+    ):
+        api.patch("ModelTemplate", "encoder", {"spec": edit})
+        assert latest(api) == before
+    look("later")
+
+    assert _written_for(control_plane, api, "minilm") == mark
     assert revisions(api).keys() == {before}
+
+
+def _written_for(control_plane: ControlPlane, api: KubeApi, name: str) -> list[tuple[str, str, str]]:
+    """Give all writes of an object of that name, refused ones and those of statuses included."""
+    return [
+        (event["verb"], event["resource"], event["time"])
+        for event in control_plane.audit_events()
+        if (event["namespace"], event["name"]) == (api.namespace, name)
+        and event["verb"] not in ("get", "list", "watch")
+    ]
 
 
 @shared

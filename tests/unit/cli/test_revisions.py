@@ -85,6 +85,58 @@ def test_hash_name_and_object() -> None:
     }
 
 
+STEPPED = f"""{TEMPLATE.rstrip()}
+  rollout:
+    approved: "{HASH}"
+    steps:
+      - {{name: canary, labels: {{tier: canary}}, needs_approval: true}}
+"""
+
+
+def test_how_edits_roll_out_is_no_part_of_a_revision() -> None:
+    assert run("revision", "-", given=STEPPED).stdout == f"{HASH}\n"
+    assert kept(STEPPED) == kept()
+    assert images(STEPPED, INSTANCE) == images(TEMPLATE, INSTANCE)
+    for command in ("explain", "schema"):
+        assert run(command, "-", given=STEPPED).stdout == run(command, "-", given=TEMPLATE).stdout
+    assert run("validate", "-", given=STEPPED).stdout == ""
+
+
+def test_an_approval_of_another_revision_is_said() -> None:
+    edited = STEPPED.replace("tag: v1", "tag: v2")
+    result = run("validate", "-", given=edited)
+
+    (own,) = run("revision", "-", given=edited).stdout.split()
+    assert result.exit_code == 0
+    assert "warning: spec.rollout.approved: is another revision than that of this" in result.stdout
+    assert f'to approve this one, set it to "{own}"' in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "tier: canary",
+            "tier: a/b",
+            "spec.rollout.steps[0].labels: each value must be empty or have at most 63",
+        ),
+        ("name: canary", "name: stable", "spec.rollout.steps[0].name: must be neither remaining nor stable"),
+        (
+            "needs_approval: true",
+            "max_unavailable: 0",
+            "spec.rollout.steps[0].max_unavailable: must be a number",
+        ),
+        (f'"{HASH}"', HASH[:6], "spec.rollout.approved: "),
+        ("needs_approval", "need_approval", "unknown field; did you mean needs_approval?"),
+    ],
+)
+def test_an_impossible_roll_out_is_an_error(before: str, after: str, said: str) -> None:
+    assert before in STEPPED
+    result = run("validate", "-", given=STEPPED.replace(before, after))
+    assert result.exit_code == 1
+    assert said in result.stdout
+
+
 def test_the_namespace_is_that_of_the_file() -> None:
     here = TEMPLATE.replace("name: encoder,", "name: encoder, namespace: ml,")
     assert yaml.safe_load(kept(here))["metadata"]["namespace"] == "ml"
