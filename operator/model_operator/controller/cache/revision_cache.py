@@ -82,6 +82,7 @@ class RevisionCache:
         self._compiled: dict[str, tuple[tuple[str, int], CompiledTemplate | None]] = {}
         self._failures: dict[str, Failure] = {}
         self._offers: dict[str, Offer] = {}
+        self._stable: dict[str, str] = {}
         self._held: Counter[tuple[str, str]] = Counter()
 
     def stores(self, kind: TemplateKind) -> bool:
@@ -162,6 +163,13 @@ class RevisionCache:
         self._offers[uid] = offer
         return known != offer
 
+    def is_other_stable(self, template: CompiledTemplate) -> bool:
+        """Return whether the stable revision of a template is another than when this was last called."""
+        uid, stable = template.resource.metadata.uid, self.stable(template)
+        known = self._stable.get(uid, "")
+        self._stable[uid] = stable
+        return known != stable
+
     def next_number(self, template: CompiledTemplate) -> int:
         """Return the number of the next revision of a template."""
         return 1 + max((each["number"] for each in self.of(template)), default=0)
@@ -187,6 +195,7 @@ class RevisionCache:
         """Drop what is known of a deleted template."""
         self._failures.pop(uid, None)
         self._offers.pop(uid, None)
+        self._stable.pop(uid, None)
 
     def forget_revision(self, uid: str) -> None:
         """Drop the compiled form of a deleted revision."""

@@ -186,7 +186,10 @@ class InstanceReconciler:
         if actions:
             regarding = own_ref(MODEL_INSTANCES.kind, instance.raw["metadata"])
             self._record(
-                child_event(regarding, action, instance.resource, plan.template) for action in actions
+                child_event(
+                    regarding, each, instance.resource, plan.template, plan.own_revisions.get(each.child.name)
+                )
+                for each in actions
             )
 
     async def _update_status(

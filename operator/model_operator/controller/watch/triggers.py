@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from model_operator.api import STABLE
 from model_operator.controller.cache.cluster_state import (
     ClusterState,
     bound_template,
@@ -144,7 +145,10 @@ class Triggers:
 
     def announce(self, template: Object) -> None:
         """Reconcile the instances of a template if it offers them something else than before."""
-        if self._state.revisions.is_news(self._state.compiled(template)):
+        compiled, revisions = self._state.compiled(template), self._state.revisions
+        if revisions.is_other_stable(compiled):
+            self._enqueue_naming(template, STABLE)
+        if revisions.is_news(compiled):
             self._enqueue_instances(template)
 
     def requeue_after(self, namespace: str, name: str, delay: float) -> None:
@@ -203,10 +207,7 @@ class Triggers:
         self._enqueue_template(_TEMPLATE_KIND[template["kind"]], template)
         self.announce(template)
         # Those that are pinned to it, as a whole or in a deployment.
-        for key in self._state.instances_of(template):
-            instance = self._state.instances.get(*key)
-            if instance is not None and obj.get("hash") in named_revisions(instance):
-                self._enqueue_instance(key)
+        self._enqueue_naming(template, obj.get("hash"))
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         # An autoscaler writes its measurements every 15 seconds; only whether it can measure is reported.
@@ -232,6 +233,13 @@ class Triggers:
     def _enqueue_instances(self, template: Object) -> None:
         for key in self._state.instances_of(template):
             self._enqueue_instance(key)
+
+    def _enqueue_naming(self, template: Object, revision: Any) -> None:
+        """Enqueue the instances of a template that name a revision, as a whole or in a deployment."""
+        for key in self._state.instances_of(template):
+            instance = self._state.instances.get(*key)
+            if instance is not None and revision in named_revisions(instance):
+                self._enqueue_instance(key)
 
     def _enqueue_template(self, kind: ResourceKind, template: Object, delay: float = 0) -> None:
         # An operator for some namespaces cannot count all instances of a cluster template.

@@ -129,6 +129,9 @@ class Impact:
             self._ahead += sum(each == LATEST for each in own)
         if pin is not None:
             self._pinned += pin != self._new.revision
+            runs = None if self._revisions is None else self._revisions.by_hash(self._new, pin)
+            if runs is not None and any(own_revisions(instance)):
+                self._add_invalid(instance, runs, runs)
             return
         follower = read_follower(live.raw, deployments, self._new, self._started_at)
         self._followers.append(follower)
@@ -139,11 +142,7 @@ class Impact:
             elif self._is_unchanged(instance, follower, plan):
                 self._unchanged.add(follower.key)
             return
-        problem, _ = find_problem(
-            instance, self._compiled_old, self._settings, self._entries(instance, self._compiled_old)
-        )
-        if problem is None:
-            self._invalid.append(f"{follower.key.namespace}/{follower.key.name}")
+        self._add_invalid(instance, self._compiled_old, self._new)
 
     def warnings(self, now: datetime, *, complete: bool) -> tuple[str, ...]:
         """Return the warnings: how many instances, and the names of up to five invalid ones.
@@ -194,6 +193,18 @@ class Impact:
             self._ahead,
             complete,
         )
+
+    def _add_invalid(
+        self, instance: ModelInstance, before: CompiledTemplate, after: CompiledTemplate
+    ) -> None:
+        """Note an instance that is valid with what it has run, and not with what it is about to run."""
+        now, _ = find_problem(instance, after, self._settings, self._entries(instance, self._new))
+        if now is None:
+            return
+        old = self._compiled_old
+        was, _ = find_problem(instance, before, self._settings, self._entries(instance, old))
+        if was is None:
+            self._invalid.append(f"{instance.metadata.namespace}/{instance.metadata.name}")
 
     def _plan(self, instance: ModelInstance, template: CompiledTemplate) -> Plan:
         pinned = self._entries(instance, self._new)
@@ -246,10 +257,15 @@ def deletion_warnings(
 def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:
     """Return whether a Deployment with workers gets another pod template."""
     bound, template = instance.status.template, plan.template
-    if bound is not None and template is not None and bound.revision == template.revision:
-        return False  # Pods of the same revision stay, also if the operator would render others.
-    reported = {entry.name: entry.pod_revision for entry in instance.status.deployments if entry.replicas}
-    return plan.rendering is not None and any(
-        reported.get(rendered.name) not in (None, rendered.deployment.pod_revision)
-        for rendered in plan.rendering.deployments
-    )
+    has_it = bound is not None and template is not None and bound.revision == template.revision
+    reported = {entry.name: entry for entry in instance.status.deployments if entry.replicas}
+    for rendered in plan.rendering.deployments if plan.rendering else ():
+        entry = reported.get(rendered.name)
+        if entry is None:
+            continue
+        # Pods of the same revision stay, also if the operator would render others.
+        own = rendered.own_revision
+        is_same = has_it if own is None else entry.template_revision == own
+        if not is_same and entry.pod_revision not in (None, rendered.deployment.pod_revision):
+            return True
+    return False

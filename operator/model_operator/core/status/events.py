@@ -172,7 +172,11 @@ def template_events(
 
 
 def child_event(
-    regarding: ObjectRef, action: ChildAction, instance: ModelInstance, template: CompiledTemplate | None
+    regarding: ObjectRef,
+    action: ChildAction,
+    instance: ModelInstance,
+    template: CompiledTemplate | None,
+    own_revision: str | None = None,
 ) -> Event:
     """Return the Event for an action on a child.
 
@@ -185,7 +189,9 @@ def child_event(
     instance
         The instance, with the status that it had before.
     template
-        The template that the child was rendered from.
+        The template of the instance, in the revision that it runs.
+    own_revision
+        Hash of the revision that the child was rendered from, if its deployment names one of its own.
     """
     child = action.child
     what = f"{child.kind} {child.name}"
@@ -193,7 +199,7 @@ def child_event(
         case Verb.CREATED:
             reason, step, note = EventReason.ChildCreated, "Creating", f"Created {what}."
         case Verb.UPDATED:
-            cause = _cause(instance, template)
+            cause = _cause(instance, template, child.name, own_revision)
             reason, step, note = EventReason.ChildUpdated, "Updating", f"Updated {what} {cause}."
         case Verb.PRUNED:
             reason, step, note = (
@@ -318,14 +324,24 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     return next((condition for condition in conditions if condition.get("type") == kind), {})
 
 
-def _cause(instance: ModelInstance, template: CompiledTemplate | None) -> str:
+def _cause(
+    instance: ModelInstance, template: CompiledTemplate | None, child: str, own_revision: str | None
+) -> str:
     """Return because of what a child was changed: what is newer than the status."""
     status, metadata = instance.status, instance.metadata
     causes = []
     if template is not None:
         resource, recorded = template.resource, status.template
-        if recorded is None or not is_recorded({"template": recorded.model_dump()}, template.version):
-            causes.append(f"revision {template.revision} of {resource.kind} {resource.metadata.name}")
+        if own_revision is None:
+            is_known = recorded is not None and is_recorded(
+                {"template": recorded.model_dump()}, template.version
+            )
+        else:
+            entry = next((each for each in status.deployments if each.name == child), None)
+            is_known = entry is not None and entry.template_revision == own_revision
+        if not is_known:
+            revision = own_revision or template.revision
+            causes.append(f"revision {revision} of {resource.kind} {resource.metadata.name}")
     if status.observedGeneration != metadata.generation:
         causes.append(f"generation {metadata.generation} of the instance")
     return f"for {' and '.join(causes)}" if causes else "because it differed from its desired state"

@@ -149,17 +149,37 @@ def test_an_edit_wakes_instances_once_its_revision_is_stored() -> None:
     assert world.see(broken(generation=3, status={"latest_revision": hash_of(edited)})) == [EMBED]
 
 
+def test_another_stable_revision_wakes_those_that_name_it_in_a_deployment_too() -> None:
+    world = Watched(is_storing=True)
+    whole, entry = instance("whole", uid="i2"), instance("entry", uid="i3")
+    whole["spec"]["model_template_revision"] = "stable"
+    entry["spec"] |= {
+        "model_template_revision": "b" * 12,
+        "deployments": [{"model_template_revision": "stable"}],
+    }
+    for each in (template("embed"), revision(template("embed")), instance("demo"), whole, entry):
+        world.see(each)
+    naming = {"ModelInstance/team/whole", "ModelInstance/team/entry"}
+
+    status = {"stable_revision": "a" * 12}
+    assert set(world.see(template("embed", status=status))) == {EMBED, *naming}
+    assert world.see(template("embed", status=status)) == [EMBED]
+
+
 def test_a_revision_wakes_those_that_are_pinned_to_it() -> None:
     world = Watched(is_storing=True)
     pinned = instance("pinned", uid="i2")
     pinned["spec"]["model_template_revision"] = hash_of(template("embed", generation=7))
-    for each in (template("embed"), revision(template("embed")), instance("demo"), pinned):
+    entry = instance("entry", uid="i3")
+    entry["spec"]["deployments"] = [{"model_template_revision": pinned["spec"]["model_template_revision"]}]
+    for each in (template("embed"), revision(template("embed")), instance("demo"), pinned, entry):
         world.see(each)
     wanted = revision(template("embed", generation=7))
 
-    assert world.see(wanted, "ADDED") == [EMBED, "ModelInstance/team/pinned"]
+    both = {"ModelInstance/team/pinned", "ModelInstance/team/entry"}
+    assert set(world.see(wanted, "ADDED")) == {EMBED, *both}
     wanted["metadata"]["resourceVersion"] = revision(template("embed"))["metadata"]["resourceVersion"]
-    assert world.see(wanted, "DELETED") == [EMBED, "ModelInstance/team/pinned"]
+    assert set(world.see(wanted, "DELETED")) == {EMBED, *both}
     # Of no template.
     assert world.see(revision(template("other")), "ADDED") == []
 

@@ -323,3 +323,86 @@ def test_an_edit_makes_no_instance_invalid_that_does_not_follow() -> None:
     impact.add(read_instance(instance(OLD="x")))
     (warning,) = impact.warnings(NOW, complete=True)
     assert "makes 1 instance invalid: team/demo;" in warning
+
+
+BOTH = {"type": "string"}
+BEFORE, EDITED = template("1", BOTH=BOTH, OLD=BOTH), template("2", BOTH=BOTH, NEW=BOTH)
+
+
+def impact_on(
+    *entries: tuple[str | None, str], pin: str | None = None, rollout: dict[str, Any] | None = None
+) -> tuple[str, ...]:
+    """Return what an edit says of an instance with these deployments, all of which run what was before."""
+    before, after = parse_template(BEFORE), rolling_edit(rollout)
+    obj = deployed(*entries, pin=pin)
+    runs = {f"d{number}": before for number, (own, _) in enumerate(entries) if own}
+    reported = [
+        {
+            "name": each.name,
+            "status": "READY",
+            "replicas": 1,
+            "pod_revision": each.deployment.pod_revision,
+            **({"template_revision": before.revision} if each.own_revision else {}),
+        }
+        for each in render(before, parse_instance(obj)[0], SETTINGS, runs).deployments
+    ]
+    bound = {"kind": "ModelTemplate", "name": "embed", "uid": "t1", "generation": 1}
+    status = {"template": {**bound, "revision": before.revision}, "deployments": reported}
+    old = {**BEFORE, "status": {"latest_revision": before.revision, "stable_revision": before.revision}}
+    impact = Impact(old, after, SETTINGS, Stored(after, before, stable=before.revision))
+    impact.add(read_instance({**obj, "status": status}))
+    return tuple(each.removeprefix("ModelTemplate embed: ") for each in impact.warnings(NOW, complete=True))
+
+
+def rolling_edit(rollout: dict[str, Any] | None) -> CompiledTemplate:
+    fields = {} if rollout is None else {"rollout": rollout}
+    return parse_template({**EDITED, "spec": {**EDITED["spec"], **fields}})
+
+
+ONE = parse_template(BEFORE).revision
+CANARY = "1 deployment that names latest gets it at once"
+
+
+@pytest.mark.parametrize(
+    ("entries", "fields", "expected"),
+    [
+        pytest.param(
+            [(ONE, "BOTH"), (None, "BOTH")],
+            {},
+            ["this change restarts the pods of 1 instance"],
+            id="one follows",
+        ),
+        pytest.param([(ONE, "OLD"), ("stable", "OLD")], {}, [], id="none follows"),
+        pytest.param(
+            [(ONE, "OLD"), ("latest", "BOTH")],
+            {"pin": ONE},
+            [f"this change reaches no instance: 1 instance is pinned to another revision; {CANARY}"],
+            id="a canary of a pinned instance",
+        ),
+        pytest.param(
+            [(None, "BOTH"), ("latest", "BOTH")],
+            {"rollout": {"paused": True}},
+            [f"no instance gets this change while spec.rollout.paused is true: 1 instance waits; {CANARY}"],
+            id="a canary of one that waits",
+        ),
+        pytest.param(
+            [(None, "BOTH"), ("latest", "OLD")],
+            {"pin": ONE},
+            [
+                "this change makes 1 instance invalid: team/demo; running workers are not changed",
+                f"this change reaches no instance: 1 instance is pinned to another revision; {CANARY}",
+            ],
+            id="a canary of a pinned instance becomes invalid",
+        ),
+        pytest.param(
+            [(ONE, "OLD"), (None, "OLD")],
+            {},
+            ["this change makes 1 instance invalid: team/demo; running workers are not changed"],
+            id="what follows becomes invalid",
+        ),
+    ],
+)
+def test_what_an_edit_means_for_deployments_that_name_revisions(
+    entries: list[tuple[str | None, str]], fields: dict[str, Any], expected: list[str]
+) -> None:
+    assert [*impact_on(*entries, **fields)] == expected

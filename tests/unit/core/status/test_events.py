@@ -292,6 +292,30 @@ def test_child(verb: Verb, observed: int, followed: int | None, expected: tuple[
     assert (event.type, event.related) == (EventType.NORMAL, DEPLOYMENT)
 
 
+@pytest.mark.parametrize(
+    ("recorded", "note"),
+    [
+        ("a" * 12, f"for revision {'b' * 12} of ModelTemplate embed."),
+        (None, f"for revision {'b' * 12} of ModelTemplate embed."),
+        ("b" * 12, "because it differed from its desired state."),
+    ],
+)
+def test_a_deployment_with_a_revision_of_its_own_changes_because_of_that(
+    recorded: str | None, note: str
+) -> None:
+    obj = instance("demo", bound="t1")
+    obj["metadata"]["generation"] = obj["status"]["observedGeneration"] = 2
+    obj["status"]["deployments"] = [
+        {"name": "demo", "status": "READY", **({"template_revision": recorded} if recorded else {})}
+    ]
+    now = parse_template(template("embed"))
+    action = ChildAction(Verb.UPDATED, DEPLOYMENT)
+
+    event = child_event(DEMO, action, parse_instance(obj)[0], now, "b" * 12)
+
+    assert event.note == f"Updated Deployment demo {note}"
+
+
 @pytest.mark.parametrize("message", ["x" * 2000, "ü" * 600, "x" + "ü" * 600, "字" * 400])
 def test_note_is_cut_to_the_bytes_that_the_api_server_takes(message: str) -> None:
     (event,) = instance_events(DEMO, {}, status("Deploying", message))
