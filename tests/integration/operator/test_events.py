@@ -85,7 +85,8 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     start_pods(api)
     life = [*CREATION, "ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
-    happened(api, "TemplateValid", "TemplateEdited", name="encoder", kind="ModelTemplate")
+    of_template = ("TemplateValid", "TemplateEdited", "RolloutComplete")
+    happened(api, *of_template, name="encoder", kind="ModelTemplate")
     revision = api.get("ModelTemplate", "encoder")["status"]["latest_revision"]
     note = f"Revision {revision} affects 1 instance; see condition RolledOut for progress."
     rolled_out = ("Normal", "TemplateEdited", source, note)
@@ -114,6 +115,8 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     api.apply(instance(deployments=[]))
     life += ["NotDeployed", "ChildDeleted", "ChildDeleted"]
     happened(api, *life)
+    # What an instance goes through after the roll-out is no part of it.
+    happened(api, *of_template, name="encoder", kind="ModelTemplate")
     # RolledOut, three times in a few seconds, is one Event.
     assert Counter(reasons(api))["RolledOut"] == 1
     assert max(len(event["note"].encode()) for event in events(api)) <= 1024
