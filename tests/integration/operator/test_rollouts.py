@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cluster.waiting import wait_for
-from tests.examples.objects import FAILURE, container, instance, ready, template
+from tests.examples.objects import FAILURE, container, deploy, environment, instance, ready, template
 from tests.integration.operator.test_revisions import is_image, latest, run, up_to_date, wait_for_image
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
+    from tests.fixtures.cluster import PrivateOperator
 
 shared = pytest.mark.usefixtures("operator")
 
@@ -106,6 +107,15 @@ def images(api: KubeApi) -> dict[str, str]:
     }
 
 
+def versions(api: KubeApi) -> dict[tuple[str, str], str]:
+    """Give the version of each object that the operator writes."""
+    return {
+        (kind, each["metadata"]["name"]): each["metadata"]["resourceVersion"]
+        for kind in ("ModelTemplate", "ModelTemplateRevision", "ModelInstance", "Deployment", "Service")
+        for each in api.list(kind)
+    }
+
+
 @shared
 def test_the_canary_is_first_and_the_others_follow_by_the_budget(api: KubeApi) -> None:
     deploy_fleet(api, {**QUICK, "max_unavailable": 1}, "a", "b", "c")
@@ -158,3 +168,190 @@ def test_going_back_from_a_broken_image_takes_no_steps(api: KubeApi) -> None:
     assert edit(api, tag="v1") == stable
     assert settled(api, 3) == stable
     assert set(images(api).values()) == {"v1"}
+
+
+@shared
+def test_a_pause_holds_all_and_its_end_lets_them_go(api: KubeApi) -> None:
+    stable = deploy_fleet(api, {**QUICK, "max_unavailable": 1}, "a", "b")
+    edit(api, "held")
+    wait_for_state(api, "ROLLING_OUT", "canary", moving=1)
+    set_rollout(api, paused=True)
+    wait_for_state(api, "PAUSED", "canary", moving=1, waiting=2)
+    release(api, "canary")
+    wait_for_state(api, "PAUSED", "remaining", arrived=1, waiting=2)
+    # A new one gets what is proven, and so does what is edited now.
+    api.apply(labelled("new"))
+    api.wait_for_condition("ModelInstance", "new", "Ready")
+    edit(api, tag="v3")
+    wait_for_state(api, "PAUSED", "canary", waiting=4)
+    assert images(api) == {"canary": "v2", "a": "v1", "b": "v1", "new": "v1"}
+    assert (run(api, "new"), up_to_date(api, "new")) == (stable, AWAITS)
+
+    set_rollout(api, paused=None)
+    settled(api, 4)
+    assert set(images(api).values()) == {"v3"}
+
+
+@shared
+def test_approval_and_soak_come_between_the_steps(api: KubeApi) -> None:
+    canary = {**CANARY, "soak_seconds": 3, "needs_approval": True}
+    deploy_fleet(api, {"soak_seconds": 0, "steps": [canary]}, "a", "b")
+    revision = edit(api)
+    wait_for_state(api, "SOAKING", "canary", arrived=1, waiting=2)
+    wait_for_state(api, "AWAITING_APPROVAL", "canary", arrived=1, waiting=2)
+    set_rollout(api, approved="0" * 12)
+    api.apply(labelled("witness"))
+    wait_for_state(api, "AWAITING_APPROVAL", "canary", arrived=2, waiting=2)
+    assert (images(api)["a"], images(api)["witness"]) == ("v1", "v2")
+    set_rollout(api, approved=revision)
+    assert settled(api, 4) == revision
+    assert set(images(api).values()) == {"v2"}
+
+    # It ends with the next edit.
+    edit(api, tag="v3")
+    wait_for_state(api, "AWAITING_APPROVAL", "canary", arrived=1, waiting=3)
+
+
+@shared
+def test_those_that_follow_the_stable_revision_come_last(api: KubeApi) -> None:
+    stable = deploy_fleet(api, None, "a")
+    api.apply(labelled("prod", model_template_revision="stable"))
+    api.wait_for_condition("ModelInstance", "prod", "Ready")
+    edit(api, "held")
+    for name in ("a", "canary"):
+        wait_for_image(api, "v2", name)
+    wait_for_state(api, "ROLLING_OUT", "remaining", moving=2, waiting=1)
+    wait_for(lambda: up_to_date(api, "prod") == AWAITS)
+    api.apply(labelled("new-prod", model_template_revision="stable"))
+    api.wait_for_condition("ModelInstance", "new-prod", "Ready")
+    assert (run(api, "prod"), run(api, "new-prod")) == (stable, stable)
+
+    release(api, "a", "canary")
+    for name in ("prod", "new-prod"):
+        wait_for_image(api, "v2", name)
+        release(api, name)
+    settled(api, 4)
+
+
+@shared
+def test_one_that_was_broken_before_delays_nobody_and_follows_in_the_end(api: KubeApi) -> None:
+    deploy_fleet(api, QUICK, "a")
+    # Its Service becomes that of another owner.
+    api.patch("Service", "canary", {"metadata": {"ownerReferences": None, "labels": None}})
+    api.wait_for_condition("ModelInstance", "canary", "Ready", "False", reason="NameConflict")
+    api.wait_for_condition("ModelInstance", "canary", "Stalled")
+    revision = edit(api)
+    wait_for_image(api, "v2", "a")
+    wait_for(lambda: api.get("ModelTemplate", "encoder")["status"]["stable_revision"] == revision)
+    wait_for(lambda: run(api, "canary") == revision)
+    api.delete("Service", "canary")
+    api.wait_for_condition("ModelInstance", "canary", "Ready")
+    settled(api, 2)
+    assert is_image(api, "v2", "canary")
+
+
+@shared
+def test_one_commit_that_changes_both_kinds_takes_effect_at_once(api: KubeApi) -> None:
+    deploy_fleet(api, {**QUICK, "max_unavailable": 1}, "a", "b")
+    properties = {"properties": {"PRECISION": {"type": "string", "enum": ["fp16"]}}}
+    parameters = {"model_creation_parameters": {"PRECISION": "fp16"}}
+    api.patch("ModelInstance", "b", {"spec": parameters})
+    api.wait_for_condition("ModelInstance", "b", "Ready", "False", reason="InvalidParameters")
+    spec = {
+        "model_creation_parameters_schema": properties,
+        "vendor_configuration": {"bundle_config": {"tag": "v2"}},
+        "pod_template": {"metadata": {"labels": {FAILURE: "held"}}},
+    }
+    api.patch("ModelTemplate", "encoder", {"spec": spec})
+    wait_for_image(api, "v2", "canary")
+    wait_for_image(api, "v2", "b")
+    assert is_image(api, "v1", "a")
+    release(api, "b", "canary")
+    wait_for_image(api, "v2", "a")
+    release(api, "a")
+    settled(api, 3)
+
+
+@shared
+def test_what_moves_nothing_reaches_all_at_once(api: KubeApi) -> None:
+    deploy_fleet(api, {"soak_seconds": 600, "max_unavailable": 1}, "a", "b")
+    before = versions(api)
+    schema = {"model_creation_parameters_schema": {"properties": {"UNUSED": {"type": "string"}}}}
+    stable = latest(api)
+    api.patch("ModelTemplate", "encoder", {"spec": schema})
+    wait_for(lambda: latest(api) != stable)
+    for name in ("canary", "a", "b"):
+        wait_for(lambda name=name: run(api, name) == latest(api))  # type: ignore[misc]
+    after = versions(api)
+    assert all(after[key] == before[key] for key in before if key[0] in ("Deployment", "Service"))
+
+
+@shared
+def test_one_that_waits_is_reconciled_in_full(api: KubeApi) -> None:
+    deploy_fleet(api, QUICK, "a")
+    edit(api, "held")
+    wait_for_state(api, "ROLLING_OUT", "canary", moving=1, waiting=1)
+    # Drift.
+    api.delete("Service", "a")
+    wait_for(lambda: api.find("Service", "a"), message="the Service is back")
+    image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "evil:1"}
+    api.patch("Deployment", "a", [image], patch_type="json")
+    wait_for_image(api, "v1", "a")
+    # Scaling and parameters.
+    parameters = {"replicas": 2, "model_creation_parameters": {"BATCH_SIZE": 4}}
+    api.patch("ModelInstance", "a", {"spec": parameters})
+    wait_for(lambda: environment(api.get("Deployment", "a"))["BATCH_SIZE"] == "4")
+    wait_for(lambda: api.get("Deployment", "a")["spec"]["replicas"] == 2)
+    api.wait_for_condition("ModelInstance", "a", "Ready", reason="RolledOut")
+    assert (is_image(api, "v1", "a"), up_to_date(api, "a")) == (True, AWAITS)
+
+
+@shared
+def test_a_second_edit_on_the_way_is_the_only_one_that_the_others_get(api: KubeApi) -> None:
+    deploy_fleet(api, QUICK, "a", "b")
+    edit(api, "held")
+    wait_for_image(api, "v2", "canary")
+    revision = edit(api, tag="v3")
+    assert settled(api, 3) == revision
+    for name in ("a", "b"):
+        revisions = api.get("Deployment", name)["metadata"]["annotations"][
+            "deployment.kubernetes.io/revision"
+        ]
+        assert revisions == "2", "v1, then v3"
+
+
+def test_another_process_takes_the_same_decisions_and_writes_nothing_for_what_rests(
+    private_api: KubeApi, private_operator: PrivateOperator
+) -> None:
+    api, operator = private_api, private_operator()
+    deploy_fleet(api, {**QUICK, "max_unavailable": 1}, "a", "b")
+    edit(api, "held")
+    wait_for_state(api, "ROLLING_OUT", "canary", moving=1, waiting=2)
+    for name in ("a", "b"):
+        wait_for(lambda name=name: up_to_date(api, name) == AWAITS)  # type: ignore[misc]
+    api.wait_for_condition("ModelInstance", "canary", "Ready", "False", reason="Deploying")
+    before = versions(api)
+    operator.kill()
+    operator = private_operator()
+    # Of another template, so that nothing of this one changes.
+    api.apply(template("other"))
+    deploy(api, name="witness", template_name="other")
+    assert {key: each for key, each in versions(api).items() if key in before} == before
+
+    # It ends while an instance moves.
+    release(api, "canary")
+    wait_for_image(api, "v2", "a")
+    operator.kill()
+    operator = private_operator()
+    deploy(api, name="second-witness", template_name="other")
+    assert is_image(api, "v1", "b")
+    release(api, "a")
+    wait_for_image(api, "v2", "b")
+    release(api, "b")
+    settled(api, 3)
+    before = versions(api)
+    operator.stop()
+    private_operator()
+    deploy(api, name="third-witness", template_name="other")
+    after = versions(api)
+    assert all(after[key] == before[key] for key in before if key != ("ModelTemplate", "other"))
