@@ -15,16 +15,15 @@ from dataclasses import dataclass, replace
 
 from model_operator.api import ModelInstance, Rollout, TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.reconcile.followers import FollowerReader
 from model_operator.controller.scheduler import Scheduler
 from model_operator.core.rollouts.advance import Advance, advance
 from model_operator.core.rollouts.course import Course, is_decided_in_steps, to_reconcile
-from model_operator.core.rollouts.follower import Follower
 from model_operator.core.rollouts.policy import Policy, policy_of
-from model_operator.core.rollouts.reading import is_pinned, read_follower, running_revision
+from model_operator.core.rollouts.reading import running_revision
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.object_cache import Object
-from model_operator.kube.resources import DEPLOYMENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ class RolloutCourses:
         self._state = state
         self._scheduler = scheduler
         self._clock = clock
+        self._followers = FollowerReader(state)
         self._decisions: dict[str, Decision] = {}
         self._moving: Counter[str] = Counter()
         self._settled = asyncio.Event()
@@ -101,7 +101,11 @@ class RolloutCourses:
     def running(self, instance: Object, template: CompiledTemplate) -> str:
         """Return the hash of the revision of a template that an instance runs; empty for a new one."""
         latest = self._state.revisions.latest(template)
-        return "" if latest is None else running_revision(instance, self._deployments(instance), latest)
+        return (
+            ""
+            if latest is None
+            else running_revision(instance, self._followers.deployments(instance), latest)
+        )
 
     def decide(self, template: CompiledTemplate) -> Decision | None:
         """Decide what the roll-out of a template does next, and enqueue the instances that it concerns.
@@ -119,7 +123,7 @@ class RolloutCourses:
         metadata, latest = template.resource.metadata, self._state.revisions.latest(template)
         obj = self._state.templates[TemplateKind(template.resource.kind)].by_uid(metadata.uid)
         if latest is None or obj is None:
-            self._decisions.pop(metadata.uid, None)
+            self._forget(metadata.uid)
             return None
         before, target = self._decisions.get(metadata.uid), latest.revision
         is_same = before is not None and before.course.target == target
@@ -132,18 +136,12 @@ class RolloutCourses:
             started_at = str(reported.get("started_at") or "")
         else:
             started_at = before.started_at if before is not None and is_same else rfc3339(now)
-        followers, pinned = list[Follower](), 0
-        for instance in self._instances(obj):
-            if is_pinned(instance):
-                pinned += 1
-            else:
-                found = self._deployments(instance)
-                followers.append(read_follower(instance, found, latest, started_at, grants))
+        followers, pinned = self._followers.read(obj, latest, started_at, grants)
         policy = _policy(template)
         progress = advance(policy, target, stable, followers, now)
         if progress.begins_again:
             # The API server's clock may be ahead of this one.
-            started_at = max(rfc3339(now), *map(_created_at, self._instances(obj)))
+            started_at = max(rfc3339(now), *map(_created_at, self._followers.instances(obj)))
         is_stable_stored = any(each["hash"] == stable for each in self._state.revisions.of(template))
         course = Course(
             target,
@@ -203,19 +201,7 @@ class RolloutCourses:
 
     def _forget(self, uid: str) -> None:
         self._decisions.pop(uid, None)
-
-    def _deployments(self, instance: Object) -> list[Object]:
-        metadata = instance["metadata"]
-        return self._state.children_of_kind(DEPLOYMENTS.kind, metadata.get("namespace", ""), metadata["uid"])
-
-    def _instances(self, template: Object) -> Iterator[Object]:
-        """Yield the instances that run a template, or are about to."""
-        for key in dict.fromkeys(self._state.instances_of(template)):
-            instance = self._state.instances.get(*key)
-            if instance is None or instance["metadata"].get("deletionTimestamp"):
-                continue
-            if self._state.is_of(instance, template):
-                yield instance
+        self._followers.forget(uid)
 
 
 def _created_at(instance: Object) -> str:

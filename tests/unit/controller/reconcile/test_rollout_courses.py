@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from model_operator.api import RolloutState, TemplateKind
+from model_operator.controller.reconcile import followers
 from model_operator.controller.reconcile.rollout_courses import Decision, RolloutCourses
 from model_operator.controller.reconcile.status_pace import StatusPace
 from model_operator.core.objects.template_annotation import with_template_revision
 from model_operator.core.rollouts.course import Course
-from model_operator.core.rollouts.follower import FollowerKey
+from model_operator.core.rollouts.follower import Follower, FollowerKey
+from model_operator.core.rollouts.reading import read_follower
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance
 from tests.unit.controller.fake_scheduler import FakeScheduler
@@ -268,3 +270,31 @@ def test_progress_is_written_once_a_second(patch: Any, stepped: bool, expected: 
     pace.forget("t1")
     assert pace.wait("t1", patch, decision) == 0
     assert pace.wait("t1", patch, None) == 0
+
+
+def test_only_what_has_changed_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, read = Rolling(), list[str]()
+
+    def counted(instance: Any, *more: Any) -> Follower:
+        read.append(instance["metadata"]["name"])
+        return read_follower(instance, *more)
+
+    monkeypatch.setattr(followers, "read_follower", counted)
+    world.decide()
+    assert sorted(read) == sorted(NAMES)
+    read.clear()
+    world.decide()
+    assert read == []
+    a = world.have("a", NEW)
+    world.decide()
+    assert read == ["a"]
+    b = world.state.instances.get("team", "b")
+    world.cache(with_template_revision(child("b", owner=b), hash_of(NEW)))
+    world.cache(with_template_revision(child("a-2", owner=a), hash_of(NEW)))
+    read.clear()
+    world.decide()
+    assert read == ["a", "b"]
+    world.state.instances.remove(world.state.instances.get("team", "a") or {})
+    read.clear()
+    found = world.decide().progress
+    assert (read, found.arrived + found.moving + found.waiting) == ([], 3)
