@@ -88,10 +88,12 @@ def admission(
     namespaces: list[str] | None = None,
     metrics: Metrics | None = None,
     rendering: RenderSettings | None = None,
+    is_storing: bool = False,
 ) -> Admission:
-    """Give the webhooks of an operator whose caches have these objects."""
+    """Give the webhooks of an operator whose caches have these objects, and which may store revisions."""
     rendering = rendering or RenderSettings()
-    state = ClusterState(rendering.free_metadata_domains)
+    scope = Scope(namespaces or [], ["kube-*"])
+    state = ClusterState(rendering.free_metadata_domains, stored=scope.stored_revisions if is_storing else ())
     for obj in cached:
         if obj["kind"] == "ModelInstance":
             state.instances.put(obj)
@@ -100,7 +102,7 @@ def admission(
     return Admission(
         cast("ApiClient", server),
         state,
-        Scope(namespaces or [], ["kube-*"]),
+        scope,
         rendering,
         BATCH_APPLIERS,
         metrics or Metrics(),

@@ -272,10 +272,13 @@ class Admission:
         if change.deletes:
             return ALLOWED.with_warnings(await self._orphaned(dict(change.obj)))
         compiled = self._compiled(change)
-        verdict = review_template(change, compiled, self._rendering)
+        revisions = self._state.revisions
+        is_stored = revisions.stores(TemplateKind(change.kind))
+        verdict = review_template(change, compiled, self._rendering, is_stepped=is_stored)
         if change.old is None or not verdict.allowed:
             return verdict
-        return verdict.with_warnings(await self._impact(dict(change.old), compiled))
+        impact = Impact(change.old, compiled, self._rendering, revisions if is_stored else None)
+        return verdict.with_warnings(await self._impact(dict(change.old), impact))
 
     async def _template_alone(self, _: Review, change: Change) -> Verdict:
         """Review a template for an unauthenticated caller: without the instances that use it."""
@@ -286,11 +289,8 @@ class Admission:
     def _compiled(self, change: Change) -> CompiledTemplate:
         return parse_template(change.obj, self._rendering.free_metadata_domains)
 
-    async def _impact(self, old: Object, compiled: CompiledTemplate) -> tuple[str, ...]:
+    async def _impact(self, old: Object, impact: Impact) -> tuple[str, ...]:
         """Return the warnings about the instances of an edited template: who gets it, and who is invalid."""
-        revisions = self._state.revisions
-        is_stored = revisions.stores(TemplateKind(old["kind"]))
-        impact = Impact(old, compiled, self._rendering, revisions if is_stored else None)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _IMPACT_SECONDS
         # An instance that refers to the template and is bound to it occurs twice.

@@ -125,9 +125,10 @@ class Reach:
         if state is RolloutState.SOAKING:
             return f"{what} soaks in step {step}; {self._wait(waiting)}"
         place = f"now in step {step}"
-        if self.is_new and self.progress.grants:
-            index = next(number for number, each in enumerate(self.policy.steps) if each.name == step)
-            place = f"first {len(self.progress.grants)} of {self._members()[index]} in step {step}"
+        members = [each.key for each in self.followers if self.policy.steps[self._step_of(each)].name == step]
+        first = len(self.progress.grants.intersection(members))
+        if self.is_new and first:
+            place = f"first {first} of {len(members)} in step {step}"
         return f"{self._get(len(_leading(waiting)), what)} in steps, {place}"
 
     def _unreached(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, war
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.plan import Plan, find_problem, make_plan
 from model_operator.core.rollouts.advance import advance
-from model_operator.core.rollouts.advice import rollout_advice
+from model_operator.core.rollouts.advice import ROLLOUT, rollout_advice
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.policy import policy_of
 from model_operator.core.rollouts.reading import read_follower
@@ -31,7 +31,9 @@ _NAMED = 5
 _STEP = len(("spec", "rollout", "steps", 0))
 
 
-def review_template(change: Change, compiled: CompiledTemplate, settings: RenderSettings | None) -> Verdict:
+def review_template(
+    change: Change, compiled: CompiledTemplate, settings: RenderSettings | None, *, is_stepped: bool = True
+) -> Verdict:
     """Decide on a template: an invalid one is denied to every user, a risky one is allowed with warnings.
 
     Parameters
@@ -42,9 +44,24 @@ def review_template(change: Change, compiled: CompiledTemplate, settings: Render
         The template, compiled.
     settings
         The cluster's conventions for rendering; None for a caller that may not learn of them.
+    is_stepped
+        Whether edits of templates of this kind can roll out in steps: not by an operator that stores no
+        revisions of them.
     """
     verdict = invalid(change.kind, change.name, compiled.violations) if compiled.violations else ALLOWED
-    return verdict.with_warnings(warnings_for(change.kind, change.name, template_advice(compiled, settings)))
+    advice = template_advice(compiled, settings)
+    if not is_stepped:
+        advice = (*(each for each in advice if each.loc[:2] != ROLLOUT), *_without_steps(compiled))
+    return verdict.with_warnings(warnings_for(change.kind, change.name, advice))
+
+
+def _without_steps(compiled: CompiledTemplate) -> Iterator[Violation]:
+    if not compiled.violations and compiled.resource.spec.rollout is not None:
+        message = (
+            "has no effect in the namespaces of this operator, which stores no revisions of this kind of "
+            "template: each edit reaches all instances there at once"
+        )
+        yield Violation(ROLLOUT, message, "no_effect")
 
 
 def template_advice(
@@ -97,7 +114,7 @@ class Impact:
         status = old.get("status") or {}
         self._stable = "" if revisions is None else str(status.get("stable_revision") or "")
         self._is_new = new.revision != (status.get("latest_revision") or self._compiled_old.revision)
-        self._was_stepped = revisions is not None and old["spec"].get("rollout") is not None
+        self._was_stepped = revisions is not None and (old.get("spec") or {}).get("rollout") is not None
         rollout = status.get("rollout") or {}
         self._started_at = "" if self._is_new else str(rollout.get("started_at") or "")
         self._followers: list[Follower] = []
@@ -135,6 +152,8 @@ class Impact:
             return
         follower = read_follower(live.raw, deployments, self._new, self._started_at)
         self._followers.append(follower)
+        if not self._is_new:
+            return  # Pods and validity are the same. A pause or an approval of a thousand instances is quick.
         plan = self._plan(instance, self._new)
         if plan.problem is None:
             if _restarts_pods(instance, plan):

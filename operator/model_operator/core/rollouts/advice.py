@@ -12,7 +12,8 @@ from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.violations import Loc, Violation
 from model_operator.core.values.words import listed, plural
 
-_LOC: Final[Loc] = ("spec", "rollout")
+ROLLOUT: Final[Loc] = ("spec", "rollout")
+"""Path of the field."""
 
 
 def rollout_advice(template: CompiledTemplate, *, is_placed: bool = True) -> Iterator[Violation]:
@@ -34,7 +35,7 @@ def rollout_advice(template: CompiledTemplate, *, is_placed: bool = True) -> Ite
     policy = policy_of(rollout)
     if rollout.paused:
         message = "is true: until it is removed or false, no instance gets another revision"
-        yield Violation((*_LOC, "paused"), message, "paused")
+        yield Violation((*ROLLOUT, "paused"), message, "paused")
     yield from _approval(policy, template.revision, resource.status.latest_revision)
     own = resource.metadata.namespace if is_placed and isinstance(resource, ModelTemplate) else ""
     yield from _selections(policy.named, own)
@@ -73,14 +74,14 @@ def empty_step_advice(policy: Policy, empty: Sequence[str]) -> Iterator[Violatio
         if step.name in empty:
             waits = "; its approval is needed all the same" if step.needs_approval else ""
             message = f"step {step.name} selects no instance{waits}"
-            yield Violation((*_LOC, "steps", index), message, "empty_step")
+            yield Violation((*ROLLOUT, "steps", index), message, "empty_step")
 
 
 def _approval(policy: Policy, revision: str, latest: str | None) -> Iterator[Violation]:
     # An approval of the latest revision ends with this edit: it is what there was, not a mistake.
     if policy.approved is None or policy.approved == revision:
         return
-    loc = (*_LOC, "approved")
+    loc = (*ROLLOUT, "approved")
     if not any(step.needs_approval for step in policy.steps):
         yield Violation(loc, "has no effect, as no step has needs_approval", "no_effect")
     elif policy.approved != latest:
@@ -103,7 +104,7 @@ def _selections(steps: Sequence[Step], own: str) -> Iterator[Violation]:
     """
     earlier: list[Step] = []
     for index, step in enumerate(steps):
-        loc: Loc = (*_LOC, "steps", index)
+        loc: Loc = (*ROLLOUT, "steps", index)
         impossible = [number for number, each in enumerate(step.namespaces) if each.strip("-") != each]
         for number in impossible:
             message = "matches no namespace, as their names start and end with a letter or digit"
@@ -167,4 +168,4 @@ def _beyond(policy: Policy, budgets: dict[str, int]) -> Iterator[Violation]:
             f"is not less than max_unavailable of {listed(exhausted)}: failed instances use it up, so fewer "
             "failures halt the roll-out there; lower max_failures, or raise max_unavailable"
         )
-        yield Violation((*_LOC, "max_failures"), message, "no_effect")
+        yield Violation((*ROLLOUT, "max_failures"), message, "no_effect")

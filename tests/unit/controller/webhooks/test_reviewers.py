@@ -256,6 +256,45 @@ class TestTemplates:
         assert "this change makes at least 20 instances invalid" in warning
 
 
+class TestRollouts:
+    """Edits that roll out in steps; tests/integration/admission has them word for word."""
+
+    async def test_an_edit_is_compared_with_the_instances(self, server: FakeServer) -> None:
+        old, new = stored(template()), stored(template(), generation=2)
+        for each, tag in ((old, "v1"), (new, "v2")):
+            each["spec"]["rollout"] = {"steps": [{"name": "canary", "labels": {"tier": "canary"}}]}
+            each["spec"]["vendor_configuration"]["bundle_config"]["tag"] = tag
+        users = [stored(instance(f"model-{number}")) for number in range(3)]
+        users.append(stored(instance("canary"), labels={"tier": "canary"}))
+        webhooks = admission(server, old, *users, is_storing=True)
+
+        (warning,) = (await ask(webhooks, review(new, old)))["warnings"]
+
+        assert warning == (
+            "ModelTemplate encoder: 4 instances get this change in steps, first 1 of 1 in step canary"
+        )
+        assert server.asked == []
+
+    @pytest.mark.parametrize(
+        ("kind", "namespaces", "is_warned"),
+        [
+            ("ClusterModelTemplate", ["team-a"], True),
+            ("ClusterModelTemplate", [], False),
+            ("ModelTemplate", ["team-a"], False),
+        ],
+    )
+    async def test_without_revisions_there_are_no_steps(
+        self, server: FakeServer, kind: str, namespaces: list[str], *, is_warned: bool
+    ) -> None:
+        obj = stored(template() | {"kind": kind}, namespace="" if kind.startswith("Cluster") else "team-a")
+        obj["spec"]["rollout"] = {"steps": [{"name": "canary"}]}
+        webhooks = admission(server, namespaces=namespaces, is_storing=True)
+
+        warnings = (await ask(webhooks, review(obj))).get("warnings", [])
+
+        assert [each.split(": ")[1] for each in warnings] == ["spec.rollout"] * is_warned
+
+
 @pytest.mark.parametrize(
     ("obj", "path"),
     [

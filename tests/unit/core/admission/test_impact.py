@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from model_operator.core.admission import template as subject
 from model_operator.core.admission.template import Impact
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.templates.compile import CompiledTemplate
@@ -129,6 +130,12 @@ def test_an_edit_beside_the_models(limit: int | None) -> None:
         new["spec"] |= {} if limit is None else {"revision_history_limit": limit}
         found = said(old, parse_template(new), *FLEET[:2])
         assert found == ["this change makes no new revision, so no instance changes"]
+
+
+def test_a_pause_or_an_approval_renders_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "make_plan", None)
+    found = said(written(rollout=STEPS, **AT_FIRST), compiled(rollout={"paused": True, **STEPS}), FLEET[0])
+    assert found == ["this change makes no new revision, so no instance changes"]
 
 
 @pytest.mark.parametrize(
