@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_COMMITTER = {
+    "GIT_AUTHOR_NAME": "reader",
+    "GIT_AUTHOR_EMAIL": "reader@example.com",
+    "GIT_COMMITTER_NAME": "reader",
+    "GIT_COMMITTER_EMAIL": "reader@example.com",
+}
+"""What a reader who commits has in the settings of git."""
 _EXPORT = re.compile(r"^export (\w+)=(\S+)", re.MULTILINE)
 
 
@@ -31,7 +38,7 @@ class Reader:
     folder
         Where they write files: in it, the repository's own folders are found by their names.
     environment
-        The variables that ``make dev`` told them to export.
+        The variables that ``make dev`` told them to export, and who they are to git.
     """
 
     folder: Path
@@ -66,7 +73,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
             name: value.replace("$PATH", os.environ["PATH"])
             for name, value in _EXPORT.findall(output.read_text())
         }
-        yield Reader(folder, environment)
+        yield Reader(folder, environment | _COMMITTER)
     finally:
         dev.terminate()
         dev.wait(60)
