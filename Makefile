@@ -28,7 +28,7 @@ FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
     test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
-    bench-flood bench-memory bench-neighbour bench-gateway \
+    bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
 
@@ -41,7 +41,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-gateway chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -130,6 +130,9 @@ bench-flood: tools ## Measure the operator while clients flood its ports (4 minu
 
 bench-neighbour: tools ## Measure a new instance beside a namespace whose template is edited without end (2 minutes)
 	@$(BIN)/python -m benchmarks.neighbour
+
+bench-rollouts: tools ## Measure edits of a template with 1,000 instances in steps, and 10,000 revisions (20 minutes)
+	@$(BIN)/python -m benchmarks.rollouts --record
 
 bench-gateway: tools ## Compare the gateway with raw Envoy and LiteLLM, measure its REST API (Linux; 13 minutes)
 	@$(BIN)/python -m benchmarks.gateway --record

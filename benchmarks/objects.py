@@ -26,6 +26,7 @@ SAMPLE = REPOSITORY / "manifests" / "samples" / "tei-embedding.yaml"
 TEMPLATES = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modeltemplates"
 INSTANCES = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modelinstances"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{namespace}/deployments"
+REVISIONS = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modeltemplaterevisions"
 SERVICES = "/api/v1/namespaces/{namespace}/services"
 EDITED_TAG = "cpu-1.9.4"
 _PATHS = {

@@ -79,6 +79,15 @@ class Requests:
         )
         return dict(sorted(counted.items()))
 
+    def times(self, since: str, verb: str, resource: str) -> list[datetime]:
+        """Give when requests of one kind were received after a time, in order."""
+        self.read()
+        return sorted(
+            datetime.fromisoformat(event["received"])
+            for event in self._events
+            if event["time"] >= since and (event["verb"], event["resource"]) == (verb, resource)
+        )
+
     def failures(self, since: str) -> dict[str, int]:
         """Count by status code what was refused after a time."""
         self.read()

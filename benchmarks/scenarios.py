@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,7 +29,7 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 
     from benchmarks.client import Request
     from benchmarks.objects import Object
@@ -88,7 +89,8 @@ class Bench:
                 # Templates are tried with a pod, which is refused without it.
                 account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
                 api.in_namespace(namespace).create(account)
-            wait_for(lambda: api.is_served("ModelInstance"), message="ModelInstances are served")
+            for kind in ("ModelInstance", "ModelTemplate", "ModelTemplateRevision"):
+                wait_for(partial(api.is_served, kind), message=f"objects of kind {kind} are served")
             self._client = await stack.enter_async_context(connect(self._cluster.kubeconfig))
             self._requests = Requests(self._cluster.directory / "audit.log")
             stack.callback(self._requests.close)
@@ -135,24 +137,33 @@ class Bench:
         }
 
         async def measure() -> None:
-            # Rendering thousands of objects keeps the loop busy longer than a server waits for a handshake.
-            for watch in (self._instances, self._deployments):
-                await watch.has_begun.wait()
             for name in STEPS:
                 if name in wanted:
-                    # Events are posted when no instance waits, and would go on through the next step.
-                    await self._requests.settled(QUIET_SECONDS, self._limit, with_events=True)
+                    await self._between()
                     tell(name)
                     figures[name] = await steps[name]()
 
+        await self._watching(measure)
+        return figures
+
+    async def _between(self) -> None:
+        """Wait until the operator rests: Events are posted when no instance waits."""
+        await self._requests.settled(QUIET_SECONDS, self._limit, with_events=True)
+
+    async def _watching(self, measure: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Measure with the stage and the watches going on."""
         async with asyncio.TaskGroup() as group:
-            others = [
-                group.create_task(part.run()) for part in (self._instances, self._deployments, self._stage)
-            ]
+            others = [group.create_task(watch.run()) for watch in self._watches()]
+            others.append(group.create_task(self._stage.run()))
+            # Rendering thousands of objects keeps the loop busy longer than a server waits for a handshake.
+            for watch in self._watches():
+                await watch.has_begun.wait()
             await group.create_task(measure())
             for other in others:
                 other.cancel()
-        return figures
+
+    def _watches(self) -> tuple[Watch, ...]:
+        return self._instances, self._deployments
 
     async def _ceiling(self) -> Figures:
         """Measure the same requests from a client that does nothing else, before there is an operator."""

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from benchmarks import report as performance
 from benchmarks.gateway import report as gateway_performance
+from benchmarks.rollouts import report as rollouts_performance
 from hack.api_reference import instance_reference, revision_reference, template_reference
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
@@ -93,7 +94,11 @@ PARTS = {
     EVENTS: {"events": event_reasons_table},
     GATEWAY: {"settings": gateway_table, "metrics": lambda: metrics_table(gateway_metrics.METRICS)},
     METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},
-    PERFORMANCE: {"figures": performance.document, "gateway": gateway_performance.document},
+    PERFORMANCE: {
+        "figures": performance.document,
+        "roll-outs": rollouts_performance.document,
+        "gateway": gateway_performance.document,
+    },
     SETTINGS: {"settings": settings_table},
     STATUS: {"reasons": reasons_table},
     TROUBLESHOOTING: {"troubleshooting": troubleshooting_table},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.gateway.processes import DIRECT, ENVOY, LITELLM, OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     Figures = Mapping[str, Any]
 
@@ -101,10 +101,10 @@ class Verdict:
         return "not measured" if self.is_met is None else "met" if self.is_met else "MISSED"
 
 
-def verdicts(figures: Figures) -> list[Verdict]:
+def verdicts(figures: Figures, aims: Sequence[Aim] = AIMS) -> list[Verdict]:
     """Judge the figures of a run."""
     found = []
-    for aim in AIMS:
+    for aim in aims:
         try:
             value = round(aim.value(figures), 3)
         except KeyError:  # of a measurement that was left out
