@@ -133,6 +133,8 @@ def test_tolerated_failures_delay_no_step_unless_they_use_up_its_budget() -> Non
 
     done = decide([*proven, *map(arrived, others)], NOW + timedelta(seconds=60), max_failures=1)
     assert (done.state, done.stable, done.failed) == (RolloutState.COMPLETE, NEW, 1)
+    one = decide([*proven, *map(arrived, others)], NOW + timedelta(seconds=60), max_unavailable=1)
+    assert one.state is RolloutState.HALTED
 
 
 def test_one_created_with_the_new_revision_neither_halts_nor_delays() -> None:
@@ -147,6 +149,8 @@ def test_those_created_with_an_older_revision_take_part_in_steps() -> None:
     restored = [*fleet(2, "moved", revision=NEW, is_new=True, is_ready=False), *fleet(20, is_new=True)]
     begun = decide(restored, max_unavailable=3, stable="")
     assert (len(begun.grants), begun.begins_again) == (1, True)
+    known = decide(restored, max_unavailable=3)
+    assert (len(known.grants), known.begins_again) == (1, True)
     paused = decide(restored, paused=True)
     assert (paused.state, paused.begins_again) == (RolloutState.PAUSED, False)
 
@@ -154,6 +158,28 @@ def test_those_created_with_an_older_revision_take_part_in_steps() -> None:
     assert not decide([*production, *map(arrived, fleet(1, "dev"))]).begins_again
     failed = replace(production[0], revision=NEW, is_ready=False, is_stalled=True)
     assert decide([failed, *production[1:]]).state is RolloutState.HALTED
+
+
+def test_a_restored_backup_of_a_broken_canary_does_not_go_on_to_followers_of_stable() -> None:
+    """Its template has lost the stable revision, and with it the time at which the roll-out began."""
+    failed = fleet(2, "dev", revision=NEW, is_new=True, is_ready=False, is_stalled=True)
+    halted = decide([*failed, *fleet(5, follows_stable=True, is_new=True)], stable="")
+    assert (halted.state, halted.grants) == (RolloutState.HALTED, frozenset())
+
+
+def test_a_smaller_budget_takes_grants_back() -> None:
+    followers = [*fleet(3, is_granted=True), *fleet(3, "other")]
+    fewer = decide(followers, max_unavailable=2)
+    assert fewer.grants == {each.key for each in followers[:2]}
+    assert fewer.look_again_in == 1
+
+
+def test_the_last_to_arrive_ends_the_soak_time() -> None:
+    followers = [*map(arrived, fleet(2)), arrived(fleet(1, "late")[0], NOW + timedelta(seconds=30))]
+    later = NOW + timedelta(seconds=60)
+    assert decide(followers, later).look_again_in == 30
+    unknown = [*followers, replace(followers[0], key=FollowerKey("prod", "x"), arrived_at=None)]
+    assert decide(unknown, later).look_again_in == 60
 
 
 def test_a_withdrawn_approval_takes_grants_back() -> None:
