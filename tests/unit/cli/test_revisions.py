@@ -168,6 +168,57 @@ def test_a_revision_that_is_not_among_the_files_is_said() -> None:
     assert "rendering requires the revision, which is not among the files" in rendered.stderr
 
 
+DEPLOYED = """
+apiVersion: modeloperator.dev/v1alpha1
+kind: ModelInstance
+metadata: {name: minilm}
+spec:
+  model_template_id: encoder
+  deployments:
+"""
+
+
+def deployed(*pins: str) -> str:
+    """Return an instance with a deployment for each revision; an empty one is none of its own."""
+    entries = [
+        f"  - {{name: d{number}{f', model_template_revision: {each!r}' if each else ''}}}"
+        for number, each in enumerate(pins)
+    ]
+    return DEPLOYED + "\n".join(entries) + "\n"
+
+
+def test_each_deployment_is_rendered_from_the_revision_that_it_names() -> None:
+    """Without a status, `stable` is what the template in the files is, like `latest`."""
+    tags = [image[-2:] for image in images(EDITED, kept(), deployed(HASH, "", "latest", "stable"))]
+    assert tags == ["v1", "v2", "v2", "v2"]
+    stable = EDITED.rstrip() + f"\nstatus: {{stable_revision: '{HASH}'}}\n"
+    assert [image[-2:] for image in images(stable, kept(), deployed("", "stable"))] == ["v2", "v1"]
+    # One whose revision is not among the files.
+    assert [image[-2:] for image in images(stable, deployed("stable"))] == ["v2"]
+
+
+def test_a_revision_of_a_deployment_that_is_not_among_the_files_is_said() -> None:
+    given = f"{EDITED}---{deployed('', HASH)}"
+    checked = run("validate", "-", given=given)
+    assert checked.exit_code == 0
+    said = "spec.deployments[1].model_template_revision: no such revision is among the files"
+    assert said in checked.stdout
+    rendered = run("render", "-f", "-", given=given)
+    assert (rendered.exit_code, rendered.stdout) == (2, "")
+    said = "spec.deployments[1].model_template_revision: rendering requires the revision, which is not among"
+    assert said in rendered.stderr
+
+
+def test_a_deployment_is_validated_against_the_revision_that_it_names() -> None:
+    schema = "\n  model_creation_parameters_schema: {properties: {NEW: {type: string}}}\n"
+    wrong = deployed("", HASH).replace("}", ", model_creation_parameters: {NEW: a}}")
+    result = run("validate", "-", given=f"{EDITED.rstrip()}{schema}---\n{kept()}---{wrong}")
+    assert result.exit_code == 1
+    assert "spec.deployments[1].model_creation_parameters.NEW: " in result.stdout
+    assert f"(revision {HASH} of the template)" in result.stdout
+    assert "deployments[0]" not in result.stdout
+
+
 def test_a_revision_from_the_command_is_valid() -> None:
     result = run("validate", "-", given=f"{EDITED}---\n{kept()}---{INSTANCE}")
     assert (result.exit_code, result.stdout) == (0, "")

@@ -117,6 +117,8 @@ def not_up_to_date(instance: Object) -> Object:
 def is_template_newer(instance: Object, template: Object | None) -> bool:
     """Return whether an instance's status is about another template, or an earlier revision than it will run.
 
+    That includes a deployment that names the latest revision, whatever the instance itself runs.
+
     Parameters
     ----------
     instance
@@ -127,8 +129,8 @@ def is_template_newer(instance: Object, template: Object | None) -> bool:
     bound = (instance.get("status") or {}).get("template") or {}
     if template is None or not bound:
         return False
-    metadata, status = template["metadata"], template.get("status") or {}
-    if bound["uid"] != metadata["uid"]:
+    metadata = template["metadata"]
+    if bound["uid"] != metadata["uid"] or any(_is_older(each, template) for each in _canaries(instance)):
         return True
     if instance["spec"].get("model_template_revision") not in (None, LATEST):
         return False  # No edit of the template concerns it, or not at once.
@@ -137,10 +139,29 @@ def is_template_newer(instance: Object, template: Object | None) -> bool:
     recorded = bound.get("revision")
     if recorded is None:
         return bool(bound["generation"] < metadata["generation"])
-    if recorded == parse_template(template).revision:
+    return _is_older(recorded, template)
+
+
+def _is_older(revision: Any, template: Object) -> bool:
+    """Return whether a revision is not the latest one of a template, or may not be it soon."""
+    if revision == parse_template(template).revision:
         return False
-    is_current = status.get("observedGeneration", -1) >= metadata["generation"]
-    return not is_current or status.get("latest_revision") != recorded
+    status = template.get("status") or {}
+    is_current = status.get("observedGeneration", -1) >= template["metadata"]["generation"]
+    return not is_current or status.get("latest_revision") != revision
+
+
+def _canaries(instance: Object) -> Iterator[str]:
+    """Yield the reported revisions of the deployments of an instance that name the latest one."""
+    entries = instance["spec"].get("deployments") or ()
+    names = {
+        f"{name_of(instance)}-{each['name']}"
+        for each in entries
+        if each.get("model_template_revision") == LATEST
+    }
+    for entry in (instance.get("status") or {}).get("deployments") or ():
+        if entry["name"] in names and entry.get("template_revision"):
+            yield entry["template_revision"]
 
 
 def _revision(obj: Object) -> str | None:

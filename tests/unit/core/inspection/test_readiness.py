@@ -118,6 +118,32 @@ def test_only_an_edit_that_concerns_the_instance_counts(
     assert wait_verdict(given, known).state.value == state
 
 
+def with_canary(recorded: str | None, pin: str = "latest") -> dict[str, Any]:
+    """Return an instance that is pinned, with a deployment that names a revision and its reported one."""
+    given = at(FIRST, pin=FIRST)
+    given["spec"]["deployments"] = [{"name": "a"}, {"name": "b", "model_template_revision": pin}]
+    entry = {"name": "minilm-b", **({"template_revision": recorded} if recorded else {})}
+    given["status"]["deployments"] = [{"name": "minilm-a"}, entry]
+    return given
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        pytest.param(with_canary(FIRST), "pending", id="a canary without the edit"),
+        pytest.param(with_canary(SECOND), "ready", id="a canary with the edit"),
+        pytest.param(with_canary(FIRST, FIRST), "ready", id="pinned"),
+        pytest.param(with_canary(FIRST, "stable"), "ready", id="stable"),
+        pytest.param(with_canary(None), "ready", id="nothing reported"),
+    ],
+)
+def test_an_edit_concerns_a_deployment_that_names_the_latest_revision(
+    given: dict[str, Any], state: str
+) -> None:
+    known = template(9, tag="2", observedGeneration=9, latest_revision=SECOND)
+    assert wait_verdict(given, known).state.value == state
+
+
 def test_without_any_status() -> None:
     given = {"metadata": {"name": "minilm", "generation": 2}, "spec": {}}
 
