@@ -78,7 +78,7 @@ class Reach:
             return f"{_THIS} makes no new revision; {self._of(_LATEST, waiting)}{self._later(waiting)}"
         if not waiting:
             return f"{self._unstepped()}{self._pins()}" if self.unchanged else self._unreached()
-        if self.policy.is_stepped or self._is_return:
+        if self.policy.is_stepped or (self.was_stepped and self._is_return):
             return f"{self._of(_THIS, waiting)}{self._later(waiting)}{self._beside(waiting)}"
         return self._at_once(waiting)
 
@@ -140,7 +140,8 @@ class Reach:
 
     def _at_once(self, waiting: Sequence[Follower]) -> str:
         """Return how many instances restart at once, and which others get the edit later or not."""
-        now = [each for each in waiting if not each.follows_stable and each.key in self.restarting]
+        leading = waiting if self._is_return else _leading(waiting)
+        now = [each for each in leading if each.key in self.restarting]
         restarts = f"{_THIS} restarts the pods of {self._number(len(now))}" if now else ""
         later = self._later(waiting)
         if not now and not later:
