@@ -138,6 +138,8 @@ class _Member:
     step: int
     has_target: bool
     counts: bool
+    is_midway: bool
+    """Whether an earlier roll-out, which has not ended, moved it, and it is not Ready yet."""
 
     @property
     def is_granted(self) -> bool:
@@ -161,11 +163,13 @@ class _Member:
     def rank(self) -> tuple[int, FollowerKey]:
         """Its place within the step.
 
-        Those that an earlier roll-out broke need the new revision most, and lose least by it; then those
-        that are Ready, which can prove something.
+        Those that an earlier roll-out broke need the new revision most, and lose least by it. So do those
+        that it moved and that are not Ready yet: with another one, there would be more of these. Then come
+        those that are Ready, which can prove something.
         """
         follower = self.follower
-        return (0 if follower.is_stalled else 1 if follower.is_ready else 2), follower.key
+        is_first = follower.is_stalled or self.is_midway
+        return (0 if is_first else 1 if follower.is_ready else 2), follower.key
 
 
 def _members(
@@ -194,6 +198,7 @@ def _members(
             # A new one that follows `stable` was created with the stable revision. Without that, as in a
             # restored backup, the time at which the roll-out began is not known either.
             able and (begins_again or not stable or each.follows_stable or not each.is_new),
+            bool(stable) and not each.is_ready and each.revision not in ("", stable, target),
         )
         for each, able in zip(followers, can_count, strict=True)
     ], begins_again

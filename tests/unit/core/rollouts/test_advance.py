@@ -224,3 +224,12 @@ def test_without_a_rollout_one_that_stays_broken_delays_nothing() -> None:
     followers = [*map(arrived, fleet(2)), *fleet(1, "broken", revision=NEW, is_ready=False, is_stalled=True)]
     done = advance(policy_of(None), NEW, OLD, followers, NOW)
     assert (done.state, done.stable) == (RolloutState.COMPLETE, NEW)
+
+
+def test_an_edit_on_the_way_makes_no_other_instance_unavailable() -> None:
+    followers = fleet(10)
+    followers[7] = replace(followers[7], revision="b" * 12, is_ready=False)
+    assert decide(followers).grants == {followers[7].key}
+    # At the stable revision it is not known why.
+    followers[7] = replace(followers[7], revision=OLD)
+    assert decide(followers).grants == {followers[0].key}
