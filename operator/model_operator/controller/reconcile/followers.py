@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.rollouts.follower import Follower, FollowerKey
-from model_operator.core.rollouts.reading import is_pinned, read_follower
+from model_operator.core.rollouts.reading import deployment_names, is_pinned, read_follower
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import DEPLOYMENTS
@@ -93,9 +94,18 @@ class FollowerReader:
                 yield instance
 
     def deployments(self, instance: Object) -> list[Object]:
-        """Return the Deployments that an instance controls."""
-        metadata = instance["metadata"]
-        return self._state.children_of_kind(DEPLOYMENTS.kind, metadata.get("namespace", ""), metadata["uid"])
+        """Return the Deployments that an instance controls, and those that it will adopt after a restore."""
+        metadata, cache = instance["metadata"], self._state.children[DEPLOYMENTS.kind]
+        namespace, name, uid = metadata.get("namespace", ""), metadata["name"], metadata["uid"]
+        found = self._state.children_of_kind(DEPLOYMENTS.kind, namespace, uid)
+        known = {each["metadata"]["name"] for each in found}
+        others = (cache.get(namespace, each) for each in deployment_names(instance) if each not in known)
+        return found + [
+            each
+            for each in others
+            if each is not None
+            and classify(each, namespace=namespace, name=name, uid=uid) is Ownership.ORPHAN
+        ]
 
     def forget(self, uid: str) -> None:
         """Drop what is known of a template's instances."""

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
-from model_operator.api import ModelInstance, Rollout, TemplateKind
+from model_operator.api import ModelInstance, Rollout, RolloutState, TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.followers import FollowerReader
 from model_operator.controller.scheduler import Scheduler
@@ -24,6 +25,8 @@ from model_operator.core.rollouts.reading import running_revision
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.kube.clock import Clock, rfc3339, utc_now
 from model_operator.kube.object_cache import Object
+
+_HELD: Final = (RolloutState.PAUSED.value, RolloutState.HALTED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,10 @@ class RolloutCourses:
             progress.admits_new,
             is_halted=progress.is_halted,
         )
+        if reported.get("revision") == target and reported.get("state") in _HELD and course.admits_new:
+            # Nothing moves before the status says that the pause or halt has ended.
+            is_halted = reported["state"] == RolloutState.HALTED.value
+            course = replace(course, grants=frozenset(), admits_new=False, is_halted=is_halted)
         known = None if before is None else before.course
         for key in to_reconcile(known, course, followers):
             self._scheduler.requeue_after(*key, 0)

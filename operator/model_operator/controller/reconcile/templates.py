@@ -160,7 +160,7 @@ class TemplateReconciler:
         self._record(template_events(own_ref(kind.value, metadata), current, wanted))
         if self._state.by_uid(metadata["uid"]) is not None:
             self._pace.was_written(metadata["uid"])
-        if "stable_revision" in patch:
+        if "stable_revision" in patch or "state" in (patch.get("rollout") or {}):
             # Now that it is remembered, those that have waited for it may follow.
             self._scheduler.requeue_template_after(obj, 0)
 

@@ -19,6 +19,7 @@ from model_operator.core.objects.ownership import (
     controller_of,
     is_instance,
 )
+from model_operator.core.objects.template_annotation import TEMPLATE_REVISION
 from model_operator.core.values.limits import Limits, check_limits
 
 CHILD_LIMITS: Final = Limits(size=2 * SPEC_LIMITS.size, elements=SPEC_LIMITS.elements, depth=40, string=2**18)
@@ -60,6 +61,10 @@ def kept_child(obj: Mapping[str, Any]) -> dict[str, Any]:
     identity = {name: metadata[name] for name in _METADATA if name in metadata}
     labels = metadata.get("labels") or {}
     identity["labels"] = {name: labels[name] for name in _LABELS if name in labels}
+    revision = (metadata.get("annotations") or {}).get(TEMPLATE_REVISION)
+    if revision is not None and controller is None:
+        # What an orphan runs, which an instance that is restored from a backup adopts.
+        identity["annotations"] = {TEMPLATE_REVISION: _short(revision)}
     if controller is not None:
         identity["ownerReferences"] = [known, *({} for _ in range(_has_others(metadata)))]
     kept = {name: obj[name] for name in ("apiVersion", "kind") if name in obj}

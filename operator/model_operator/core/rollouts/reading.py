@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,9 @@ from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.templates.compile import CompiledTemplate
 
+UNKNOWN: Final = "unknown"
+"""In place of the hash of a revision: that of an instance with Deployments of which nothing says what they
+were applied of, as after a restore without statuses. It is no new instance, so that it waits for its turn."""
 _NO_LABELS: Final[Mapping[str, str]] = {}
 
 Object = Mapping[str, Any]
@@ -33,14 +36,15 @@ def running_revision(instance: Object, deployments: Iterable[Object], latest: Co
     """Return the hash of the revision of its template that an instance runs; empty for a new one.
 
     It is the latest one as soon as the status or a Deployment has it, since a move writes the Deployment
-    first; else that of the status; else, as after a restore without statuses, that of a Deployment.
+    first; else that of the status; else, as after a restore without statuses, that of a Deployment, or
+    `UNKNOWN` where none says it.
 
     Parameters
     ----------
     instance
         The ModelInstance as the API server has it, or as it is cached.
     deployments
-        The Deployments that it controls.
+        The Deployments that it controls, and those that it will adopt.
     latest
         Its template in the latest valid revision.
     """
@@ -52,12 +56,12 @@ def running_revision(instance: Object, deployments: Iterable[Object], latest: Co
     applied = [annotated_revision(each) for each in deployments if each["metadata"]["name"] not in pinned]
     if latest.revision in applied:
         return latest.revision
-    if not bound:
-        return next(filter(None, applied), "")
     # What ran of another template is no revision of this one; a recreated template is the same.
     resource = latest.resource
-    is_same = (bound.get("kind"), bound.get("name")) == (resource.kind, resource.metadata.name)
-    return str(bound.get("revision") or "") if is_same else ""
+    if bound and (bound.get("kind"), bound.get("name")) != (resource.kind, resource.metadata.name):
+        return ""
+    known = str(bound.get("revision") or "")
+    return known or next(filter(None, applied), UNKNOWN if applied else "")
 
 
 def read_follower(
@@ -144,3 +148,13 @@ def _pinned_names(instance: Object) -> Collection[str]:
         return ()
     name = instance["metadata"]["name"]
     return {f"{name}-{each.get('name')}" for each in entries if isinstance(each, Mapping) and _named(each)}
+
+
+def deployment_names(instance: Object) -> Iterator[str]:
+    """Yield the names of the Deployments of a ModelInstance, as its spec has them."""
+    spec, name = instance.get("spec"), instance["metadata"]["name"]
+    entries = spec.get("deployments") if isinstance(spec, Mapping) else None
+    if not isinstance(entries, list):
+        yield name
+        return
+    yield from (f"{name}-{each.get('name')}" for each in entries if isinstance(each, Mapping))

@@ -150,6 +150,45 @@ def test_what_runs_is_read_from_status_and_deployment() -> None:
     assert world.courses.running(a, world.template) == hash_of(NEW)
 
 
+def test_an_orphaned_deployment_says_what_runs_after_a_restore() -> None:
+    world = Rolling()
+    a = world.have("a")
+    restored = {
+        **a,
+        "metadata": {**a["metadata"], "uid": "restored", "resourceVersion": "9999"},
+        "status": {},
+    }
+    world.cache(restored)
+    orphan = with_template_revision(child("a", label="a"), hash_of(OLD))
+    orphan["spec"] = {
+        "selector": {"matchLabels": {"modeloperator.dev/instance": "a", "modeloperator.dev/deployment": "a"}}
+    }
+    world.cache(orphan)
+    assert world.courses.running(restored, world.template) == hash_of(OLD)
+
+    # One of another name it will not adopt.
+    world.state.children["Deployment"].remove(orphan)
+    world.cache({**orphan, "metadata": {**orphan["metadata"], "name": "other", "uid": "other"}})
+    assert world.courses.running(restored, world.template) == ""
+
+
+@pytest.mark.parametrize("state", ["PAUSED", "HALTED"])
+def test_nothing_moves_before_the_status_says_that_a_pause_or_halt_has_ended(state: str) -> None:
+    world = Rolling()
+    reported = {"revision": hash_of(NEW), "state": state, "started_at": "2026-01-01T09:00:00Z"}
+    world.edit({}, 3, stable_revision=hash_of(OLD), rollout=reported)
+    found = world.decide()
+    assert found.progress.state is RolloutState.ROLLING_OUT
+    assert (found.course.grants, found.course.admits_new) == (frozenset(), False)
+    assert found.course.is_halted is (state == "HALTED")
+
+    world.edit({}, 3, stable_revision=hash_of(OLD), rollout={**reported, "state": "ROLLING_OUT"})
+    assert world.decide().course.grants == {("team", "a")}
+    # Of another revision it says nothing.
+    world.edit({}, 3, stable_revision=hash_of(OLD), rollout={**reported, "revision": hash_of(OLD)})
+    assert world.decide().course.admits_new
+
+
 def test_the_start_of_a_roll_out_is_remembered() -> None:
     world = Rolling()
     assert world.decide().started_at == "2026-01-01T12:00:00Z"

@@ -9,7 +9,7 @@ import pytest
 
 from model_operator.core.objects.template_annotation import TEMPLATE_REVISION
 from model_operator.core.rollouts.follower import Follower, FollowerKey
-from model_operator.core.rollouts.reading import is_pinned, read_follower, running_revision
+from model_operator.core.rollouts.reading import UNKNOWN, is_pinned, read_follower, running_revision
 from model_operator.core.templates.parsing import parse_template
 from tests.unit.controller.objects import template
 
@@ -53,7 +53,7 @@ OWN = [{"name": "green", "model_template_revision": NEW}, {"name": "blue"}]
             instance(template=bound(OLD)), [deployment("1" * 12)], OLD, id="a move that was given up"
         ),
         pytest.param(instance(), [deployment(), deployment(OLD)], OLD, id="restored without status"),
-        pytest.param(instance(), [deployment()], "", id="restored from before annotations"),
+        pytest.param(instance(), [deployment()], UNKNOWN, id="restored from before annotations"),
         pytest.param(instance(), [], "", id="new"),
         pytest.param(
             instance(template=bound(None, generation=LATEST.version.generation)),
@@ -62,7 +62,12 @@ OWN = [{"name": "green", "model_template_revision": NEW}, {"name": "blue"}]
             id="before revisions",
         ),
         pytest.param(instance(template=bound(None)), [], "", id="before revisions, and outdated"),
-        pytest.param(instance(template=bound(OLD, name="other")), [], "", id="of another template"),
+        pytest.param(
+            instance(template=bound(None)), [deployment()], UNKNOWN, id="before revisions, and it runs"
+        ),
+        pytest.param(
+            instance(template=bound(OLD, name="other")), [deployment(OLD)], "", id="of another template"
+        ),
         pytest.param(instance(template=bound(OLD, uid="recreated")), [], OLD, id="of a recreated template"),
         pytest.param(
             instance(template=bound(OLD), spec={"deployments": OWN}),
