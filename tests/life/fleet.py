@@ -154,17 +154,27 @@ class Fleet:
         started = (self._template.status.get("rollout") or {}).get("started_at", "")
         # Times have whole seconds.
         is_old = not started or instance.obj["metadata"]["creationTimestamp"] < started
-        has_workers = all(
-            int(each.obj["spec"].get("replicas", 1))
-            for each in self._recent_deployments(instance)
-            if each is not None
-        )
+        found = self._recent_deployments(instance)
+        has_workers = bool(found) and all(each and each.obj["spec"].get("replicas", 1) for each in found)
         return is_old and has_workers and not self._was_broken(instance, revision)
 
     def is_in_flight(self, instance: Version, revision: str) -> bool:
         """Return whether an instance has a revision and was never Ready with it shortly before."""
         arrived = any(each is not None and has_arrived(each, revision) for each in self.recent(instance))
         return self.has_moved(instance, revision) and not arrived and self.counts(instance, revision)
+
+    def untolerated(self, instances: list[Version], revision: str) -> list[Version]:
+        """Return those that the policy does not tolerate: ``max_failures`` may be Stalled at a revision."""
+        failed = [each for each in instances if self._has_failed(each, revision)]
+        rollout = self._template.obj["spec"].get("rollout") or {}
+        is_tolerated = len(failed) <= rollout.get("max_failures", DEFAULTS["max_failures"])
+        return [each for each in instances if not (is_tolerated and each in failed)]
+
+    def _has_failed(self, instance: Version, revision: str) -> bool:
+        return any(
+            each is not None and each.is_true("Stalled") and reported(each) == revision
+            for each in self.recent(instance)
+        )
 
     def holds_up(self, instance: Version, revision: str, step: int, steps: list[Step]) -> bool:
         """Return whether an instance was all the time a member of a step before one, and had not arrived."""

@@ -25,6 +25,7 @@ from tests.life.fleet import (
     step_of,
     steps_of,
 )
+from tests.life.history import LAG_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +37,23 @@ SOAK_SLACK_SECONDS = 2.0
 """Times of arrival have whole seconds, and the status that has one comes later."""
 
 
-def judge_moves(history: History, since: int = 0) -> list[str]:
-    """Return what is wrong with the versions of a history after a revision, each with the version's name."""
+def judge_moves(history: History, since: int = 0, *, has_contents: bool = True) -> list[str]:
+    """Return what is wrong with the versions of a history after a revision, each with the version's name.
+
+    Parameters
+    ----------
+    history
+        All versions.
+    since
+        The revision.
+    has_contents
+        Whether Deployments are judged by what they run, too: where users who change them are known.
+    """
     return [
         f"{version}: {fault}"
         for version in history.versions
         if version.revision > since
-        for fault in _faults(history, version)
+        for fault in _faults(history, version, has_contents=has_contents)
     ]
 
 
@@ -80,8 +91,10 @@ def resting_faults(history: History) -> Iterator[str]:
             yield f"{instance}: UpToDate is {instance.condition('UpToDate')}, it has {revision}"
 
 
-def _faults(history: History, version: Version) -> Iterator[str]:
+def _faults(history: History, version: Version, *, has_contents: bool) -> Iterator[str]:
     if version.kind == "Deployment" and not version.gone:
+        if has_contents:
+            yield from _content(history, version)
         yield from _deployment(history, version)
     elif version.kind == "ModelInstance" and not version.gone:
         yield from _instance(history, version)
@@ -109,9 +122,6 @@ def _deployment(history: History, version: Version) -> Iterator[str]:
     name = instance.obj["spec"]["model_template_id"]
     if before is None or applied(before) != revision:
         yield from _unless_stored(history, version, name, revision)
-    is_written = before is None or before.generation != version.generation
-    if is_written and version.revision not in history.by_hand and not version.leaving:
-        yield from _content(history, version, instance, revision)
     template = history.last(TEMPLATE, name, version.revision)
     if template is None or is_pinned(instance):
         return
@@ -122,8 +132,13 @@ def _deployment(history: History, version: Version) -> Iterator[str]:
         )
 
 
-def _content(history: History, version: Version, instance: Version, revision: str) -> Iterator[str]:
+def _content(history: History, version: Version) -> Iterator[str]:
     """Yield it when what is written is not what its revision says, with any recent spec of the instance."""
+    before, instance, revision = history.previous(version), owner_of(history, version), applied(version)
+    if instance is None or revision is None or version.leaving or version.revision in history.by_hand:
+        return
+    if before is not None and before.generation == version.generation:
+        return
     template = specification(history, instance.obj["spec"]["model_template_id"], revision)
     if template is None:
         return
@@ -141,13 +156,20 @@ def _wrong_move(
 ) -> Iterator[str]:
     recent = [each for each in history.recent(TEMPLATE, template.name, version) if each is not None]
     stable = {each.status.get("stable_revision") for each in recent}
-    latest = {each.status.get("latest_revision") for each in recent}
+    # The status may follow the first move.
+    latest = {
+        each.status.get("latest_revision")
+        for each in history.of(TEMPLATE, template.name)
+        if abs(each.at - version.at) <= LAG_SECONDS
+    } | {template.status.get("latest_revision")}
     was_pinned = any(
         each is not None and is_pinned(each) for each in history.recent("ModelInstance", mover.name, version)
     )
     if target in stable or was_pinned:
         return
-    if target not in latest and history.of(REVISION, f"{template.name}-{target}")[-1].gone:
+    wanted = specification(history, template.name, target)
+    was_latest = any(wanted and asked(mover.obj, each.obj) == asked(mover.obj, wanted) for each in recent)
+    if target not in latest and not was_latest:
         yield "it is neither the latest revision nor stable"
     if any(steps_of(each) is None for each in recent):
         return
@@ -161,14 +183,21 @@ def _wrong_move(
 
 def _needs_no_grant(history: History, version: Version, mover: Version, name: str, target: str) -> bool:
     """Return whether a move changes no pods, or saves an instance whose spec fits the new revision only."""
-    source, new = specification(history, name, reported(mover) or ""), specification(history, name, target)
+    source, new = _source(history, version, mover, name), specification(history, name, target)
     if source is None or new is None:
-        return reported(mover) is None
+        return False
     recent = [each.obj for each in history.recent("ModelInstance", mover.name, version) if each is not None]
     return any(
         asked(each, source).problem is Problem.WRONG_PARAMETERS or asked(each, source) == asked(each, new)
         for each in recent
     )
+
+
+def _source(history: History, version: Version, mover: Version, name: str) -> Object | None:
+    """Return the template in the revision from which an instance moves, by its status or a Deployment."""
+    before = (applied(each) for each in deployments_of(history, mover, version.revision))
+    known = next(filter(None, (reported(mover), *before)), None)
+    return None if known is None else specification(history, name, known)
 
 
 def _out_of_turn(
@@ -206,9 +235,9 @@ def _wrong_turn(
     granted = [each for each in flying if not _moved_without_grant(history, each, template.name, target)]
     if len(granted) + 1 > (budget := steps[number].budget(members)):
         yield f"over the budget of {budget}: {granted} have it and are not Ready"
-    early = [each.name for each in instances if fleet.holds_up(each, target, number, steps)]
-    if early:
-        yield f"{early} of an earlier step have not arrived"
+    early = [each for each in instances if fleet.holds_up(each, target, number, steps)]
+    if early := fleet.untolerated(early, target):
+        yield f"{[each.name for each in early]} of an earlier step have not arrived"
     for earlier, step in enumerate(steps[:number]):
         counted = [
             each for each in instances if step_of(each, steps) == earlier and fleet.counts(each, target)
@@ -237,7 +266,7 @@ def _arrived_at(history: History, instance: Version, revision: str) -> float | N
     for each in history.of("ModelInstance", instance.name):
         if each.revision > instance.revision:
             break
-        if not has_arrived(each, revision):
+        if reported(each) != revision or not each.is_true("Ready"):
             since = None
         elif since is None:
             since = each.at
@@ -304,14 +333,18 @@ def _is_paused(template: Version) -> bool:
 def _unproven(history: History, before: Version, version: Version, stable: str) -> Iterator[str]:
     """Yield the instances that count and had not arrived when a revision became stable."""
     fleet = Fleet(history, before, version)
-    for instance in fleet.instances():
-        states = [each for each in fleet.recent(instance) if each is not None]
-        if (
-            fleet.counts(instance, stable)
-            and not any(is_pinned(each) or has_arrived(each, stable) for each in states)
-            and (before.status.get("stable_revision") or not fleet.has_moved(instance, stable))
-        ):
-            yield f"{stable} becomes stable, but {instance.name} has not arrived at it"
+    unproven = [
+        each
+        for each in fleet.instances()
+        if fleet.counts(each, stable)
+        and (reported(each) or fleet.deployments(each))
+        and not any(
+            state and (is_pinned(state) or has_arrived(state, stable)) for state in fleet.recent(each)
+        )
+        and (before.status.get("stable_revision") or not fleet.has_moved(each, stable))
+    ]
+    for instance in fleet.untolerated(unproven, stable):
+        yield f"{stable} becomes stable, but {instance.name} has not arrived at it"
 
 
 def _collected(history: History, version: Version) -> Iterator[str]:

@@ -30,9 +30,16 @@ class Recorder:
         A client for the namespace.
     kinds
         The kinds of the objects.
+    has_present
+        Whether the first versions are those of the objects that are there already.
+
+    Attributes
+    ----------
+    start
+        The revision from which on no version is missing.
     """
 
-    def __init__(self, api: KubeApi, kinds: Sequence[str] = KINDS) -> None:
+    def __init__(self, api: KubeApi, kinds: Sequence[str] = KINDS, *, has_present: bool = False) -> None:
         self._api = api
         self._kinds = kinds
         self._history = History()
@@ -40,7 +47,13 @@ class Recorder:
         self._stopped = threading.Event()
         self._error: Exception | None = None
         self._changed = time.monotonic()
-        starts = {kind: api.revision(kind)[0] for kind in kinds}
+        starts: dict[str, str] = {}
+        for kind in kinds:
+            starts[kind], present = api.revision(kind)
+            for obj in present if has_present else ():
+                # Items of a list come without their kind.
+                self._add(kind, {"type": "ADDED", "object": {**obj, "kind": kind}})
+        self.start = max(map(int, starts.values()))
         self._threads = [
             threading.Thread(target=self._record, args=item, daemon=True) for item in starts.items()
         ]

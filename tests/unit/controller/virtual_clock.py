@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
@@ -40,3 +42,15 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine in virtual time."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         return runner.run(main)
+
+
+def in_virtual_time(
+    test: Callable[Parameters, Coroutine[Any, Any, Result]],
+) -> Callable[Parameters, Result]:
+    """Have a test that is a coroutine run in virtual time."""
+
+    @functools.wraps(test)
+    def run_it(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        return run(test(*arguments, **named))
+
+    return run_it
