@@ -134,6 +134,19 @@ def test_steps_that_select_no_instance(edits: Edits) -> None:
     ]
 
 
+def test_a_step_that_selects_no_instance_stays_visible(edits: Edits) -> None:
+    gold = {"name": "gold", "labels": {"tier": "gold"}}
+    edits.patched({"rollout": {"steps": [gold, *STEPS["steps"]]}}, dry_run=False)
+
+    def message() -> str:
+        conditions = edits.api.get("ModelTemplate", edits.name)["status"]["conditions"]
+        return next(str(each["message"]) for each in conditions if each["type"] == "RolledOut")
+
+    wait_for(lambda: "No instance is in step gold." in message(), message="RolledOut names the step")
+    edits.patched({"rollout": STEPS}, dry_run=False)
+    wait_for(lambda: "gold" not in message(), message="RolledOut no longer names the step")
+
+
 def test_in_the_middle_of_a_roll_out(edits: Edits) -> None:
     """The last test of this template: only its canary gets this edit."""
     bundle = {"vendor_configuration": {"bundle_config": {"tag": "v2"}}}
