@@ -174,6 +174,30 @@ def test_a_move_that_changes_no_objects_needs_no_step() -> None:
     assert found == ["2 instances get this change at once, as their objects stay the same"]
 
 
+def test_while_paused_nothing_moves_even_without_a_step() -> None:
+    paused = compiled(rollout={"paused": True, **STEPS}, parameters=OPEN)
+    (found,) = said(written(rollout=STEPS, **AT_FIRST), paused, *FLEET[:2])
+    assert found == "no instance gets this change while spec.rollout.paused is true: 2 instances wait"
+
+
+def test_a_pin_to_the_edited_revision_is_none_to_another() -> None:
+    pinned = model("e", SECOND, model_template_revision=SECOND.revision)
+    assert said(written(**AT_FIRST), SECOND, model("a"), pinned) == [
+        "this change restarts the pods of 1 instance"
+    ]
+
+
+def test_an_instance_that_was_created_since_the_roll_out_began_proves_nothing() -> None:
+    old = written("v2", STEPS, latest_revision=SECOND.revision, stable_revision=FIRST.revision)
+    old["status"]["rollout"] = {"started_at": "2025-12-31T00:00:00Z"}
+    starting = model("a", SECOND, {"tier": "canary"})
+    starting["status"]["conditions"][0]["status"] = "False"
+    for created, step in (("2025-12-01T00:00:00Z", "canary"), ("2025-12-31T12:00:00Z", "remaining")):
+        starting["metadata"]["creationTimestamp"] = created
+        (found,) = said(old, compiled("v2", {"max_failures": 3, **STEPS}), starting, model("b"))
+        assert found.endswith(f"1 instance gets the latest one in steps, now in step {step}")
+
+
 def test_steps_are_compared_with_the_instances() -> None:
     # The advice on the template itself names the second one already.
     late: Any = {"name": "late", "namespaces": ["elsewhere"]}

@@ -111,7 +111,7 @@ STALLED = {**MOVED, "is_ready": False, "is_stalled": True}
             id="back to a revision that failed",
         ),
         pytest.param(
-            fleet(9) + fleet(1, "late", **MOVED),
+            fleet(8) + fleet(1, "late", follows_stable=True) + fleet(1, "same", **MOVED),
             {},
             {"stable": NEW},
             "9 instances get this change at once, without steps, as it is the stable revision; it restarts "
