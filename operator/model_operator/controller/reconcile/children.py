@@ -23,7 +23,8 @@ from model_operator.core.planning.replicas_handover import has_min_workers, with
 from model_operator.core.reasons.reasons import PRECEDENCE, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal, is_namespace_terminating
 from model_operator.core.rendering.desired_child import DesiredChild
-from model_operator.core.rendering.render import RenderedDeployment, Rendering
+from model_operator.core.rendering.render import Rendering
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.status.events import ChildAction, ObjectRef, Verb
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import (

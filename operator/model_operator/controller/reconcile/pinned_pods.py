@@ -12,7 +12,7 @@ from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
 from model_operator.core.planning.plan import Plan
-from model_operator.core.rendering.render import RenderedDeployment
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import NotFoundError
 from model_operator.kube.object_cache import NamespacedName

@@ -16,7 +16,7 @@ from model_operator.core.objects.gateway_label import gateway_label_fault
 from model_operator.core.planning.plan import find_problem
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering.render import in_revision
+from model_operator.core.rendering.deployment_job import in_revision
 from model_operator.core.rendering.worker_counts import excess_workers, stated_workers
 from model_operator.core.rollouts.course import is_decided_in_steps
 from model_operator.core.status.template import is_rejected

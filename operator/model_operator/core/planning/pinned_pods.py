@@ -21,7 +21,7 @@ from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.objects.managed_fields import applied_fields
 from model_operator.core.objects.recorded_template import is_recorded
-from model_operator.core.rendering.render import RenderedDeployment
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.rendering.service import with_target
 from model_operator.core.templates.compile import CompiledTemplate
 

@@ -9,7 +9,8 @@ from model_operator.api import ModelInstance
 from model_operator.core.objects.conditions import Hold
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering.render import Rendering, deployment_name, render, rendering_faults
+from model_operator.core.rendering.deployment_job import deployment_name
+from model_operator.core.rendering.render import Rendering, render, rendering_faults
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.revisions.assignment import missing_revisions

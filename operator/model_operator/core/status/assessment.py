@@ -22,7 +22,7 @@ from model_operator.core.planning.pinned_pods import recorded_revision
 from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.reasons.refusals import Failure
-from model_operator.core.rendering.render import RenderedDeployment
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.status.redaction import Redactor
 from model_operator.core.values.words import plural
 

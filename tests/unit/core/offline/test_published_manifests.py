@@ -13,7 +13,8 @@ from model_operator.core.offline.collection import collect
 from model_operator.core.offline.documents import read_documents
 from model_operator.core.offline.findings import Severity
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
-from model_operator.core.rendering.render import RenderedDeployment, render
+from model_operator.core.rendering.render import render
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from tests.examples import published

@@ -11,7 +11,8 @@ import yaml
 from model_operator.core.objects.drift import pod_revision
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.pinned_pods import applied_pods, recorded_revision, with_pod_template
-from model_operator.core.rendering.render import RenderedDeployment, render
+from model_operator.core.rendering.render import render
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template, read_instance
 from tests.unit.controller.objects import instance, template

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from model_operator.core.planning.pinned_pods import with_pod_template
-from model_operator.core.rendering.render import RenderedDeployment, render
+from model_operator.core.rendering.render import render
+from model_operator.core.rendering.rendered_deployment import RenderedDeployment
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.core.values.violations import format_loc
