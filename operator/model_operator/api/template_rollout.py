@@ -161,4 +161,4 @@ class RolloutStatus(ApiModel):
     waiting: Annotated[int, Field(strict=True, ge=0)]
     """Number of those that run another revision until it is their turn."""
     pinned: Annotated[int, Field(strict=True, ge=0)]
-    """Number of those that are pinned to another revision."""
+    """Number of those that are pinned to a revision, by its hash."""

@@ -34,7 +34,7 @@ class RolloutReport:
     revision
         Hash of the revision that rolls out, the latest valid one.
     pinned
-        Number of instances that are pinned to another revision.
+        Number of instances that are pinned to a revision, which may be this one.
     started_at
         Time at which the roll-out of the revision began, RFC 3339, UTC.
     is_cluster_wide
@@ -118,7 +118,10 @@ class RolloutReport:
         if reason is RolloutReason.NO_INSTANCES:
             return "No instance uses the template."
         if not self._following:
-            return f"{plural(self.pinned, 'instance')} pinned to another revision; none follows the template."
+            verb = "is" if self.pinned == 1 else "are"
+            return (
+                f"{plural(self.pinned, 'instance')} {verb} pinned to a revision; none follows the template."
+            )
         detail, next_step = self._parts(reason)
         detail += self._empty_steps()
         return Advice(Actor.TEMPLATE_OWNER, next_step).sentence(detail) if next_step else detail
@@ -157,7 +160,7 @@ class RolloutReport:
         parts += [f"{progress.failed} stalled at it{self._failing()}"] * bool(progress.failed)
         parts += [f"{progress.waiting} waiting"] * bool(progress.waiting)
         text = ", ".join(parts)
-        return f"{text}; {self.pinned} pinned to another one" if self.pinned else text
+        return f"{text}; {self.pinned} pinned" if self.pinned else text
 
     def _failing(self) -> str:
         if self.is_cluster_wide:

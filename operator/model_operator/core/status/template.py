@@ -89,7 +89,7 @@ def template_status(
     progress
         What the roll-out of the latest revision does next; None where no revision is stored.
     pinned
-        Number of instances that are pinned to another revision.
+        Number of instances that are pinned to a revision.
     started_at
         Time at which that roll-out began, RFC 3339, UTC; given with `progress`.
     """
