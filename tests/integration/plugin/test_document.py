@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.integration.plugin.conftest import Person
 
 DOCUMENT = REPOSITORY / "docs" / "kubectl-plugin.md"
-AGE = re.compile(r"(?<= )\d+s\b *")
+AGE = re.compile(r"(?<= )(?:\d+m\d*s?|\d+s)\b *")
 POD = re.compile(r"(Pod/minilm-)[a-z0-9]+-[a-z0-9]{5} *")
 
 

@@ -105,9 +105,9 @@ def test_revisions_are_listed_compared_and_undone(
     def is_counted() -> str | None:
         done = viewer("rollout", "history", "encoder")
         assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout if re.search(rf"{second} +2 +1 +latest", done.stdout) else None
+        return done.stdout if re.search(rf"{second} +2 +1 +latest, stable ", done.stdout) else None
 
-    shown = wait_for(is_counted, message="the instance runs the second revision")
+    shown = wait_for(is_counted, message="the second revision is stable")
     assert shown.splitlines()[0].split() == ["REVISION", "NUMBER", "INSTANCES", "MARKS", "AGE"]
     assert [line.split()[:3] for line in shown.splitlines()[1:]] == [[first, "1", "0"], [second, "2", "1"]]
     named = viewer("rollout", "history", "modeltemplate.modeloperator.dev/encoder", "-o", "name")
@@ -157,10 +157,12 @@ def test_revisions_are_completed(api: KubeApi, viewer: Person) -> None:
         return viewer.run("__complete", "model", *typed).stdout.splitlines()
 
     words = ["latest", "previous", "stable"]
-    expected = [*sorted([f"{first}\tlatest", *words]), ":4"]
+    expected = [*sorted([f"{first}\tlatest, stable", *words]), ":4"]
     wait_for(lambda: offered("rollout", "undo", "encoder", "--to", "") == expected)
     wait_for(lambda: offered("diff", "mt/encoder", "latest", "") == expected)
-    wait_for(lambda: offered("rollout", "approve", "encoder", first[:3]) == [f"{first}\tlatest", ":4"])
+    wait_for(
+        lambda: offered("rollout", "approve", "encoder", first[:3]) == [f"{first}\tlatest, stable", ":4"]
+    )
     wait_for(lambda: offered("rollout", "status", "enc") == ["encoder\tModelTemplate", ":4"])
     wait_for(lambda: offered("rollout", "status", "mt/") == ["mt/encoder\tModelTemplate", ":4"])
 

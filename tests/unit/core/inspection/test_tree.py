@@ -177,3 +177,47 @@ def test_what_only_has_the_label_of_an_instance_is_not_shown() -> None:
 
     assert [name_of(each) for each in facts.own_deployments()] == ["minilm"]
     assert list(facts.pods_of(deployment("minilm"))) == []
+
+
+def waiting(reason: str = "AwaitingRollout", *entries: dict[str, Any]) -> dict[str, Any]:
+    """Return an instance that is Ready and not up to date."""
+    given = instance(*entries, ready=True, reason="RolledOut")
+    update = {"type": "UpToDate", "status": "False", "reason": reason, "message": "Its turn comes."}
+    given["status"]["conditions"].append(update)
+    return given
+
+
+def test_an_instance_that_a_roll_out_has_not_reached() -> None:
+    (line,) = instance_tree(Facts(waiting()), NOW)
+
+    assert line.texts[1:2] == ("RolledOut",)
+    assert line.detail == "ClusterModelTemplate encoder; not up to date: AwaitingRollout"
+    assert line.tone is Tone.GOOD
+    found = explain(Facts(waiting("RolloutHalted")), NOW)
+    assert found.is_healthy
+    assert dict(found.parts)["Update"] == ("RolloutHalted: Its turn comes.",)
+    assert "Update" not in dict(explain(Facts(instance(ready=True)), NOW).parts)
+
+
+def test_why_says_that_a_failing_instance_is_not_up_to_date() -> None:
+    given = waiting("Pinned")
+    given["status"]["conditions"][0]["status"] = "False"
+
+    found = explain(Facts(given), NOW)
+
+    assert not found.is_healthy
+    assert found.parts[-1] == ("Update", ("Pinned: Its turn comes.",))
+
+
+def test_a_deployment_with_a_revision_of_its_own() -> None:
+    entries = [
+        {"name": "blue", "status": "READY", "url": "http://blue.team-a.svc", "template_revision": "a" * 12},
+        {"name": "green", "status": "READY", "template_revision": "b" * 12},
+    ]
+    given = instance(*entries, ready=True)
+    given["status"]["template"]["revision"] = "b" * 12
+
+    _, blue, green = instance_tree(Facts(given), NOW)
+
+    assert blue.detail == "http://blue.team-a.svc; revision aaaaaaaaaaaa"
+    assert green.detail == ""
