@@ -194,7 +194,7 @@ def test_an_instance_that_was_created_since_the_roll_out_began_proves_nothing() 
     starting["status"]["conditions"][0]["status"] = "False"
     for created, step in (("2025-12-01T00:00:00Z", "canary"), ("2025-12-31T12:00:00Z", "remaining")):
         starting["metadata"]["creationTimestamp"] = created
-        (found,) = said(old, compiled("v2", {"max_failures": 3, **STEPS}), starting, model("b"))
+        (found,) = said(old, compiled("v2", {"soak_seconds": 0, **STEPS}), starting, model("b"))
         assert found.endswith(f"1 instance gets the latest one in steps, now in step {step}")
 
 
