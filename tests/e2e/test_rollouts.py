@@ -58,7 +58,12 @@ class Requests:
     def wait_for_more(self) -> None:
         """Wait until each model has answered again."""
         before = dict(self.answered)
-        wait_for(lambda: all(self.answered[name] > before[name] for name in MODELS), 60, "all have answered")
+        wait_for(
+            lambda: self.failures or all(self.answered[name] > before[name] for name in MODELS),
+            60,
+            "all have answered",
+        )
+        assert self.failures == []
 
     def __enter__(self) -> Self:
         """Start, and wait for the first answers."""
