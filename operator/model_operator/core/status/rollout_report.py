@@ -187,12 +187,14 @@ class RolloutReport:
 
     def _way_out(self) -> str:
         stable = self.progress.stable
-        shown = "kubectl get modelinstances --all-namespaces shows them, and " if self.is_cluster_wide else ""
-        back = f", or go back to revision {stable} by reverting the edit" if stable else ""
-        return (
-            f"{shown}the Ready conditions of the stalled instances name the causes; fix the template{back}. "
-            "The roll-out continues by itself when they are ready."
+        found = "find the stalled instances by kubectl get modelinstances --all-namespaces"
+        causes = (
+            f"{found}, read their Ready conditions"
+            if self.is_cluster_wide
+            else "read the Ready conditions of the stalled instances"
         )
+        back = f" or go back to revision {stable} by reverting the edit" if stable else ""
+        return f"{causes}, then fix the template{back}. The roll-out continues by itself when they are ready."
 
 
 _GOES_ON: Final[Mapping[RolloutReason, str]] = {
