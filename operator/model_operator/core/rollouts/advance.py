@@ -322,7 +322,8 @@ class _Decision:
             return _Progress(index, RolloutState.ROLLING_OUT)
         since = [each.follower.arrived_at or self.now for each in counted if each.has_arrived]
         left = step.soak_seconds - (self.now - max(since)).total_seconds() if since else 0.0
-        if left > 0:
+        # Another operator's clock may have been ahead: without a soak time there is nothing to wait for.
+        if left > 0 and step.soak_seconds:
             return _Progress(index, RolloutState.SOAKING, min(left, step.soak_seconds))
         if step.needs_approval and self.policy.approved != self.target:
             return _Progress(index, RolloutState.AWAITING_APPROVAL)

@@ -182,6 +182,18 @@ def test_the_last_to_arrive_ends_the_soak_time() -> None:
     assert decide(unknown, later).look_again_in == 60
 
 
+def test_an_arrival_by_a_clock_that_is_ahead_delays_nobody_without_a_soak_time() -> None:
+    canary, *others = fleet(1, "staging") + fleet(2)
+    followers = [arrived(canary, NOW + timedelta(hours=1)), *others]
+    first = [{"name": "canary", "namespaces": ["staging"]}]
+    found = decide(followers, max_unavailable=1, soak_seconds=0, steps=first)
+    assert (found.state, len(found.grants), found.look_again_in) == (RolloutState.ROLLING_OUT, 1, None)
+    steps = [{"name": "canary", "namespaces": ["prod"], "soak_seconds": 60}]
+    followers = [arrived(each, NOW + timedelta(hours=1)) for each in followers]
+    soaking = decide([*followers, *fleet(1, "other")], steps=steps)
+    assert (soaking.state, soaking.look_again_in) == (RolloutState.SOAKING, 60)
+
+
 def test_a_withdrawn_approval_takes_grants_back() -> None:
     steps = [{"name": "canary", "namespaces": ["staging"], "needs_approval": True, "soak_seconds": 0}]
     followers = [*map(arrived, fleet(1, "staging")), *fleet(1, is_granted=True), *fleet(10, "other")]
