@@ -6,6 +6,7 @@ the API server has and not from any cache, and compared once more with the recor
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections import Counter
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from model_operator.core.objects.ownership import (
 )
 from model_operator.core.planning.plan import Plan, make_plan
 from model_operator.core.planning.replicas_handover import has_min_workers
+from model_operator.core.rollouts.advance import Advance, advance
+from model_operator.core.rollouts.policy import policy_of
+from model_operator.core.rollouts.reading import read_follower
 from model_operator.core.status.assessment import Observation, assess
 from model_operator.core.status.instance import instance_status
 from model_operator.core.status.rollout_counts import count_instances
@@ -283,9 +287,37 @@ def _of_template(obj: Object, template: CompiledTemplate, snapshot: Snapshot) ->
     latest = snapshot.latest(template)
     if latest is None:
         yield Violation(_name(obj), f"its revision {template.revision} is not stored")
-    true = template_status(template, current, counted, NOW, latest=template.revision)
+    true = template_status(
+        template,
+        current,
+        counted,
+        NOW,
+        latest=template.revision,
+        progress=None if latest is None else progress_of(obj, latest, snapshot),
+        started_at=current.get("rollout", {}).get("started_at", ""),
+    )
     if difference := merge_patch(current, true):
         yield Violation(_name(obj), f"its status should be different: {difference}, it is {current}")
+
+
+def progress_of(obj: Object, latest: CompiledTemplate, snapshot: Snapshot) -> Advance:
+    """Decide on the roll-out of a template, of which no grant is known."""
+    status, name = obj.get("status", {}), _name(obj)
+    followers = (
+        read_follower(
+            each, _deployments(each, snapshot), latest, status.get("rollout", {}).get("started_at", "")
+        )
+        for each in snapshot.instances.values()
+        if each["spec"]["model_template_id"] == name.name
+        and name.namespace in ("", each["metadata"]["namespace"])
+    )
+    policy = policy_of(parse_template(obj).resource.spec.rollout)
+    now = datetime.datetime.now(datetime.UTC)
+    return advance(policy, latest.revision, status.get("stable_revision", ""), followers, now)
+
+
+def _deployments(instance: Object, snapshot: Snapshot) -> list[Object]:
+    return [each for each in snapshot.owned_by(instance) if each["kind"] == "Deployment"]
 
 
 def names_of(violation: Violation, snapshot: Snapshot) -> set[str]:

@@ -16,6 +16,7 @@ from tests.chaos.persist import persist
 from tests.chaos.population import (
     FOREIGN,
     NAMESPACES,
+    STEPPED,
     TAKEN,
     Name,
     Object,
@@ -43,7 +44,7 @@ OPERATIONS = {
     "recreate": 8,
     "delete a child": 8,
     "change a child": 10,
-    "edit a template": 1,
+    "edit a template": 2,
     "recreate a template": 0.3,
 }
 # What is changed by hand in children, by strategic merge patch.
@@ -160,7 +161,9 @@ class Churn:
 
     def edit_parameters(self, known: Object) -> None:
         """Give an instance other parameters, which now and then do not fit."""
-        known["spec"]["model_creation_parameters"] = parameters(self._source)
+        known["spec"]["model_creation_parameters"] = parameters(
+            self._source, known["spec"]["model_template_id"]
+        )
         self._apply(known)
 
     def edit_deployments(self, known: Object) -> None:
@@ -212,7 +215,7 @@ class Churn:
 
     def edit_template(self, _: Object) -> None:
         """Give a template another image tag."""
-        template = self._any_template()
+        template = self._any_template(STEPPED if self._source.random() < 0.5 else "")
         self._apply_template(with_tag(template, f"v{int(tag_of(template)[1:]) + 1}"))
 
     def recreate_template(self, _: Object) -> None:
@@ -221,8 +224,9 @@ class Churn:
         self._delete_object(template, "Background")
         self._apply_template(template)
 
-    def _any_template(self) -> Object:
-        return self.population.templates[self._source.choice(list(self.population.templates))]
+    def _any_template(self, name: str = "") -> Object:
+        names = [each for each in self.population.templates if name in ("", each.name)]
+        return self.population.templates[self._source.choice(names)]
 
     def _apply(self, wanted: Object) -> None:
         persist(lambda: self._api.apply(wanted))

@@ -35,6 +35,8 @@ class Phase:
         Whether the operators agree by a Lease on the one that works, and have names.
     in_short
         Whether it is part of the short form.
+    is_recorded
+        Whether roll-outs are judged by every version: the API server stays up.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Phase:
     module: str = "model_operator"
     has_lease: bool = False
     in_short: bool = True
+    is_recorded: bool = True
 
 
 def kill_operators(world: World, source: random.Random) -> Iterator[float]:
@@ -130,11 +133,11 @@ PHASES = (
     Phase("errors", ANSWERS),
     Phase("connections", CONNECTIONS | WATCHES, (cut_connections,)),
     Phase("kills", acts=(kill_operators,)),
-    Phase("apiserver", acts=(restart("kube-apiserver"),)),
-    Phase("etcd", acts=(restart("etcd"),)),
+    Phase("apiserver", acts=(restart("kube-apiserver"),), is_recorded=False),
+    Phase("etcd", acts=(restart("etcd"),), is_recorded=False),
     Phase("expired", EXPIRED),
     Phase("truncated", {Fault.WATCH_TRUNCATED: 0.5}, in_short=False),
-    Phase("both", acts=(restart("etcd", "kube-apiserver"),), in_short=False),
+    Phase("both", acts=(restart("etcd", "kube-apiserver"),), in_short=False, is_recorded=False),
     Phase(
         "leases",
         {Fault.SLOW: 0.2, Fault.STALLED: 0.02, Fault.CUT: 0.02},
@@ -149,5 +152,6 @@ PHASES = (
         ANSWERS | CONNECTIONS | WATCHES | EXPIRED,
         (kill_operators, restart("kube-apiserver"), cut_connections),
         in_short=False,
+        is_recorded=False,
     ),
 )

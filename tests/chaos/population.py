@@ -32,6 +32,13 @@ spec:
       MODEL_NAME: {type: string}
       BATCH_SIZE: {type: integer, minimum: 1}
 """
+STEPPED = "steps"
+"""The template whose edits roll out in steps. Its instances get no wrong parameters, which would halt it."""
+ROLLOUT: Object = {
+    "max_unavailable": 2,
+    "soak_seconds": 0,
+    "steps": [{"name": "canary", "labels": {"tier": "canary"}}],
+}
 FOREIGN = """
 apiVersion: v1
 kind: Service
@@ -78,13 +85,14 @@ class Population:
 
 
 def templates() -> dict[Name, Object]:
-    """Give all templates: with and without Service, with an autoscaler, and one for all namespaces."""
+    """Give all templates: with and without Service, with an autoscaler, in steps, and for all namespaces."""
     found = {}
     for namespace in NAMESPACES:
-        for name in ("web", "pull", "auto"):
+        for name in ("web", "pull", "auto", STEPPED):
             found[Name(namespace, name)] = _template("ModelTemplate", namespace, name)
         found[Name(namespace, "pull")]["spec"]["endpoint_type"] = "ASYNC"
         _endpoint(found[Name(namespace, "auto")]).update(min_workers=1, max_workers=3)
+        found[Name(namespace, STEPPED)]["spec"]["rollout"] = ROLLOUT
     found[Name("", "shared")] = _template("ClusterModelTemplate", "", "shared")
     return found
 
@@ -104,8 +112,8 @@ def tag_of(template: Object) -> str:
 
 def instance(name: Name, source: random.Random) -> Object:
     """Make up an instance."""
-    template = source.choices(("web", "shared", "pull", "auto"), (45, 30, 15, 10))[0]
-    spec: Object = {"model_template_id": template, "model_creation_parameters": parameters(source)}
+    template = source.choices(("web", "shared", "pull", "auto", STEPPED), (35, 25, 10, 10, 20))[0]
+    spec: Object = {"model_template_id": template, "model_creation_parameters": parameters(source, template)}
     if source.random() < 0.15:
         spec["deployments"] = entries(source)
     elif source.random() < 0.15:
@@ -113,14 +121,18 @@ def instance(name: Name, source: random.Random) -> Object:
     return {
         "apiVersion": "modeloperator.dev/v1alpha1",
         "kind": "ModelInstance",
-        "metadata": {"name": name.name, "namespace": name.namespace},
+        "metadata": {
+            "name": name.name,
+            "namespace": name.namespace,
+            "labels": {"tier": source.choice(("canary", "rest", "rest"))},
+        },
         "spec": spec,
     }
 
 
-def parameters(source: random.Random) -> Object:
-    """Make up parameters; a few do not fit any template."""
-    size = "many" if source.random() < 0.03 else source.randint(1, 256)
+def parameters(source: random.Random, template: str) -> Object:
+    """Make up parameters for a template; a few do not fit any."""
+    size = "many" if source.random() < 0.03 and template != STEPPED else source.randint(1, 256)
     return {"MODEL_NAME": f"model-{source.randint(1, 9)}", "BATCH_SIZE": size}
 
 

@@ -17,12 +17,12 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from tests.chaos.faults import Choice, Fault, Request
+from tests.chaos.faults import WRITES, Choice, Fault, Request
 
 if TYPE_CHECKING:
     import random
     import ssl
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 CHUNK = 1 << 16
 BODY_LIMIT = 1 << 24
@@ -64,11 +64,14 @@ class Proxy:
         Which request meets what; none does while it is None. May be set at any time.
     is_cut
         Whether nothing gets through; see `cut`.
+    witness
+        Called with each write once it has taken effect, before it is answered; with True, it never is.
     """
 
     def __init__(self, server: str, tls: ssl.SSLContext, port: int) -> None:
         self.choice: Choice | None = None
         self.is_cut = False
+        self.witness: Callable[[Request], bool] | None = None
         self.url = f"http://127.0.0.1:{port}"
         self._server = server.rstrip("/")
         self._tls = tls
@@ -143,6 +146,11 @@ class Proxy:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         asked = _asked(request)
+        if self.witness is not None and asked.method in WRITES:
+            status, headers, content = await self._ask(request, body)
+            if self.witness(asked):
+                return _abort(request)
+            return web.Response(status=status, headers=headers, body=content)
         choice = self.choice
         fault, source = choice.of(asked) if choice is not None else (None, None)
         if fault is None or source is None:

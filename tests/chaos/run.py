@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.chaos.checks import Snapshot, Violation, names_of, violations
 from tests.chaos.faults import ON_WATCHES, Choice
-from tests.chaos.population import Name
+from tests.chaos.population import NAMESPACES, Name
 from tests.chaos.world import World
+from tests.life.moves import judge_moves
+from tests.life.recorder import FLEET_KINDS, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,15 +135,21 @@ def _go_through(world: World, seed: str, extent: Extent, phase: Phase) -> Outcom
         # The watches that are open have been let through already.
         world.proxy.cut()
         world.proxy.mend()
-    world.churn.start(extent.rate)
-    try:
-        _act(world, acts, extent.seconds)
-    finally:
-        world.proxy.choice = None
-        world.churn.end()
+    with ExitStack() as stack:
+        apis = [world.api.in_namespace(namespace) for namespace in NAMESPACES * phase.is_recorded]
+        recorders = [stack.enter_context(Recorder(api, FLEET_KINDS, has_present=True)) for api in apis]
+        world.churn.start(extent.rate)
+        try:
+            _act(world, acts, extent.seconds)
+        finally:
+            world.proxy.choice = None
+            world.churn.end()
+        histories = [recorder.history() for recorder in recorders]
     world.revive_nodes()
     world.churn.check()
     ended = time.monotonic()
+    for recorder, history in zip(recorders, histories, strict=True):
+        outcome.add(judge_moves(history, recorder.start, has_contents=False))
     outcome.operations = world.churn.counts - operations
     outcome.faults = Counter({fault.value: count for fault, count in choice.counts.items()}) + world.counts
     _settle(world, extent, outcome, ended)

@@ -20,7 +20,7 @@ from model_operator.core.status.template import template_status
 from model_operator.core.templates.parsing import parse_template, read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.revisions.objects import revision_object
-from tests.chaos.checks import Snapshot, violations
+from tests.chaos.checks import Snapshot, progress_of, violations
 from tests.chaos.population import FOREIGN, Name, Object, Population, instance, templates
 
 TIME = "2026-01-01T00:00:00Z"
@@ -65,10 +65,19 @@ def world(asked: Object) -> tuple[list[Object], Population]:
     services = [child["metadata"]["name"] for child in children if child["kind"] == "Service"]
     live["status"] = instance_status(assess(Observation(parsed, plan, deployments, services)), TIME)
     live["status"] = {key: value for key, value in live["status"].items() if value is not None}
-    for template in all_templates:
-        counted = count_instances([live], parse_template(template).version)
+    snapshot = Snapshot([live, *all_templates, *children])
+    # What a status remembers is decided first.
+    for template in [*all_templates, *all_templates]:
         compiled = parse_template(template)
-        template["status"] = template_status(compiled, {}, counted, TIME, latest=compiled.revision)
+        template["status"] = template_status(
+            compiled,
+            template.get("status", {}),
+            count_instances([live], compiled.version),
+            TIME,
+            latest=compiled.revision,
+            progress=progress_of(template, compiled, snapshot),
+            started_at=TIME,
+        )
     revisions = [stored(revision_object(obj, 1), f"uid-{obj['metadata']['uid']}") for obj in all_templates]
     return [live, *all_templates, *revisions, *children], population
 

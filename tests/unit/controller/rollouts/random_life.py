@@ -193,6 +193,17 @@ class RandomLife:
         self._note("restart of the operator")
         self.fleet.restart()
 
+    async def _take_over(self) -> None:
+        self._note("another operator takes over from one that is paused")
+        self.fleet.operator.pause()
+        old = self.fleet.take_over()
+        await self.fleet.wait(self.source.choice((0.1, 1.0, 5.0, 30.0)))
+        old.resume()
+
+    async def _without_steps(self) -> None:
+        self._note("edits reach all at once")
+        self.fleet.cluster.edit(TEMPLATE, NAME, lambda obj: obj["spec"].pop("rollout", None))
+
     async def _reapply(self) -> None:
         self._note("template deleted and applied again")
         obj = copy.deepcopy(self.fleet.template)
@@ -233,6 +244,8 @@ EVENTS = (
     "lose",
     "reapply",
     "restore",
+    "take_over",
+    "without_steps",
     "restart",
     "restart",
 )
