@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OTHER_WALKS = os.environ.get("MODEL_OPERATOR_WALKS")
 WALKS = settings(
-    max_examples=int(OTHER_WALKS or 5),
+    max_examples=int(OTHER_WALKS or 4),
     stateful_step_count=8,
     derandomize=not OTHER_WALKS,
     print_blob=True,
