@@ -174,6 +174,15 @@ def test_a_deployment_follows_the_stable_revision_while_others_wait_for_it(api: 
     assert (image(api, "blue"), image(api, "green")) == ("v1", "v1")
     api.wait_for_condition("ModelInstance", "minilm", "Ready", reason="RolledOut")
 
+    # A canary that is given up goes back, and the rest does not follow it.
+    before = version(api, "green")
+    apply_and_wait(api, entry("blue", "stable"), entry("green"), entry("red"))
+    assert (image(api, "red"), version(api, "green")) == ("v1", before)
+    apply_and_wait(api, entry("blue", "stable"), entry("green"), entry("red", "latest"))
+    apply_and_wait(api, entry("blue", "stable"), entry("green"))
+    assert version(api, "green") == before
+    api.wait_for_condition("ModelInstance", "minilm", "UpToDate", "False", reason="AwaitingRollout")
+
     api.patch("ModelTemplate", "encoder", {"spec": {"rollout": {"paused": False}}})
     wait_for(lambda: (image(api, "blue"), image(api, "green")) == ("v2", "v2"))
     api.wait_for_condition("ModelInstance", "minilm", "UpToDate", reason="Latest")

@@ -141,13 +141,16 @@ def _named(spec: Any) -> Any:
 
 
 def _pinned_names(instance: Object) -> Collection[str]:
-    """Return the names of the Deployments whose entries name a revision of their own."""
-    spec = instance.get("spec")
+    """Return the names of the Deployments that have a revision of their own, in the spec or so far.
+
+    What a canary has that was just given up is not what the instance runs.
+    """
+    spec, name = instance.get("spec"), instance["metadata"]["name"]
     entries = spec.get("deployments") if isinstance(spec, Mapping) else None
-    if not isinstance(entries, list):
-        return ()
-    name = instance["metadata"]["name"]
-    return {f"{name}-{each.get('name')}" for each in entries if isinstance(each, Mapping) and _named(each)}
+    listed = entries if isinstance(entries, list) else ()
+    names = {f"{name}-{each.get('name')}" for each in listed if isinstance(each, Mapping) and _named(each)}
+    reported = (instance.get("status") or {}).get("deployments") or ()
+    return names | {each["name"] for each in reported if each.get("template_revision")}
 
 
 def deployment_names(instance: Object) -> Iterator[str]:

@@ -20,6 +20,7 @@ from model_operator.core.objects.rollout import Rollout
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.planning.plan import Plan
 from model_operator.core.reasons.reasons import PRECEDENCE, READY_TEXT, Reason
+from model_operator.core.rendering.render import deployment_names
 from model_operator.core.rendering.service import url_of
 from model_operator.core.status.assessment import Assessment, DeploymentAssessment, Observation, Verdict
 from model_operator.core.status.autoscaling import autoscaling
@@ -112,7 +113,7 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     shown = each.trouble if verdict.state is DeploymentState.READY else verdict
     if shown is not None and shown.detail:
         entry |= {"message": shown.message, "problem": shown.problem}
-    entry["template_revision"] = _own_revision(observation, each.name)
+    entry["template_revision"] = _own_revision(observation, each)
     if each.is_desired or each.pod_revision:
         entry["pod_revision"] = each.pod_revision
     if each.contested:
@@ -120,13 +121,18 @@ def _entry(observation: Observation, each: DeploymentAssessment) -> dict[str, An
     return entry
 
 
-def _own_revision(observation: Observation, name: str) -> str | None:
-    """Return the revision that a deployment names: of the last validation, or the last known one."""
+def _own_revision(observation: Observation, each: DeploymentAssessment) -> str | None:
+    """Return the revision that a deployment names: of the last validation, or the last known one.
+
+    One that is about to be deleted keeps it: it is not that of the instance.
+    """
     plan = observation.plan
-    if plan is not None and (plan.template is not None or plan.problem is None):
-        return plan.own_revisions.get(name)
+    if plan is not None and plan.template is not None:
+        own = plan.own_revisions.get(each.name)
+        if own is not None or each.name in deployment_names(observation.instance.resource):
+            return own
     known = observation.instance.status.get("deployments") or ()
-    return next((each.get("template_revision") for each in known if each.get("name") == name), None)
+    return next((one.get("template_revision") for one in known if one.get("name") == each.name), None)
 
 
 def _created_at(observation: Observation, name: str) -> str | None:

@@ -17,12 +17,13 @@ from model_operator.core.planning import pruning
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.rendering import desired_child
 from model_operator.core.status import assessment
+from model_operator.core.templates.parsing import read_instance
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.kube.client import Object
 from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi
 from tests.unit.controller.fake_scheduler import FakeScheduler
-from tests.unit.controller.objects import instance, template
+from tests.unit.controller.objects import hash_of, instance, revision, template
 from tests.unit.controller.world import World
 from tests.unit.core.values.rfc7386 import apply_merge_patch
 
@@ -133,3 +134,23 @@ def test_each_child_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world.reconcile()
 
     assert sorted(hashed) == ["Deployment/demo-a", "Deployment/demo-b", "Service/demo-a", "Service/demo-b"]
+
+
+def test_nothing_is_rendered_from_what_is_not_stored_not_even_one_deployment() -> None:
+    """As after a template was created again: the revision of the pin is there, and the latest one is not."""
+    world = World(Server(), is_storing=True)
+    reconciler = InstanceReconciler(world.api, world.state, RenderSettings(), FakeScheduler(), lambda _: None)
+    before = template("embed", uid="t0")
+    world.cache(template("embed", generation=2))
+    world.cache(revision(before))
+    obj = instance("demo")
+    obj["spec"] |= {"model_template_revision": hash_of(before), "deployments": [{"name": "a"}, {"name": "b"}]}
+
+    def is_planned() -> bool:
+        return reconciler._plan(read_instance(obj)) is not None
+
+    assert is_planned()
+    obj["spec"]["deployments"][1]["model_template_revision"] = "latest"
+    assert not is_planned()
+    world.cache(revision(template("embed", generation=2), 2))
+    assert is_planned()

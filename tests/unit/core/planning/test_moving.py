@@ -115,3 +115,29 @@ def test_without_a_hold_it_is_the_plan_of_the_revision() -> None:
     live = read_instance(instance("demo"))
     found = plan_assigned(live, Assigned(OTHER_PODS, OTHER_PODS.revision), RenderSettings())
     assert found == make_plan(live.resource, OTHER_PODS, RenderSettings(), OTHER_PODS.revision)
+
+
+def test_a_canary_that_moves_by_itself_is_no_move_of_the_instance() -> None:
+    """Its pods are those of its own revision: that they change, or were kept, is nothing to wait for."""
+    obj = instance("demo")
+    obj["spec"]["deployments"] = [{"name": "a"}, {"name": "b", "model_template_revision": "latest"}]
+    rendered = make_plan(read_instance(obj).resource, OLD, RenderSettings()).rendering
+    assert rendered is not None
+    entries = [
+        {"name": each.name, "pod_revision": each.deployment.pod_revision} for each in rendered.deployments
+    ]
+    entries[1] |= {"pod_revision": "what it ran before", "template_revision": OTHER_PODS.revision}
+    status = {
+        "observedGeneration": read_instance(obj).metadata.generation,
+        "template": {"revision": OLD.revision},
+        "conditions": [READY],
+        "deployments": entries,
+    }
+    assigned = Assigned(OLD, SAME_PODS.revision, WAITS, SAME_PODS, {"b": SAME_PODS})
+
+    found = plan_assigned(read_instance({**obj, "status": status}), assigned, RenderSettings())
+
+    assert (found.template, found.hold) == (SAME_PODS, None)
+    entries[0]["pod_revision"] = "what another operator rendered"
+    found = plan_assigned(read_instance({**obj, "status": status}), assigned, RenderSettings())
+    assert (found.template, found.hold) == (OLD, WAITS)

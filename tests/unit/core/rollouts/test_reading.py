@@ -75,6 +75,26 @@ OWN = [{"name": "green", "model_template_revision": NEW}, {"name": "blue"}]
             OLD,
             id="one deployment is pinned",
         ),
+        pytest.param(
+            instance(
+                template=bound(OLD),
+                spec={"deployments": [{"name": "green"}, {"name": "blue"}]},
+                deployments=[{"name": "demo-green", "template_revision": NEW}, {"name": "demo-blue"}],
+            ),
+            [deployment(NEW, "demo-green"), deployment(OLD, "demo-blue")],
+            OLD,
+            id="one deployment was pinned until now",
+        ),
+        pytest.param(
+            instance(
+                template=bound(OLD),
+                spec={"deployments": [{"name": "blue"}]},
+                deployments=[{"name": "demo-blue"}, {"name": "demo-green", "template_revision": NEW}],
+            ),
+            [deployment(NEW, "demo-green"), deployment(OLD, "demo-blue")],
+            OLD,
+            id="a canary is about to be deleted",
+        ),
     ],
 )
 def test_what_it_runs(obj: dict[str, Any], deployments: list[Any], expected: str) -> None:

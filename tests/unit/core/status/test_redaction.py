@@ -52,6 +52,19 @@ def test_without_a_template_all_values_are_hidden() -> None:
     assert values({"MODE": "accurate"}, known=False).redact("got accurate") == "got …"
 
 
+def test_a_name_of_a_secret_in_one_revision_is_a_value_in_another() -> None:
+    """A deployment may run a revision that uses a parameter otherwise than the instance's revision does."""
+    obj = template()
+    obj["spec"]["model_creation_parameters_schema"]["properties"]["HF_TOKEN"] = {"type": "string"}
+    plain = parse_template(obj)
+    given = instance(model_creation_parameters={"HF_TOKEN": "hf-secret-1"})
+    parsed = ModelInstance.model_validate(given)
+
+    assert Redactor(parsed, compiled()).redact("no hf-secret-1") == "no hf-secret-1"
+    for templates in ((compiled(), plain), (plain, compiled()), (plain,)):
+        assert Redactor(parsed, *templates).redact("no hf-secret-1") == "no …"
+
+
 def test_a_refusal_that_was_cut_shows_no_beginning_of_a_value() -> None:
     secret = "s3cr3t-" * 300
     refusal = explain_refusal(422, {"message": f"{'x' * 985} {secret}"}, "apply Deployment minilm")
