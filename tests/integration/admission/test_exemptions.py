@@ -52,7 +52,10 @@ def test_edit_of_a_template_warns_of_the_instances_that_it_makes_invalid(
         "running workers are not changed\n"
     )
     harmless = person.says(*patch, '{"spec": {"name": "harmless"}}')
-    assert harmless == "modeltemplate.modeloperator.dev/edited patched\n"
+    assert harmless == (
+        "Warning: ModelTemplate edited: this change makes no new revision, so no instance changes\n"
+        "modeltemplate.modeloperator.dev/edited patched\n"
+    )
 
 
 def test_edit_of_a_template_warns_of_the_instances_that_it_rolls(

@@ -126,6 +126,13 @@ STALLED = {**MOVED, "is_ready": False, "is_stalled": True}
             id="back to the stable revision, of a template that has no steps",
         ),
         pytest.param(
+            fleet(8) + fleet(1, "late", follows_stable=True),
+            None,
+            {"stable": NEW, "was_stepped": False},
+            "this change restarts the pods of 9 instances",
+            id="back to the stable revision, where there are no steps",
+        ),
+        pytest.param(
             fleet(9),
             {"paused": True},
             {"stable": NEW, "restarting": ()},
