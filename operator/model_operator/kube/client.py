@@ -305,11 +305,21 @@ class ApiClient:
         params = {"fieldManager": self._manager, **_dry_run(dry_run)}
         return await self._request("POST", path, params=params, body=obj)
 
-    async def replace(self, kind: ResourceKind, obj: Mapping[str, Any]) -> Object:
-        """Write back an object that was read; if it has changed since, that is a conflict."""
+    async def replace(
+        self, kind: ResourceKind, obj: Mapping[str, Any], *, manager: str | None = None
+    ) -> Object:
+        """Write back an object that was read; if it has changed since, that is a conflict.
+
+        Parameters
+        ----------
+        kind, obj
+            The object.
+        manager
+            The field manager; None for that of the client.
+        """
         metadata = obj["metadata"]
         path = kind.object_path(metadata.get("namespace", ""), metadata["name"])
-        return await self._request("PUT", path, params={"fieldManager": self._manager}, body=obj)
+        return await self._request("PUT", path, params={"fieldManager": manager or self._manager}, body=obj)
 
     async def patch(
         self,

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from model_operator.cli.main import app as operator_app
 from model_operator.cli.plugin.key_parts import Issued
 from model_operator.cli.plugin.main import app
-from model_operator.cli.plugin.queries import Target
+from model_operator.cli.plugin.queries import Target, warning_text
 from model_operator.cli.terminal import columns
 from model_operator.core.gateway.keys import Grant, Key
 from model_operator.core.values.printable import printable
@@ -196,3 +196,15 @@ def test_what_steers_a_terminal_is_shown(text: str, expected: str) -> None:
 
 def test_columns() -> None:
     assert columns([("A", "B"), ("long", ""), ("x", "y")]) == ["A      B", "long", "x      y"]
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ('299 - "all of it"', "all of it"),
+        (r'299 - "a \"quoted\" and \\ one" "Mon, 01 Jan 2026 00:00:00 GMT"', 'a "quoted" and \\ one'),
+        ("nothing of that form", "nothing of that form"),
+    ],
+)
+def test_warnings_of_the_api_server(header: str, text: str) -> None:
+    assert warning_text(header) == text

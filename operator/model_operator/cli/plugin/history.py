@@ -13,13 +13,15 @@ from model_operator.cli.plugin.listing import ListFormat, Output, write_list
 from model_operator.cli.plugin.queries import QueryError, Target, run_query
 from model_operator.cli.plugin.template_arguments import (
     REVISION_HELP,
+    Apply,
+    Force,
     FromRevision,
     Template,
     ToRevision,
 )
-from model_operator.cli.terminal import note, write
-from model_operator.core.inspection.going_back import manifest_at
-from model_operator.core.inspection.listings import TemplateReference
+from model_operator.cli.terminal import fail, note, write
+from model_operator.core.inspection.going_back import manifest_at, template_at
+from model_operator.core.inspection.listings import TemplateReference, full_names
 from model_operator.core.inspection.revision_history import (
     RevisionHistory,
     StoredRevision,
@@ -28,6 +30,7 @@ from model_operator.core.inspection.revision_history import (
 )
 from model_operator.core.inspection.rollout_edits import commit_advice, template_title
 from model_operator.core.objects.gitops_owners import gitops_owner
+from model_operator.core.objects.ownership import ROLLOUT_MANAGER
 from model_operator.core.values.printable import printable
 
 if TYPE_CHECKING:
@@ -89,6 +92,8 @@ def undo(
             autocompletion=revision_words,
         ),
     ] = None,
+    apply: Apply = False,
+    force: Force = False,
     namespace: NamespaceOfContext = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -96,21 +101,39 @@ def undo(
     """Print a template as it was at an earlier revision, to commit it or for ``kubectl apply -f -``.
 
     What is not part of a revision stays as it is: rollout, revision_history_limit, labels and annotations.
-    Nothing is written to the cluster. Going back to the stable revision takes no steps.
+    With --apply the template is written to the cluster, which requires the right to update it. Going back to
+    the stable revision takes no steps.
 
     \b
     Examples:
       kubectl model rollout undo encoder | kubectl apply -f -
       kubectl model rollout undo encoder --to 3f9a1c0b7d42 > encoder.yaml
+      kubectl model rollout undo encoder --apply
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
 
     async def query(cluster: Cluster) -> tuple[RevisionHistory, StoredRevision]:
         found = await _history(cluster, template)
         try:
-            return found, found.before() if to is None else found.find(to)
+            revision = found.before() if to is None else found.find(to)
         except ValueError as error:
             raise QueryError(str(error)) from error
+        if apply:
+            # Importing the API client takes half a second; other commands do not need it.
+            from model_operator.cli.plugin.template_reading import (  # noqa: PLC0415
+                kind_of,
+                place_of,
+                require_unowned,
+            )
 
+            require_unowned(found.template, is_forced=force)
+            kind = kind_of(found.template)
+            with cluster.query_errors("update", kind, place_of(found.template)):
+                wanted = template_at(found.template, revision)
+                await cluster.client.replace(kind, wanted, manager=ROLLOUT_MANAGER)
+        return found, revision
+
+    if force and not apply:
+        fail("--force needs --apply")
     found, revision = run_query(Target(kubeconfig, context, namespace), query)
     _note_forged(found)
     owner = gitops_owner(found.template)
@@ -124,7 +147,11 @@ def undo(
         note(printable(commit_advice(found.template, owner)))
     if (found.template["spec"].get("rollout") or {}).get("paused"):
         note("spec.rollout.paused is set: instances get no other revision until the roll-out is resumed")
-    write(manifest_at(found.template, revision, to_apply=owner is None))
+    if apply:
+        (name,) = full_names([found.template])
+        write(f"{printable(name)} rolled back to revision {revision.hash}\n")
+    else:
+        write(manifest_at(found.template, revision, to_apply=owner is None))
 
 
 def diff(

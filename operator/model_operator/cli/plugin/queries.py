@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from model_operator.cli.terminal import fail
+from model_operator.cli.terminal import fail, note
 from model_operator.core.inspection.listings import TemplateReference
+from model_operator.core.values.printable import printable
 from model_operator.kube.errors import ApiUnavailableError, StartupError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 15.0
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_WARNING = re.compile(r'[0-9]{3} \S+ "((?:[^"\\]|\\.)*)".*')
 _PREFIXES = frozenset({"mi", "modelinstance", "modelinstances"})
 Result = TypeVar("Result")
 
@@ -58,16 +60,30 @@ def run_query(target: Target, query: Callable[[Cluster], Awaitable[Result]]) -> 
     query
         The query.
     """
+    warnings: list[str] = []
     try:
-        return asyncio.run(execute(target, query))
+        return asyncio.run(execute(target, query, warnings=warnings))
     except (StartupError, QueryError) as error:
         fail(str(error))
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
+    finally:
+        # As kubectl shows them: those of the webhooks are about what was written.
+        for each in dict.fromkeys(map(warning_text, warnings)):
+            note(printable(f"Warning: {each}"))
+
+
+def warning_text(header: str) -> str:
+    """Return the text of a header ``Warning``, such as ``299 - "text"`` (RFC 9110, section 5.5)."""
+    found = _WARNING.fullmatch(header)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else header
 
 
 async def execute(
-    target: Target, query: Callable[[Cluster], Awaitable[Result]], seconds: float = _TIMEOUT_SECONDS
+    target: Target,
+    query: Callable[[Cluster], Awaitable[Result]],
+    seconds: float = _TIMEOUT_SECONDS,
+    warnings: list[str] | None = None,
 ) -> Result:
     """Return the result of a query.
 
@@ -77,6 +93,8 @@ async def execute(
         As for :func:`run_query`.
     seconds
         Timeout of a request.
+    warnings
+        Takes the headers ``Warning`` of the responses.
 
     Raises
     ------
@@ -96,7 +114,7 @@ async def execute(
         namespace = target.namespace or default_namespace(target.kubeconfig, target.context)
         if not _NAME.fullmatch(namespace):
             raise QueryError(f"--namespace must be the name of a namespace, got {namespace!r}")
-        return await query(Cluster(ApiClient(connection), namespace, connection.server))
+        return await query(Cluster(ApiClient(connection, warnings=warnings), namespace, connection.server))
     finally:
         await connection.close()
 

@@ -11,7 +11,7 @@ import typer
 from model_operator.cli.options import Context, Kubeconfig, NamespaceOfContext
 from model_operator.cli.plugin.completion import revision_hashes
 from model_operator.cli.plugin.queries import QueryError, Target, run_query
-from model_operator.cli.plugin.template_arguments import Template
+from model_operator.cli.plugin.template_arguments import Apply, Force, Template
 from model_operator.cli.terminal import fail, note, write
 from model_operator.core.inspection import rollout_edits
 from model_operator.core.inspection.listings import TemplateReference, full_names
@@ -24,14 +24,6 @@ from model_operator.core.values.printable import printable
 if TYPE_CHECKING:
     from model_operator.cli.plugin.cluster import Cluster
     from model_operator.kube.client import Object
-
-Apply = Annotated[
-    bool,
-    typer.Option("--apply", help="Write the field, and nothing else, to the cluster instead of printing it."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="With --apply: also where Flux or Argo CD manages the template.")
-]
 
 
 def pause(
@@ -126,7 +118,12 @@ def _run(
 
     async def query(cluster: Cluster) -> tuple[Object, RolloutEdit, Owner | None]:
         # Importing the API client takes half a second; other commands do not need it.
-        from model_operator.cli.plugin.template_reading import kind_of, place_of, read_template  # noqa: PLC0415
+        from model_operator.cli.plugin.template_reading import (  # noqa: PLC0415
+            kind_of,
+            place_of,
+            read_template,
+            require_unowned,
+        )
 
         template = await read_template(cluster, reference)
         try:
@@ -134,14 +131,12 @@ def _run(
         except ValueError as error:
             raise QueryError(str(error)) from error
         owner = gitops_owner(template)
-        if not how.is_applied:
-            return template, edit, owner
-        if owner is not None and not how.is_forced:
-            raise QueryError(f"{commit_advice(template, owner)} Or add --force.")
-        kind = kind_of(template)
-        with cluster.query_errors("patch", kind, place_of(template)):
-            wanted = rollout_edits.to_apply(template, edit)
-            await cluster.client.apply(kind, wanted, force=True, manager=ROLLOUT_MANAGER)
+        if how.is_applied:
+            require_unowned(template, is_forced=how.is_forced)
+            kind = kind_of(template)
+            with cluster.query_errors("patch", kind, place_of(template)):
+                wanted = rollout_edits.to_apply(template, edit)
+                await cluster.client.apply(kind, wanted, force=True, manager=ROLLOUT_MANAGER)
         return template, edit, owner
 
     template, edit, owner = run_query(target, query)

@@ -19,6 +19,12 @@ Template = Annotated[
         autocompletion=template_names,
     ),
 ]
+Apply = Annotated[
+    bool, typer.Option("--apply", help="Write it, and nothing else, to the cluster instead of printing it.")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="With --apply: also where Flux or Argo CD manages the template.")
+]
 REVISION_HELP = "latest, stable, previous, a hash, or a number of `kubectl model rollout history`"
 FromRevision = Annotated[
     str, typer.Argument(metavar="FROM", help=f"{REVISION_HELP}.", autocompletion=revision_words)

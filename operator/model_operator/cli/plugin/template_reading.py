@@ -12,6 +12,8 @@ from model_operator.cli.plugin.queries import QueryError
 from model_operator.core.inspection.facts import name_of
 from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.inspection.revision_history import RevisionHistory, is_revision_name, read_history
+from model_operator.core.inspection.rollout_edits import commit_advice
+from model_operator.core.objects.gitops_owners import gitops_owner
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ForbiddenError, NotFoundError
 from model_operator.kube.resources import (
@@ -106,3 +108,16 @@ async def read_instances(cluster: Cluster, template: Mapping[str, Any]) -> tuple
                 raise
             unreadable = unreadable or str(error)
     return [], unreadable
+
+
+def require_unowned(template: Mapping[str, Any], *, is_forced: bool) -> None:
+    """Require that a change of a template is not the business of a GitOps tool, or is forced.
+
+    Raises
+    ------
+    QueryError
+        Flux or Argo CD manages the template.
+    """
+    owner = None if is_forced else gitops_owner(template)
+    if owner is not None:
+        raise QueryError(f"{commit_advice(template, owner)} Or add --force.")

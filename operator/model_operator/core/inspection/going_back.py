@@ -34,8 +34,25 @@ def manifest_at(template: Object, revision: StoredRevision, *, to_apply: bool) -
     wanted: Mapping[str, Any] = revision.template_spec
     if to_apply and _is_readable(template):
         wanted = _with_removals(wanted, revisioned_spec(live), _last_applied(template))
-    kept = {name: live[name] for name in sorted(UNREVISIONED) if name in live}
-    return manifest_of(template, {**wanted, **kept})
+    return manifest_of(template, {**wanted, **_kept(live)})
+
+
+def template_at(template: Object, revision: StoredRevision) -> dict[str, Any]:
+    """Return a template at one of its revisions, as it is written back; if it has changed since, it is not.
+
+    Parameters
+    ----------
+    template
+        The template as the API server has it, with ``metadata.resourceVersion``.
+    revision
+        The revision.
+    """
+    return {**template, "spec": {**revision.template_spec, **_kept(template["spec"])}}
+
+
+def _kept(spec: Object) -> dict[str, Any]:
+    """Return what of a specification is not part of revisions."""
+    return {name: spec[name] for name in sorted(UNREVISIONED) if name in spec}
 
 
 def _is_readable(template: Object) -> bool:

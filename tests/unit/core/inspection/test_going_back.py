@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from model_operator.core.inspection.going_back import manifest_at
+from model_operator.core.inspection.going_back import manifest_at, template_at
 from model_operator.core.inspection.revision_history import read_history
 from model_operator.core.templates.revisions.identity import revision_of
 from tests.unit.core.inspection.histories import hash_of, stored, template
@@ -89,3 +89,12 @@ def test_a_template_that_cannot_be_compared_is_replaced() -> None:
     manifest = undone(template("1"), template("2", model_creation_parameters_schema=nested), to_apply=True)
 
     assert revision_of(manifest).hash == hash_of(template("1"))
+
+
+def test_what_is_written_back_is_the_object_with_another_specification() -> None:
+    now = template("2", rollout={"paused": True}, strategy={"type": "Recreate"})
+    history = read_history(now, [stored(template("1"), 1)])
+
+    written = template_at(now, history.find("1"))
+
+    assert written == {**now, "spec": {**template("1")["spec"], "rollout": {"paused": True}}}

@@ -8,6 +8,8 @@ import pytest
 
 from model_operator.core.inspection.rollout_edits import approve, commit_advice, pause, resume, to_apply
 from model_operator.core.objects.gitops_owners import gitops_owner
+from model_operator.core.objects.manifest import to_manifest
+from model_operator.core.offline.documents import read_documents
 from tests.unit.core.inspection.histories import template, with_status
 
 TARGET, OTHER = "a" * 12, "b" * 12
@@ -40,6 +42,14 @@ def test_the_patch_is_one_field() -> None:
     assert pause(rolling()).patch() == {"spec": {"rollout": {"paused": True}}}
     assert resume(rolling()).patch() == {"spec": {"rollout": {"paused": False}}}
     assert approve(rolling(), None).patch() == {"spec": {"rollout": {"approved": TARGET}}}
+
+
+@pytest.mark.parametrize("revision", ["123456789012", "1e2345678901", "12345678901e", "0b1010101010", TARGET])
+def test_a_hash_that_looks_like_a_number_is_quoted(revision: str) -> None:
+    given = with_status(rolling(), latest_revision=revision, rollout={"revision": revision})
+    (document,) = read_documents(to_manifest(approve(given, None).patch()), "patch.yaml")
+
+    assert document.value == {"spec": {"rollout": {"approved": revision}}}
 
 
 def test_notes() -> None:
