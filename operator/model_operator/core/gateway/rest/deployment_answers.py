@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from model_operator.api import Autoscaler, DeploymentState, EndpointConfig
+from model_operator.api import LATEST, STABLE, Autoscaler, DeploymentState, EndpointConfig
 from model_operator.core.gateway.rest.deployment_specs import OWN_FIELDS, DeploymentRef, deployments_of
 from model_operator.core.gateway.rest.model_answers import creator_fields
 from model_operator.core.templates.compile import CompiledTemplate
 
+_REVISION: Final = "model_template_revision"
 _VENDOR: Final = "LAUNCH"
 _WORKERS: Final = ("min_workers", "max_workers", "per_worker", "autoscaler")
 
@@ -60,7 +61,8 @@ def deployment_answer(
     if isinstance(own.get("model_creation_parameters"), Mapping):
         answer["model_creation_parameters"] = own["model_creation_parameters"]
     if not ref.is_stale:
-        answer["vendor_configuration"] = _workers(spec, own, template)
+        pin = own.get(_REVISION) or spec.get(_REVISION)
+        answer["vendor_configuration"] = _workers(spec, own, _at(pin, template))
     if ref.index is not None:
         answer |= {key: own[key] for key in OWN_FIELDS if key in own}
     return answer
@@ -125,6 +127,12 @@ def _workers(
     if found.get("max_workers") is None and endpoint is not None and not is_external:
         found["max_workers"] = found["min_workers"]
     return {"vendor": _VENDOR, **{key: found[key] for key in _WORKERS if found.get(key) is not None}}
+
+
+def _at(pin: Any, template: CompiledTemplate | None) -> CompiledTemplate | None:
+    """Return the template if it may be at the revision that a deployment runs: others are not known here."""
+    is_other = pin not in (None, LATEST, STABLE) and template is not None and template.revision != pin
+    return None if is_other else template
 
 
 def _endpoint(template: CompiledTemplate | None) -> EndpointConfig | None:

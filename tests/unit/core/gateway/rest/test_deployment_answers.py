@@ -122,6 +122,21 @@ def test_the_maximum_of_an_external_autoscaler_is_not_known() -> None:
     }
 
 
+def test_of_another_revision_only_what_the_model_says_is_shown() -> None:
+    here, other = compiled(max_workers=4).revision, "0" * 12
+    known = {"vendor": "LAUNCH", "min_workers": 1, "max_workers": 4, "per_worker": 10}
+    entries: list[dict[str, Any]] = [
+        {"name": "a"},
+        {"name": "b", "model_template_revision": here},
+        {"name": "c", "model_template_revision": "latest"},
+        {"name": "d", "model_template_revision": other, "vendor_configuration": {"min_workers": 3}},
+    ]
+    shown = [each["vendor_configuration"] for each in answers(model(entries), max_workers=4)]
+    assert shown == [known, known, known, {"vendor": "LAUNCH", "min_workers": 3}]
+    pinned = answers(model(entries, model_template_revision=other), max_workers=4)
+    assert [len(each["vendor_configuration"]) for each in pinned] == [1, 4, 4, 2]
+
+
 def test_without_its_template_only_what_the_model_says_is_shown() -> None:
     (only,) = deployment_answers(model(vendor_configuration={"min_workers": 2}), "acc-1", None)
     assert only["vendor_configuration"] == {"vendor": "LAUNCH", "min_workers": 2}
