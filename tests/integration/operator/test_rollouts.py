@@ -28,11 +28,10 @@ def labelled(name: str, tier: str = "", **spec: Any) -> Object:
     return obj
 
 
-def deploy_fleet(api: KubeApi, rollout: Object | None, *names: str, canary: str = "canary") -> str:
+def deploy_fleet(api: KubeApi, rollout: Object, *names: str, canary: str = "canary") -> str:
     """Apply the template and instances of it, wait until all is stable, and give the revision."""
     obj = template()
-    if rollout is not None:
-        obj["spec"]["rollout"] = rollout
+    obj["spec"]["rollout"] = rollout
     api.apply(obj)
     for name in (canary, *names):
         api.apply(labelled(name, "canary" if name == canary else ""))
@@ -216,7 +215,7 @@ def test_approval_and_soak_come_between_the_steps(api: KubeApi) -> None:
 
 @shared
 def test_those_that_follow_the_stable_revision_come_last(api: KubeApi) -> None:
-    stable = deploy_fleet(api, None, "a")
+    stable = deploy_fleet(api, {"soak_seconds": 0, "max_unavailable": "100%"}, "a")
     api.apply(labelled("prod", model_template_revision="stable"))
     api.wait_for_condition("ModelInstance", "prod", "Ready")
     edit(api, "held")
