@@ -273,8 +273,15 @@ def test_a_revision_that_is_none_of_the_template_is_ignored(api: KubeApi, namesp
 
         # But it can be deleted and put there again with another content.
         api.delete("ModelTemplateRevision", genuine["metadata"]["name"])
-        api.apply({**genuine, "spec": {**genuine["spec"], "template_spec": edited}})
         api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateRevisionNotFound")
+        api.apply({**genuine, "spec": {**genuine["spec"], "template_spec": edited}})
+        # What the same watch brings after it.
+        later = revision_object(template(name, tag="v9"))
+        api.apply(later)
+        pin = {"model_template_id": name, "model_template_revision": later["spec"]["hash"]}
+        api.apply(instance("witness", **pin))
+        api.wait_for_condition("ModelInstance", "witness", "Ready", reason="RolledOut")
+        assert ready(api.get("ModelInstance", "minilm"))["reason"] == "TemplateRevisionNotFound"
         assert is_image(api, "v7")
     finally:
         api.delete("ClusterModelTemplateRevision", of_cluster["metadata"]["name"])
