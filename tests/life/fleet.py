@@ -206,9 +206,18 @@ class Fleet:
 
 
 def deployments_of(history: History, instance: Version, before: int | None = None) -> list[Version]:
-    """Return the Deployments of an instance at the end, or just before some revision."""
+    """Return the Deployments of an instance that follow it, at the end or just before some revision."""
     found = (history.last("Deployment", name, before) for name in history.names("Deployment"))
-    return [each for each in found if each is not None and each.owned_by(instance.uid)]
+    apart = names_apart(instance)
+    return [
+        each for each in found if each is not None and each.owned_by(instance.uid) and each.name not in apart
+    ]
+
+
+def names_apart(instance: Version) -> set[str]:
+    """Return the names of the Deployments whose entries name a revision of their own."""
+    entries = instance.obj["spec"].get("deployments") or ()
+    return {f"{instance.name}-{each['name']}" for each in entries if each.get("model_template_revision")}
 
 
 def owner_of(history: History, deployment: Version) -> Version | None:

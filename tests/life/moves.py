@@ -18,6 +18,7 @@ from tests.life.fleet import (
     has_arrived,
     is_about,
     is_pinned,
+    names_apart,
     owner_of,
     pin_of,
     reported,
@@ -82,12 +83,15 @@ def resting_faults(history: History) -> Iterator[str]:
         wanted = asked(instance.obj, running)
         found = {each.name: each for each in deployments_of(history, instance)}
         for child, pods in wanted.deployments.items():
+            if child in names_apart(instance):
+                continue
             if child not in found:
                 yield f"{instance}: Deployment {child} is missing"
             elif not runs(found[child].obj, pods) or found[child].obj["spec"]["replicas"] != pods.workers:
                 yield f"{instance}: Deployment {child} is not what revision {revision} asks for"
         is_latest = revision == template.status.get("latest_revision")
-        if wanted.problem is None and instance.is_true("UpToDate") is not is_latest:
+        is_whole = wanted.problem is None and not names_apart(instance)
+        if is_whole and instance.is_true("UpToDate") is not is_latest:
             yield f"{instance}: UpToDate is {instance.condition('UpToDate')}, it has {revision}"
 
 
@@ -108,6 +112,9 @@ def _move(history: History, version: Version) -> Iterator[tuple[Version, str, bo
     """Yield the instance, its new revision, and whether it is its first one, if a version is a move."""
     revision, instance = applied(version), owner_of(history, version)
     if revision is None or instance is None or reported(instance) == revision:
+        return
+    recent = history.recent("ModelInstance", instance.name, version)
+    if any(each is not None and version.name in names_apart(each) for each in recent):
         return
     before = deployments_of(history, instance, version.revision)
     if any(applied(each) == revision for each in before):

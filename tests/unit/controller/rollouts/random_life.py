@@ -124,7 +124,9 @@ class RandomLife:
         self.fleet.edit_template(**rollout)
 
     async def _crash(self) -> None:
-        if name := self._any():
+        found = sorted(each["metadata"]["name"] for each in self.fleet.cluster.all("Deployment"))
+        if found:
+            name = self.source.choice(found)
             self._note(f"{name} crashes")
             self.fleet.cluster.crash(name)
 
@@ -148,6 +150,9 @@ class RandomLife:
     async def _scale(self) -> None:
         if name := self._any():
             workers = self.source.choice((0, 1, 2))
+            obj = self.fleet.cluster.find("ModelInstance", name)
+            if obj is None or "deployments" in obj["spec"]:
+                return
             self._note(f"{name} has {workers} workers")
             self.fleet.edit(name, replicas=workers)
 
@@ -192,6 +197,15 @@ class RandomLife:
     async def _restart(self) -> None:
         self._note("restart of the operator")
         self.fleet.restart()
+
+    async def _entries(self) -> None:
+        if name := self._any():
+            pin = self.source.choice(("latest", "stable", self.fleet.latest))
+            entries = self.source.choice(
+                (None, [{"name": "a"}], [{"name": "a"}, {"name": "b", "model_template_revision": pin}])
+            )
+            self._note(f"{name} has the deployments {entries}")
+            self.fleet.edit(name, deployments=entries, replicas=None)
 
     async def _take_over(self) -> None:
         self._note("another operator takes over from one that is paused")
@@ -244,6 +258,8 @@ EVENTS = (
     "lose",
     "reapply",
     "restore",
+    "entries",
+    "entries",
     "take_over",
     "without_steps",
     "restart",
