@@ -359,8 +359,6 @@ class _Decision:
             for each in self.members
             if not self.policy.is_stepped and not each.has_target and not each.follower.follows_stable
         }
-        if progress.state is not RolloutState.ROLLING_OUT:
-            return frozenset(at_once)
         counted = self.counted[progress.index]
         flying = sum(each.counts and each.has_target and not each.has_arrived for each in self.members)
         granted = sum(each.is_granted for each in self.members)

@@ -195,7 +195,7 @@ class Judge:
     def __init__(self, life: TemplateLife) -> None:
         self.life = life
         self.policy = life.policy
-        self.stable, self.started_at = life.stable, life.started_at
+        self.stable, self.grants = life.stable, life.grants
 
     def step_of(self, instance: Instance) -> str:
         """Return the name of the step of an instance."""
@@ -286,18 +286,19 @@ class Judge:
                 self._judge_complete(step.name)
 
     def _judge_order(self, decided: Advance, granted: list[Instance]) -> None:
-        chosen = {each.key for each in granted} | self.life.grants
+        chosen = {each.key for each in granted} | self.grants
         passed_over = [
             each
             for each in self.waiting_healthy()
             if self.step_of(each) == decided.step and each.key not in chosen
         ]
-        added = [each for each in granted if each.key not in self.life.grants]
-        if any(not each.is_ready and not each.is_stalled for each in added):
-            assert not passed_over, "one that proves nothing goes before one that is Ready"
+        added = [each for each in granted if each.key not in self.grants]
+        # Those on the way to another revision are unavailable already.
+        unproven = [each for each in added if not each.is_ready and each.revision == self.stable]
+        assert not (unproven and passed_over), "one that proves nothing goes before one that is Ready"
         ready = [each.key for each in added if each.is_ready]
         if ready and passed_over:
-            assert max(ready) < min(each.key for each in passed_over)
+            assert max(ready) < min(each.key for each in passed_over), "not in the order of their names"
 
     def _earlier(self, decided: Advance) -> list[str]:
         names = [each.name for each in self.policy.steps]

@@ -133,7 +133,8 @@ def test_tolerated_failures_delay_no_step_unless_they_use_up_its_budget() -> Non
 
     done = decide([*proven, *map(arrived, others)], NOW + timedelta(seconds=60), max_failures=1)
     assert (done.state, done.stable, done.failed) == (RolloutState.COMPLETE, NEW, 1)
-    one = decide([*proven, *map(arrived, others)], NOW + timedelta(seconds=60), max_unavailable=1)
+    later = NOW + timedelta(seconds=60)
+    one = decide([*proven, *map(arrived, others)], later, max_failures=1, max_unavailable=1)
     assert one.state is RolloutState.HALTED
 
 
