@@ -50,6 +50,8 @@ class Cluster(FakeApi):
         Called with each change.
     written
         The writes of all operators, in order.
+    deployment_seconds
+        How long a write of a Deployment takes to arrive, at least and at most.
     """
 
     def __init__(self, source: random.Random) -> None:
@@ -58,6 +60,7 @@ class Cluster(FakeApi):
         self.crashing: set[str] = set()
         self.watchers: list[Callable[[str, Object], None]] = []
         self.written: list[str] = []
+        self.deployment_seconds = (0.005, 0.05)
         self.source = source
 
     def put(self, obj: Object) -> Object:

@@ -113,7 +113,10 @@ class Link(ApiClient):
         await replica.flows()
         if write is not None and replica.is_deposed:
             raise LeadershipLostError("another one leads")
-        await asyncio.sleep(source.uniform(*REQUEST_SECONDS))
+        is_slow = write is not None and " Deployment " in write
+        await asyncio.sleep(
+            source.uniform(*(self._cluster.deployment_seconds if is_slow else REQUEST_SECONDS))
+        )
         await replica.flows()
         if write is not None:
             await replica.reach(write, "before")
@@ -154,7 +157,7 @@ class Replica(World):
     cluster
         Where it works.
     kill
-        Number of the write, and whether ``before`` or ``after`` it, at which it is killed.
+        Number or text of the write, and whether ``before`` or ``after`` it, at which it is killed.
 
     Attributes
     ----------
@@ -164,7 +167,7 @@ class Replica(World):
         Whether another one leads: it may begin no write.
     """
 
-    def __init__(self, cluster: Cluster, kill: tuple[int, str] | None = None) -> None:
+    def __init__(self, cluster: Cluster, kill: tuple[int | str, str] | None = None) -> None:
         queue: WorkQueue[Key] = WorkQueue(random.Random(cluster.source.random()), workers=WORKERS)
         super().__init__(cluster, queue, is_storing=True)
         self.cluster = cluster
@@ -237,7 +240,7 @@ class Replica(World):
             self._count += 1
         else:
             self.cluster.written.append(write)
-        if self._kill == (self._count, where):
+        if self._kill in ((self._count, where), (write, where)):
             self.kill()
         await self.flows()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from tests.life.moves import moves
 from tests.life.profiles import TEMPLATE as NAME
 from tests.unit.controller.rollouts.cluster import NAMESPACE
 from tests.unit.controller.rollouts.fleet import GOOD, WRONG, Fleet, instance, template
+from tests.unit.controller.rollouts.operators import Replica
 from tests.unit.controller.virtual_clock import in_virtual_time
 
 if TYPE_CHECKING:
@@ -114,6 +116,37 @@ async def test_nothing_moves_while_it_is_paused() -> None:
     fleet.edit_template(paused=None)
     await fleet.rest(60)
     is_complete(fleet)
+
+
+@in_virtual_time
+async def test_a_pause_while_the_operator_is_away_takes_no_move_back() -> None:
+    fleet = await begun()
+    fleet.operator.kill()
+    fleet.operator = Replica(fleet.cluster, ("apply Deployment m1", "after"))
+    fleet.edit_template("v2")
+    await asyncio.sleep(60)
+    assert fleet.operator.is_dead
+    fleet.edit_template(paused=True)
+    await fleet.rest(60)
+    assert fleet.state == "PAUSED"
+    assert {name for name, at in fleet.positions().items() if at == fleet.latest} == {"canary", "m1"}
+    assert [name for name, _ in moves(fleet.cluster.history)] == ["canary", "m1"]
+    fleet.check()
+
+
+@in_virtual_time
+async def test_a_pause_waits_for_the_moves_in_progress() -> None:
+    fleet = Fleet("pauses")
+    await fleet.begin(template(rollout={"max_unavailable": "100%"}), members())
+    fleet.cluster.deployment_seconds = (0.2, 0.6)
+    for number in range(8):
+        fleet.edit_template(f"v{number + 2}")
+        await fleet.wait(0.05 * number)
+        fleet.edit_template(paused=True)
+        await fleet.wait(3)
+        fleet.edit_template(paused=None)
+        await fleet.rest(3)
+    assert fleet.faults() == []
 
 
 @in_virtual_time
