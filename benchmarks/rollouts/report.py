@@ -36,9 +36,14 @@ AIMS = (
     Aim("a decision on the instances, ms", 20.0, lambda f: max(f["decision_ms"].values())),
     Aim("revisions that an edit stores", 1.0, _revisions),
     Aim(
-        "writes for each instance, in steps over all at once",
-        0.0,
+        "writes for each instance, in steps more than all at once",
+        1.0,
         lambda f: writes_per_instance(f, "batches") - writes_per_instance(f, "at_once"),
+    ),
+    Aim(
+        "… Deployments among the writes in steps",
+        1.0,
+        lambda f: f["batches"]["writes"].get("patch deployments", 0) / f["instances"],
     ),
     Aim(
         "writes to instances and children when steps alone are edited",

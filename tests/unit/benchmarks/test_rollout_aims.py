@@ -71,7 +71,8 @@ def worse(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     [
         (("decision_ms", "half"), 21.0),
         (("sliding", "writes", "create modeltemplaterevisions"), 2),
-        (("batches", "writes", "patch modelinstances/status"), 3000),
+        (("batches", "writes", "patch modelinstances/status"), 3001),
+        (("batches", "writes", "patch deployments"), 1001),
         (("policy", "writes", "patch modelinstances/status"), 1),
         (("batches", "statuses_per_second"), 1.1),
         (("batches", "longest_gap_ms"), 1001.0),
