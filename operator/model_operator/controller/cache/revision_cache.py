@@ -107,16 +107,19 @@ class RevisionCache:
         That is the one of what it specifies now, if it is valid and stored; else the last one, as its status
         says; else, where the status is lost, the one with the highest number. Those of a deleted template of
         the same name, which are about to be deleted, are none of a template that was never valid.
+
+        The last one may have been deleted by hand. No older one takes its place: instances would go back to
+        that. It is stored again while the template still specifies it; else instances are left unchanged.
         """
         if not self.stores(TemplateKind(template.resource.kind)):
             return None
         if self.has_current(template):
             return template
-        last, owners = (
-            self._status_of(template).get("latest_revision"),
-            (None, template.resource.metadata.uid),
-        )
-        own = [each for each in self.of(template) if each["owner"] in owners]
+        last, owner = self._status_of(template).get("latest_revision"), template.resource.metadata.uid
+        stored = self.of(template)
+        if last and all(each["hash"] != last for each in stored):
+            return template if not template.violations and template.revision == last else None
+        own = [each for each in stored if each["hash"] == last or each["owner"] in (None, owner)]
         for each in sorted(own, key=lambda each: each["hash"] != last):
             found = self._read(each, template)
             if found is not None and not found.violations:

@@ -99,7 +99,7 @@ def template_status(
     info = reason.value
     stalled = info.stalled and not (in_grace and _depends_on_another(reason, result))
     conditions = kstatus_conditions(ready=info.ready, stalled=stalled, reason=reason.name, message=message)
-    hindrance = _hindrance(template, result, latest)
+    hindrance, known = _hindrance(template, result, latest), latest or current.get("latest_revision")
     if progress is None:
         followed = latest or ("" if template.violations else template.revision)
         conditions.insert(1, rolled_out(counts, followed, hindrance=hindrance))
@@ -121,7 +121,8 @@ def template_status(
         "instance_count": counts.instances,
         "updated_instance_count": counts.updated,
         "stalled_instance_count": counts.stalled,
-        **({"latest_revision": latest} if latest else {}),
+        # The last one stays known when it was deleted by hand: no older one takes its place.
+        **({"latest_revision": known} if known else {}),
         **remembered,
     }
 

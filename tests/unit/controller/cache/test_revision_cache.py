@@ -65,6 +65,24 @@ def test_a_broken_template_has_the_last_valid_revision() -> None:
     assert not world.revisions.is_awaited(world.be(broken(generation=4)))
 
 
+def test_no_older_revision_takes_the_place_of_one_that_was_deleted() -> None:
+    world = Templates()
+    world.store(revision(template("embed"), 1))
+    second = template("embed", generation=2)
+    status = {"latest_revision": revision(second)["spec"]["hash"]}
+
+    # It is about to be stored again.
+    assert world.latest(world.be({**second, "status": status})) == status["latest_revision"]
+    assert world.latest(world.be(broken(generation=3, status=status))) is None
+    edited = world.be(template("embed", generation=4, status=status))
+    assert world.latest(edited) is None
+    assert world.revisions.is_awaited(edited)
+
+    # Whatever template it was stored for.
+    world.store(revision(template("embed", generation=2, uid="t0"), 2))
+    assert world.latest(world.be(broken(generation=5, status=status))) == status["latest_revision"]
+
+
 def test_the_revisions_of_a_deleted_template_are_none_of_an_invalid_one() -> None:
     world = Templates()
     first = world.store(revision(template("embed", uid="t0")))
