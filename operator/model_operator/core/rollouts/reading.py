@@ -97,15 +97,28 @@ def read_follower(
         follows_stable=_named(instance.get("spec")) == STABLE,
         is_ready=ready,
         is_stalled=stalled,
-        has_workers=any(
-            (each.get("spec") or {}).get("replicas", 1) > 0
-            for each in deployments
-            if each["metadata"]["name"] not in pinned
-        ),
+        has_workers=_has_workers(instance, deployments, pinned, is_new=not revision),
         is_new=bool(started_at) and metadata.get("creationTimestamp", "") > started_at,
         arrived_at=since,
         is_granted=key in grants and revision != latest.revision,
     )
+
+
+def _has_workers(
+    instance: Object, deployments: Iterable[Object], pinned: Collection[str], *, is_new: bool
+) -> bool:
+    """Return whether an instance is to have workers at the revision that it follows.
+
+    A Deployment that was deleted by hand is to have them: without it, a canary proves nothing, and a failed
+    one is no less a failure.
+    """
+    own = {each["metadata"]["name"]: each for each in deployments if each["metadata"]["name"] not in pinned}
+    if any((each.get("spec") or {}).get("replicas", 1) > 0 for each in own.values()):
+        return True
+    spec = instance.get("spec")
+    is_off = isinstance(spec, Mapping) and (spec.get("suspend") is True or spec.get("replicas") == 0)
+    is_missing = any(name not in own and name not in pinned for name in deployment_names(instance))
+    return is_missing and not is_new and not is_off
 
 
 def _of(version: TemplateVersion, revision: str) -> TemplateVersion:

@@ -134,6 +134,19 @@ def test_workers_are_those_that_are_wanted() -> None:
     assert not read(own, deployment(name="demo-green"), deployment(name="demo-blue", replicas=0)).has_workers
 
 
+def test_a_deployment_that_somebody_deleted_is_to_have_workers() -> None:
+    assert read(instance(template=bound(NEW))).has_workers
+    assert not read(instance(template=bound(NEW), spec={"replicas": 0})).has_workers
+    assert not read(instance(template=bound(NEW), spec={"suspend": True})).has_workers
+    both = instance(template=bound(NEW), spec={"deployments": [{"name": "green"}, {"name": "blue"}]})
+    assert read(both, deployment(name="demo-green", replicas=0)).has_workers
+    # Only the one that follows the instance.
+    own = instance(template=bound(NEW), spec={"deployments": OWN})
+    assert not read(own, deployment(name="demo-blue", replicas=0)).has_workers
+    pinned = instance(template=bound(NEW), spec={"deployments": OWN[:1]})
+    assert not read(pinned).has_workers
+
+
 def test_what_was_created_after_the_roll_out_began_is_new() -> None:
     assert read(instance(), started_at="2026-01-02T03:04:04Z").is_new
     assert not read(instance(), started_at=SINCE).is_new

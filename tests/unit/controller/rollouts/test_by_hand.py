@@ -1,0 +1,109 @@
+"""Roll-outs in which somebody deletes by hand what they depend on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.life.fleet import TEMPLATE
+from tests.life.moves import moves
+from tests.life.profiles import TEMPLATE as NAME
+from tests.unit.controller.rollouts.fleet import template
+from tests.unit.controller.rollouts.test_cases import (
+    MEMBERS,
+    STEPS,
+    begun,
+    deployments,
+    is_complete,
+    until_moved,
+)
+from tests.unit.controller.virtual_clock import in_virtual_time
+
+if TYPE_CHECKING:
+    from model_operator.kube.client import Object
+    from tests.unit.controller.rollouts.fleet import Fleet
+
+
+def moved(fleet: Fleet) -> list[str]:
+    """Return the names of the instances that have moved, in order."""
+    return [name for name, _ in moves(fleet.cluster.history)]
+
+
+def generations(fleet: Fleet) -> dict[str, int]:
+    """Return the generation of each Deployment."""
+    return {each["metadata"]["name"]: each["metadata"]["generation"] for each in deployments(fleet)}
+
+
+@in_virtual_time
+async def test_a_failed_canary_whose_deployment_is_deleted_again_and_again_is_no_less_failed() -> None:
+    fleet = await begun()
+    fleet.edit_template("v2!")
+    await fleet.wait_for_state("HALTED")
+    for _ in range(3):
+        if fleet.cluster.find("Deployment", "canary"):
+            fleet.cluster.user_deletes("Deployment", "canary")
+        await fleet.wait(0.3)
+    # The operator gives way for a while, so that there is no Deployment.
+    assert fleet.cluster.find("Deployment", "canary") is None
+    await fleet.rest(30)
+    assert fleet.state == "HALTED"
+    assert moved(fleet) == ["canary"]
+
+
+@pytest.mark.parametrize("rollout", [STEPS, None], ids=["in steps", "at once"])
+@in_virtual_time
+async def test_the_latest_revision_is_stored_again_and_nothing_goes_back(rollout: Any) -> None:
+    fleet = await begun(template(rollout=rollout))
+    fleet.edit_template("v2")
+    await fleet.rest(90)
+    is_complete(fleet)
+    name, before = f"{NAME}-{fleet.latest}", generations(fleet)
+    fleet.cluster.user_deletes("ModelTemplateRevision", name)
+    await fleet.rest(60)
+    assert fleet.cluster.find("ModelTemplateRevision", name) is not None
+    assert generations(fleet) == before
+    is_complete(fleet)
+
+
+@in_virtual_time
+async def test_no_older_revision_takes_the_place_of_the_latest_one_of_a_broken_template() -> None:
+    fleet = await begun(template())
+    fleet.edit_template("v2")
+    await fleet.rest(90)
+    latest, before = fleet.latest, generations(fleet)
+
+    def break_it(obj: Object) -> None:
+        obj["spec"]["pod_template"] = {"spec": {"containers": "none"}}
+
+    fleet.cluster.edit(TEMPLATE, NAME, break_it)
+    await fleet.rest(30)
+    revision = fleet.cluster.find("ModelTemplateRevision", f"{NAME}-{latest}")
+    assert revision is not None
+    fleet.cluster.user_deletes("ModelTemplateRevision", revision["metadata"]["name"])
+    await fleet.rest(60)
+    assert (generations(fleet), fleet.latest) == (before, latest)
+
+    fleet.apply(revision)
+    await fleet.rest(60)
+    assert (generations(fleet), set(fleet.positions().values())) == (before, {latest})
+    for name in MEMBERS:
+        standing = {each["type"]: each["status"] for each in fleet.status(name)["conditions"]}
+        assert standing["Ready"] == "True"
+
+
+@in_virtual_time
+async def test_a_canary_that_is_being_deleted_delays_nobody() -> None:
+    fleet = await begun()
+    fleet.cluster.crash("canary")
+    fleet.edit_template("v2")
+    await until_moved(fleet, "canary")
+
+    def begin_deletion(obj: Object) -> None:
+        # A finalizer that nobody removes.
+        obj["metadata"] |= {"deletionTimestamp": "2026-01-01T09:00:00Z", "finalizers": ["example.com/hangs"]}
+
+    fleet.cluster.edit("ModelInstance", "canary", begin_deletion)
+    await fleet.rest(90)
+    assert moved(fleet) == [*MEMBERS]
+    assert fleet.state == "COMPLETE"
