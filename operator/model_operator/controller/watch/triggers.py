@@ -20,7 +20,7 @@ from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.rollouts.reading import is_rolling_in_steps
 from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.rollout_counts import rollout_share
-from model_operator.core.templates.revisions.entry_revisions import named_revisions
+from model_operator.core.templates.revisions.entry_revisions import named_revisions, reported_revisions
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,
@@ -175,9 +175,7 @@ class Triggers:
         # The cache already has the operator's own writes, unless their response was lost. After a gap in the
         # watch, a recreated object of the same name may follow without an event for the deletion.
         shares = [rollout_share(each.get("status") or {}) for each in (old, obj) if each is not None]
-        is_another = old is not None and (
-            _uid(old) != _uid(obj) or old["metadata"].get("labels") != obj["metadata"].get("labels")
-        )
+        is_another = old is not None and _membership(old) != _membership(obj)
         if deleted or len(set(shares)) != 1 or is_another:
             for uid in dict.fromkeys(each.template for each in shares):
                 self.update_template_counts(uid)
@@ -206,8 +204,8 @@ class Triggers:
             return
         self._enqueue_template(_TEMPLATE_KIND[template["kind"]], template)
         self.announce(template)
-        # Those that are pinned to it, as a whole or in a deployment.
-        self._enqueue_naming(template, obj.get("hash"))
+        # Those that are pinned to it, as a whole or in a deployment, and those that run it while they wait.
+        self._enqueue_naming(template, obj.get("hash"), is_running=old is None or deleted)
 
     def _on_child(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         # An autoscaler writes its measurements every 15 seconds; only whether it can measure is reported.
@@ -234,11 +232,15 @@ class Triggers:
         for key in self._state.instances_of(template):
             self._enqueue_instance(key)
 
-    def _enqueue_naming(self, template: Object, revision: Any) -> None:
-        """Enqueue the instances of a template that name a revision, as a whole or in a deployment."""
+    def _enqueue_naming(self, template: Object, revision: Any, *, is_running: bool = False) -> None:
+        """Enqueue the instances of a template that name a revision, or run it, wholly or in a deployment."""
         for key in self._state.instances_of(template):
             instance = self._state.instances.get(*key)
-            if instance is not None and revision in named_revisions(instance):
+            if instance is None:
+                continue
+            if revision in named_revisions(instance) or (
+                is_running and revision in reported_revisions(instance)
+            ):
                 self._enqueue_instance(key)
 
     def _enqueue_template(self, kind: ResourceKind, template: Object, delay: float = 0) -> None:
@@ -252,6 +254,13 @@ class Triggers:
 
 def _uid(obj: Object) -> str:
     return str(obj["metadata"]["uid"])
+
+
+def _membership(instance: Object) -> tuple[Any, ...]:
+    """Return what of an instance's metadata decides on its part in a roll-out."""
+    metadata = instance["metadata"]
+    # One that is being deleted has none; a finalizer may preserve it for long.
+    return metadata["uid"], metadata.get("labels"), bool(metadata.get("deletionTimestamp"))
 
 
 def _has_workers(deployment: Object) -> bool:

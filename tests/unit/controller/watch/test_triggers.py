@@ -172,14 +172,17 @@ def test_a_revision_wakes_those_that_are_pinned_to_it() -> None:
     pinned["spec"]["model_template_revision"] = hash_of(template("embed", generation=7))
     entry = instance("entry", uid="i3")
     entry["spec"]["deployments"] = [{"model_template_revision": pinned["spec"]["model_template_revision"]}]
-    for each in (template("embed"), revision(template("embed")), instance("demo"), pinned, entry):
+    waiting = instance("waiting", uid="i4", bound="t1")
+    waiting["status"]["template"]["revision"] = pinned["spec"]["model_template_revision"]
+    for each in (template("embed"), revision(template("embed")), instance("demo"), pinned, entry, waiting):
         world.see(each)
     wanted = revision(template("embed", generation=7))
 
-    both = {"ModelInstance/team/pinned", "ModelInstance/team/entry"}
-    assert set(world.see(wanted, "ADDED")) == {EMBED, *both}
+    # One that runs it while it waits, too: it has none until then.
+    concerned = {f"ModelInstance/team/{name}" for name in ("pinned", "entry", "waiting")}
+    assert set(world.see(wanted, "ADDED")) == {EMBED, *concerned}
     wanted["metadata"]["resourceVersion"] = revision(template("embed"))["metadata"]["resourceVersion"]
-    assert set(world.see(wanted, "DELETED")) == {EMBED, *both}
+    assert set(world.see(wanted, "DELETED")) == {EMBED, *concerned}
     # Of no template.
     assert world.see(revision(template("other")), "ADDED") == []
 
@@ -334,6 +337,10 @@ def test_an_instance_in_another_step_or_without_workers_is_counted_anew() -> Non
     labelled = instance("demo", bound="t1")
     labelled["metadata"]["labels"] = {"tier": "canary"}
     assert world.see(labelled) == [DEMO, f"{EMBED} later"]
+
+    leaving = instance("demo", bound="t1")
+    leaving["metadata"] |= {"labels": {"tier": "canary"}, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    assert world.see(leaving) == [DEMO, f"{EMBED} later"]
 
     one = {**child("demo", owner=demo), "spec": {"replicas": 1}}
     assert world.see(one) == [f"{EMBED} later", DEMO]
