@@ -4,9 +4,10 @@ It is recomputed from what the instances report whenever that changes, so that i
 Only the stable revision and the time at which the roll-out began are remembered, in the template's status.
 
 An instance *has arrived* when it is Ready at the new revision: a status about anything else proves nothing.
-It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, or was
-Stalled at the stable revision before. An instance of the last two kinds delays no other one, and gets the
-revision once all others have arrived: the revision is stable then, and getting the stable one takes no steps.
+It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, or failed
+at the stable revision before: it is Stalled, or has failed for a minute. An instance of the last two kinds
+delays no other one, and gets the revision once all others have arrived: the revision is stable then, and
+getting the stable one takes no steps.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from model_operator.core.rollouts.policy import Policy, Step
 _NAMED: Final = 3
 """Number of failed instances that are named."""
 _RANK: Final = attrgetter("rank")
+_BROKEN_SECONDS: Final = 60.0
+"""How long an instance has failed that was broken before: a canary that fails for a moment still counts."""
 _REVOCATION_SECONDS: Final = 1.0
 """When to decide again after grants were taken back: their places in the budget are free only then."""
 
@@ -107,7 +110,7 @@ def advance(
     """
     everyone = tuple(followers)
     stable = _learned_stable(policy, target, stable, everyone)
-    members, begins_again = _members(policy, target, stable, everyone)
+    members, begins_again = _members(policy, target, stable, everyone, now)
     if target == stable:
         return _return(policy, target, members)
     decision = _Decision(policy, target, stable, members, now)
@@ -173,15 +176,17 @@ class _Member:
 
 
 def _members(
-    policy: Policy, target: str, stable: str, followers: Sequence[Follower]
+    policy: Policy, target: str, stable: str, followers: Sequence[Follower], now: datetime
 ) -> tuple[list[_Member], bool]:
     """Return the followers in their steps, and whether the roll-out begins again."""
 
     def was_broken(each: Follower) -> bool:
-        """Return whether an instance is Stalled for a reason of its own, not by an earlier roll-out."""
+        """Return whether an instance fails for a reason of its own, not by an earlier roll-out."""
         if each.revision == target or not (policy.is_stepped or each.follows_stable):
             return False
-        return each.is_stalled and (not stable or each.revision in ("", stable))
+        since = each.failing_since
+        fails = each.is_stalled or (since is not None and (now - since).total_seconds() >= _BROKEN_SECONDS)
+        return fails and (not stable or each.revision in ("", stable))
 
     can_count = [each.has_workers and not was_broken(each) for each in followers]
     # One that was created with an older revision cannot be distinguished later from one that was created

@@ -41,6 +41,9 @@ class Follower:
         Time since which it has been Ready at `revision`; None if it is not, or where that is unknown.
     is_granted
         Whether it may get the revision that rolls out now, and has not got it yet.
+    failing_since
+        Time since which it has not been Ready, if the reason is one that needs an action, as a crash loop
+        does; None otherwise. Such an instance need not be Stalled: that is about its own roll-out.
     """
 
     key: FollowerKey
@@ -53,3 +56,4 @@ class Follower:
     is_new: bool = False
     arrived_at: datetime | None = None
     is_granted: bool = False
+    failing_since: datetime | None = None

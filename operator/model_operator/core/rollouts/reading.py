@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from model_operator.api import LATEST, STABLE, RolloutState
 from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
 from model_operator.core.objects.template_annotation import annotated_revision
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.templates.compile import CompiledTemplate
 
@@ -16,6 +17,9 @@ UNKNOWN: Final = "unknown"
 """In place of the hash of a revision: that of an instance with Deployments of which nothing says what they
 were applied of, as after a restore without statuses. It is no new instance, so that it waits for its turn."""
 _NO_LABELS: Final[Mapping[str, str]] = {}
+
+_FAILING: Final = frozenset(each.name for each in Reason if each.value.stalled or each.value.stalls_late)
+"""Reasons of the Ready condition that need an action, at once or if they last."""
 
 Object = Mapping[str, Any]
 
@@ -88,18 +92,19 @@ def read_follower(
     is_current = status.get("observedGeneration") == metadata.get("generation") and is_recorded(
         status, _of(latest.version, revision)
     )
-    ready, stalled, since = _standing(status) if is_current else (False, False, None)
+    standing = _standing(status) if is_current else _Standing()
     pinned = _pinned_names(instance)
     return Follower(
         key,
         revision,
         metadata.get("labels") or _NO_LABELS,
         follows_stable=_named(instance.get("spec")) == STABLE,
-        is_ready=ready,
-        is_stalled=stalled,
+        is_ready=standing.is_ready,
+        is_stalled=standing.is_stalled,
         has_workers=_has_workers(instance, deployments, pinned, is_new=not revision),
         is_new=bool(started_at) and metadata.get("creationTimestamp", "") > started_at,
-        arrived_at=since,
+        failing_since=standing.failing_since,
+        arrived_at=standing.ready_since,
         is_granted=key in grants and revision != latest.revision,
     )
 
@@ -125,20 +130,29 @@ def _of(version: TemplateVersion, revision: str) -> TemplateVersion:
     return version if revision == version.revision else version._replace(generation=-1, revision=revision)
 
 
-def _standing(status: Object) -> tuple[bool, bool, datetime | None]:
-    """Return whether an instance is Ready and Stalled, and since when it has been Ready at its revision."""
-    ready = stalled = False
-    since = (status.get("template") or {}).get("arrived_at")
-    for condition in status.get("conditions") or ():
-        if condition.get("status") != "True":
-            continue
-        if condition.get("type") == "Ready":
-            ready = True
-            # Of an operator that did not record it.
-            since = since or condition.get("lastTransitionTime")
-        elif condition.get("type") == "Stalled":
-            stalled = True
-    return ready, stalled, _time(since) if ready else None
+class _Standing(NamedTuple):
+    """What the conditions of an instance say, and since when."""
+
+    is_ready: bool = False
+    is_stalled: bool = False
+    ready_since: datetime | None = None
+    """Time since which it has been Ready at its revision."""
+    failing_since: datetime | None = None
+
+
+def _standing(status: Object) -> _Standing:
+    conditions = {each.get("type"): each for each in status.get("conditions") or ()}
+    ready = conditions.get("Ready") or {}
+    is_ready = ready.get("status") == "True"
+    # Without the time, a status of an operator that did not record it.
+    since = (status.get("template") or {}).get("arrived_at") or ready.get("lastTransitionTime")
+    is_failing = ready.get("status") == "False" and ready.get("reason") in _FAILING
+    return _Standing(
+        is_ready,
+        (conditions.get("Stalled") or {}).get("status") == "True",
+        _time(since) if is_ready else None,
+        _time(ready.get("lastTransitionTime")) if is_failing else None,
+    )
 
 
 def _time(text: Any) -> datetime | None:

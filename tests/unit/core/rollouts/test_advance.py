@@ -68,6 +68,16 @@ def test_what_was_broken_before_comes_last_and_counts_nothing() -> None:
     assert decide(followers, stable=NEW).grants == {followers[0].key}
 
 
+def test_one_that_has_failed_for_a_minute_was_broken_and_for_a_moment_counts() -> None:
+    """A crash loop after a complete roll-out is not Stalled."""
+    (crashing,) = fleet(1, "broken", is_ready=False, failing_since=NOW)
+    followers = [crashing, *map(arrived, fleet(3))]
+    at_once = decide(followers, NOW + timedelta(seconds=59))
+    assert at_once.grants == {crashing.key}
+    later = decide(followers, NOW + timedelta(seconds=60))
+    assert (later.stable, later.waiting) == (NEW, 1)
+
+
 def test_a_canary_soaks_and_waits_for_its_approval() -> None:
     steps = [{"name": "canary", "namespaces": ["staging-*"], "soak_seconds": 1800, "needs_approval": True}]
     followers = [*map(arrived, fleet(2, "staging-a")), *fleet(10)]

@@ -179,3 +179,13 @@ def test_what_no_model_describes_is_read_all_the_same(spec: Any) -> None:
     broken = {**instance(), "spec": spec}
     assert not is_pinned(broken)
     assert read(broken, deployment()).has_workers
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_failing"), [("CrashLooping", True), ("Deploying", False), ("InvalidParameters", True)]
+)
+def test_what_fails_is_known_by_its_reason(reason: str, is_failing: bool) -> None:
+    failed = {"type": "Ready", "status": "False", "reason": reason, "lastTransitionTime": SINCE}
+    found = read_follower(instance(failed, template=bound(OLD)), [deployment(OLD)], LATEST)
+    assert (found.failing_since == datetime.fromisoformat(SINCE)) is is_failing
+    assert not found.is_stalled
