@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.cluster.cluster import OPERATOR_NAMESPACE
-from tests.cluster.waiting import wait_for
+from tests.cluster.waiting import patience, wait_for
 from tests.install.overlays import DEFAULT
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ DEPLOYMENT = "deployment/model-operator"
 OWN_PODS = "app.kubernetes.io/name=model-operator"
 REPLICAS = 2
 ROLL_OUT_SECONDS = 180
+REMOVAL_SECONDS = 120
 LEASE_SECONDS = 15
 """Default of ``MODEL_OPERATOR_LEASE__DURATION_SECONDS``."""
 
@@ -102,7 +103,10 @@ class Installation:
 
     def remove(self) -> None:
         """Remove everything, the CRDs too."""
-        self.kubectl("delete", "-k", self._folder, "--timeout=120s", "--ignore-not-found", timeout=150)
+        # The containers of all models end before their namespaces do.
+        seconds = round(REMOVAL_SECONDS * patience())
+        words = ("delete", "-k", self._folder, f"--timeout={seconds}s", "--ignore-not-found")
+        self.kubectl(*words, timeout=seconds + 30)
 
     def own(self, *words: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run kubectl in the operator's namespace."""
