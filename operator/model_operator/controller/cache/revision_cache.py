@@ -108,22 +108,22 @@ class RevisionCache:
         says; else, where the status is lost, the one with the highest number. Those of a deleted template of
         the same name, which are about to be deleted, are none of a template that was never valid.
 
-        The last one may have been deleted by hand. No older one takes its place: instances would go back to
-        that. It is stored again while the template still specifies it; else instances are left unchanged.
+        The last one may have been deleted by hand, or be invalid for this version or configuration of the
+        operator. No older one takes its place: instances would go back to that. It is stored again while the
+        template still specifies it; else instances are left unchanged.
         """
         if not self.stores(TemplateKind(template.resource.kind)):
             return None
         if self.has_current(template):
             return template
         last, owner = self._status_of(template).get("latest_revision"), template.resource.metadata.uid
-        stored = self.of(template)
-        if last and all(each["hash"] != last for each in stored):
-            return template if not template.violations and template.revision == last else None
-        own = [each for each in stored if each["hash"] == last or each["owner"] in (None, owner)]
-        for each in sorted(own, key=lambda each: each["hash"] != last):
-            found = self._read(each, template)
-            if found is not None and not found.violations:
-                return found
+        if last and last == template.revision and not template.violations:
+            return template
+        for each in self.of(template):
+            if each["hash"] == last if last else each["owner"] in (None, owner):
+                found = self._read(each, template)
+                if found is not None and not found.violations:
+                    return found
         return None
 
     def by_hash(self, template: CompiledTemplate, revision: str) -> CompiledTemplate | None:

@@ -83,6 +83,14 @@ def test_no_older_revision_takes_the_place_of_one_that_was_deleted() -> None:
     assert world.latest(world.be(broken(generation=5, status=status))) == status["latest_revision"]
 
 
+def test_no_older_revision_takes_the_place_of_one_that_is_no_longer_valid() -> None:
+    world = Templates()
+    world.store(revision(template("embed"), 1))
+    # Valid for the operator that stored it.
+    last = world.store(revision(broken(generation=2), 2))
+    assert world.latest(world.be(broken(generation=2, status={"latest_revision": last}))) is None
+
+
 def test_the_revisions_of_a_deleted_template_are_none_of_an_invalid_one() -> None:
     world = Templates()
     first = world.store(revision(template("embed", uid="t0")))
