@@ -4,10 +4,10 @@ It is recomputed from what the instances report whenever that changes, so that i
 Only the stable revision and the time at which the roll-out began are remembered, in the template's status.
 
 An instance *has arrived* when it is Ready at the new revision: a status about anything else proves nothing.
-It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, or failed
-at the stable revision before: it is Stalled, or has failed for a minute. An instance of the last two kinds
-delays no other one, and gets the revision once all others have arrived: the revision is stable then, and
-getting the stable one takes no steps.
+It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, cannot be
+read, or failed at the stable revision before: it is Stalled, or has failed for a minute. An instance of the
+last three kinds delays no other one, and gets the revision once all others have arrived: the revision is
+stable then, and getting the stable one takes no steps.
 """
 
 from __future__ import annotations
@@ -150,6 +150,11 @@ class _Member:
         return self.follower.is_granted and not self.has_target
 
     @property
+    def is_behind(self) -> bool:
+        """Whether it can get the new revision, and has not got it yet."""
+        return self.follower.can_move and not self.has_target
+
+    @property
     def has_moved(self) -> bool:
         """Whether it has the new revision, or may have it by now."""
         return self.has_target or self.follower.is_granted
@@ -188,7 +193,7 @@ def _members(
         fails = each.is_stalled or (since is not None and (now - since).total_seconds() >= _BROKEN_SECONDS)
         return fails and (not stable or each.revision in ("", stable))
 
-    can_count = [each.has_workers and not was_broken(each) for each in followers]
+    can_count = [each.has_workers and each.can_move and not was_broken(each) for each in followers]
     # One that was created with an older revision cannot be distinguished later from one that was created
     # with the new one: as long as there is any, all of them count.
     begins_again = policy.is_stepped and any(
@@ -211,11 +216,11 @@ def _members(
 
 def _return(policy: Policy, target: str, members: Sequence[_Member]) -> Advance:
     """Return the decision where the new revision is the stable one: it is proven, and takes no steps."""
-    waiting = frozenset(each.follower.key for each in members if not each.has_target)
+    waiting = frozenset(each.follower.key for each in members if each.is_behind)
     unsettled = [
         each
         for each in members
-        if not each.has_target or (each.counts and not (each.has_arrived or each.has_failed))
+        if each.is_behind or (each.counts and not (each.has_arrived or each.has_failed))
     ]
     grants: frozenset[FollowerKey] = frozenset()
     if policy.is_paused and waiting:
@@ -292,14 +297,14 @@ class _Decision:
         grants, admits_new = frozenset[FollowerKey](), False
         if self._is_halted(progress):
             state = RolloutState.HALTED
-        elif self.policy.is_paused and not all(each.has_target for each in self.members):
+        elif self.policy.is_paused and any(each.is_behind for each in self.members):
             state = RolloutState.PAUSED
         else:
             grants, admits_new = self._grants(progress), True
             if any(each.is_granted and each.follower.key not in grants for each in self.members):
                 look_again_in = min(look_again_in or _REVOCATION_SECONDS, _REVOCATION_SECONDS)
         is_complete = state is RolloutState.COMPLETE
-        if is_complete and not all(each.has_target for each in self.members):
+        if is_complete and any(each.is_behind for each in self.members):
             # Those that delay no other one get it when the revision has been recorded as the stable one.
             state = RolloutState.ROLLING_OUT
         return _counted(
@@ -362,7 +367,7 @@ class _Decision:
         at_once = {
             each.follower.key
             for each in self.members
-            if not self.policy.is_stepped and not each.has_target and not each.follower.follows_stable
+            if not self.policy.is_stepped and each.is_behind and not each.follower.follows_stable
         }
         counted = self.counted[progress.index]
         flying = sum(each.counts and each.has_target and not each.has_arrived for each in self.members)

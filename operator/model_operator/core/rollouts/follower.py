@@ -44,6 +44,8 @@ class Follower:
     failing_since
         Time since which it has not been Ready, if the reason is one that needs an action, as a crash loop
         does; None otherwise. Such an instance need not be Stalled: that is about its own roll-out.
+    can_move
+        Whether it can get another revision than it has; one whose spec is too large to be read cannot.
     """
 
     key: FollowerKey
@@ -57,3 +59,4 @@ class Follower:
     arrived_at: datetime | None = None
     is_granted: bool = False
     failing_since: datetime | None = None
+    can_move: bool = True

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from model_operator.api import LATEST, STABLE, RolloutState
+from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.objects.recorded_template import TemplateVersion, is_recorded
 from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.reasons.reasons import Reason
@@ -102,6 +103,7 @@ def read_follower(
         is_ready=standing.is_ready,
         is_stalled=standing.is_stalled,
         has_workers=_has_workers(instance, deployments, pinned, is_new=not revision),
+        can_move=revision == latest.revision or not instance.get(FAULTS),
         is_new=bool(started_at) and metadata.get("creationTimestamp", "") > started_at,
         failing_since=standing.failing_since,
         arrived_at=standing.ready_since,

@@ -1,4 +1,4 @@
-"""Roll-outs in which somebody deletes by hand what they depend on."""
+"""Roll-outs of which users delete what they depend on, or make an instance unreadable."""
 
 from __future__ import annotations
 
@@ -107,3 +107,40 @@ async def test_a_canary_that_is_being_deleted_delays_nobody() -> None:
     await fleet.rest(90)
     assert moved(fleet) == [*MEMBERS]
     assert fleet.state == "COMPLETE"
+
+
+# More than a specification may have; with webhooks it is refused.
+UNREADABLE = {"MODEL_NAME": "x" * 600_000}
+
+
+def has_reached_all_others(fleet: Fleet) -> None:
+    """Check that the latest revision has reached all but the canary, and is stable."""
+    assert fleet.state == "COMPLETE"
+    assert fleet.template["status"]["stable_revision"] == fleet.latest
+    assert [name for name, revision in fleet.positions().items() if revision != fleet.latest] == ["canary"]
+
+
+@in_virtual_time
+async def test_an_instance_that_became_unreadable_in_an_earlier_roll_out_delays_nobody() -> None:
+    fleet = await begun()
+    fleet.edit_template("v2!")
+    await fleet.wait_for_state("HALTED")
+    fleet.edit("canary", model_creation_parameters=UNREADABLE)
+    await fleet.rest(30)
+    assert fleet.state == "HALTED"
+    fleet.edit_template("v3")
+    await fleet.rest(90)
+    has_reached_all_others(fleet)
+
+
+@pytest.mark.parametrize("rollout", [STEPS, None], ids=["in steps", "at once"])
+@in_virtual_time
+async def test_a_pinned_instance_whose_pin_is_unreadable_delays_nobody(rollout: Any) -> None:
+    fleet = await begun(template(rollout=rollout))
+    fleet.edit("canary", model_template_revision=fleet.latest)
+    fleet.edit_template("v2")
+    await fleet.rest(90)
+    fleet.edit("canary", model_creation_parameters=UNREADABLE)
+    fleet.edit_template("v3")
+    await fleet.rest(90)
+    has_reached_all_others(fleet)

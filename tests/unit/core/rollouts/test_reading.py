@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.objects.template_annotation import TEMPLATE_REVISION
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.reading import UNKNOWN, is_pinned, read_follower, running_revision
@@ -145,6 +146,13 @@ def test_a_deployment_that_somebody_deleted_is_to_have_workers() -> None:
     assert not read(own, deployment(name="demo-blue", replicas=0)).has_workers
     pinned = instance(template=bound(NEW), spec={"deployments": OWN[:1]})
     assert not read(pinned).has_workers
+
+
+def test_what_cannot_be_read_gets_no_other_revision() -> None:
+    faults = {FAULTS: ((("spec",), "is too large", "size"),)}
+    assert not read({**instance(template=bound(OLD)), **faults}).can_move
+    assert read({**instance(template=bound(NEW)), **faults}).can_move
+    assert read({**instance(template=bound(OLD)), FAULTS: ()}).can_move
 
 
 def test_what_was_created_after_the_roll_out_began_is_new() -> None:
