@@ -108,7 +108,7 @@ def test_an_approval_of_another_revision_is_said() -> None:
 
     (own,) = run("revision", "-", given=edited).stdout.split()
     assert result.exit_code == 0
-    assert "warning: spec.rollout.approved: is another revision than that of this" in result.stdout
+    assert "warning: spec.rollout.approved: is not the revision of this specification" in result.stdout
     assert f'to approve this one, set it to "{own}"' in result.stdout
 
 

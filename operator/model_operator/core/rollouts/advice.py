@@ -86,8 +86,8 @@ def _approval(policy: Policy, revision: str, latest: str | None) -> Iterator[Vio
         yield Violation(loc, "has no effect, as no step has needs_approval", "no_effect")
     elif policy.approved != latest:
         message = (
-            f"is another revision than that of this specification, {revision}, so it approves nothing; to "
-            f'approve this one, set it to "{revision}"'
+            f"is not the revision of this specification, {revision}, so it approves nothing; to approve this "
+            f'one, set it to "{revision}"'
         )
         yield Violation(loc, message, "approval")
 

@@ -67,8 +67,8 @@ def test_the_hash_of_an_approval() -> None:
     assert found({**waits, "approved": OTHER}, latest_revision=OTHER) == []
     (warning,) = found({**waits, "approved": OTHER}, latest_revision="1" * 12)
     assert warning == (
-        f"approved: is another revision than that of this specification, {own}, so it approves nothing; to "
-        f'approve this one, set it to "{own}"'
+        f"approved: is not the revision of this specification, {own}, so it approves nothing; to approve "
+        f'this one, set it to "{own}"'
     )
     assert found({**waits, "approved": OTHER}) == [warning]
 
