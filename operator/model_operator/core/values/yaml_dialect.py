@@ -102,7 +102,7 @@ def plain_value(text: str) -> Any:
     if _FLOAT.fullmatch(bare):
         value = float(bare)
         if value in (float("inf"), float("-inf")):
-            raise ValueError("must be a number that JSON can represent, got a larger one")
+            return text  # As Go, which takes it for no number: some hashes of revisions look like this.
         return int(value) if value.is_integer() and abs(value) < _JSON_INTEGER_DIGITS else value
     if _NOT_FINITE.fullmatch(text):
         raise ValueError("must be a number that JSON can represent, got infinity or NaN")

@@ -78,6 +78,11 @@ def test_json_is_yaml() -> None:
     assert read('{"a": [1, true, null, "y"]}').value == {"a": [1, True, None, "y"]}
 
 
+@pytest.mark.parametrize("text", ["1e999", "12e456789012", "-1e400"])
+def test_what_go_takes_for_no_number_is_text(text: str) -> None:
+    assert read(f"a: {text}\n").value == {"a": text}
+
+
 def test_aliases_and_merges_are_written_out() -> None:
     document = read("base: &base {a: 1, b: 2}\nuse: {<<: *base, b: 3}\nlist: [*base]\n")
 
@@ -95,7 +100,6 @@ def test_aliases_and_merges_are_written_out() -> None:
         ("a: *nobody\n", ["1:4 must be YAML: anchor 'nobody' is not defined"]),
         ("? [a]\n: b\n", ["1:3 key must be a string, got a list, an object or null"]),
         ("a: .inf\n", ["1:4 must be a number that JSON can represent, got infinity or NaN"]),
-        ("a: 1e999\n", ["1:4 must be a number that JSON can represent, got a larger one"]),
         ("<<: a\n", ["1:5 value of the merge key << must be an object or a list of objects, got a string"]),
         ("a: &a [*a]\n", ["1:4 document is too large or nested too deeply once its aliases are expanded"]),
         ("[" * 200_000, ["1:1001 must have at most 1000 levels of lists and objects, got more"]),
