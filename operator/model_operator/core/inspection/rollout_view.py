@@ -18,6 +18,12 @@ from model_operator.core.values.words import plural
 
 INSTANCES_STALLED: Final = "InstancesStalled"
 """Reason of that condition where nothing more moves, and an instance needs an action."""
+ROLLING_OUT: Final = "RollingOut"
+"""Reason of that condition while instances get the revision, new ones after the roll-out included."""
+_HELD: Final[dict[str, str]] = {
+    RolloutState.AWAITING_APPROVAL: "awaits an approval",
+    RolloutState.PAUSED: "is paused",
+}
 _SHOWN: Final = 5
 _COUNTS: Final = ("arrived", "moving", "failed", "waiting", "pinned")
 
@@ -92,10 +98,13 @@ def _outcome(template: Object) -> RolloutOutcome:
     if is_true(template, ROLLED_OUT):
         return RolloutOutcome.COMPLETE
     state = (status.get("rollout") or {}).get("state")
+    reason = condition_of(template, ROLLED_OUT).get("reason")
     is_stuck = (
         is_true(template, "Stalled")
-        or state in (RolloutState.HALTED, RolloutState.COMPLETE)
-        or condition_of(template, ROLLED_OUT).get("reason") == INSTANCES_STALLED
+        or state == RolloutState.HALTED
+        # Beside a complete roll-out, new instances may still start.
+        or (state == RolloutState.COMPLETE and reason != ROLLING_OUT)
+        or reason == INSTANCES_STALLED
     )
     return RolloutOutcome.FAILED if is_stuck else RolloutOutcome.UNDER_WAY
 
@@ -139,7 +148,11 @@ def _title(template: Object, outcome: RolloutOutcome) -> str:
         RolloutOutcome.FAILED: "does not roll out without an action",
         RolloutOutcome.TERMINATING: "is being deleted",
     }
-    return f"{template_title(template)} {texts[outcome]}"
+    text = texts[outcome]
+    if outcome is RolloutOutcome.UNDER_WAY:
+        state = ((template.get("status") or {}).get("rollout") or {}).get("state", "")
+        text = _HELD.get(state, text)
+    return f"{template_title(template)} {text}"
 
 
 def failing_lines(template: Object, instances: Iterable[Object]) -> list[str]:

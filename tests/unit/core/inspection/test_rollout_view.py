@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.inspection.rollout_view import INSTANCES_STALLED, failing_lines, rollout_view
+from model_operator.core.inspection.rollout_view import (
+    INSTANCES_STALLED,
+    ROLLING_OUT,
+    failing_lines,
+    rollout_view,
+)
 from model_operator.core.status.rollout_counts import RolloutReason
 from tests.unit.core.inspection.histories import TIME, template, with_status
 
@@ -58,6 +63,7 @@ def terminating(obj: dict[str, Any]) -> dict[str, Any]:
         (reported("InstancesStalled", "ROLLING_OUT"), "failed"),
         (reported("InstancesStalled"), "failed"),
         (reported("InstancesStalled", "COMPLETE"), "failed"),
+        (reported("RollingOut", "COMPLETE"), "under way"),
         (reported("TemplateInvalid", "COMPLETE", stalled=True), "failed"),
         (reported("RollingOut", "ROLLING_OUT", stalled=True), "failed"),
         (reported("PodTemplateRejected", "ROLLING_OUT"), "under way"),
@@ -72,6 +78,20 @@ def test_outcome(given: dict[str, Any], outcome: str) -> None:
 
 def test_the_reason_is_that_of_the_operator() -> None:
     assert RolloutReason.INSTANCES_STALLED.value == INSTANCES_STALLED
+    assert RolloutReason.ROLLING_OUT.value == ROLLING_OUT
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        (reported("RollingOut", "ROLLING_OUT"), "rolls out"),
+        (reported("AwaitingApproval", "AWAITING_APPROVAL"), "awaits an approval"),
+        (reported("Paused", "PAUSED"), "is paused"),
+        (reported("Paused", "PAUSED", stalled=True), "does not roll out without an action"),
+    ],
+)
+def test_the_title_says_what_holds_a_roll_out(given: dict[str, Any], title: str) -> None:
+    assert rollout_view(given, NOW).title == f"ModelTemplate team-a/encoder {title}"
 
 
 def test_all_that_is_known() -> None:
