@@ -135,7 +135,7 @@ def test_revisions_are_listed_compared_and_undone(
     # What others have added would stay, with kubectl's apply, were it not named.
     bundle = yaml.safe_load(undone.stdout)["spec"]["vendor_configuration"]["bundle_config"]
     assert (bundle["streaming_command"], bundle["env"]["ADDED"]) == (None, None)
-    pipe = "kubectl model rollout undo encoder --to 1 -n {0} | kubectl apply -n {0} -f -"
+    pipe = "kubectl model rollout undo encoder --to-revision 1 -n {0} | kubectl apply -n {0} -f -"
     subprocess.run(
         ["bash", "-o", "pipefail", "-c", pipe.format(api.namespace)],
         env=administrator.environment,
@@ -145,7 +145,7 @@ def test_revisions_are_listed_compared_and_undone(
     )
     assert latest(api) == first
     again = viewer("rollout", "undo", "encoder")
-    assert f"at revision {second} (number 2)" in again.stderr
+    assert f"at revision {second} (number 2" in again.stderr
 
 
 @pytest.mark.usefixtures("operator")
@@ -223,7 +223,7 @@ def test_where_a_roll_out_stands(private_api: KubeApi, invite: Invite) -> None:
     assert (waits.returncode, waits.stderr) == (3, "")
     shown = re.sub(r"for \w+", "for 9d", waits.stdout)
     assert shown.splitlines() == [
-        f"{name} rolls out",
+        f"{name} awaits an approval",
         "What     AwaitingApproval: AwaitingApproval it is.",
         "Latest   bbbbbbbbbbbb, for 9d",
         "Stable   aaaaaaaaaaaa",
@@ -291,7 +291,7 @@ def test_a_field_is_printed_or_written(private_api: KubeApi, invite: Invite) -> 
     report(private_api, rolling("AWAITING_APPROVAL", "AwaitingApproval"))
     wrong = admin("rollout", "approve", "encoder", "c" * 12, "--apply")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert f"revision {'c' * 12} does not roll out, but {'b' * 12} does" in wrong.stderr
+    assert f"revision {'c' * 12} is not the one that rolls out, which is {'b' * 12}" in wrong.stderr
     approved = admin("rollout", "approve", "encoder", "--apply")
     assert (approved.returncode, approved.stdout) == (0, f"{name} approved at revision {'b' * 12}\n")
     rollout = private_api.get("ModelTemplate", "encoder")["spec"]["rollout"]

@@ -86,6 +86,8 @@ def undo(
     to: Annotated[
         str | None,
         typer.Option(
+            "--to",
+            "--to-revision",
             metavar="REVISION",
             help=f"The revision: {REVISION_HELP}. By default the stable one; if that is the latest, the one "
             "before.",
@@ -143,6 +145,8 @@ def undo(
     note(printable(f"{title} at revision {revision.hash} ({number}{marks})"))
     if revision.hash == found.current:
         note("the template is at this revision already")
+    if to is None and found.is_taken_back(revision):
+        note("this edit was taken back; for another revision, add --to")
     if owner is not None:
         note(printable(commit_advice(found.template, owner)))
     if (found.template["spec"].get("rollout") or {}).get("paused"):

@@ -149,6 +149,13 @@ class RevisionHistory:
                 return self._of_hash(candidate, candidate)
         raise ValueError(f"{self._title} has no revision but the one that it has now")
 
+    def is_taken_back(self, revision: StoredRevision) -> bool:
+        """Return whether a revision was stored after the latest one and is not stable: an edit taken back."""
+        if revision.hash == self.stable:
+            return False
+        latest = [each.number for each in self.revisions if each.hash == self.latest]
+        return revision.number > latest[0] > 0 if latest else False
+
     def marks(self, revision: StoredRevision) -> list[str]:
         """Return what a revision is to its template: latest, stable, approved."""
         found = {LATEST: self.latest, STABLE: self.stable, _APPROVED: self.approved}

@@ -102,13 +102,13 @@ def approve(template: Object, revision: str | None) -> RolloutEdit:
     target = str(found.get("revision") or latest)
     if not target:
         raise ValueError(f"{title} has no valid revision yet, so there is nothing to approve")
-    if revision is not None and revision != target:
-        raise ValueError(f"{title}: revision {revision} does not roll out, but {target} does")
     state = found.get("state")
     if state == RolloutState.COMPLETE:
         raise ValueError(
             f"{title}: the roll-out of revision {target} is complete, so there is nothing to approve"
         )
+    if revision is not None and revision != target:
+        raise ValueError(f"{title}: revision {revision} is not the one that rolls out, which is {target}")
     notes = []
     if rollout.get(_APPROVED) == target:
         notes.append(f"revision {target} is approved already")

@@ -103,6 +103,15 @@ def test_what_an_undo_goes_back_to(given: RevisionHistory, expected: str) -> Non
     assert given.before().hash == expected
 
 
+def test_which_revisions_a_template_is_taken_back() -> None:
+    given = history(TWO, latest=SECOND, stable=SECOND)
+
+    assert [given.is_taken_back(each) for each in given.revisions] == [False, False, True]
+    assert not any(history(TWO, latest=SECOND, stable=THIRD).is_taken_back(each) for each in given.revisions)
+    assert not any(history().is_taken_back(each) for each in history().revisions)
+    assert not any(history(latest="").is_taken_back(each) for each in history().revisions)
+
+
 def test_an_undo_needs_another_revision() -> None:
     found = read_history(with_status(ONE, latest_revision=FIRST, stable_revision=FIRST), [stored(ONE, 1)])
 
