@@ -130,7 +130,9 @@ def _learned_stable(policy: Policy, target: str, stable: str, followers: Sequenc
     if policy.is_stepped or any(each.follows_stable for each in followers):
         return stable
     settled = all(each.is_ready or each.is_stalled for each in followers)
-    return target if settled and any(each.is_ready for each in followers) else stable
+    # One without workers is Ready with any revision.
+    is_proven = any(each.is_ready and each.has_workers for each in followers)
+    return target if settled and is_proven else stable
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,16 @@ async def test_a_canary_without_workers_proves_nothing_and_delays_nobody() -> No
 
 
 @in_virtual_time
+async def test_one_without_workers_is_no_proof_where_all_get_an_edit_at_once() -> None:
+    fleet = await begun(template(), m3={"replicas": 0})
+    old = fleet.latest
+    fleet.edit_template("v2!")
+    await fleet.rest(60)
+    assert set(fleet.positions().values()) == {fleet.latest}
+    assert fleet.template["status"]["stable_revision"] == old != fleet.latest
+
+
+@in_virtual_time
 async def test_an_instance_that_was_stalled_before_is_no_failure_and_delays_nobody() -> None:
     fleet = await begun()
     fleet.edit("canary", model_creation_parameters=WRONG)
