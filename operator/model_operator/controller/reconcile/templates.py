@@ -160,9 +160,15 @@ class TemplateReconciler:
         self._record(template_events(own_ref(kind.value, metadata), current, wanted))
         if self._state.by_uid(metadata["uid"]) is not None:
             self._pace.was_written(metadata["uid"])
-        if "stable_revision" in patch or "state" in (patch.get("rollout") or {}):
-            # Now that it is remembered, those that have waited for it may follow.
+        if _remembered(patched.get("status") or {}) != _remembered(current):
+            # Those that have waited for it may follow. A CRD of before has no fields for it: not even then
+            # is it written again and again.
             self._scheduler.requeue_template_after(obj, 0)
+
+
+def _remembered(status: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what of a status the next decision of a roll-out depends on."""
+    return status.get("stable_revision"), (status.get("rollout") or {}).get("state")
 
 
 def _reported(template: CompiledTemplate, decision: Decision | None) -> dict[str, Any]:
