@@ -325,7 +325,7 @@ def test_kubectl_shows_whether_an_instance_is_up(user: User) -> None:
     ]
 
     header = user.run("get", "mi", "-o", "wide").stdout.splitlines()[0]
-    assert header.split()[-5:] == ["URL", "AGE", "REVISION", "FOLLOWS", "MESSAGE"]
+    assert header.split()[-5:] == ["URL", "AGE", "REVISION", "UP-TO-DATE", "MESSAGE"]
 
 
 def test_kubectl_shows_whether_a_template_is_usable(user: User) -> None:

@@ -95,7 +95,7 @@ _INSTANCE_COLUMNS = (
         "Revision", ".status.template.revision", "Revision of the template that the instance runs.", wide=True
     ),
     Column(
-        "Follows",
+        "Up-To-Date",
         '.status.conditions[?(@.type=="UpToDate")].reason',
         "Whether that is the latest revision, or why not.",
         wide=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from model_operator.core.reasons.reasons import READY_TEXT
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.waiting import wait_for
 from tests.examples.objects import deploy_held, edit_bundle, instance, start_pods, template
@@ -76,7 +77,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
         [
             ("Normal", "ChildCreated", source, "Created Service minilm."),
             ("Normal", "ChildCreated", source, "Created Deployment minilm."),
-            ("Normal", "RolledOut", source, "Every deployment runs the current spec and template."),
+            ("Normal", "RolledOut", source, READY_TEXT),
             *(row for row in shown if row[1] == "Deploying"),
         ]
     )

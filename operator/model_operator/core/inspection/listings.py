@@ -134,7 +134,7 @@ def instance_table(
         Whether to show the revision of the template, and why an instance is not ready.
     """
     columns: tuple[str, ...] = (
-        *("NAME", "READY", "REASON", "TEMPLATE", "FOLLOWS"),
+        *("NAME", "READY", "REASON", "TEMPLATE", "UP-TO-DATE"),
         *("SERVING", "WORKERS", "URL", "AGE"),
     )
     rows = []

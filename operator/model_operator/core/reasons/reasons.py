@@ -224,7 +224,7 @@ class Reason(Enum):
         "Wait; if it takes too long, check the pods with kubectl describe.",
     )
     RolledOut = ReasonInfo(
-        "Every deployment runs the current spec and template.",
+        "Every deployment runs the current spec at its revision of the template.",
         None,
         "",
         ready=True,
@@ -267,7 +267,7 @@ class Reason(Enum):
 
 AUTOSCALING = "Autoscaling"
 """Type of the condition that says whether autoscalers can measure the load."""
-READY_TEXT = "Every deployment runs the current spec and template."
+READY_TEXT = "Every deployment runs the current spec at its revision of the template."
 """The message of Ready with `Reason.RolledOut`, when no worker has a problem."""
 PRECEDENCE: tuple[Reason, ...] = tuple(Reason)
 """All reasons, the one to report first when several hold first."""

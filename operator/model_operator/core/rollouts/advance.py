@@ -195,7 +195,10 @@ def _members(
         fails = each.is_stalled or (since is not None and (now - since).total_seconds() >= _BROKEN_SECONDS)
         return fails and (not stable or each.revision in ("", stable))
 
-    can_count = [each.has_workers and each.can_move and not was_broken(each) for each in followers]
+    can_count = [
+        each.has_workers and each.can_move and not each.has_own_fault and not was_broken(each)
+        for each in followers
+    ]
     # One that was created with an older revision cannot be distinguished later from one that was created
     # with the new one: as long as there is any, all of them count.
     begins_again = policy.is_stepped and any(

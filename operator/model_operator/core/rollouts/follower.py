@@ -44,6 +44,9 @@ class Follower:
     failing_since
         Time since which it has not been Ready, if the reason is one that needs an action, as a crash loop
         does; None otherwise. Such an instance need not be Stalled: that is about its own roll-out.
+    has_own_fault
+        Whether it is Stalled by what its specification alone says: one of its deployments names a revision
+        that does not exist. That is no failure of any revision.
     can_move
         Whether it can get another revision than it has; one whose spec is too large to be read cannot.
     """
@@ -59,4 +62,5 @@ class Follower:
     arrived_at: datetime | None = None
     is_granted: bool = False
     failing_since: datetime | None = None
+    has_own_fault: bool = False
     can_move: bool = True

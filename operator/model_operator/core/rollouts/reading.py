@@ -106,6 +106,7 @@ def read_follower(
         can_move=revision == latest.revision or not instance.get(FAULTS),
         is_new=bool(started_at) and metadata.get("creationTimestamp", "") > started_at,
         failing_since=standing.failing_since,
+        has_own_fault=standing.has_own_fault,
         arrived_at=standing.ready_since,
         is_granted=key in grants and revision != latest.revision,
     )
@@ -140,6 +141,7 @@ class _Standing(NamedTuple):
     ready_since: datetime | None = None
     """Time since which it has been Ready at its revision."""
     failing_since: datetime | None = None
+    has_own_fault: bool = False
 
 
 def _standing(status: Object) -> _Standing:
@@ -154,6 +156,7 @@ def _standing(status: Object) -> _Standing:
         (conditions.get("Stalled") or {}).get("status") == "True",
         _time(since) if is_ready else None,
         _time(ready.get("lastTransitionTime")) if is_failing else None,
+        is_failing and ready.get("reason") == Reason.TemplateRevisionNotFound.name,
     )
 
 

@@ -97,7 +97,7 @@ def test_table_of_instances() -> None:
     table = instance_table(found, NOW, namespaces=False, wide=False)
 
     assert table.columns == (
-        *("NAME", "READY", "REASON", "TEMPLATE", "FOLLOWS"),
+        *("NAME", "READY", "REASON", "TEMPLATE", "UP-TO-DATE"),
         *("SERVING", "WORKERS", "URL", "AGE"),
     )
     assert table.rows == [
@@ -121,7 +121,7 @@ def test_a_roll_out_that_has_not_reached_an_instance_yet() -> None:
 
     shown = dict(zip(templates.columns, templates.rows[0], strict=True))
     assert (shown["ROLLOUT"], shown["LATEST"], shown["STABLE"]) == ("Soaking (canary)", "b" * 12, "a" * 12)
-    assert dict(zip(models.columns, models.rows[0], strict=True))["FOLLOWS"] == "AwaitingRollout"
+    assert dict(zip(models.columns, models.rows[0], strict=True))["UP-TO-DATE"] == "AwaitingRollout"
 
 
 def test_objects_for_other_programs() -> None:

@@ -78,6 +78,13 @@ def test_one_that_has_failed_for_a_minute_was_broken_and_for_a_moment_counts() -
     assert (later.stable, later.waiting) == (NEW, 1)
 
 
+def test_a_pin_to_nothing_halts_only_its_own_instance() -> None:
+    """A deployment of it names a revision that does not exist, which says nothing of the new one."""
+    (mistaken,) = fleet(1, "other", revision=NEW, is_ready=False, is_stalled=True, has_own_fault=True)
+    found = decide([mistaken, *fleet(10)])
+    assert (found.state, found.failed, len(found.grants)) == (RolloutState.ROLLING_OUT, 1, 1)
+
+
 def test_a_canary_soaks_and_waits_for_its_approval() -> None:
     steps = [{"name": "canary", "namespaces": ["staging-*"], "soak_seconds": 1800, "needs_approval": True}]
     followers = [*map(arrived, fleet(2, "staging-a")), *fleet(10)]

@@ -197,3 +197,11 @@ def test_what_fails_is_known_by_its_reason(reason: str, is_failing: bool) -> Non
     found = read_follower(instance(failed, template=bound(OLD)), [deployment(OLD)], LATEST)
     assert (found.failing_since == datetime.fromisoformat(SINCE)) is is_failing
     assert not found.is_stalled
+    assert not found.has_own_fault
+
+
+def test_a_deployment_with_a_revision_that_does_not_exist_is_its_own_fault() -> None:
+    missing = {"type": "Ready", "status": "False", "reason": "TemplateRevisionNotFound"}
+    found = read_follower(instance(missing, STALLED, template=bound(NEW)), [deployment(NEW)], LATEST)
+    assert found.has_own_fault
+    assert found.is_stalled
