@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Unpack, cast
 
 from model_operator.controller.metrics.instruments import Metrics
 from model_operator.controller.queue import WorkQueue
+from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.diagnosis import PodDiagnostics
 from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.instances import InstanceReconciler
@@ -201,6 +202,7 @@ class Replica(World):
             GracePeriods(10, clock),
             courses,
         )
+        vars(instances)["_contests"] = Contests(link, clock)
         dry_runs = TemplateDryRunner(link, self.state, settings, None, TemplateDryRun.OFF)
         templates = TemplateReconciler(
             link, self.state, dry_runs, self.triggers, lambda _: None, now, GracePeriods(10, clock), courses

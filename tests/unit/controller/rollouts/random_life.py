@@ -7,8 +7,6 @@ import copy
 import random
 from typing import TYPE_CHECKING
 
-from model_operator.core.planning.contention import PEACE_SECONDS
-from model_operator.core.reasons.reasons import Reason
 from tests.life.fleet import TEMPLATE
 from tests.life.profiles import TEMPLATE as NAME
 from tests.unit.controller.rollouts.cluster import NAMESPACE
@@ -16,10 +14,6 @@ from tests.unit.controller.rollouts.fleet import GOOD, WRONG, Fleet, instance, t
 
 if TYPE_CHECKING:
     from model_operator.kube.client import Object
-
-
-def _is_contested(status: Object) -> bool:
-    return any(each.get("reason") == Reason.Contested.name for each in status.get("conditions") or ())
 
 
 class RandomLife:
@@ -58,9 +52,6 @@ class RandomLife:
             fleet.edit(obj["metadata"]["name"], model_template_revision=None, model_creation_parameters=GOOD)
         fleet.edit_template(f"v{self.edition}", paused=None, max_failures=None)
         await fleet.rest()
-        if any(_is_contested(fleet.status(obj["metadata"]["name"])) for obj in cluster.all("ModelInstance")):
-            # A Deployment that was deleted twice: the operator gives way for a while.
-            await fleet.wait(PEACE_SECONDS)
         fleet.edit_template(approved=fleet.latest)
         await fleet.rest(100)
 

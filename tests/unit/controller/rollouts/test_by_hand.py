@@ -40,13 +40,16 @@ async def test_a_failed_canary_whose_deployment_is_deleted_again_and_again_is_no
     fleet = await begun()
     fleet.edit_template("v2!")
     await fleet.wait_for_state("HALTED")
-    for _ in range(3):
-        if fleet.cluster.find("Deployment", "canary"):
-            fleet.cluster.user_deletes("Deployment", "canary")
-        await fleet.wait(0.3)
+    for _ in range(5):
+        while fleet.cluster.find("Deployment", "canary") is None:
+            await fleet.wait(0.1)
+        fleet.cluster.user_deletes("Deployment", "canary")
     # The operator gives way for a while, so that there is no Deployment.
+    await fleet.wait(5)
     assert fleet.cluster.find("Deployment", "canary") is None
+    assert moved(fleet) == ["canary"]
     await fleet.rest(30)
+    fleet.check()
     assert fleet.state == "HALTED"
     assert moved(fleet) == ["canary"]
 
