@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,17 @@ from model_operator.api.enums import EndpointType, GpuType
 from model_operator.core.objects.drift import is_applied, with_applied_hash
 from model_operator.core.rendering.render import render
 from model_operator.core.templates.compile import compile_template
+from model_operator.core.templates.parsing import parse_instance, parse_template
+from tests.cluster.processes import REPOSITORY
 from tests.examples.objects import environment, instance, template
 
 if TYPE_CHECKING:
     from tests.cluster.kube_api import KubeApi, Object
+    from tests.cluster.kubectl import Kubectl
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "core" / "rendering" / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
+CATALOGUE = REPOSITORY / "manifests" / "catalogue"
 
 
 def check_is_taken(api: KubeApi, child: Object) -> None:
@@ -37,6 +42,36 @@ def test_examples(api: KubeApi, case: str) -> None:
     for child in yaml.safe_load_all((GOLDEN / case / "expected.yaml").read_text(encoding="utf-8")):
         if child is not None:
             check_is_taken(api, _above_zero(child))
+
+
+def test_the_catalogue(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> None:
+    """Its templates, plain and with all components, the examples of instances, and what becomes of these."""
+    components = [f"catalogue/components/{path.name}" for path in (CATALOGUE / "components").iterdir()]
+    shutil.copytree(CATALOGUE, tmp_path / "catalogue")
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": ["catalogue"], "components": components})
+    )
+    files = sorted(path for path in CATALOGUE.glob("*.yaml") if path.name != "kustomization.yaml")
+    changed = {
+        obj["metadata"]["name"]: obj for obj in yaml.safe_load_all(kubectl("kustomize", tmp_path).stdout)
+    }
+
+    def accepted(*arguments: str | Path) -> int:
+        """Try to apply, and give the number of objects that the API server accepts."""
+        options = ("--server-side", "--dry-run=server", "--validate=strict", "--namespace", api.namespace)
+        return len(kubectl("apply", *options, *arguments).stdout.splitlines())
+
+    assert accepted("-k", CATALOGUE) == len(files)
+    assert accepted("-k", tmp_path) == len(files)
+    assert accepted(*(f"--filename={file}" for file in files)) == 2 * len(files)
+    assert accepted("-f", CATALOGUE / "components" / "cache-claim" / "claim.yaml") == 1
+    for file in files:
+        original, example = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        for each in (original, changed[file.stem]):
+            rendering = render(parse_template(each), parse_instance(example)[0])
+            assert rendering.violations == ()
+            for child in rendering.children:
+                check_is_taken(api, child.manifest)
 
 
 def _above_zero(child: Object) -> Object:
