@@ -32,7 +32,8 @@ _MAX_ENTRIES = 64
 _MAX_PORT = 65535
 
 
-def _is_reserved(key: str) -> bool:
+def is_reserved_key(key: str) -> bool:
+    """Whether a template cannot set the label or annotation on children."""
     domain = key.partition("/")[0] if "/" in key else ""
     return key in RESERVED_KEYS or any(
         domain == each or domain.endswith(f".{each}") for each in RESERVED_DOMAINS
@@ -49,7 +50,7 @@ _NOT_RESERVED = Rule(
     + ")",
     "keys of modeloperator.dev and deployment.kubernetes.io, app.kubernetes.io/managed-by, /component and "
     "/instance, and kubectl's last-applied-configuration are reserved; remove them",
-    lambda entries: not any(map(_is_reserved, entries)),
+    lambda entries: not any(map(is_reserved_key, entries)),
 )
 LABEL_KEYS = Rule(
     f"self.all(key, key.matches('{_KEY}'))",

@@ -63,7 +63,7 @@ class Inputs:
         return f"{places}: no {OUR_KINDS} found ({reason}); check the paths, or use --allow-empty"
 
 
-def read_inputs(paths: Iterable[str]) -> Inputs:
+def read_inputs(paths: Iterable[str], *, only_ours: bool = True) -> Inputs:
     """Read the documents of all files.
 
     In a directory and below it, YAML and JSON files that mention our API group or kinds are read, except in
@@ -75,9 +75,11 @@ def read_inputs(paths: Iterable[str]) -> Inputs:
     ----------
     paths
         Files, directories, and ``-`` for standard input.
+    only_ours
+        Whether to leave out files of directories that mention neither our API group nor our kinds.
     """
     inputs = Inputs(tuple(paths))
-    for name, text in _texts(inputs):
+    for name, text in _texts(inputs, only_ours=only_ours):
         inputs.files += 1
         inputs.documents += read_documents(text, name)
     return inputs
@@ -89,7 +91,7 @@ def kubernetes_schemas() -> KubernetesSchemas:
     return KubernetesSchemas(json.loads(gzip.decompress(held)))
 
 
-def _texts(inputs: Inputs) -> Iterator[tuple[str, str]]:
+def _texts(inputs: Inputs, *, only_ours: bool) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for given in inputs.paths:
         if given == STDIN:
@@ -104,7 +106,7 @@ def _texts(inputs: Inputs) -> Iterator[tuple[str, str]]:
             for inner in _files_below(Path(given)):
                 text = _read(str(inner))
                 target = os.path.realpath(inner)
-                if not mentions_us(text):
+                if only_ours and not mentions_us(text):
                     inputs.omitted += 1
                     continue
                 is_empty = False

@@ -201,7 +201,7 @@ def collect(documents: Iterable[Document], namespace: str = DEFAULT_NAMESPACE) -
     first: dict[tuple[str, str, str], Manifest] = {}
     for document in documents:
         collection.findings += [_fault(document, fault.position, fault.message) for fault in document.faults]
-        for root, obj in _objects(document.value, ()):
+        for root, obj in objects_in(document.value, ()):
             if not is_ours(obj):
                 collection.findings += _foreign(document, root, obj, collection)
                 continue
@@ -259,14 +259,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_KEY_CHARACTERS else f"{text[:MAX_KEY_CHARACTERS]}…"
 
 
-def _objects(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
+def objects_in(value: Any, root: Loc) -> Iterator[tuple[Loc, dict[str, Any]]]:
     """Yield the objects of a document, and the items of a List."""
     if not isinstance(value, dict):
         return
     items = value.get("items")
     if str(value.get("kind", "")).endswith("List") and isinstance(items, list):
         for index, item in enumerate(items):
-            yield from _objects(item, (*root, "items", index))
+            yield from objects_in(item, (*root, "items", index))
     else:
         yield root, value
 

@@ -1,0 +1,1 @@
+"""Conversion of a workload's manifests to a template."""
