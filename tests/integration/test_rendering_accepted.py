@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parents[1] / "unit" / "core" / "rendering" / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir())
+CONVERTED = Path(__file__).parents[1] / "unit" / "core" / "offline" / "conversion" / "golden"
 CATALOGUE = REPOSITORY / "manifests" / "catalogue"
 
 
@@ -42,6 +43,19 @@ def test_examples(api: KubeApi, case: str) -> None:
     for child in yaml.safe_load_all((GOLDEN / case / "expected.yaml").read_text(encoding="utf-8")):
         if child is not None:
             check_is_taken(api, _above_zero(child))
+
+
+def test_templates_of_manifests(api: KubeApi) -> None:
+    """What `model-operator init` has made is accepted, and so are the children of its instances."""
+    for file in sorted(CONVERTED.iterdir()):
+        made, example = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        for obj in (made, example):
+            obj["metadata"]["namespace"] = api.namespace
+            api.apply(obj, dry_run=True)
+        rendering = render(parse_template(made), parse_instance(example)[0])
+        assert rendering.violations == ()
+        for child in rendering.children:
+            check_is_taken(api, child.manifest)
 
 
 def test_the_catalogue(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> None:
