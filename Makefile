@@ -196,6 +196,7 @@ format: $(INSTALLED) ## Format the code and fix what the linter can fix
 
 crds: $(INSTALLED) ## Generate crds/ from the models
 	$(BIN)/python -m model_operator.api.crd crds
+	$(BIN)/python -m hack.editor_schemas
 
 chart: $(INSTALLED) ## Generate the Helm chart's templates from the manifests
 	$(BIN)/python -m hack.chart

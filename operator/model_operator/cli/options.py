@@ -39,6 +39,10 @@ Context = Annotated[
 TemplatePath = Annotated[
     str, typer.Argument(metavar="TEMPLATE", help="File or directory with the template; - for standard input.")
 ]
+OptionalTemplatePath = Annotated[
+    str | None,
+    typer.Argument(metavar="[TEMPLATE]", help="File or directory with the template; - for standard input."),
+]
 TemplateName = Annotated[
     str | None, typer.Option("--name", help="Name of the template, if there are several.")
 ]
@@ -52,6 +56,7 @@ __all__ = [
     "Kubeconfig",
     "Namespace",
     "NamespaceOfContext",
+    "OptionalTemplatePath",
     "TemplateName",
     "TemplatePath",
 ]

@@ -73,6 +73,30 @@ def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
     }
 
 
+def kind_schema(kind: str) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the objects of a kind, whatever parameters a template has.
+
+    It covers fields and types. Rules over several fields are checked by ``validate``.
+
+    Parameters
+    ----------
+    kind
+        Such as ``ModelTemplate``.
+    """
+    schema = _plain(crd_schema(kind))
+    properties = schema["properties"]
+    del properties["status"]
+    properties["apiVersion"]["const"] = API_VERSION
+    properties["kind"]["const"] = kind
+    properties["metadata"] = {"type": "object"}
+    return {
+        "$schema": _DIALECT,
+        "title": kind,
+        **schema,
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+    }
+
+
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a structural schema as JSON Schema: without unknown fields and Kubernetes' own keywords."""
     result = {key: value for key, value in schema.items() if not key.startswith("x-kubernetes-")}
