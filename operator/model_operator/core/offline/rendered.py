@@ -122,10 +122,10 @@ def _children(
 
 
 def _as_applied(child: DesiredChild, *, is_live: bool) -> dict[str, Any]:
-    """Return a child as it is applied; without owner and applied hash if the instance is not live."""
-    applied = child.applied
+    """Return a child as it is applied; without owner, hash and revision if the instance is not live."""
     if is_live:
-        return applied
+        return child.sent
+    applied = child.applied
     metadata = {key: value for key, value in applied["metadata"].items() if key != "ownerReferences"}
     annotations = {key: value for key, value in metadata.pop("annotations").items() if key != APPLIED_HASH}
     return {**applied, "metadata": {**metadata, "annotations": annotations} if annotations else metadata}
