@@ -105,7 +105,8 @@ def test_renders_what_the_operator_is_tested_to_render(case: str) -> None:
     assert result.exit_code == 0, result.stderr
     rendered = list(yaml.safe_load_all(result.stdout))
     for child in rendered:
-        child["metadata"].get("annotations", {}).pop("modeloperator.dev/applied-hash", None)
+        for name in ("applied-hash", "template-revision"):
+            child["metadata"].get("annotations", {}).pop(f"modeloperator.dev/{name}", None)
         if not child["metadata"].get("annotations", True):
             del child["metadata"]["annotations"]
     assert rendered == expected
