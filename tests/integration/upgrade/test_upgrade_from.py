@@ -118,11 +118,8 @@ def _settled(status: Object) -> Object:
         for each in status["conditions"]
         if each["type"] not in ("Reconciling", "Stalled") or each["reason"] not in lasting
     ]
-    # The progress of a roll-out was about a generation.
-    kept = [
-        {key: value for key, value in each.items() if (each["type"], key) != ("RolledOut", "message")}
-        for each in kept
-    ]
+    # Texts are for people, and may be worded differently; reasons may not.
+    kept = [{key: value for key, value in each.items() if key != "message"} for each in kept]
     # Of a deployment, the texts and the state of an update that is not attempted read otherwise since.
     deployments = [
         {key: value for key, value in each.items() if key not in ("message", "problem", "status")}
