@@ -85,12 +85,14 @@ def deployment_state(instance: Mapping[str, Any], ref: DeploymentRef) -> Deploym
     metadata, status = instance["metadata"], _mapping(instance.get("status"))
     if metadata.get("deletionTimestamp"):
         return DeploymentState.DELETE_IN_PROGRESS
-    if ref.is_stale:
-        # It stays as it is while something else of the model keeps the operator from any change.
-        waits = _reported(instance, ref).get("status") == DeploymentState.UPDATE_PENDING
-        return DeploymentState.UPDATE_PENDING if waits else DeploymentState.DELETE_IN_PROGRESS
     generation, observed = metadata.get("generation"), status.get("observedGeneration")
-    if isinstance(generation, int) and (not isinstance(observed, int) or observed < generation):
+    is_unseen = isinstance(generation, int) and (not isinstance(observed, int) or observed < generation)
+    if ref.is_stale:
+        # It stays as it is while something else of the model keeps the operator from any change. Whether it
+        # does, only a report of this specification says.
+        waits = not is_unseen and _reported(instance, ref).get("status") == DeploymentState.UPDATE_PENDING
+        return DeploymentState.UPDATE_PENDING if waits else DeploymentState.DELETE_IN_PROGRESS
+    if is_unseen:
         return DeploymentState.UPDATE_PENDING
     try:
         return DeploymentState(str(_reported(instance, ref).get("status")))

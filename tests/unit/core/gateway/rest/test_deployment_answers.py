@@ -102,6 +102,12 @@ def test_listed_and_stale_deployments() -> None:
     assert (old["name"], old["status"]) == ("old", "UPDATE_PENDING")
 
 
+def test_a_report_of_an_earlier_spec_does_not_say_that_a_stale_one_stays() -> None:
+    obj = model([{"name": "first"}], [{"name": "minilm", "status": "UPDATE_PENDING"}])
+    obj["metadata"]["generation"] += 1
+    assert [each["status"] for each in answers(obj)] == ["UPDATE_PENDING", "DELETE_IN_PROGRESS"]
+
+
 def test_a_fixed_number_of_workers_is_shown() -> None:
     (only,) = answers(model(replicas=0), max_workers=4)
     assert only["vendor_configuration"] == {
