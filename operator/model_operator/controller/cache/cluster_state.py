@@ -45,15 +45,15 @@ class CachedDryRun(NamedTuple):
 
     Attributes
     ----------
-    generation
-        Generation of the template.
+    revision
+        Hash of what was tried. An edit of what concerns no model, such as a pause, leaves it as it is.
     result
         The result.
     time
         Time of the dry run, in seconds from any start.
     """
 
-    generation: int
+    revision: str
     result: DryRunResult
     time: float
 

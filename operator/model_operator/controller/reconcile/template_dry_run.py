@@ -1,4 +1,4 @@
-"""Trying templates on the API server by dry-run, once for each generation."""
+"""Trying templates on the API server by dry-run, once for each revision."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ class TemplateDryRunner:
         """
         if template.violations or self._extent is TemplateDryRun.OFF:
             return DryRunResult()
-        metadata = template.resource.metadata
-        known = self._state.dry_runs.get(metadata.uid)
-        if known is not None and known.generation == metadata.generation and self._holds(known):
+        uid, revision = template.resource.metadata.uid, template.revision
+        known = self._state.dry_runs.get(uid)
+        if known is not None and known.revision == revision and self._holds(known):
             return known.result
         result = DryRunResult() if known is None and was_accepted(template) else await self._try(template)
-        self._state.remember_dry_run(metadata.uid, CachedDryRun(metadata.generation, result, self._clock()))
+        self._state.remember_dry_run(uid, CachedDryRun(revision, result, self._clock()))
         return result
 
     def _holds(self, known: CachedDryRun) -> bool:

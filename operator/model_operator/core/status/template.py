@@ -144,13 +144,15 @@ def template_standing(template: CompiledTemplate, result: DryRunResult) -> Stand
 
 
 def was_accepted(template: CompiledTemplate) -> bool:
-    """Return whether the status of the template says that a dry run accepted this generation.
+    """Return whether the status of the template says that a dry run accepted what it specifies.
 
-    So a restart of the operator does not repeat the dry runs of all templates of a cluster.
+    So a restart of the operator does not repeat the dry runs of all templates of a cluster, nor those of the
+    templates that were paused or approved meanwhile.
     """
     status, generation = template.resource.status, template.resource.metadata.generation
     accepted = TemplateReason.TemplateValid.name
-    return status.observedGeneration == generation and any(
+    is_observed = status.observedGeneration == generation or status.latest_revision == template.revision
+    return is_observed and any(
         condition.type == "Ready" and condition.reason == accepted for condition in status.conditions
     )
 

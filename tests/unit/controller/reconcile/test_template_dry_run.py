@@ -20,7 +20,7 @@ from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import ForbiddenError, error_for
 from model_operator.settings import TemplateDryRun
 from tests.unit.controller.fake_scheduler import FakeScheduler
-from tests.unit.controller.objects import template
+from tests.unit.controller.objects import hash_of, template
 
 FULL = {
     "message": 'deployments.apps "x" is forbidden: exceeded quota: q, requested: count/deployments.apps=1'
@@ -80,7 +80,7 @@ class DryRuns:
         return asyncio.run(self.dry_runs.outcome(self.state.compiled(obj)))
 
 
-def test_once_for_each_generation() -> None:
+def test_once_for_each_revision() -> None:
     runs = DryRuns()
     for generation in (1, 1, 2, 2):
         runs.now += 1000
@@ -88,6 +88,37 @@ def test_once_for_each_generation() -> None:
 
     assert runs.server.asked == ["Deployment", "Pod"] * 2
     assert runs.server.namespaces == {"team"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [{"rollout": {"paused": True}}, {"revision_history_limit": 3}, {"rollout": None}, {"strategy": None}],
+)
+def test_an_edit_that_makes_no_new_revision_is_not_tried(edit: dict[str, Any]) -> None:
+    runs = DryRuns()
+    runs.outcome(template("embed"))
+
+    assert runs.outcome(_edited(edit)) == DryRunResult()
+    assert runs.server.asked == ["Deployment", "Pod"]
+
+    runs.outcome(_edited({"service": {"type": "NodePort"}}, generation=3))
+    assert runs.server.asked == ["Deployment", "Pod"] * 2
+
+
+def test_a_template_that_was_paused_while_no_operator_ran_is_not_tried_again() -> None:
+    accepted = _status(1, "TemplateValid") | {"latest_revision": hash_of(template("embed"))}
+    pause = {"rollout": {"paused": True}}
+    runs = DryRuns()
+    assert runs.outcome(_edited(pause, accepted)) == DryRunResult()
+    assert runs.server.asked == []
+
+    # Neither a revision that was rejected nor another one is known to be accepted.
+    for uid, edit, reason in (
+        ("t2", pause, "PodTemplateRejected"),
+        ("t3", {"metadata": {"labels": {"a": "b"}}}, "TemplateValid"),
+    ):
+        runs.outcome(_edited(edit, accepted | _status(1, reason), uid=uid))
+    assert runs.server.asked == ["Deployment", "Pod"] * 2
 
 
 def test_what_a_deployment_is_refused_for_is_not_asked_of_its_pod() -> None:
@@ -248,6 +279,16 @@ def test_a_template_that_an_earlier_run_has_accepted_is_not_tried_again() -> Non
     runs.outcome(template("noted", uid="t2", generation=3, status=_status(3, "TemplateValidUntested")))
     runs.outcome(template("edited", uid="t3", generation=4, status=accepted))
     assert runs.server.asked == ["Deployment", "Pod"] * 2
+
+
+def _edited(
+    edit: dict[str, Any], status: Any = None, *, uid: str = "t1", generation: int = 2
+) -> dict[str, Any]:
+    """Return a later generation of the first template, with these fields."""
+    obj = template("embed", uid=uid, status=status)
+    obj["metadata"]["generation"] = generation
+    obj["spec"] |= edit
+    return obj
 
 
 def _status(generation: int, reason: str) -> dict[str, Any]:
