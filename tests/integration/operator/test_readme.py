@@ -22,6 +22,12 @@ MANIFEST, SHOWN = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     r"<!-- tested by: tests/integration/operator/test_readme\.py -->\n```yaml\n(.*?)```", TEMPLATES, re.DOTALL
 )
 
+(VLLM,) = re.findall(
+    r"<!-- tested by: tests/integration/operator/test_readme\.py, .*?-->\n```console\n(.*?)```",
+    README,
+    re.DOTALL,
+)
+
 
 def test_template_and_instance_of_the_readme_become_what_it_shows(api: KubeApi) -> None:
     api.apply_all(MANIFEST)
@@ -52,6 +58,25 @@ def test_workers_of_the_guide_become_an_autoscaler(api: KubeApi) -> None:
     spec = api.get("HorizontalPodAutoscaler", "minilm")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
     assert spec["metrics"][0]["pods"]["target"]["averageValue"] == "32"
+
+
+def test_the_three_commands_with_which_vllm_is_behind_the_gateway(api: KubeApi) -> None:
+    installation, application, wait = VLLM.splitlines()
+    overlay = re.findall(r"apply -k (\S+)", installation)[0]
+    assert (REPOSITORY / overlay / "kustomization.yaml").is_file()
+    file = re.findall(r"apply -f (\S+)", application)[0]
+    name, condition = re.findall(r"modelinstance/(\S+) --for=condition=(\S+)", wait)[0]
+    template = next(yaml.safe_load_all((REPOSITORY / file).read_text()))
+    try:
+        api.apply_all((REPOSITORY / file).read_text())
+        obj = api.wait_for_condition("ModelInstance", name, condition)
+    finally:
+        api.delete("ModelInstance", name)
+        api.delete(template["kind"], template["metadata"]["name"])
+    (entry,) = obj["status"]["deployments"]
+    assert entry["serving"]["model"] == name, "the name by which the README calls it"
+    assert f'"model": "{name}"' in README
+    assert "CHAT_COMPLETIONS" in str(entry["serving"]["apis"])
 
 
 def _part_of(pattern: Any, value: Any) -> Any:
