@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import report
 from benchmarks.aims import verdicts
 from benchmarks.client import BenchError
+from benchmarks.distribution import written
 from benchmarks.scenarios import STEPS, Bench
 from benchmarks.usage import machine
 from benchmarks.webhook import measure_all
@@ -97,7 +98,7 @@ def main() -> int:
     known = merged(results)
     report.show(known)
     if arguments.record:
-        report.RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+        report.RESULTS.write_text(written(known))
         print(f"Recorded in {report.RESULTS.name}; `make docs` puts it into docs/performance.md.")
     return int(any(verdict.met is False for verdict in verdicts(results)))
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from benchmarks import objects
 from benchmarks.ceiling import ceiling
 from benchmarks.client import connect
+from benchmarks.distribution import percentiles
 from benchmarks.objects import CEILING_NAMESPACE, NAMESPACE
 from benchmarks.requests import Requests, split, timestamp
 from benchmarks.stage import Stage, Watch
@@ -380,13 +381,6 @@ class Bench:
         if self._operator is not None:
             self._operator.stop()
             self._operator = None
-
-
-def percentiles(seconds: Iterable[float]) -> dict[str, float]:
-    """Give median and 99th percentile in milliseconds."""
-    ordered = sorted(seconds)
-    shares = {"p50": 0.5, "p99": 0.99}
-    return {name: round(ordered[int((len(ordered) - 1) * share)] * 1000, 1) for name, share in shares.items()}
 
 
 def is_ready(instance: Object) -> bool:

@@ -20,6 +20,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.distribution import written
 from benchmarks.gateway import measures, rest
 from benchmarks.gateway.aims import verdicts
 from benchmarks.gateway.isolation import enter
@@ -156,7 +157,7 @@ def main() -> int:
         earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         results["figures"] = {**earlier.get("figures", {}), **figures}
         results["load_of_others"] = max(load, earlier.get("load_of_others", 0.0))
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(written(results))
     return int(any(verdict.is_met is False for verdict in verdicts(figures)))
 
 

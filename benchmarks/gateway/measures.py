@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from benchmarks.distribution import quantiles
 from benchmarks.gateway.api import SECOND_WORKER, WORKER
 from benchmarks.gateway.load import AnswerError, Connection, Results, closed_loop, open_loop, streams
 from benchmarks.gateway.processes import LITELLM, LOOPBACK, Contender, get, post
@@ -156,7 +157,12 @@ def first_chunks(contenders: Sequence[Contender]) -> dict[str, Figures]:
 
 def _milliseconds(rounds: Sequence[Round]) -> Figures:
     values = [seconds * 1000 for results, _, _ in rounds for seconds in results.seconds]
-    return {"p50_ms": percentile(values, 0.5), "p99_ms": percentile(values, 0.99), "count": len(values)}
+    return {
+        "p50_ms": percentile(values, 0.5),
+        "p99_ms": percentile(values, 0.99),
+        "quantiles": quantiles(values, digits=3),
+        "count": len(values),
+    }
 
 
 def _failures(rounds: Sequence[Round]) -> int:

@@ -30,7 +30,7 @@ _STOP_SECONDS = 10.0
 _CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
 
-DIRECT, ENVOY, LITELLM, OURS = "direct", "Envoy", "LiteLLM", "ours"
+DIRECT, ENVOY, LITELLM, OURS = CONTENDERS = "direct", "Envoy", "LiteLLM", "ours"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.gateway.aims import verdicts
-from benchmarks.gateway.processes import DIRECT, ENVOY, LITELLM, OURS
+from benchmarks.gateway.processes import CONTENDERS
 from benchmarks.report import Grid, markdown, print_grids
 from tests.cluster.processes import REPOSITORY
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 RESULTS = REPOSITORY / "docs" / "gateway-performance.json"
 
-_CONTENDERS = (DIRECT, ENVOY, LITELLM, OURS)
 _COMPARED: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("CPU of a small request, ms", "small", lambda f: f"{f['cpu_ms']:.3f}"),
     ("64 connections: requests in a second", "small", lambda f: f"{f['per_second']:,.0f}"),
@@ -47,13 +46,13 @@ def compared(results: Mapping[str, Any]) -> Grid:
     figures = dict(results["figures"])
     parts = [figures[name] for name in ("small", "latency", "chunks", "first_chunks") if name in figures]
     figures["failures"] = {
-        name: sum(part.get(name, {}).get("failures", 0) for part in parts) for name in _CONTENDERS
+        name: sum(part.get(name, {}).get("failures", 0) for part in parts) for name in CONTENDERS
     }
     rows = [
-        [label, *(_cell(show, figures.get(part, {}).get(name)) for name in _CONTENDERS)]
+        [label, *(_cell(show, figures.get(part, {}).get(name)) for name in CONTENDERS)]
         for label, part, show in _COMPARED
     ]
-    return Grid(["", *_CONTENDERS], rows)
+    return Grid(["", *CONTENDERS], rows)
 
 
 def alone(results: Mapping[str, Any]) -> Grid:

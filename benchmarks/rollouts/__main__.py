@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.client import BenchError
+from benchmarks.distribution import written
 from benchmarks.gateway.aims import verdicts
 from benchmarks.rollouts.decision import decision_ms
 from benchmarks.rollouts.measures import PARTS, RolloutBench
@@ -72,7 +73,7 @@ def main() -> int:
     if arguments.record:
         before = json.loads(RESULTS.read_text())["figures"] if RESULTS.exists() else {}
         recorded = {**results, "figures": {**before, **results["figures"]}}
-        RESULTS.write_text(json.dumps(recorded, indent=1) + "\n")
+        RESULTS.write_text(written(recorded))
         print(f"Recorded in {RESULTS.name}; `make docs` puts it into docs/performance.md.")
     return int(any(verdict.is_met is False for verdict in verdicts(results["figures"], AIMS)))
 

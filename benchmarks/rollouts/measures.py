@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks import objects
+from benchmarks.distribution import percentiles, quantiles
 from benchmarks.objects import NAMESPACE
 from benchmarks.requests import timestamp
-from benchmarks.scenarios import SETTLED_QUIET_SECONDS, Bench, image, is_ready, percentiles
+from benchmarks.scenarios import SETTLED_QUIET_SECONDS, Bench, image, is_ready
 from benchmarks.stage import Watch
 from benchmarks.usage import usage
 from model_operator.core.templates.parsing import parse_template
@@ -160,6 +161,8 @@ class RolloutBench(Bench):
             "moved_seconds": max(moved.values()) - begin,
             "arrived_seconds": max(arrived.values()) - begin,
             "complete_seconds": complete[name] - begin,
+            "moved_quantiles": quantiles((each - begin for each in moved.values()), digits=3),
+            "arrived_quantiles": quantiles((each - begin for each in arrived.values()), digits=3),
             "statuses": len(statuses),
             "statuses_per_second": round(_rate(statuses), 2),
             "most_statuses_in_a_second": _most_in_a_second(statuses),

@@ -13,7 +13,6 @@ from benchmarks import report
 from benchmarks.aims import AIMS, verdicts
 from benchmarks.requests import split
 from benchmarks.run import merged
-from benchmarks.scenarios import percentiles
 
 GOOD: dict[str, Any] = {
     "instances": 1000,
@@ -105,10 +104,6 @@ def test_counts_are_split_into_writes_reads_and_what_is_apart() -> None:
         {"get services": 2, "ask create pods": 1},
         {"create events": 5},
     )
-
-
-def test_percentiles_are_of_the_values_themselves_in_milliseconds() -> None:
-    assert percentiles(number / 1000 for number in range(1, 101)) == {"p50": 50.0, "p99": 99.0}
 
 
 def test_a_step_that_was_left_out_has_no_verdict() -> None:
