@@ -10,10 +10,12 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from benchmarks import peers as peers_performance
 from benchmarks import report as performance
 from benchmarks.gateway import report as gateway_performance
 from benchmarks.rollouts import report as rollouts_performance
 from hack.api_reference import instance_reference, revision_reference, template_reference
+from hack.charts.charts import charts
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
@@ -98,6 +100,7 @@ PARTS = {
         "figures": performance.document,
         "roll-outs": rollouts_performance.document,
         "gateway": gateway_performance.document,
+        "peers": peers_performance.document,
     },
     SETTINGS: {"settings": settings_table},
     STATUS: {"reasons": reasons_table},
@@ -109,7 +112,7 @@ PARTS = {
         "roll-outs": roll_out_verdicts,
     },
 }
-WHOLE = {CONFIG_MAP: config_map}
+WHOLE = {CONFIG_MAP: config_map, **charts()}
 
 
 def with_generated_parts(path: Path) -> str:

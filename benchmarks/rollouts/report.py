@@ -69,7 +69,8 @@ AIMS = (
     ),
 )
 
-_PARTS = {"at_once": "all at once", "sliding": "10 % at a time", "batches": "10 steps"}
+PARTS = {"at_once": "all at once", "sliding": "10 % at a time", "batches": "10 steps"}
+"""How the same edit rolls out: names of the measured parts, and of the columns."""
 _ROWS: tuple[tuple[str, Callable[[Any, str], str]], ...] = (
     ("all Deployments have the edit, s", lambda f, part: f"{f[part]['moved_seconds']:.1f}"),
     ("all instances are Ready with it, s", lambda f, part: f"{f[part]['arrived_seconds']:.1f}"),
@@ -95,10 +96,10 @@ def aims(results: Mapping[str, Any]) -> Grid:
 def roll_outs(results: Mapping[str, Any]) -> Grid:
     """Give what the same edit took, all at once and in steps."""
     figures = results["figures"]
-    measured = [part for part in _PARTS if part in figures]
+    measured = [part for part in PARTS if part in figures]
     rows = [[label, *(show(figures, part) for part in measured)] for label, show in _ROWS]
     count = figures.get("instances", 0)
-    return Grid([f"{count:,} instances", *(_PARTS[part] for part in measured)], rows if measured else [])
+    return Grid([f"{count:,} instances", *(PARTS[part] for part in measured)], rows if measured else [])
 
 
 def others(results: Mapping[str, Any]) -> Grid:
