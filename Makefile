@@ -20,6 +20,9 @@ KIND_KUBECONFIG := .cache/kind/kubeconfig
 OPERATOR_IMAGE := docker.io/library/model-operator:0.1.0
 MODEL_IMAGE := docker.io/modeloperator/embedding-server:0.1.0
 CHAT_IMAGE := docker.io/modeloperator/chat-server:0.1.0
+LOCKS := requirements.lock $(EXAMPLE)/requirements.lock
+packages = sed -n 's/^\([a-z0-9][a-z0-9._-]*\)==.*/\1/p' $(1)
+SAME_PYTHON := import sys; sys.exit(sys.version != sys.argv[1])
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 8 --timeout 60 --no-deps
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
@@ -57,11 +60,14 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	    { echo "error: $(PYTHON) lacks the module venv; on Debian: apt install python3-venv." >&2; exit 1; }
 	@echo "Installing the locked dependencies into $(VENV)…"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@# What stays the same stays installed; only a package that has left the locks needs a new environment.
+	@test -e $@ && ! $(call packages,$@) | grep -vxF "$$($(call packages,$(LOCKS)))" >/dev/null && \
+	    $(BIN)/python -c '$(SAME_PYTHON)' "$$($(PYTHON) -c 'import sys; print(sys.version)')" || \
+	    $(PYTHON) -m venv --clear $(VENV)
 	@$(PIP_INSTALL) --require-hashes -r requirements.lock
 	@$(PIP_INSTALL) --require-hashes -r $(EXAMPLE)/requirements.lock
 	@$(PIP_INSTALL) --no-build-isolation -e .
-	@touch $@
+	@cat $(LOCKS) > $@
 
 tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once, most of it kube-apiserver)
 	@$(BIN)/python -m tests.cluster tools
