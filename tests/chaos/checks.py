@@ -102,6 +102,9 @@ class Snapshot:
         scope = namespace if kind is TemplateKind.MODEL_TEMPLATE else ""
         return self._find(kind=kind.value, namespace=scope, name=name)
 
+    def labels_of(self, namespace: str) -> None:
+        del namespace
+
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         """Give a template by uid."""
         return self._find(uid=uid)

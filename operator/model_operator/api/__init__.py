@@ -15,7 +15,9 @@ from model_operator.api.enums import (
     MetricType,
     ModelType,
     ModelVendor,
+    NamespacesFrom,
     RolloutState,
+    SelectorOperator,
     TemplateKind,
     UiModelSectionType,
 )
@@ -47,6 +49,7 @@ from model_operator.api.revision import (
     TemplateRevisionSpec,
 )
 from model_operator.api.scaling import ScalingMetric
+from model_operator.api.sharing import AllowedNamespaces, LabelRequirement, LabelSelector
 from model_operator.api.status import (
     DeploymentStatusEntry,
     ModelInstanceStatus,
@@ -82,6 +85,7 @@ __all__ = [
     "VERSION",
     "ZERO_WORKERS",
     "Actor",
+    "AllowedNamespaces",
     "ApiModel",
     "Autoscaler",
     "BaseModelDetails",
@@ -101,6 +105,8 @@ __all__ = [
     "IdentifierType",
     "ImagePullPolicy",
     "InstanceDeployment",
+    "LabelRequirement",
+    "LabelSelector",
     "LocalObjectReference",
     "MetricType",
     "ModelInstance",
@@ -112,6 +118,7 @@ __all__ = [
     "ModelTemplateStatus",
     "ModelType",
     "ModelVendor",
+    "NamespacesFrom",
     "ObjectMeta",
     "OwnerReference",
     "Problem",
@@ -122,6 +129,7 @@ __all__ = [
     "RolloutStatus",
     "RolloutStep",
     "ScalingMetric",
+    "SelectorOperator",
     "TemplateKind",
     "TemplateRef",
     "TemplateRevisionSpec",

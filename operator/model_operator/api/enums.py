@@ -158,6 +158,31 @@ class TemplateKind(StrEnum):
     CLUSTER_MODEL_TEMPLATE = "ClusterModelTemplate"
 
 
+class NamespacesFrom(StrEnum):
+    """With which namespaces a template is shared."""
+
+    SAME = "Same"
+    """Its own namespace."""
+    ALL = "All"
+    """Every namespace."""
+    SELECTED = "Selected"
+    """Those that names or labels select."""
+
+
+class SelectorOperator(StrEnum):
+    """The operators of a requirement on a label; the values are Kubernetes' own."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+    @property
+    def takes_values(self) -> bool:
+        """Whether the operator compares the label with values."""
+        return self in (SelectorOperator.IN, SelectorOperator.NOT_IN)
+
+
 class ImagePullPolicy(StrEnum):
     """When the node pulls a container image; the values are Kubernetes' own."""
 

@@ -17,6 +17,7 @@ from model_operator.api.status import ModelInstanceStatus
 from model_operator.api.values import FreeObject, Text, UsableModelType, Word, Workers
 
 _LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NAMESPACE = _LABEL
 
 Amount = Annotated[int, Field(strict=True, ge=0, le=2**53, json_schema_extra={"format": "int64"})]
 """A count of at most 2^53, up to which every JSON parser is exact."""
@@ -151,6 +152,26 @@ class ModelInstanceSpec(ApiModel):
             reason="FieldValueForbidden",
         ),
         Rule(
+            "!has(self.model_template_namespace) || has(self.model_template_id)",
+            "model_template_namespace is the namespace of the template that model_template_id names; give "
+            "both",
+            lambda spec: spec.model_template_id is not None or spec.model_template_namespace is None,
+            field="model_template_namespace",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
+            "!has(self.model_template_namespace) || !has(self.model_template_kind) || "
+            "self.model_template_kind == 'ModelTemplate'",
+            "model_template_namespace is for a ModelTemplate; remove it, or set model_template_kind to "
+            "ModelTemplate",
+            lambda spec: (
+                spec.model_template_namespace is None
+                or spec.model_template_kind in (None, TemplateKind.MODEL_TEMPLATE)
+            ),
+            field="model_template_namespace",
+            reason="FieldValueForbidden",
+        ),
+        Rule(
             "!has(self.deployments) || has(self.model_template_id) || "
             "self.deployments.all(each, !has(each.model_template_revision))",
             "model_template_revision of a deployment is a revision of the template that model_template_id "
@@ -208,6 +229,23 @@ class ModelInstanceSpec(ApiModel):
     model_template_kind: TemplateKind | None = None
     """Kind of the template. Without it, a ModelTemplate takes precedence over a ClusterModelTemplate of the
     same name."""
+    model_template_namespace: (
+        Annotated[
+            str,
+            Field(min_length=1, max_length=63),
+            Rule(
+                f"self.matches('{_NAMESPACE}')",
+                "must be the name of a namespace: lower-case letters, digits and '-' only, with a letter or "
+                "digit at both ends",
+                lambda namespace: re.fullmatch(_NAMESPACE, namespace) is not None,
+            ),
+        ]
+        | None
+    ) = None
+    """Namespace of the template, which is then a ModelTemplate there that is shared with this namespace by
+    its `allowed_namespaces`; no other namespace is searched. Its owner decides on later edits:
+    `model_template_revision` pins the model to one revision. Default: this namespace, then the
+    ClusterModelTemplates."""
     model_template_revision: RevisionPin | None = None
     """Revision of the template that the model runs. `latest`: the latest valid one, so that each edit of the
     template reaches the model. `stable`: the last one whose roll-out was complete, so that an edit reaches

@@ -27,7 +27,8 @@ class ApiModel(BaseModel):
     """Base class of all models in a resource.
 
     Immutable. Unknown fields are ignored, because a live object may come from a newer version of the API.
-    Attribute names are the names on the wire, so ``model_dump(mode="json")`` returns the wire form. The
+    Attribute names are the names on the wire, or have one that is no name in Python as alias, so
+    ``model_dump(mode="json")`` returns the wire form. The
     docstring of a field is its description in the CRD and in ``kubectl explain``.
 
     Attributes
@@ -37,7 +38,11 @@ class ApiModel(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+        serialize_by_alias=True,
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()

@@ -91,6 +91,11 @@ ChildAnnotations = Annotated[
 """Annotations of children; values may contain references."""
 
 
+def is_label_key(text: str) -> bool:
+    """Whether the text is the key of a label."""
+    return re.fullmatch(_KEY, text) is not None
+
+
 def is_child_label_value(text: str) -> bool:
     """Whether the text is the value of a label; it may be empty."""
     return re.fullmatch(_LABEL_VALUE, text) is not None

@@ -70,6 +70,8 @@ class TemplateRef(ApiModel):
     """Kind of the template."""
     name: str
     """Name of the template."""
+    namespace: str | None = None
+    """Namespace of the template; absent for a ClusterModelTemplate."""
     uid: str
     """Identity of the template."""
     generation: Count

@@ -19,6 +19,7 @@ from model_operator.api.pods import DeploymentStrategy, LocalObjectReference, Po
 from model_operator.api.rules import ATOMIC, INFORMATIONAL, Rule, keyed_by
 from model_operator.api.scaling import ScalingBehavior, ScalingMetric
 from model_operator.api.service import ChildMetadata, ServiceConfig
+from model_operator.api.sharing import NOT_SAME, AllowedNamespaces
 from model_operator.api.status import ModelTemplateStatus
 from model_operator.api.template_rollout import Rollout
 from model_operator.api.values import (
@@ -357,6 +358,10 @@ class ModelTemplateSpec(ApiModel):
     rollout: Rollout | None = None
     """How an edit of this template reaches the instances. With this field in steps that stop by themselves;
     without it all at once. An edit of this field makes no new revision."""
+    allowed_namespaces: AllowedNamespaces | None = None
+    """Namespaces whose instances may use the template. When one is removed, what its instances run stays as
+    it is, and they get no edit any more. An edit of this field makes no new revision. Built-in default: the
+    template's own namespace (Same); of a ClusterModelTemplate, every namespace (All)."""
 
 
 _NAME_RULE = name_rule(
@@ -392,7 +397,7 @@ class ClusterModelTemplate(Resource):
     singular: ClassVar[str] = "clustermodeltemplate"
     short_name: ClassVar[str] = "cmt"
     namespaced: ClassVar[bool] = False
-    rules: ClassVar[tuple[Rule, ...]] = (_NAME_RULE,)
+    rules: ClassVar[tuple[Rule, ...]] = (_NAME_RULE, NOT_SAME)
 
     kind: Literal["ClusterModelTemplate"] = "ClusterModelTemplate"
     """Kind of the object."""

@@ -29,6 +29,7 @@ from model_operator.core.templates.revisions.entry_revisions import (
     rollout_revisions,
 )
 from model_operator.core.templates.revisions.kept import template_kind
+from model_operator.core.templates.sharing import Grant, Sharing, grant_of
 from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache, key_of
 from model_operator.kube.resources import (
     CHILD_KINDS,
@@ -131,16 +132,39 @@ class ClusterState:
         return {name for name in names if name is not None and self.instances.get(*name) is None}
 
     def instances_of(self, template: Object) -> Iterator[NamespacedName]:
-        """Yield the instances that refer to a template by name or uid, or are bound to it."""
+        """Yield the instances that refer to a template by name or uid, or are bound to it.
+
+        One that refers to a template that is not shared with its namespace, and is not bound to it, is none
+        of them.
+        """
+        grant, uid = grant_of(template), template["metadata"]["uid"]
+        for instance in self.referring(template):
+            is_bound = bound_template(instance.get("status")) == uid
+            if is_bound or self.sharing(grant, instance) is Sharing.SHARED:
+                yield key_of(instance)
+
+    def referring(self, template: Object) -> Iterator[Object]:
+        """Yield the instances that refer to a template or are bound to it, shared with them or not."""
         namespace, name = key_of(template)
         for key in dict.fromkeys((name, template["metadata"]["uid"])):
             for instance in self.instances.find("template", key):
-                found = key_of(instance)
-                if namespace in ("", found[0]):
-                    yield found
+                if _may_mean(instance, namespace):
+                    yield instance
+
+    def sharing(self, grant: Grant, instance: Object) -> Sharing:
+        """Return whether a template with this grant is shared with the namespace of an instance."""
+        namespace = instance["metadata"].get("namespace", "")
+        return grant.covers(namespace, None if grant.selector is None else self.labels_of(namespace))
+
+    def labels_of(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace, None where they are not known; part of `TemplateLookup`."""
+        del namespace
+        return None
 
     def is_of(self, instance: Object, template: Object) -> bool:
         """Return whether an instance runs a template, or is about to: whether it resolves to it.
+
+        One from whose namespace the template was withdrawn does not.
 
         Parameters
         ----------
@@ -150,20 +174,26 @@ class ClusterState:
         spec, bound = instance.get("spec"), (instance.get("status") or {}).get("template") or {}
         uid, spec = template["metadata"]["uid"], spec if isinstance(spec, Mapping) else {}
         wanted, kind = spec.get("model_template_id"), spec.get("model_template_kind")
-        if not isinstance(wanted, str):
+        if not isinstance(wanted, str) or (
+            bound.get("uid") == uid and kind is None and wanted in (template["metadata"]["name"], uid)
+        ):
             # What cannot be read stays with the template that it is bound to.
-            return bool(bound.get("uid") == uid)
-        if bound.get("uid") == uid and kind is None and wanted in (template["metadata"]["name"], uid):
-            return True
+            grant = self.compiled(template).grant
+            return bound.get("uid") == uid and self._still_has(instance, key_of(template)[0], grant)
         reference = TemplateReference(
             wanted,
             TemplateKind(kind) if kind in list(TemplateKind) else None,
             instance["metadata"].get("namespace", ""),
             str(bound.get("name") or ""),
             str(bound.get("uid") or ""),
+            _template_namespace(instance),
         )
-        found = resolve_reference(reference, self)
+        found = resolve_reference(reference, self).usable
         return found is not None and found.resource.metadata.uid == uid
+
+    def _still_has(self, instance: Object, owner: str, grant: Grant) -> bool:
+        """Return whether a template that an instance is bound to was not withdrawn from its namespace."""
+        return _may_mean(instance, owner) and not grant.withdraws(self.sharing(grant, instance))
 
     def template_of(self, revision: Object) -> Object | None:
         """Return the template that a kept revision is of, if it exists."""
@@ -174,13 +204,17 @@ class ClusterState:
         """Return the hashes of the revisions of a template that an instance runs or is pinned to.
 
         That includes the revisions of its deployments that name their own, the stable one, and the one that
-        is approved.
+        is approved. Of an instance from which the template was withdrawn, it is what it runs alone.
         """
+        grant = grant_of(template)
         found = self.revisions.held_of(template["metadata"]["uid"]) | rollout_revisions(template)
         for key in self.instances_of(template):
             instance = self.instances.get(*key)
-            if instance is not None:
-                found |= named_revisions(instance) | reported_revisions(instance)
+            if instance is None:
+                continue
+            found |= reported_revisions(instance)
+            if not grant.withdraws(self.sharing(grant, instance)):
+                found |= named_revisions(instance)
                 # Without a status, as after a restore, only its Deployments have it.
                 if not bound_template(instance.get("status")):
                     found |= self._applied_revisions(instance)
@@ -192,14 +226,12 @@ class ClusterState:
         return {annotated_revision(each) for each in own} - {""}
 
     def count_instances(self, template: Object) -> InstanceCounts:
-        """Count the instances of a template; a namespaced template has none in other namespaces."""
-        namespace, uid = key_of(template)[0], template["metadata"]["uid"]
+        """Count the instances of a template, in the namespaces that it is shared with."""
+        compiled, grant = self.compiled(template), grant_of(template)
+        owner, uid = key_of(template)[0], template["metadata"]["uid"]
         instances = (
-            each
-            for each in self.instances.find("template", uid)
-            if namespace in ("", each["metadata"].get("namespace", ""))
+            each for each in self.instances.find("template", uid) if self._still_has(each, owner, grant)
         )
-        compiled = self.compiled(template)
         return count_instances(instances, (self.revisions.latest(compiled) or compiled).version)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
@@ -238,6 +270,18 @@ class ClusterState:
         self.revisions.forget_template(uid)
         for forget in self._forgetting:
             forget(uid)
+
+
+def _may_mean(instance: Object, owner: str) -> bool:
+    """Return whether an instance may refer to the templates of a namespace, or, if empty, of the cluster."""
+    wanted = _template_namespace(instance)
+    return owner == wanted if wanted else owner in ("", instance["metadata"].get("namespace", ""))
+
+
+def _template_namespace(instance: Object) -> str:
+    spec = instance.get("spec")
+    named = spec.get("model_template_namespace") if isinstance(spec, Mapping) else None
+    return named if isinstance(named, str) else ""
 
 
 def _template_keys(instance: Object) -> list[str]:

@@ -20,7 +20,7 @@ from model_operator.controller.scheduler import Scheduler
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
 from model_operator.core.planning.moving import plan_assigned
-from model_operator.core.planning.plan import Plan, make_plan, malformed
+from model_operator.core.planning.plan import Plan, make_plan, malformed, withdrawn
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure, is_object_missing
 from model_operator.core.rollouts.course import assign_in_course
@@ -152,9 +152,12 @@ class InstanceReconciler:
         """Return the plan; None while its revision is about to be stored, which requeues the instance."""
         if instance.violations:
             return malformed(instance.violations)
-        template = resolve_template(instance.resource, self._state)
+        found = resolve_template(instance.resource, self._state)
+        template = found.template
         if template is None:
             return make_plan(instance.resource, None, self._settings)
+        if found.is_withdrawn:
+            return withdrawn(template)
         revisions = self._state.revisions
         course = self._courses.course_of(instance.resource, template)
         current = "" if course is None else self._courses.running(instance.raw, template)

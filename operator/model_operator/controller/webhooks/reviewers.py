@@ -327,7 +327,7 @@ class Admission:
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return None
         instance = read_instance(obj)
-        resolved = None if instance.violations else resolve_template(instance.resource, self._state)
+        resolved = None if instance.violations else resolve_template(instance.resource, self._state).usable
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance

@@ -14,7 +14,7 @@ from model_operator.api import TemplateKind
 from model_operator.core.admission.instance import Examination
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
-from model_operator.core.templates.resolution import TemplateLookup
+from model_operator.core.templates.resolution import TemplateLookup, reference_of
 from model_operator.core.templates.revisions.assignment import RevisionLookup, missing_revisions
 from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.core.templates.revisions.objects import read_revision
@@ -84,6 +84,10 @@ class TemplateOverlay:
             return self.found
         known = self.lookup.by_uid(uid)
         return None if known is None or self._is_outdated(known) else known
+
+    def labels_of(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace; None where they are not known."""
+        return self.lookup.labels_of(namespace)
 
     def _is_outdated(self, known: CompiledTemplate) -> bool:
         metadata = known.resource.metadata
@@ -271,9 +275,9 @@ def _candidates(examination: Examination) -> list[Address]:
     if examination.template is not None:
         resource = examination.template.resource
         return [Address(TemplateKind(resource.kind), resource.metadata.namespace, resource.metadata.name)]
-    instance = examination.instance
-    name, kind = instance.spec.model_template_id, instance.spec.model_template_kind
+    reference = reference_of(examination.instance)
+    name, namespace = reference.wanted, reference.template_namespace or reference.namespace
     if name is None or not _NAME.fullmatch(name):
         return []
-    namespaces = {TemplateKind.MODEL_TEMPLATE: instance.metadata.namespace}
-    return [Address(each, namespaces.get(each, ""), name) for each in ([kind] if kind else TemplateKind)]
+    namespaces = {TemplateKind.MODEL_TEMPLATE: namespace}
+    return [Address(each, namespaces.get(each, ""), name) for each in reference.kinds]

@@ -13,7 +13,7 @@ from model_operator.core.admission.change import Change
 from model_operator.core.admission.renaming import renaming_warnings
 from model_operator.core.admission.verdict import ALLOWED, Verdict, invalid, warnings_for
 from model_operator.core.objects.gateway_label import gateway_label_fault
-from model_operator.core.planning.plan import find_problem
+from model_operator.core.planning.plan import find_problem, not_shared
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.deployment_job import in_revision
@@ -134,7 +134,10 @@ def examine_instance(
     instance, violations = parse_instance(_named(change))
     if violations:
         return Examination(instance, own=violations)
-    assigned, *others = _assignments(instance, resolve_template(instance, templates), revisions)
+    found = resolve_template(instance, templates)
+    if found.is_withdrawn and found.template is not None:
+        return Examination(instance, problem=not_shared(found.template))
+    assigned, *others = _assignments(instance, found.template, revisions)
     examination = _examined(instance, assigned, settings)
     if examination.problem is None or not others:
         return examination
@@ -191,6 +194,8 @@ def _current_revision(instance: ModelInstance, template: CompiledTemplate) -> st
     """Return the hash of the revision of this template that the instance runs; empty for a new one."""
     bound, resource = instance.status.template, template.resource
     if bound is None or (bound.kind, bound.name) != (resource.kind, resource.metadata.name):
+        return ""
+    if resource.metadata.namespace not in ("", bound.namespace or instance.metadata.namespace):
         return ""
     return bound.revision or ""
 

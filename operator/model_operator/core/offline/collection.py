@@ -170,6 +170,11 @@ class FileTemplates:
         """Return the template with that uid; objects that were never in a cluster have none."""
         return self._by_uid.get(uid) if uid else None
 
+    def labels_of(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace; None where they are not known."""
+        del namespace
+        return None
+
     def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
         """Return what instances of a template run: itself, or its last valid revision if it is invalid."""
         known = template.resource.status.latest_revision if template.violations else None

@@ -9,7 +9,7 @@ from typing import Any, Final
 from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity
-from model_operator.core.planning.plan import make_plan
+from model_operator.core.planning.plan import make_plan, withdrawn
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.templates.parsing import parse_instance
@@ -106,7 +106,11 @@ def _children(
     uid = obj["metadata"].get("uid")
     instance, _ = parse_instance({**obj, "metadata": {**obj["metadata"], "uid": uid or NIL_UID}})
     assigned = assign(instance, templates, templates)
-    plan = make_plan(instance, assigned.template, settings, pinned=assigned.pinned)
+    plan = (
+        make_plan(instance, assigned.template, settings, pinned=assigned.pinned)
+        if assigned.withdrawn is None
+        else withdrawn(assigned.withdrawn)
+    )
     if plan.rendering is None:
         reason = None if plan.problem is None else plan.problem.reason
         if reason is Reason.TemplateRevisionNotFound:
@@ -114,7 +118,7 @@ def _children(
             return [], replace(plan.violations[0], msg=message)
         wanted = (
             "the template, which is not among the files"
-            if reason is Reason.TemplateNotFound
+            if reason in (Reason.TemplateNotFound, Reason.TemplateNotShared)
             else "a valid template"
         )
         return [], Violation(("spec", "model_template_id"), f"rendering requires {wanted}", "template")

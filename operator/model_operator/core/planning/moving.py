@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.pinned_pods import recorded_revision
-from model_operator.core.planning.plan import Plan, make_plan
+from model_operator.core.planning.plan import Plan, make_plan, withdrawn
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.templates.render_settings import RenderSettings
@@ -35,6 +35,8 @@ def plan_assigned(instance: LiveInstance, assigned: Assigned, settings: RenderSe
     if its spec is invalid with its own revision and valid with the latest one, as when one commit changes
     both kinds.
     """
+    if assigned.withdrawn is not None:
+        return withdrawn(assigned.withdrawn)
     if assigned.hold is None:
         return make_plan(instance.resource, assigned.template, settings, assigned.latest, assigned.pinned)
     if assigned.template is None:

@@ -112,6 +112,33 @@ def make_plan(
     return Plan(template, wanted, problem, violations, latest, None, pinned, own)
 
 
+def withdrawn(template: CompiledTemplate) -> Plan:
+    """Return the plan for an instance whose template was withdrawn from its namespace: change nothing.
+
+    Parameters
+    ----------
+    template
+        The template that the instance is bound to.
+    """
+    return Plan(None, None, not_shared(template))
+
+
+def not_shared(template: CompiledTemplate) -> Failure:
+    """Return why an instance gets nothing from its bound template.
+
+    Parameters
+    ----------
+    template
+        The template that the instance is bound to, and which is not shared with its namespace any more.
+    """
+    metadata = template.resource.metadata
+    name = f"{metadata.namespace}/{metadata.name}" if metadata.namespace else metadata.name
+    detail = (
+        f"{template.resource.kind} {name} is no longer shared with this namespace; what runs stays as it is."
+    )
+    return Failure(Reason.TemplateNotShared, detail)
+
+
 def find_problem(
     instance: ModelInstance,
     template: CompiledTemplate | None,
@@ -218,6 +245,12 @@ def _describe(template: CompiledTemplate) -> str:
 
 
 def _not_found(instance: ModelInstance) -> str:
-    wanted, kind = instance.spec.model_template_id, instance.spec.model_template_kind
-    kinds = f"{kind}" if kind else "ModelTemplate in this namespace or ClusterModelTemplate"
-    return f"There is no {kinds} with the name or id {wanted!r}."
+    """Return the same text for a template that does not exist and for one that is not shared."""
+    spec = instance.spec
+    kinds = f"{spec.model_template_kind or 'ModelTemplate in this namespace or ClusterModelTemplate'}"
+    if spec.model_template_namespace is not None:
+        kinds = f"ModelTemplate in namespace {spec.model_template_namespace}"
+    return (
+        f"There is no {kinds} with the name or id {spec.model_template_id!r}, or it is not shared with this "
+        "namespace."
+    )

@@ -87,9 +87,19 @@ class Reason(Enum):
         "Wait; if the instance remains, check metadata.finalizers.",
     )
     TemplateNotFound = ReasonInfo(
-        "No template has the name or id in model_template_id. Running workers are left unchanged.",
+        "No template that is shared with the namespace has the name or id in model_template_id. Running "
+        "workers are left unchanged.",
         Actor.USER,
-        "create the template or fix spec.model_template_id; retried automatically.",
+        "create the template, have it shared, or fix spec.model_template_id or model_template_namespace (an "
+        "operator for some namespaces sees no other); retried automatically.",
+        stalled=True,
+        depends_on_another=True,
+    )
+    TemplateNotShared = ReasonInfo(
+        "The template is no longer shared with the namespace of the instance. Its workers and other objects "
+        "stay as they are, and no edit reaches them.",
+        Actor.TEMPLATE_OWNER,
+        "allow the namespace in spec.allowed_namespaces of the template; retried automatically.",
         stalled=True,
         depends_on_another=True,
     )

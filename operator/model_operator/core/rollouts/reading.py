@@ -62,11 +62,22 @@ def running_revision(instance: Object, deployments: Iterable[Object], latest: Co
     if latest.revision in applied:
         return latest.revision
     # What ran of another template is no revision of this one; a recreated template is the same.
-    resource = latest.resource
-    if bound and (bound.get("kind"), bound.get("name")) != (resource.kind, resource.metadata.name):
+    if bound and not is_bound_to(instance, latest):
         return ""
     known = str(bound.get("revision") or "")
     return known or next(filter(None, applied), UNKNOWN if applied else "")
+
+
+def is_bound_to(instance: Object, template: CompiledTemplate) -> bool:
+    """Return whether the template in the status of a ModelInstance has kind, namespace and name of this one.
+
+    A status of an operator before templates were shared has no namespace: it was that of the instance.
+    """
+    bound, resource = (instance.get("status") or {}).get("template") or {}, template.resource
+    if (bound.get("kind"), bound.get("name")) != (resource.kind, resource.metadata.name):
+        return False
+    known = bound.get("namespace") or instance["metadata"].get("namespace", "")
+    return resource.metadata.namespace in ("", known)
 
 
 def read_follower(

@@ -262,6 +262,7 @@ def _template_ref(plan: Plan | None, current: Mapping[str, Any], now: str, *, is
         return {
             "kind": resource.kind,
             "name": metadata.name,
+            "namespace": metadata.namespace or None,
             "uid": metadata.uid,
             "generation": known.get("generation", 0) if is_known else metadata.generation,
             # What is not valid is not stored, so that it is no revision.

@@ -38,6 +38,7 @@ from model_operator.core.templates.references import (
 )
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.service_ports import service_faults
+from model_operator.core.templates.sharing import UNREAD, Grant
 from model_operator.core.templates.strategy import check_strategy, contended
 from model_operator.core.templates.substitution import CHOSEN, NOT_CLOSED, check_text, keys, strings
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation, sort_violations
@@ -78,6 +79,8 @@ class CompiledTemplate:
     revision
         Hash of what it specifies about models (`model_operator.core.templates.revisions`); empty where it
         cannot be read.
+    grant
+        With which namespaces it is shared. No part of a revision: only that of the template as it is counts.
     """
 
     resource: ModelTemplate | ClusterModelTemplate
@@ -86,6 +89,7 @@ class CompiledTemplate:
     violations: tuple[Violation, ...]
     is_mergeable: bool = False
     revision: str = ""
+    grant: Grant = UNREAD
 
     @property
     def version(self) -> TemplateVersion:
@@ -188,7 +192,12 @@ def compile_template(
         violations += endpoint_faults(spec.vendor_configuration.endpoint_config, parameters)
     is_mergeable = not faults and not shape_faults
     return CompiledTemplate(
-        resource, parameters, request_parameters, sort_violations(violations), is_mergeable=is_mergeable
+        resource,
+        parameters,
+        request_parameters,
+        sort_violations(violations),
+        is_mergeable=is_mergeable,
+        grant=Grant(resource.metadata.namespace, spec.allowed_namespaces),
     )
 
 

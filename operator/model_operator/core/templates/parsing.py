@@ -25,6 +25,7 @@ from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.templates.compile import CompiledTemplate, compile_template
 from model_operator.core.templates.revisions.identity import revision_hash
+from model_operator.core.templates.sharing import grant_of
 from model_operator.core.values.model_errors import model_violations
 from model_operator.core.values.violations import Violation
 
@@ -103,7 +104,7 @@ def _unreadable_template(
         metadata=ObjectMeta.model_validate(obj["metadata"]), spec=_UNREADABLE
     )
     empty = parse_parameter_schema(None, ())
-    return CompiledTemplate(resource, empty, empty, violations)
+    return CompiledTemplate(resource, empty, empty, violations, grant=grant_of(obj))
 
 
 def _is_about_status(error: ValidationError) -> bool:

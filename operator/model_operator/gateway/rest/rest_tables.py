@@ -100,11 +100,11 @@ class RestTables:
 
     def template_of(self, instance: Object) -> CompiledTemplate | None:
         """Return the template of an instance; None if it has none, or none that is known."""
-        return resolve_reference(template_reference(instance), self.templates)
+        return resolve_reference(template_reference(instance), self.templates).template
 
     def model_type_of(self, record: Record) -> str | None:
         """Return the type of a model whose specification leaves it to the template."""
-        template = resolve_reference(record.template, self.templates)
+        template = resolve_reference(record.template, self.templates).template
         return None if template is None or template.violations else template.resource.spec.model_type.value
 
     def account_of(self, instance: Object) -> str:
@@ -124,7 +124,7 @@ class RestTables:
         ]
         users = []
         for number, record in enumerate(candidates, 1):
-            used = resolve_reference(record.template, self.templates)
+            used = resolve_reference(record.template, self.templates).template
             if used is not None and used.resource.metadata.uid == uid:
                 users.append(record)
             if number % _AT_ONCE == 0:

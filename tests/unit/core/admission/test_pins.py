@@ -52,6 +52,9 @@ class Stored:
         wanted = (kind, namespace, name) == (TemplateKind.MODEL_TEMPLATE, "team", "embed")
         return self.now if wanted else None
 
+    def labels_of(self, namespace: str) -> None:
+        del namespace
+
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         return self.now if uid == "t1" else None
 

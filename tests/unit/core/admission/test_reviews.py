@@ -40,6 +40,9 @@ class Templates:
         wanted = kind is TemplateKind.MODEL_TEMPLATE and namespace == "team-a"
         return self._compiled.get(name) if wanted else None
 
+    def labels_of(self, namespace: str) -> None:
+        del namespace
+
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         return self._compiled.get(uid)
 
@@ -152,7 +155,8 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
         "There is no ModelTemplate in this namespace or ClusterModelTemplate with the name or id"
     )
     consequence = "the instance will be validated and deployed when the template is created"
-    assert missing.warnings == (f"ModelInstance demo: {missing_template} 'nowhere'; {consequence}",)
+    text = f"{missing_template} 'nowhere', or it is not shared with this namespace"
+    assert missing.warnings == (f"ModelInstance demo: {text}; {consequence}",)
     broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
     change = Change(stored(model(model_template_id="schema-misspelt-type")))
     verdict = review_instance(examine_instance(change, Templates(broken), SETTINGS), change, Enforcement.DENY)

@@ -46,6 +46,9 @@ class Templates:
         is_meant = (kind, namespace, name) == (TemplateKind.MODEL_TEMPLATE, "ml", "t")
         return self.compiled if is_meant else None
 
+    def labels_of(self, namespace: str) -> None:
+        del namespace
+
     def by_uid(self, uid: str) -> CompiledTemplate | None:
         return self.compiled if uid == "t" else None
 

@@ -5,6 +5,7 @@
 ``template``     what differs from the template there; null where there is none
 ``latest``       hash of the latest revision of the template; that of the template by default
 ``hold``         why the instance, which is not pinned, does not run the latest revision
+``withdrawn``    whether the template was withdrawn from the instance's namespace
 ``pinned``       by entry: what differs from the template in the revision that the entry names
 ``current``      the status that the instance has
 ``deployments``  the live Deployments: what differs from the one that is wanted, which was applied
@@ -33,7 +34,7 @@ from model_operator.core.diagnosis.cause import Diagnosis
 from model_operator.core.objects.conditions import Hold
 from model_operator.core.objects.live_instance import LiveInstance
 from model_operator.core.planning.contested_fields import ContestedField
-from model_operator.core.planning.plan import Plan, make_plan, malformed
+from model_operator.core.planning.plan import Plan, make_plan, malformed, withdrawn
 from model_operator.core.reasons.reasons import Advice, Reason
 from model_operator.core.reasons.refusals import Failure, explain_refusal
 from model_operator.core.status.assessment import Assessment, Observation, assess
@@ -107,6 +108,8 @@ class Case:
                 instance.resource, template, RenderSettings(), self.content.get("latest"), self._pinned()
             )
         )
+        if template is not None and self.content.get("withdrawn"):
+            plan = withdrawn(template)
         hold = self.content.get("hold")
         return instance, replace(plan, hold=Hold(hold)) if hold else plan
 

@@ -257,6 +257,7 @@ def template_reference(instance: Mapping[str, Any]) -> TemplateReference:
         instance["metadata"].get("namespace") or "",
         _text(bound.get("name")) or "",
         _text(bound.get("uid")) or "",
+        _text(spec.get("model_template_namespace")) or "",
     )
 
 

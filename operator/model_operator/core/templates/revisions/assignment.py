@@ -48,6 +48,9 @@ class Assigned:
         The latest one where the instance may have it as soon as that moves nothing; None with no `hold`.
     pinned
         The revisions of its deployments that name one of their own.
+    withdrawn
+        The template that the instance is bound to, if it is not shared with its namespace any more; it gets
+        no revision of it then.
     """
 
     template: CompiledTemplate | None = None
@@ -55,6 +58,7 @@ class Assigned:
     hold: Hold | None = None
     ahead: CompiledTemplate | None = None
     pinned: Pinned = field(default_factory=dict)
+    withdrawn: CompiledTemplate | None = None
 
 
 def assign(instance: ModelInstance, templates: TemplateLookup, revisions: RevisionLookup) -> Assigned:
@@ -69,8 +73,10 @@ def assign(instance: ModelInstance, templates: TemplateLookup, revisions: Revisi
     revisions
         Their stored revisions.
     """
-    template = resolve_template(instance, templates)
-    return Assigned() if template is None else assign_revision(instance, template, revisions)
+    found = resolve_template(instance, templates)
+    if found.usable is None:
+        return Assigned(withdrawn=found.template)
+    return assign_revision(instance, found.usable, revisions)
 
 
 def assign_revision(

@@ -19,7 +19,11 @@ from model_operator.api.revision import REVISION_LENGTH
 from model_operator.core.objects.kept_form import informational_fields
 from model_operator.core.values.json_values import canonical_copy
 
-UNREVISIONED: Final = informational_fields(ModelTemplateSpec) | {"revision_history_limit", "rollout"}
+UNREVISIONED: Final = informational_fields(ModelTemplateSpec) | {
+    "allowed_namespaces",
+    "revision_history_limit",
+    "rollout",
+}
 """Fields of a template's specification that no model depends on: an edit of them makes no new revision."""
 
 _ABSENT: Final = object()

@@ -20,6 +20,7 @@ from model_operator.api import (
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.revisions.identity import content_hash, revision_of, revisioned_spec
+from model_operator.core.templates.sharing import UNREAD
 from model_operator.core.values.model_errors import model_violations
 from model_operator.core.values.violations import Loc, Violation
 
@@ -107,7 +108,8 @@ def read_revision(
     # What is too large to be read has no revision.
     if not compiled.revision or content_hash(spec.template_spec) != spec.hash:
         return None
-    return replace(compiled, revision=spec.hash)
+    # What shares a template is no part of its revisions.
+    return replace(compiled, revision=spec.hash, grant=UNREAD)
 
 
 def revision_faults(obj: Mapping[str, Any], free_domains: Collection[str] = ()) -> tuple[Violation, ...]:

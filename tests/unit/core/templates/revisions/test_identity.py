@@ -51,7 +51,7 @@ def test_hashes_stay_as_they_are(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(UNREVISIONED))
 def test_what_concerns_no_model_makes_no_revision(name: str) -> None:
-    values = {"revision_history_limit": 3, "rollout": {"paused": True}}
+    values = {"revision_history_limit": 3, "rollout": {"paused": True}, "allowed_namespaces": {"from": "All"}}
     value = values.get(name, "other")
     assert name in ModelTemplateSpec.model_fields
     assert revision_of(edited(**{name: value})) == revision_of(TEMPLATE)
@@ -216,6 +216,9 @@ class _Templates:
 
     def by_uid(self, uid: str) -> None:
         del uid
+
+    def labels_of(self, namespace: str) -> None:
+        del namespace
 
 
 def test_no_template_has_no_revision() -> None:
