@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 EXAMPLE := examples/embedding-server
 CHAT := examples/chat-server
+STAND_INS := $(patsubst %/,%,$(wildcard tests/cluster/catalogue/images/*/))
 SITE := .cache/docs-site
 UV := .cache/uv/bin/uv
 KIND ?= kind
@@ -30,7 +31,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
-    test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
+    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
     bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
@@ -44,7 +45,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -158,6 +159,9 @@ e2e: e2e-tools ## Run the operator's image as pods on a real node, end to end (L
 e2e-tools: real-node-tools ## Build the operator's image without an engine (1 to 3 minutes, once)
 	@$(BIN)/python -m tests.cluster operator-image
 
+catalogue-real: e2e-tools ## Run those templates of the catalogue whose servers PyPI has, on a real node (Linux, as root)
+	MODEL_OPERATOR_TEST_CATALOGUE=all $(BIN)/pytest -n 0 tests/e2e/test_catalogue.py
+
 e2e-existing: $(INSTALLED) ## Run the end-to-end tests in the cluster of KUBECONFIG, which must be able to pull the images
 	MODEL_OPERATOR_TEST_CLUSTER=existing $(BIN)/pytest -n 0 tests/e2e
 
@@ -236,6 +240,9 @@ lock: $(UV) ## Lock the dependencies of pyproject.toml again, with hashes
 	$(LOCK) $(CHAT)/requirements.in --overrides $(CHAT)/overrides.txt -c requirements.lock \
 	    -o $(CHAT)/requirements.lock
 	$(LOCK) benchmarks/gateway/requirements.in -o benchmarks/gateway/requirements.lock
+	for folder in $(STAND_INS); do \
+	    $(LOCK) $$folder/requirements.in --overrides $$folder/overrides.txt -o $$folder/requirements.lock || exit; \
+	done
 
 $(UV): requirements-uv.lock
 	@$(PYTHON) -m venv --clear .cache/uv

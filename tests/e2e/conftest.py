@@ -4,7 +4,8 @@
 `cluster`           the cluster of the run; see `tests.e2e.place`
 `installation`      the operator in it, installed by the first test that asks, removed at the end
 `models`            a namespace with a template, a client in a pod, and the model ``minilm``, which serves
-`gateway`           the gateway, with the models ``chat`` and ``reranker`` in the same namespace
+`bare_gateway`      the gateway, with a key for the models of that namespace
+`gateway`           the same, with the models ``chat`` and ``reranker``
 ==================  =====================================================================================
 
 The tests of one run share one cluster and one operator, so they run one after the other: ``make e2e``.
@@ -21,6 +22,7 @@ import pytest
 
 from hack.build.go_toolchain import ToolsError
 from hack.build.toolset import cached_tools, has_node_tools
+from tests.cluster.catalogue.servers import SERVERS, chosen
 from tests.cluster.kube_api import KubeApi
 from tests.cluster.namespaces import fresh_namespace
 from tests.cluster.nodes.real import ensure_real_node
@@ -42,11 +44,18 @@ TIMEOUT = pytest.mark.timeout(600)
 """Of a test with the fixtures that it is the first to ask for."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give these tests more time than those without containers."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give these tests more time than those without containers, and leave heavy servers out."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(TIMEOUT)
+    left_out = SERVERS.keys() - chosen()
+    heavy = [
+        item for item in items if (mark := item.get_closest_marker("server")) and mark.args[0] in left_out
+    ]
+    if heavy:
+        config.hook.pytest_deselected(items=heavy)
+        items[:] = [item for item in items if item not in heavy]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -123,19 +132,25 @@ def models(
 
 
 @pytest.fixture(scope="session")
-def gateway(
+def bare_gateway(
     models: Models, cluster: Cluster, cluster_images: Images, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
-    """Give the gateway with a key, and real models behind it, which are removed at the end."""
+    """Give the gateway with a key for the models that there are."""
+    with installed(cluster, tmp_path_factory.mktemp("gateway"), cluster_images.operator, models) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def gateway(bare_gateway: Gateway, models: Models, cluster_images: Images) -> Iterator[Gateway]:
+    """Give the gateway with real models behind it, which are removed at the end."""
     begin = time.monotonic()
     objects = model_objects(cluster_images)
     models.apply(*objects)
     try:
-        with installed(cluster, tmp_path_factory.mktemp("gateway"), cluster_images.operator, models) as found:
-            for model in (CHAT_MODEL, RERANKER):
-                models.wait_until_ready(model)
-            print(f"the gateway and its models were ready after {time.monotonic() - begin:.1f} s")
-            yield found
+        for model in (CHAT_MODEL, RERANKER):
+            models.wait_until_ready(model)
+        print(f"the models behind the gateway were ready after {time.monotonic() - begin:.1f} s")
+        yield bare_gateway
     finally:
         for obj in objects[::-1]:
             models.api.delete(obj["kind"], obj["metadata"]["name"])

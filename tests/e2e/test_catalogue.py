@@ -1,0 +1,45 @@
+"""Templates of the catalogue with servers of PyPI's wheels: see `tests.cluster.catalogue.servers`.
+
+``make catalogue-real`` runs these tests alone, those of heavy servers, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.catalogue.servers import SERVERS
+from tests.cluster.catalogue.serving import serving
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.gateway.streams import chat, client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cluster.cluster import Cluster
+    from tests.cluster.kube_api import Object
+    from tests.e2e.gateway import Gateway
+    from tests.e2e.models import Models
+
+
+@pytest.fixture
+def served(
+    request: pytest.FixtureRequest, cluster: Cluster, models: Models, tmp_path: Path
+) -> Iterator[Object]:
+    """Give the instance of the server that the test's marker names, which is Ready."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("the images are given to the nodes of our own clusters only.")
+    (name,) = request.node.get_closest_marker("server").args
+    with serving(SERVERS[name], cluster, models.api, tmp_path) as instance:
+        yield instance
+
+
+@pytest.mark.server("llama-cpp")
+def test_llama_cpp_answers_by_the_gateway(served: Object, bare_gateway: Gateway, models: Models) -> None:
+    name = served["metadata"]["name"]
+    with client(bare_gateway.url, bare_gateway.key) as given:
+        pieces = list(chat(given, name, max_tokens=16, temperature=0))
+
+    assert len(pieces) > 2
