@@ -51,6 +51,7 @@ from model_operator.api.revision import (
 from model_operator.api.scaling import ScalingMetric
 from model_operator.api.sharing import AllowedNamespaces, LabelRequirement, LabelSelector
 from model_operator.api.status import (
+    UNOBSERVED,
     DeploymentStatusEntry,
     ModelInstanceStatus,
     ModelTemplateStatus,
@@ -82,6 +83,7 @@ __all__ = [
     "REMAINING",
     "STABLE",
     "STABLE_FOLLOWERS",
+    "UNOBSERVED",
     "VERSION",
     "ZERO_WORKERS",
     "Actor",

@@ -95,6 +95,7 @@ def test_user_s_own_service_stays_untouched_and_the_instance_heals_when_it_goes(
     api.apply(instance())
     obj = api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="NameConflict")
     assert "Service minilm" in ready(obj)["message"]
+    assert api.find("Deployment", "minilm") is None, "no worker is started that nobody can call"
     api.wait_for_condition("ModelInstance", "minilm", "Stalled")
     assert _without_managed_fields(api.get("Service", "minilm")) == _without_managed_fields(before)
     api.delete("Service", "minilm")
@@ -121,6 +122,7 @@ def test_other_controller_s_deployment_stays_untouched(api: KubeApi) -> None:
     after = api.get("Deployment", "minilm")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["spec"] == before["spec"]
+    assert api.get("Service", "minilm")["metadata"]["ownerReferences"][0]["name"] == "minilm"
 
 
 def test_change_of_the_template_s_port_keeps_service_and_pods_in_step(api: KubeApi) -> None:

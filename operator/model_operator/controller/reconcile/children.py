@@ -5,8 +5,9 @@ A child is first only created; a name that is taken (409) is read, and then adop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -15,8 +16,10 @@ from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.controller.reconcile.replicas_handover import hand_over
 from model_operator.controller.reconcile.stale_children import exists
+from model_operator.controller.reconcile.taking_back import find_in_vain, take_back
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.planning.contested_fields import ContestedField
+from model_operator.core.planning.first_creation import is_new, needs_service
 from model_operator.core.planning.pruning import prunable
 from model_operator.core.planning.replacement import must_be_replaced
 from model_operator.core.planning.replicas_handover import has_min_workers, with_replicas, without_replicas
@@ -33,11 +36,12 @@ from model_operator.kube.errors import (
     ConflictError,
     NotFoundError,
 )
-from model_operator.kube.resources import AUTOSCALERS, CHILD_KIND, ResourceKind
+from model_operator.kube.resources import AUTOSCALERS, CHILD_KIND, DEPLOYMENTS, ResourceKind
 
 log = structlog.get_logger(__name__)
 
 Object = Mapping[str, Any]
+_Result = TypeVar("_Result")
 
 _NEEDED_TO_SERVE = frozenset({"Service", "Deployment"})
 """Kinds of children without which a model cannot serve."""
@@ -123,29 +127,94 @@ class ChildSync:
                 children = [
                     without_replicas(child) if child is rendered.deployment else child for child in children
                 ]
+        first: Object | Failure | None = None
         for child in children:
-            failure = await self._ensure(instance, child)
+            if child is rendered.service and not failures and self._is_first(instance, rendered):
+                failure, first = await self._create_both(instance, child, rendered.deployment)
+            elif child is rendered.deployment and isinstance(first, Failure):
+                failure = first
+            else:
+                failure = await self._ensure(instance, child)
             if failure is not None:
                 failures.append(failure)
+                if child is rendered.service:
+                    await self._take_back(instance, child, failure, first)
                 if child.kind in _NEEDED_TO_SERVE:
                     break
         return min(failures, key=lambda failure: PRECEDENCE.index(failure.reason), default=None)
 
+    def _is_first(self, instance: ModelInstance, rendered: RenderedDeployment) -> bool:
+        """Return whether nothing has been created yet of the Service and the Deployment of an instance."""
+        essential = [each for each in rendered.children if each.kind in _NEEDED_TO_SERVE]
+        return is_new(instance) and not any(
+            self._contests.knows(each) or self._state.children[each.kind].get(each.namespace, each.name)
+            for each in essential
+        )
+
+    async def _create_both(
+        self, instance: ModelInstance, service: DesiredChild, deployment: DesiredChild
+    ) -> tuple[Failure | None, Object | Failure | None]:
+        """Apply a Service, and meanwhile create its Deployment, which neither adopts nor changes anything.
+
+        Returns
+        -------
+        tuple
+            The failure of the Service, if any; and the Deployment, its failure, or None if its name is taken.
+        """
+        # Neither is cancelled by the other's error: what it has written would be unknown.
+        outcomes: list[Any] = await asyncio.gather(
+            self._ensure(instance, service),
+            self._judged(deployment, self._create(DEPLOYMENTS, deployment)),
+            return_exceptions=True,
+        )
+        for each in outcomes:
+            if isinstance(each, BaseException):
+                raise each
+        failure, created = outcomes
+        return failure, created
+
+    async def _take_back(
+        self, instance: ModelInstance, service: DesiredChild, failure: Failure, first: Object | Failure | None
+    ) -> None:
+        """Delete the Deployment of a Service that cannot be created, if it was created in vain.
+
+        Raises
+        ------
+        ApiError
+            When that is not possible at the moment; no status is written until it was.
+        """
+        if isinstance(first, Mapping):
+            in_vain: Object | None = first if needs_service(failure) else None
+        elif failure.reason is Reason.NameConflict and is_new(instance):
+            in_vain = await find_in_vain(self._client, self._state, instance, service)
+        else:
+            in_vain = None
+        if in_vain is not None and await take_back(self._client, self._state, instance, in_vain):
+            self._report_action(Verb.TAKEN_BACK, DEPLOYMENTS, in_vain)
+
     async def _ensure(self, instance: ModelInstance, child: DesiredChild) -> Failure | None:
         """Apply one child if it differs; return the failure, if any."""
+        return await self._judged(child, self._bring_child(instance, child))
+
+    async def _bring_child(self, instance: ModelInstance, child: DesiredChild) -> Failure | None:
+        kind, name = CHILD_KIND[child.kind], child.name
+        live = self._state.children[kind.kind].get(child.namespace, name)
+        if live is None:
+            if not await self._contests.may_write(child, None):
+                self._note_contest(*self._contests.held(child), name)
+                return None
+            found = await self._claim(kind, child)
+            if isinstance(found, Failure):
+                return found
+            live = found
+        return await self._update(instance, kind, child, live)
+
+    async def _judged(self, child: DesiredChild, attempt_of: Awaitable[_Result]) -> _Result | Failure:
+        """Return the result of an attempt to write a child, or the failure."""
         kind, name, namespace = CHILD_KIND[child.kind], child.name, child.namespace
         attempt = f"apply {kind.kind} {name}"
         try:
-            live = self._state.children[kind.kind].get(namespace, name)
-            if live is None:
-                if not await self._contests.may_write(child, None):
-                    self._note_contest(*self._contests.held(child), name)
-                    return None
-                found = await self._claim(kind, child)
-                if isinstance(found, Failure):
-                    return found
-                live = found
-            return await self._update(instance, kind, child, live)
+            return await attempt_of
         except ApiUnavailableError as error:
             log.warning("no response to write", attempt=attempt, code=error.code)
             return explain_refusal(error.code, error.status, attempt)
@@ -161,15 +230,22 @@ class ChildSync:
 
     async def _claim(self, kind: ResourceKind, child: DesiredChild) -> dict[str, Any] | Failure:
         """Create a child that is not in the cache; return it, or the existing object of its name."""
+        created = await self._create(kind, child)
+        if created is not None:
+            return created
+        try:
+            return await self._client.get(kind, child.namespace, child.name)
+        except NotFoundError:
+            name = f"{kind.kind} {child.name}"
+            return Failure(Reason.Deploying, f"{name} was deleted during the update; retrying.")
+
+    async def _create(self, kind: ResourceKind, child: DesiredChild) -> dict[str, Any] | None:
+        """Create a child; return it, or None if its name is taken."""
         first = with_replicas(child) if child.leaves_replicas else child
         try:
             created = await self._client.apply_new(kind, first.sent)
         except ConflictError:
-            try:
-                return await self._client.get(kind, child.namespace, child.name)
-            except NotFoundError:
-                name = f"{kind.kind} {child.name}"
-                return Failure(Reason.Deploying, f"{name} was deleted during the update; retrying.")
+            return None
         self._state.children[kind.kind].put(created)
         if first is child:
             self._contests.was_written(child, None, created)

@@ -90,6 +90,10 @@ class Contests:
         """Forget a deleted instance."""
         self._known.pop(instance, None)
 
+    def knows(self, child: DesiredChild) -> bool:
+        """Return whether there is a record of a child: it was written recently."""
+        return self._find(child) is not None
+
     def is_as_answered(self, child: DesiredChild, live: Object) -> bool:
         """Return whether a child differs from the desired one exactly as in the response to the last apply.
 

@@ -57,8 +57,9 @@ class RenderedDeployment:
     def children(self) -> list[DesiredChild]:
         """The children in the order in which they are applied.
 
-        The Service is first: if its name is taken, no worker starts. The autoscaler is last: its Deployment
-        exists, and the handover of the number of workers is complete.
+        The Service is first: if its name is taken, no worker starts. For a new instance both are created at
+        once (`core/planning/first_creation.py`). The autoscaler is last: its Deployment exists, and
+        the handover of the number of workers is complete.
         """
         children = (self.service, self.deployment, self.disruption_budget, self.autoscaler)
         return [child for child in children if child is not None]

@@ -34,7 +34,10 @@ class EventReason(Enum):
 
     ChildCreated = "A child, such as a Deployment or Service, was created for the instance."
     ChildUpdated = "A child was changed; the note says why."
-    ChildDeleted = "A child that is no longer desired was deleted, after its replacement had been rolled out."
+    ChildDeleted = (
+        "A child that is no longer desired was deleted, after its replacement had been rolled out; or a new "
+        "Deployment was, whose Service could not be created."
+    )
     NotServing = "The last available worker was lost unexpectedly."
     TemplateEdited = "A template was edited; its instances are updated if their parameters are still valid."
     RolloutStep = "The roll-out of an edited template continues with a step, or goes on in it."
@@ -63,6 +66,7 @@ class Verb(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     PRUNED = "pruned"
+    TAKEN_BACK = "taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,12 @@ def child_event(
                 EventReason.ChildDeleted,
                 "Deleting",
                 f"Deleted {what}, which is no longer desired.",
+            )
+        case Verb.TAKEN_BACK:
+            reason, step, note = (
+                EventReason.ChildDeleted,
+                "Deleting",
+                f"Deleted the new {what}, as its Service could not be created.",
             )
     return Event(regarding, EventType.NORMAL, reason.name, step, note, child)
 

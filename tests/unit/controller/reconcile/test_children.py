@@ -124,21 +124,21 @@ def test_what_differs_is_taken_back_by_force() -> None:
             {},
             "NameConflict",
             "Service demo already exists and is not owned by this instance.",
-            [],
+            ["apply Deployment demo", "delete Deployment demo"],
             id="somebody else's",
         ),
         pytest.param(
             {"ownerReferences": [owner("i0")]},
             "Deploying",
             "Service demo is still being deleted; it will be recreated.",
-            [],
+            ["apply Deployment demo"],
             id="of an earlier namesake",
         ),
         pytest.param(
             {"ownerReferences": [owner()], "deletionTimestamp": "now"},
             "Deploying",
             "Service demo is still being deleted; it will be recreated.",
-            [],
+            ["apply Deployment demo"],
             id="being deleted",
         ),
     ],
@@ -153,7 +153,7 @@ def test_a_name_that_is_taken(
     assert world.api.writes == writes
     if reason:
         assert world.api.find("Service", "demo") == before
-        assert world.api.find("Deployment", "demo") is None, "no worker is started in vain"
+        assert (world.api.find("Deployment", "demo") is None) is (reason == "NameConflict")
 
 
 def test_a_taken_name_that_is_free_again_at_the_second_look() -> None:
@@ -217,25 +217,33 @@ def test_a_known_child_that_was_replaced_by_a_namesake_is_not_overwritten() -> N
     assert world.api.find("Service", "demo") == users
 
 
+REFUSED_FOR_GOOD = ["apply Deployment demo-a", "delete Deployment demo-a"]
+REFUSED_FOR_NOW = ["apply Deployment demo-a"]
+
+
 @pytest.mark.parametrize(
-    ("refusal", "reason", "detail"),
+    ("refusal", "reason", "detail", "writes"),
     [
         (
             (422, {"message": "spec.ports: Required"}),
             "DeploymentRejected",
             "Cannot apply Service demo-a: spec.ports",
+            REFUSED_FOR_GOOD,
         ),
-        (FORBIDDEN, "OperatorForbidden", "Cannot apply Service demo-a: User"),
+        (FORBIDDEN, "OperatorForbidden", "Cannot apply Service demo-a: User", REFUSED_FOR_GOOD),
         (
             (409, {"message": 'admission webhook "w" denied the request: no'}),
             "DeploymentRejected",
             'Cannot apply Service demo-a: admission webhook "w" denied',
+            REFUSED_FOR_GOOD,
         ),
-        ((503, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 503)"),
-        ((404, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 404)"),
+        ((503, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 503)", REFUSED_FOR_NOW),
+        ((404, {}), "Deploying", "Cannot apply Service demo-a at the moment (HTTP 404)", REFUSED_FOR_NOW),
     ],
 )
-def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reason: str, detail: str) -> None:
+def test_a_refused_write_holds_up_its_own_deployment_only(
+    refusal: Refusal, reason: str, detail: str, writes: list[str]
+) -> None:
     world = Children()
     world.api.refusals["apply Service demo-a"] = refusal
 
@@ -244,7 +252,7 @@ def test_a_refused_write_holds_up_its_own_deployment_only(refusal: Refusal, reas
     assert told.keys() == {"demo-a"}
     assert told["demo-a"][0] == reason
     assert told["demo-a"][1].startswith(detail)
-    assert world.api.writes == ["apply Service demo-b", "apply Deployment demo-b"]
+    assert world.api.writes == [*writes, "apply Service demo-b", "apply Deployment demo-b"]
 
 
 @pytest.mark.parametrize("request_of", ["apply Service demo", "apply Deployment demo"])

@@ -181,7 +181,7 @@ class Replica(World):
         self._waiting: list[tuple[str, Object]] = []
         queue.close()
         for kind in KINDS:
-            for obj in cluster.all(kind):
+            for obj in filter(_is_watched, cluster.all(kind)):
                 self.triggers.observe(KINDS[kind], None, obj)
         cluster.watchers.append(self._notice)
         queue.open()
@@ -247,6 +247,8 @@ class Replica(World):
         await self.flows()
 
     def _notice(self, event: str, obj: Object) -> None:
+        if not _is_watched(obj):
+            return
         loop, kind = asyncio.get_running_loop(), obj["kind"]
         at = max(self._arrivals.get(kind, 0), loop.time() + self.cluster.source.uniform(*WATCH_SECONDS))
         self._arrivals[kind] = at + 1e-6
@@ -259,3 +261,10 @@ class Replica(World):
             self._waiting.append((event, obj))
             return
         self.triggers.observe(KINDS[obj["kind"]], event, obj)
+
+
+def _is_watched(obj: Object) -> bool:
+    """Return whether the label selector of its kind selects an object."""
+    selector = KINDS[obj["kind"]].label_selector
+    name, _, value = selector.partition("=")
+    return not selector or obj["metadata"].get("labels", {}).get(name) == value

@@ -239,6 +239,16 @@ def test_each_change_of_step_and_state_of_a_roll_out_is_an_event(life: Any) -> N
             ("ChildDeleted", "Deleting", "Deleted Deployment demo, which is no longer desired."),
         ),
         (
+            Verb.TAKEN_BACK,
+            -1,
+            None,
+            (
+                "ChildDeleted",
+                "Deleting",
+                "Deleted the new Deployment demo, as its Service could not be created.",
+            ),
+        ),
+        (
             Verb.UPDATED,
             2,
             2,
