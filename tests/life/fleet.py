@@ -93,6 +93,11 @@ def applied(deployment: Version) -> str | None:
     return found
 
 
+def has_failed(instance: Version) -> bool:
+    """Return whether an instance counts as failed at its revision, now or within two minutes."""
+    return instance.is_true("Stalled") or bool((instance.status.get("template") or {}).get("failing_since"))
+
+
 def has_arrived(instance: Version, revision: str) -> bool:
     """Return whether an instance is Ready at a revision, by a status about its present generation."""
     return is_about(instance, revision) and instance.is_true("Ready")
@@ -164,7 +169,7 @@ class Fleet:
         return self.has_moved(instance, revision) and not arrived and self.counts(instance, revision)
 
     def untolerated(self, instances: list[Version], revision: str) -> list[Version]:
-        """Return those that the policy does not tolerate: ``max_failures`` may be Stalled at a revision."""
+        """Return those that the policy does not tolerate: ``max_failures`` may fail at a revision."""
         failed = [each for each in instances if self._has_failed(each, revision)]
         rollout = self._template.obj["spec"].get("rollout") or {}
         is_tolerated = len(failed) <= rollout.get("max_failures", DEFAULTS["max_failures"])
@@ -172,7 +177,7 @@ class Fleet:
 
     def _has_failed(self, instance: Version, revision: str) -> bool:
         return any(
-            each is not None and each.is_true("Stalled") and reported(each) == revision
+            each is not None and has_failed(each) and reported(each) == revision
             for each in self.recent(instance)
         )
 

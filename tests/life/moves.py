@@ -16,6 +16,7 @@ from tests.life.fleet import (
     applied,
     deployments_of,
     has_arrived,
+    has_failed,
     is_about,
     is_pinned,
     names_apart,
@@ -323,14 +324,14 @@ def _said(history: History, version: Version, rollout: Object) -> Iterator[str]:
         yield f"COMPLETE, but in step {rollout['step']}"
     if rollout["state"] == "HALTED":
         fleet = Fleet(history, version, version)
-        stalled = [
+        failed = [
             each.name
             for instance in fleet.instances()
             for each in fleet.recent(instance)
-            if each is not None and each.is_true("Stalled") and reported(each) == rollout["revision"]
+            if each is not None and has_failed(each) and reported(each) == rollout["revision"]
         ]
-        if not stalled:
-            yield "HALTED, but no instance is Stalled at its revision"
+        if not failed:
+            yield "HALTED, but no instance has failed at its revision"
 
 
 def _is_paused(template: Version) -> bool:

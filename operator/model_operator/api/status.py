@@ -82,6 +82,10 @@ class TemplateRef(ApiModel):
     arrived_at: Time | None = None
     """Time since which the instance has been Ready at this revision, RFC 3339, UTC; absent while it is
     not."""
+    failing_since: Time | None = None
+    """Time since which the instance has failed at this revision for a cause that no waiting resolves, such
+    as an image that does not exist, RFC 3339, UTC; absent otherwise. After two minutes it is a failure of the
+    revision."""
 
 
 class ValidationErrorEntry(ApiModel):

@@ -111,7 +111,7 @@ class Rollout(ApiModel):
     """Number of instances that may have got the new revision and not be Ready with it yet: a number, or a
     percentage of the instances of the step, rounded down and at least 1. Built-in default: 10%."""
     max_failures: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
-    """Number of instances that may be Stalled at the new revision without delaying the others. With one more,
+    """Number of instances that may fail at the new revision without delaying the others. With one more,
     or when they are as many as `max_unavailable` of their step allows, the roll-out is halted until they
     recover or the template is edited. Built-in default: 0."""
     soak_seconds: SoakSeconds | None = None
@@ -145,7 +145,7 @@ class RolloutStatus(ApiModel):
     state: RolloutState
     """COMPLETE: nothing is left to move. ROLLING_OUT: instances get the revision. SOAKING: those of the step
     are Ready, for not long enough yet. AWAITING_APPROVAL: the step is done and needs `rollout.approved`.
-    PAUSED: by `rollout.paused`. HALTED: too many instances are Stalled at the revision."""
+    PAUSED: by `rollout.paused`. HALTED: too many instances have failed at the revision."""
     step: str | None = None
     """Name of the step that the roll-out has reached; absent when it is complete."""
     started_at: str = Field(json_schema_extra={"format": "date-time"})
@@ -157,7 +157,7 @@ class RolloutStatus(ApiModel):
     moving: Annotated[int, Field(strict=True, ge=0)]
     """Number of those that have got the revision and are not Ready with it yet."""
     failed: Annotated[int, Field(strict=True, ge=0)]
-    """Number of those that have got the revision and are Stalled."""
+    """Number of those that have got the revision and fail at it: they are Stalled, or no waiting helps."""
     waiting: Annotated[int, Field(strict=True, ge=0)]
     """Number of those that run another revision until it is their turn."""
     pinned: Annotated[int, Field(strict=True, ge=0)]

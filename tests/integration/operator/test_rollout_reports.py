@@ -102,7 +102,7 @@ def test_roll_out_as_people_see_it(
     obj = _rolled_out(api, RolloutReason.HALTED)
     message = _condition(obj, "RolledOut")["message"]
     assert message.startswith("Halted in step canary: 0 of 3 instances ready at revision")
-    assert "1 stalled at it (trial), 2 waiting. spec.rollout.max_failures is 0." in message
+    assert "1 failed at it (trial), 2 waiting. spec.rollout.max_failures is 0." in message
     assert f"go back to revision {latest}" in message
     assert _shown(kubectl, api) == ["3", "0", "HALTED", "canary"]
     expected = {"trial": "Latest", "ranking": "RolloutHalted", "search": "RolloutHalted"}

@@ -140,7 +140,7 @@ ROLLOUTS = _gauge(
 ROLLOUT_INSTANCES = _gauge(
     "rollout_instances",
     "Instances of all templates, by what the roll-out of the latest revision means for them: arrived (Ready "
-    "at it), moving, failed (Stalled at it), waiting for their turn, or pinned to a revision.",
+    "at it), moving, failed at it, waiting for their turn, or pinned to a revision.",
     "state",
 )
 WEBHOOK_REQUESTS = _counter(

@@ -113,8 +113,8 @@ class Reach:
         if state is RolloutState.PAUSED:
             return f"no instance gets {what} while spec.rollout.paused is true: {self._wait(waiting)}"
         if state is RolloutState.HALTED:
-            verb = "is" if self.progress.failed == 1 else "are"
-            failed = f"{self._number(self.progress.failed)} {verb} Stalled at it"
+            verb = "has" if self.progress.failed == 1 else "have"
+            failed = f"{self._number(self.progress.failed)} {verb} failed at it"
             return f"no instance gets {what}: halted, as {failed}; {self._wait(waiting)}"
         if self._is_return:
             return f"{self._get(len(waiting), what)} at once, without steps, as it is the stable revision"

@@ -26,6 +26,9 @@ class Diagnosis:
         What, as the scheduler says, nodes lack: an old worker may hold it.
     attached
         The volume that another node has, if that is the cause.
+    is_permanent
+        Whether no waiting resolves it, as of an image that does not exist. A registry that
+        does not answer, a node that may be added or a model that may still start are no such causes.
     """
 
     reason: Reason
@@ -33,6 +36,7 @@ class Diagnosis:
     advice: Advice | None = None
     shortages: frozenset[Shortage] = frozenset()
     attached: MultiAttach | None = None
+    is_permanent: bool = False
 
     @property
     def is_failure(self) -> bool:
@@ -64,9 +68,11 @@ NOTHING = Finding()
 """Nothing is known to be wrong."""
 
 
-def failure(reason: Reason, text: str, advice: Advice | None = None) -> Diagnosis:
+def failure(
+    reason: Reason, text: str, advice: Advice | None = None, *, is_permanent: bool = False
+) -> Diagnosis:
     """Return a cause whose detail is `text` made a sentence."""
-    return Diagnosis(reason, f"{text.rstrip(' .')}.", advice)
+    return Diagnosis(reason, f"{text.rstrip(' .')}.", advice, is_permanent=is_permanent)
 
 
 def note(text: str, advice: Advice | None = None) -> Diagnosis:

@@ -12,6 +12,7 @@ from typing import Any
 from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note, with_cause
 from model_operator.core.diagnosis.evidence import Evidence
+from model_operator.core.diagnosis.foreign_messages import is_timeout, pull_fault
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod_events import (
     Event,
@@ -35,9 +36,12 @@ _PULL_ERRORS = frozenset(
         "SignatureValidationFailed",
     }
 )
+_PERMANENT_PULL_ERRORS = frozenset({"ErrImageNeverPull", "InvalidImageName", "SignatureValidationFailed"})
 _CONFIGURATION_ERRORS = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "PreCreateHookError", "PreStartHookError"}
 )
+_PERMANENT_ERRORS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+"""Those of them that are about the container, not about a hook of the node."""
 _START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 _UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
 """Ends that the kubelet has not seen, with a node that was restarted for one: no fault of the container."""
@@ -49,6 +53,8 @@ _FIX_IMAGE_VOLUME = Advice(
     Actor.TEMPLATE_OWNER,
     "fix image.reference of the volume in pod_template, or image_pull_secrets; retried automatically.",
 )
+_RESTARTS = 2
+"""A container that has ended after as many restarts keeps crashing: it was not one unlucky moment."""
 _LONG = datetime.timedelta(minutes=10)
 """After this time without a crash the kubelet resets its back-off, too."""
 
@@ -139,7 +145,9 @@ def diagnose_container(container: Container, evidence: Evidence) -> Finding:
         return _unpulled(container, events)
     if container.waiting in _CONFIGURATION_ERRORS:
         said = container.words(container.state["waiting"].get("message") or container.waiting)
-        return Finding(failure(Reason.ContainerConfigError, f"{container} cannot be created: {said}"))
+        is_permanent = container.waiting in _PERMANENT_ERRORS and not is_timeout(said)
+        text = f"{container} cannot be created: {said}"
+        return Finding(failure(Reason.ContainerConfigError, text, is_permanent=is_permanent))
     # Without a probe a container counts as ready whenever it runs, also between two crashes.
     if container.status.get("ready") and (
         container.role is Role.INIT
@@ -173,17 +181,18 @@ def _unpulled(container: Container, events: Sequence[Event] | None) -> Finding:
         pulls = [container.words(text) for text in failed if _FAILED_PULL.match(text)]
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
         named = f"{said} {pulls[-1] if pulls else ''}"
+    is_permanent = container.waiting in _PERMANENT_PULL_ERRORS or pull_fault(cause) is not None
     cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
     # The kubelet reports an image volume as if it were the image of the container that mounts it.
     volumes = [] if f'"{image}"' in named else _image_volumes(container)
     for volume, reference in volumes:
         if reference in named:
             text = f'image "{reference}" of volume "{volume}" cannot be pulled'
-            return Finding(
-                failure(Reason.ImagePullFailed, with_cause(text, cause), _FIX_IMAGE_VOLUME), is_known
-            )
+            text = with_cause(text, cause)
+            found = failure(Reason.ImagePullFailed, text, _FIX_IMAGE_VOLUME, is_permanent=is_permanent)
+            return Finding(found, is_known)
     text = with_cause(f'image "{image}" of {container} cannot be pulled', cause)
-    return Finding(failure(Reason.ImagePullFailed, text), is_known)
+    return Finding(failure(Reason.ImagePullFailed, text, is_permanent=is_permanent), is_known)
 
 
 def _image_volumes(container: Container) -> list[tuple[str, str]]:
@@ -208,16 +217,19 @@ def _last_end(container: Container) -> Mapping[str, Any] | None:
 def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] | None) -> Finding:
     """Judge a container that has terminated, until it is ready again."""
     reason, code = end.get("reason"), end.get("exitCode")
+    keeps = container.status.get("restartCount", 0) >= _RESTARTS
     if reason == "OOMKilled":
         limit = ((container.spec.get("resources") or {}).get("limits") or {}).get("memory")
         why = f"it exceeded its memory limit of {limit}" if limit else "the node ran out of memory"
-        return Finding(failure(Reason.OOMKilled, f"{container} was OOM-killed: {why}"))
+        # On another node, or once others need less, it may run.
+        is_own = keeps and bool(limit)
+        return Finding(failure(Reason.OOMKilled, f"{container} was OOM-killed: {why}", is_permanent=is_own))
     if reason in _START_ERRORS:
         said = container.words(end.get("message") or "")
         # The steps of the runtime before the error are always the same.
         said = said[said.find("exec: ") :] if "exec: " in said else said
         text = with_cause(f"{container} cannot be started (exit code {code})", said)
-        return Finding(failure(Reason.CrashLooping, text, _FIX_COMMAND))
+        return Finding(failure(Reason.CrashLooping, text, _FIX_COMMAND, is_permanent=True))
     is_probed = any(container.spec.get(probe) for probe in ("startupProbe", "livenessProbe"))
     if is_probed and events is not None:
         probe = killing_probe(end, events)
@@ -229,7 +241,7 @@ def _crashed(container: Container, end: Mapping[str, Any], events: list[Event] |
         if is_success
         else f"keeps crashing (exit code {code})"
     )
-    return Finding(failure(Reason.CrashLooping, f"{container} {how}"), not is_probed)
+    return Finding(failure(Reason.CrashLooping, f"{container} {how}", is_permanent=keeps), not is_probed)
 
 
 def _has_run_long(container: Container, events: Sequence[Event] | None) -> bool:

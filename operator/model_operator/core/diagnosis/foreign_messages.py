@@ -94,6 +94,69 @@ def killed_by_probe(message: str) -> str | None:
     return found[1] if found else None
 
 
+class PullFault(Enum):
+    """Why a registry does not have an image for us, whenever it is asked."""
+
+    MISSING = "there is no such image"
+    DENIED = "the credentials do not suffice, or there is no such repository"
+    NO_REGISTRY = "there is no host of that name"
+
+
+_PULL_FAULTS = (
+    (
+        re.compile(
+            r": not found$|code = NotFound\b|manifest unknown|name unknown|NAME_UNKNOWN|MANIFEST_UNKNOWN"
+            r"|\b404 Not Found|repository does not exist|invalid reference format|no match for platform"
+        ),
+        PullFault.MISSING,
+    ),
+    (
+        re.compile(
+            r"\b(401 Unauthorized|403 Forbidden)|access denied|access to the resource is denied"
+            r"|authorization failed|authentication required|\bunauthorized\b|(^|: )denied: "
+        ),
+        PullFault.DENIED,
+    ),
+    (re.compile(r": no such host$"), PullFault.NO_REGISTRY),
+)
+_UNREACHABLE = re.compile(
+    r"connection (refused|reset)|server misbehaving|i/o timeout|deadline exceeded|timed? ?out"
+    r"|\b5\d\d [A-Z]|\b429 |toomanyrequests|TLS handshake|EOF$"
+)
+
+
+def pull_fault(message: str) -> PullFault | None:
+    """Return why an image cannot be pulled at any time; None where the next attempt may succeed.
+
+    Parameters
+    ----------
+    message
+        That of a container that waits with ``ErrImagePull`` or ``ImagePullBackOff``, or of an Event
+        ``Failed``; of containerd, CRI-O or Docker.
+    """
+    if _UNREACHABLE.search(message):
+        return None
+    return next((fault for text, fault in _PULL_FAULTS if text.search(message.rstrip(" ."))), None)
+
+
+_TIMEOUT = re.compile(r"deadline exceeded|timed out|timeout")
+
+
+def is_timeout(message: str) -> bool:
+    """Return whether a message of the kubelet says that something took too long."""
+    return bool(_TIMEOUT.search(message))
+
+
+_MISSING_OBJECT = re.compile(
+    r'\b(configmap|secret|persistentvolumeclaim)s? "[^"]*" not found|non-existent (config|secret) key'
+)
+
+
+def is_missing_object(message: str) -> bool:
+    """Return whether a message says that an object, or a key of it, that a pod names does not exist."""
+    return bool(_MISSING_OBJECT.search(message))
+
+
 class Lack(Enum):
     """What a node lacks for a pod, and another pod may hold."""
 

@@ -13,6 +13,7 @@ from model_operator.core.diagnosis.evidence import Evidence, newest_message
 from model_operator.core.diagnosis.foreign_messages import (
     is_about_resource_claim,
     is_about_volume,
+    is_missing_object,
     node_reasons,
     shortages,
 )
@@ -118,7 +119,8 @@ def _unscheduled(pod: Mapping[str, Any], why: Sequence[str], evidence: Evidence)
         if claim is not None and claim.is_failure:
             return claim
         text = f"a volume is not available: {'; '.join(why)}"
-        return replace(failure(Reason.VolumeNotReady, text), shortages=lack)
+        cause = failure(Reason.VolumeNotReady, text, is_permanent=any(map(is_missing_object, why)))
+        return replace(cause, shortages=lack)
     if why and all(map(is_about_resource_claim, why)):
         return failure(Reason.ResourceClaimNotReady, f"a ResourceClaim is not available: {'; '.join(why)}")
     text = f"no node can run the pod: {'; '.join(why) or 'the scheduler gave no reason'}"

@@ -50,6 +50,9 @@ _ADVICE = {
     Refuser.INVALID: Advice(Actor.TEMPLATE_OWNER, "fix the named field in pod_template."),
 }
 
+_PERMANENT = frozenset(Refuser) - {Refuser.QUOTA, Refuser.WEBHOOK_DOWN, Refuser.OTHER}
+"""Who rejects pods however long one waits: not for what others use, nor for what is down."""
+
 
 class RejectedPods(NamedTuple):
     """Why pods are rejected.
@@ -75,5 +78,6 @@ def explain_rejection(message: str) -> RejectedPods:
         That of the Deployment's condition ``ReplicaFailure``.
     """
     found = rejection(message)
-    cause = failure(Reason.PodsRejected, f"pods are rejected: {message}", _ADVICE.get(found.refuser))
+    advice, is_permanent = _ADVICE.get(found.refuser), found.refuser in _PERMANENT
+    cause = failure(Reason.PodsRejected, f"pods are rejected: {message}", advice, is_permanent=is_permanent)
     return RejectedPods(cause, found.uses)

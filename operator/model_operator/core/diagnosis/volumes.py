@@ -10,6 +10,7 @@ from model_operator.api import Actor
 from model_operator.core.diagnosis.cause import Diagnosis, failure, note
 from model_operator.core.diagnosis.evidence import Evidence, newest_message
 from model_operator.core.diagnosis.foreign_messages import (
+    is_missing_object,
     missing_claim_template,
     multi_attach,
     without_mount_step,
@@ -95,7 +96,7 @@ def resource_claim_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Dia
     template = missing_claim_template(said)
     if template is not None:
         text = f'ResourceClaimTemplate "{template}" does not exist'
-        return failure(Reason.ResourceClaimNotReady, text, _CREATE_CLAIM_TEMPLATE)
+        return failure(Reason.ResourceClaimNotReady, text, _CREATE_CLAIM_TEMPLATE, is_permanent=True)
     text = normalized_message(said, pod)
     if reason == _NOT_CREATED:
         return failure(Reason.ResourceClaimNotReady, f"a ResourceClaim cannot be created: {text}")
@@ -114,5 +115,6 @@ def mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Diagnosis | 
     known = sorted(each for each in said if "timed out waiting" not in each) or sorted(said)
     shown = "; ".join(known[:_MAX_VOLUMES])
     attached = next(filter(None, (multi_attach(event.get("message") or "") for event in newest)), None)
-    cause = failure(Reason.VolumeNotReady, f"cannot mount {shown}")
+    is_permanent = any(map(is_missing_object, messages))
+    cause = failure(Reason.VolumeNotReady, f"cannot mount {shown}", is_permanent=is_permanent)
     return cause if attached is None else replace(cause, attached=attached, advice=_ATTACHED_ELSEWHERE)

@@ -156,7 +156,7 @@ def _title(template: Object, outcome: RolloutOutcome) -> str:
 
 
 def failing_lines(template: Object, instances: Iterable[Object]) -> list[str]:
-    """Return which instances have the latest revision of a template and are Stalled; the first ones.
+    """Return which instances have the latest revision of a template and fail at it; the first ones.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def failing_lines(template: Object, instances: Iterable[Object]) -> list[str]:
     for each in instances:
         bound = (each.get("status") or {}).get("template") or {}
         is_at_it = bound.get("uid") == template["metadata"]["uid"] and bound.get("revision") == latest
-        if latest and is_at_it and is_true(each, "Stalled"):
+        if latest and is_at_it and (is_true(each, "Stalled") or bound.get("failing_since")):
             metadata = each["metadata"]
             failing.append(f"{metadata['namespace']}/{metadata['name']}: {reason_and_message(each)}")
     failing.sort()

@@ -20,13 +20,12 @@ from typing import Final
 
 from model_operator.api import RolloutState
 from model_operator.core.rollouts.follower import Follower, FollowerKey
+from model_operator.core.rollouts.members import Member, members_of, seconds_to_failure
 from model_operator.core.rollouts.policy import Policy, Step
 
 _NAMED: Final = 3
 """Number of failed instances that are named."""
 _RANK: Final = attrgetter("rank")
-_BROKEN_SECONDS: Final = 60.0
-"""How long an instance has failed that was broken before: a canary that fails for a moment still counts."""
 _REVOCATION_SECONDS: Final = 1.0
 """When to decide again after grants were taken back: their places in the budget are free only then."""
 
@@ -47,7 +46,7 @@ class Advance:
     stable
         Hash of the stable revision from now on; empty while there is none.
     arrived, moving, failed, waiting
-        Numbers of instances: Ready at the new revision, with it and not Ready yet, with it and Stalled,
+        Numbers of instances: Ready at the new revision, with it and not Ready yet, failed with it,
         without it. They add up to that of the followers; those with a grant are moving.
     look_again_in
         Seconds after which to decide again, although nothing else has changed; None if only a change can
@@ -86,7 +85,7 @@ class Advance:
 
     @property
     def is_halted(self) -> bool:
-        """Whether too many instances are Stalled at the new revision."""
+        """Whether too many instances have failed at the new revision."""
         return self.state is RolloutState.HALTED
 
 
@@ -110,7 +109,7 @@ def advance(
     """
     everyone = tuple(followers)
     stable = _learned_stable(policy, target, stable, everyone)
-    members, begins_again = _members(policy, target, stable, everyone, now)
+    members, begins_again = members_of(policy, target, stable, everyone, now)
     if target == stable:
         return _return(policy, target, members)
     decision = _Decision(policy, target, stable, members, now)
@@ -135,91 +134,7 @@ def _learned_stable(policy: Policy, target: str, stable: str, followers: Sequenc
     return target if settled and is_proven else stable
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A follower in its step, with what the decision asks of it more than once."""
-
-    follower: Follower
-    step: int
-    has_target: bool
-    counts: bool
-    is_midway: bool
-    """Whether an earlier roll-out, which has not ended, moved it, and it is not Ready yet."""
-
-    @property
-    def is_granted(self) -> bool:
-        """Whether it may get the new revision, and has not got it yet."""
-        return self.follower.is_granted and not self.has_target
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether it can get the new revision, and has not got it yet."""
-        return self.follower.can_move and not self.has_target
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether it has the new revision, or may have it by now."""
-        return self.has_target or self.follower.is_granted
-
-    @property
-    def has_arrived(self) -> bool:
-        return self.has_target and self.follower.is_ready
-
-    @property
-    def has_failed(self) -> bool:
-        return self.has_target and self.follower.is_stalled
-
-    @property
-    def rank(self) -> tuple[int, FollowerKey]:
-        """Its place within the step.
-
-        Those that an earlier roll-out broke need the new revision most, and lose least by it. So do those
-        that it moved and that are not Ready yet: with another one, there would be more of these. Then come
-        those that are Ready, which can prove something.
-        """
-        follower = self.follower
-        is_first = follower.is_stalled or self.is_midway
-        return (0 if is_first else 1 if follower.is_ready else 2), follower.key
-
-
-def _members(
-    policy: Policy, target: str, stable: str, followers: Sequence[Follower], now: datetime
-) -> tuple[list[_Member], bool]:
-    """Return the followers in their steps, and whether the roll-out begins again."""
-
-    def was_broken(each: Follower) -> bool:
-        """Return whether an instance fails for a reason of its own, not by an earlier roll-out."""
-        if each.revision == target or not (policy.is_stepped or each.follows_stable):
-            return False
-        since = each.failing_since
-        fails = each.is_stalled or (since is not None and (now - since).total_seconds() >= _BROKEN_SECONDS)
-        return fails and (not stable or each.revision in ("", stable))
-
-    can_count = [
-        each.has_workers and each.can_move and not each.has_own_fault and not was_broken(each)
-        for each in followers
-    ]
-    # One that was created with an older revision cannot be distinguished later from one that was created
-    # with the new one: as long as there is any, all of them count.
-    begins_again = policy.is_stepped and any(
-        able and each.is_new and not each.follows_stable and each.revision not in ("", target)
-        for each, able in zip(followers, can_count, strict=True)
-    )
-    return [
-        _Member(
-            each,
-            policy.step_of(each.key.namespace, each.labels, follows_stable=each.follows_stable),
-            each.revision == target,
-            # A new one that follows `stable` was created with the stable revision. Without that, as in a
-            # restored backup, the time at which the roll-out began is not known either.
-            able and (begins_again or not stable or each.follows_stable or not each.is_new),
-            bool(stable) and not each.is_ready and each.revision not in ("", stable, target),
-        )
-        for each, able in zip(followers, can_count, strict=True)
-    ], begins_again
-
-
-def _return(policy: Policy, target: str, members: Sequence[_Member]) -> Advance:
+def _return(policy: Policy, target: str, members: Sequence[Member]) -> Advance:
     """Return the decision where the new revision is the stable one: it is proven, and takes no steps."""
     waiting = frozenset(each.follower.key for each in members if each.is_behind)
     unsettled = [
@@ -238,7 +153,7 @@ def _return(policy: Policy, target: str, members: Sequence[_Member]) -> Advance:
 
 def _counted(
     policy: Policy,
-    members: Sequence[_Member],
+    members: Sequence[Member],
     grants: frozenset[FollowerKey],
     state: RolloutState,
     step: str,
@@ -283,11 +198,11 @@ class _Decision:
     """The decision where the new revision is not proven yet."""
 
     def __init__(
-        self, policy: Policy, target: str, stable: str, members: Sequence[_Member], now: datetime
+        self, policy: Policy, target: str, stable: str, members: Sequence[Member], now: datetime
     ) -> None:
         self.policy, self.target, self.stable, self.now = policy, target, stable, now
         self.members = members
-        self.counted: list[list[_Member]] = [[] for _ in policy.steps]
+        self.counted: list[list[Member]] = [[] for _ in policy.steps]
         sizes = [0] * len(policy.steps)
         for each in members:
             sizes[each.step] += 1
@@ -308,6 +223,7 @@ class _Decision:
             grants, admits_new = self._grants(progress), True
             if any(each.is_granted and each.follower.key not in grants for each in self.members):
                 look_again_in = min(look_again_in or _REVOCATION_SECONDS, _REVOCATION_SECONDS)
+        look_again_in = min(filter(None, (look_again_in, self._next_failure())), default=None)
         is_complete = state is RolloutState.COMPLETE
         if is_complete and any(each.is_behind for each in self.members):
             # Those that delay no other one get it when the revision has been recorded as the stable one.
@@ -322,6 +238,11 @@ class _Decision:
             look_again_in,
             begins_again=begins_again and admits_new,
         )
+
+    def _next_failure(self) -> float | None:
+        """Return after how many seconds an instance that is in flight has failed; None without one."""
+        left = [seconds_to_failure(each.follower, self.now) for each in self.members if each.has_target]
+        return min(filter(None, left), default=None)
 
     def _progress(self) -> _Progress:
         for index, step in enumerate(self.policy.steps):

@@ -49,6 +49,8 @@ class Follower:
         that does not exist. That is no failure of any revision.
     can_move
         Whether it can get another revision than it has; one whose spec is too large to be read cannot.
+    permanent_since
+        Since when it has failed at its revision for a cause that no waiting resolves; None if it does not.
     """
 
     key: FollowerKey
@@ -64,3 +66,4 @@ class Follower:
     failing_since: datetime | None = None
     has_own_fault: bool = False
     can_move: bool = True
+    permanent_since: datetime | None = None

@@ -77,7 +77,7 @@ class Policy:
         The steps that the template names, then that of the remaining instances, then that of the instances
         that follow the stable revision.
     max_failures
-        Number of instances that may be Stalled at the new revision; None for any number.
+        Number of instances that may fail at the new revision; None for any number.
     is_paused
         Whether no instance may get another revision.
     approved

@@ -119,6 +119,7 @@ def read_follower(
         failing_since=standing.failing_since,
         has_own_fault=standing.has_own_fault,
         arrived_at=standing.ready_since,
+        permanent_since=standing.permanent_since,
         is_granted=key in grants and revision != latest.revision,
     )
 
@@ -153,14 +154,16 @@ class _Standing(NamedTuple):
     """Time since which it has been Ready at its revision."""
     failing_since: datetime | None = None
     has_own_fault: bool = False
+    permanent_since: datetime | None = None
 
 
 def _standing(status: Object) -> _Standing:
     conditions = {each.get("type"): each for each in status.get("conditions") or ()}
     ready = conditions.get("Ready") or {}
     is_ready = ready.get("status") == "True"
+    bound = status.get("template") or {}
     # Without the time, a status of an operator that did not record it.
-    since = (status.get("template") or {}).get("arrived_at") or ready.get("lastTransitionTime")
+    since = bound.get("arrived_at") or ready.get("lastTransitionTime")
     is_failing = ready.get("status") == "False" and ready.get("reason") in _FAILING
     return _Standing(
         is_ready,
@@ -168,6 +171,7 @@ def _standing(status: Object) -> _Standing:
         _time(since) if is_ready else None,
         _time(ready.get("lastTransitionTime")) if is_failing else None,
         is_failing and ready.get("reason") == Reason.TemplateRevisionNotFound.name,
+        None if is_ready else _time(bound.get("failing_since")),
     )
 
 

@@ -89,6 +89,8 @@ class Verdict:
         Who must act and how, where that differs from the advice of the reason.
     subject
         The Deployment that the detail is about, where the detail itself does not name it.
+    is_permanent
+        Whether it is a failure that no waiting resolves, whatever the roll-out deadline is.
     """
 
     reason: Reason
@@ -97,6 +99,7 @@ class Verdict:
     needs_human: bool = False
     advice: Advice | None = None
     subject: str = ""
+    is_permanent: bool = False
 
     @property
     def stalled(self) -> bool:
@@ -416,13 +419,18 @@ def _unfinished(name: str, rollout: Rollout, cause: Diagnosis | None) -> Verdict
     if rollout.state is RolloutState.REJECTED:
         if cause is None or cause.reason is not Reason.PodsRejected:
             cause = explain_rejection(rollout.message).diagnosis
-        return Verdict(cause.reason, f"{cause.detail}{late}", failed, rollout.is_overdue, cause.advice, what)
+        detail = f"{cause.detail}{late}"
+        return Verdict(
+            cause.reason, detail, failed, rollout.is_overdue, cause.advice, what, cause.is_permanent
+        )
     if cause is not None and cause.is_failure:
         # A node or a volume may just be on its way.
         waits = cause.reason in (Reason.Unschedulable, Reason.VolumeNotReady) and not rollout.is_overdue
         state = DeploymentState.UPDATE_IN_PROGRESS if waits else failed
         detail = f"{cause.detail}{late}"
-        return Verdict(cause.reason, detail, state, rollout.is_overdue, cause.advice, what)
+        return Verdict(
+            cause.reason, detail, state, rollout.is_overdue, cause.advice, what, cause.is_permanent
+        )
     note = f" {cause.detail[0].upper()}{cause.detail[1:]}" if cause is not None else ""
     advice = cause.advice if cause is not None else None
     if rollout.state is RolloutState.DEADLINE_EXCEEDED:

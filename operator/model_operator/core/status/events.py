@@ -44,7 +44,7 @@ class EventReason(Enum):
     RolloutSoaking = "All instances of a step are ready, and must stay so for the soak time."
     RolloutAwaitingApproval = "A step is complete, and the next one needs `rollout.approved`."
     RolloutPaused = "The roll-out is paused by `rollout.paused`."
-    RolloutHalted = "The roll-out is halted, since too many instances are stalled at the new revision."
+    RolloutHalted = "The roll-out is halted, since too many instances have failed at the new revision."
     RolloutComplete = "The roll-out is complete; its revision is the stable one from now on."
 
 

@@ -33,6 +33,8 @@ from model_operator.core.values.limits import MAX_VIOLATIONS
 from model_operator.core.values.words import plural
 
 _SHOWN = 3
+_MOMENTS = frozenset({"arrived_at", "failing_since"})
+"""The fields of ``status.template`` that hold only while the instance is Ready, or fails."""
 _MAX_ENTRIES = 64
 """The API's bound on ``status.deployments``; only renaming over and over gets there."""
 
@@ -83,7 +85,9 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         "account_id": instance.spec.account_id or instance.metadata.namespace,
         **created_by(instance.metadata.annotations or {}, current),
         **_contracts(observation),
-        "template": _template_ref(plan, current, now, is_ready=verdict.reason.ready),
+        "template": _template_ref(
+            plan, current, now, is_ready=verdict.reason.ready, fails=_fails(assessment)
+        ),
         "validation_errors": (
             [violation.to_dict() for violation in plan.violations[:MAX_VIOLATIONS]] if plan else None
         ),
@@ -248,7 +252,23 @@ def _pinned(field: str, revision: str | None) -> Condition:
     return Condition(UP_TO_DATE, False, PINNED, message)
 
 
-def _template_ref(plan: Plan | None, current: Mapping[str, Any], now: str, *, is_ready: bool) -> Any:
+def _fails(assessment: Assessment) -> bool:
+    """Return whether an instance fails at its revision for a cause that no waiting resolves.
+
+    A deployment with a revision of its own says nothing of that of the instance.
+    """
+    plan = assessment.observation.plan
+    own = {} if plan is None else plan.own_revisions
+    return any(
+        each.verdict.is_permanent and own.get(each.name) is None
+        for each in assessment.deployments
+        if each.affects_ready
+    )
+
+
+def _template_ref(
+    plan: Plan | None, current: Mapping[str, Any], now: str, *, is_ready: bool, fails: bool
+) -> Any:
     """Return ``status.template``: the template of the last validation, or the last known one.
 
     Its generation stays that with which the instance got the revision: not each edit of the template concerns
@@ -268,10 +288,11 @@ def _template_ref(plan: Plan | None, current: Mapping[str, Any], now: str, *, is
             # What is not valid is not stored, so that it is no revision.
             "revision": None if plan.template.violations else revision,
             **_arrived(current, revision, now, is_ready=is_ready),
+            **_failing(known, revision, now, fails=fails),
         }
     missing = plan is None or plan.problem is not None
-    if missing and not is_ready and "arrived_at" in known:
-        return {key: value for key, value in known.items() if key != "arrived_at"}
+    if missing and not is_ready and not _MOMENTS.isdisjoint(known):
+        return {key: value for key, value in known.items() if key not in _MOMENTS}
     return current.get("template") if missing else None
 
 
@@ -288,6 +309,14 @@ def _arrived(current: Mapping[str, Any], revision: str, now: str, *, is_ready: b
     if not is_ready or (was_ready and "arrived_at" not in known):
         return {}
     return {"arrived_at": known["arrived_at"] if was_ready else now}
+
+
+def _failing(known: Mapping[str, Any], revision: str, now: str, *, fails: bool) -> dict[str, str]:
+    """Return since when an instance has failed at its revision for a cause that no waiting resolves."""
+    if not fails:
+        return {}
+    since = known.get("failing_since") if known.get("revision") == revision else None
+    return {"failing_since": since or now}
 
 
 def _contracts(observation: Observation) -> Mapping[str, Any]:

@@ -90,6 +90,7 @@ class RolloutShare:
     generation: int | None
     ready: bool
     stalled: bool
+    failing_since: str | None
 
 
 def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
@@ -107,6 +108,7 @@ def rollout_share(status: Mapping[str, Any]) -> RolloutShare:
         status.get("observedGeneration"),
         "Ready" in holds,
         "Stalled" in holds,
+        template.get("failing_since"),
     )
 
 

@@ -157,7 +157,7 @@ class RolloutReport:
             f"{progress.arrived} of {plural(self._following, 'instance')} ready at revision {self.revision}"
         ]
         parts += [f"{progress.moving} moving to it"] * bool(progress.moving)
-        parts += [f"{progress.failed} stalled at it{self._failing()}"] * bool(progress.failed)
+        parts += [f"{progress.failed} failed at it{self._failing()}"] * bool(progress.failed)
         parts += [f"{progress.waiting} waiting"] * bool(progress.waiting)
         text = ", ".join(parts)
         return f"{text}; {self.pinned} pinned" if self.pinned else text
@@ -183,15 +183,15 @@ class RolloutReport:
         limit = self.policy.max_failures or 0
         if self.progress.failures > limit:
             return f"spec.rollout.max_failures is {limit}."
-        return "The stalled ones use up max_unavailable of the step, or are all that it waits for."
+        return "The failed ones use up max_unavailable of the step, or are all that it waits for."
 
     def _way_out(self) -> str:
         stable = self.progress.stable
-        found = "find the stalled instances by kubectl get modelinstances --all-namespaces"
+        found = "find the failed instances by kubectl get modelinstances --all-namespaces"
         causes = (
             f"{found}, read their Ready conditions"
             if self.is_cluster_wide
-            else "read the Ready conditions of the stalled instances"
+            else "read the Ready conditions of the failed instances"
         )
         back = f" or go back to revision {stable} by reverting the edit" if stable else ""
         return f"{causes}, then fix the template{back}. The roll-out continues by itself when they are ready."

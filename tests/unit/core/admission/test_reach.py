@@ -107,7 +107,7 @@ STALLED = {**MOVED, "is_ready": False, "is_stalled": True}
             fleet(1, **STALLED) + fleet(5, "late"),
             {},
             {"restarting": ()},
-            "no instance gets this change: halted, as 1 instance is Stalled at it; 5 instances wait",
+            "no instance gets this change: halted, as 1 instance has failed at it; 5 instances wait",
             id="back to a revision that failed",
         ),
         pytest.param(
@@ -204,7 +204,7 @@ def test_an_edit_of_the_models(followers: Any, rollout: Any, fields: Any, expect
         pytest.param(
             fleet(1, **STALLED) + fleet(20, "late"),
             {"max_unavailable": 2},
-            "; no instance gets the latest one: halted, as 1 instance is Stalled at it; 20 instances wait",
+            "; no instance gets the latest one: halted, as 1 instance has failed at it; 20 instances wait",
             id="halted",
         ),
         pytest.param(

@@ -129,7 +129,8 @@ def told(cause: Diagnosis | None) -> dict[str, Any] | None:
     if cause is None:
         return None
     advice = {"actor": str(cause.advice.actor), "step": cause.advice.next_step} if cause.advice else {}
-    return {"reason": cause.reason.name, "detail": cause.detail, **advice}
+    permanent = {"permanent": True} if cause.is_permanent else {}
+    return {"reason": cause.reason.name, **permanent, "detail": cause.detail, **advice}
 
 
 @every_case

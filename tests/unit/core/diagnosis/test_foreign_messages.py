@@ -13,10 +13,12 @@ from model_operator.core.diagnosis.foreign_messages import (
     Lack,
     QuotaUse,
     Shortage,
+    is_missing_object,
     missing_claim_template,
     multi_attach,
     node_reasons,
     probe_result,
+    pull_fault,
     rejection,
     shortages,
 )
@@ -54,6 +56,18 @@ def test_multi_attach(message: str, means: dict[str, Any] | None) -> None:
     found = multi_attach(message)
 
     assert (None if found is None else {"volume": found.volume, "pods": list(found.pods)}) == means
+
+
+@each_of("pull_fault")
+def test_pull_fault(message: str, means: str | None) -> None:
+    found = pull_fault(message)
+
+    assert (None if found is None else found.name) == means
+
+
+@each_of("missing_object")
+def test_missing_object(message: str, means: bool) -> None:
+    assert is_missing_object(message) is means
 
 
 @each_of("missing_claim_template")

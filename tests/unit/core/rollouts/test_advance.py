@@ -61,6 +61,50 @@ def test_a_failure_halts_and_the_next_revision_starts_with_what_it_broke() -> No
     assert fixed.grants == {followers[0].key}
 
 
+def test_what_no_waiting_resolves_halts_after_two_minutes_and_not_after_the_deadline() -> None:
+    """A missing image is no model that loads for long."""
+    (broken,) = fleet(1, revision=NEW, is_ready=False, permanent_since=NOW)
+    followers = [broken, *fleet(29, "other")]
+    early = decide(followers, NOW + timedelta(seconds=90))
+    assert (early.state, early.moving, early.failed, early.look_again_in) == (
+        RolloutState.ROLLING_OUT,
+        3,
+        0,
+        30,
+    )
+    # A restart in between changes nothing, nor does a clock that is behind.
+    assert decide(followers, NOW - timedelta(days=1)).look_again_in == 120
+    halted = decide(followers, NOW + timedelta(seconds=120))
+    assert (halted.state, halted.grants, halted.failing) == (
+        RolloutState.HALTED,
+        frozenset(),
+        (broken.key,),
+    )
+
+    healed = [arrived(replace(broken, permanent_since=None)), *followers[1:]]
+    assert decide(healed, NOW + timedelta(seconds=121)).state is RolloutState.ROLLING_OUT
+
+
+def test_what_no_waiting_resolves_is_counted_while_paused_and_tolerated_as_any_failure() -> None:
+    followers = [*fleet(1, revision=NEW, is_ready=False, permanent_since=NOW), *fleet(29, "other")]
+    paused = decide(followers, NOW + timedelta(seconds=90), paused=True)
+    assert (paused.state, paused.look_again_in) == (RolloutState.PAUSED, 30)
+    later = NOW + timedelta(seconds=120)
+    assert decide(followers, later, paused=True).state is RolloutState.HALTED
+    assert len(decide(followers, later, max_failures=1).grants) == 2
+
+
+def test_what_no_waiting_resolves_is_no_failure_of_a_proven_revision_nor_of_one_without_steps() -> None:
+    followers = fleet(1, revision=NEW, is_ready=False, permanent_since=NOW)
+    later = NOW + timedelta(days=1)
+    for found in (
+        decide(followers, later, stable=NEW),
+        advance(policy_of(None), NEW, OLD, followers, later),
+        decide([replace(each, revision=OLD) for each in followers], later),
+    ):
+        assert (found.failed, found.state) == (0, RolloutState.ROLLING_OUT)
+
+
 def test_what_was_broken_before_comes_last_and_counts_nothing() -> None:
     followers = [*fleet(1, "broken", is_ready=False, is_stalled=True), *map(arrived, fleet(3))]
     done = decide(followers, NOW + timedelta(seconds=60))

@@ -200,6 +200,20 @@ def test_what_fails_is_known_by_its_reason(reason: str, is_failing: bool) -> Non
     assert not found.has_own_fault
 
 
+def test_since_when_no_waiting_resolves_a_failure_is_of_the_status_s_own_revision() -> None:
+    failed = {"type": "Ready", "status": "False", "reason": "ImagePullFailed"}
+    failing = instance(failed, template=bound(NEW, failing_since=SINCE))
+    assert read(failing).permanent_since == datetime.fromisoformat(SINCE)
+
+    edited = {**failing, "metadata": {**failing["metadata"], "generation": 4}}
+    assert read(edited).permanent_since is None
+    assert (
+        read(instance(failed, template=bound(OLD, failing_since=SINCE)), deployment(NEW)).permanent_since
+        is None
+    )
+    assert read(instance(READY, template=bound(NEW, failing_since=SINCE))).permanent_since is None
+
+
 def test_a_deployment_with_a_revision_that_does_not_exist_is_its_own_fault() -> None:
     missing = {"type": "Ready", "status": "False", "reason": "TemplateRevisionNotFound"}
     found = read_follower(instance(missing, STALLED, template=bound(NEW)), [deployment(NEW)], LATEST)

@@ -151,8 +151,9 @@ def _failure(
     return explain_refusal(code, {"kind": "Status", "message": message}, attempt)
 
 
-def _cause(*, reason: str, detail: str, advice: str = "") -> Diagnosis:
-    return Diagnosis(Reason[reason], detail, Advice(Actor.TEMPLATE_OWNER, advice) if advice else None)
+def _cause(*, reason: str, detail: str, advice: str = "", is_permanent: bool = False) -> Diagnosis:
+    told = Advice(Actor.TEMPLATE_OWNER, advice) if advice else None
+    return Diagnosis(Reason[reason], detail, told, is_permanent=is_permanent)
 
 
 CASES = [Case(path) for path in sorted((HERE / "cases").glob("*.yaml"))]
@@ -307,6 +308,19 @@ def test_pods_are_looked_at_only_where_nothing_else_tells(name: str, stuck: list
 
     undiagnosed = [live["metadata"]["name"] for live in assess(case.observe()).undiagnosed]
     assert undiagnosed == (under_way if stuck is None else stuck)
+
+
+def test_since_when_no_waiting_resolves_a_failure_is_recorded_once_for_each_revision() -> None:
+    failing = Case(HERE / "cases" / "image_pull_failed.yaml")
+    found = instance_status(failing.assess({}), NOW)
+    assert found["template"]["failing_since"] == NOW
+    assert instance_status(failing.assess(found), LATER)["template"]["failing_since"] == NOW
+
+    of_another = {**found, "template": {**found["template"], "revision": "0" * 12}}
+    assert instance_status(failing.assess(of_another), LATER)["template"]["failing_since"] == LATER
+    for stem in ("rolled_out", "progressing", "template_not_found", "invalid_parameters"):
+        other = instance_status(Case(HERE / "cases" / f"{stem}.yaml").assess(found), LATER)
+        assert "failing_since" not in other["template"], stem
 
 
 def test_the_arrival_at_a_revision_is_recorded_once_and_ends_with_ready() -> None:

@@ -105,6 +105,10 @@ def test_what_a_template_counts_is_part_of_the_contribution(other: Any) -> None:
         instance(READY, observed=3),
     ):
         assert rollout_share(before["status"]) != rollout_share(changed["status"])
+    # After two minutes of it the roll-out decides again.
+    failing = instance(other)["status"]
+    failing["template"] |= {"failing_since": "2026-01-01T09:00:00Z"}
+    assert rollout_share(failing) != rollout_share(instance(other)["status"])
     more = before["status"] | {"ready_replicas": 3}
     assert rollout_share(before["status"]) == rollout_share(more)
     assert rollout_share(before["status"]) == rollout_share(instance(READY, follows=5)["status"])
