@@ -28,6 +28,7 @@ SAME_NAME = {
     "status": COMMAND,
     "identity": "who wrote an instance, who calls a model, and what names a revision",
     "main": "the operator's program, and the kubectl plugin's",
+    "sharing": "the fields by which a template is shared, and what they mean",
     "settings": "the settings, and their reading from options",
 }
 """Names of two or more modules, with the reason."""

@@ -15,6 +15,7 @@ def test_precedence() -> None:
     assert [reason.name for reason in PRECEDENCE] == [
         "Terminating",
         "TemplateNotFound",
+        "TemplateNotShared",
         "TemplateRevisionNotFound",
         "TemplateInvalid",
         "InvalidParameters",

@@ -263,10 +263,10 @@ def template_reference(instance: Mapping[str, Any]) -> TemplateReference:
 
 @lru_cache(maxsize=1024)
 def _reference(
-    wanted: str | None, kind: TemplateKind | None, namespace: str, name: str, uid: str
+    wanted: str | None, kind: TemplateKind | None, namespace: str, name: str, uid: str, owner: str
 ) -> TemplateReference:
     # Siblings have equal ones.
-    return TemplateReference(wanted, kind, namespace, name, uid)
+    return TemplateReference(wanted, kind, namespace, name, uid, owner)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
