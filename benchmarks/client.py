@@ -79,14 +79,22 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(kubeconfig: Path) -> AsyncIterator[Client]:
-    """Open a session as the user of a kubeconfig that the cluster's helpers have written."""
+async def connect(kubeconfig: Path, agent: str = "model-operator-bench") -> AsyncIterator[Client]:
+    """Open a session as the user of a kubeconfig that the cluster's helpers have written.
+
+    Parameters
+    ----------
+    kubeconfig
+        Its file.
+    agent
+        What the audit log names the program.
+    """
     config: dict[str, Any] = yaml.safe_load(await asyncio.to_thread(kubeconfig.read_text))
     cluster, token = config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cadata=authority)),
-        headers={"Authorization": f"Bearer {token}", "User-Agent": "model-operator-bench"},
+        headers={"Authorization": f"Bearer {token}", "User-Agent": agent},
         timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
     ) as session:
         yield Client(session, cluster["server"])

@@ -22,6 +22,7 @@ Object = dict[str, Any]
 
 NAMESPACE = "bench"
 CEILING_NAMESPACE = "ceiling"
+REPLAY_NAMESPACE = "replay"
 SAMPLE = REPOSITORY / "manifests" / "samples" / "tei-embedding.yaml"
 TEMPLATES = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modeltemplates"
 INSTANCES = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modelinstances"
@@ -37,10 +38,10 @@ _PATHS = {
 }
 
 
-def template(tag: str = "") -> Object:
+def template(tag: str = "", namespace: str = NAMESPACE) -> Object:
     """Give the template, a shipped sample; `tag` is another tag of its image."""
     obj = copy.deepcopy(_sample())
-    obj["metadata"]["namespace"] = NAMESPACE
+    obj["metadata"]["namespace"] = namespace
     if tag:
         obj["spec"]["vendor_configuration"]["bundle_config"]["tag"] = tag
     return obj
@@ -71,6 +72,11 @@ def names(prefix: str, count: int) -> list[str]:
     return [f"{prefix}-{number:05}" for number in range(count)]
 
 
+def uid(name: str) -> str:
+    """Give the uid of the owner in what is rendered for an instance."""
+    return f"bench-{name}"
+
+
 def children(each: Iterable[str], namespace: str, tag: str = "") -> list[Object]:
     """Give the very objects that the operator applies for instances of these names."""
     source = template(tag)
@@ -79,7 +85,7 @@ def children(each: Iterable[str], namespace: str, tag: str = "") -> list[Object]
     rendered = []
     for name in each:
         obj = instance(name, namespace)
-        obj["metadata"] |= {"uid": f"bench-{name}", "generation": 1}
+        obj["metadata"] |= {"uid": uid(name), "generation": 1}
         parsed, violations = parse_instance(obj)
         assert not violations
         rendered += [child.applied for child in render(compiled, parsed).children]

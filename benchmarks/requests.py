@@ -1,4 +1,4 @@
-"""What the operator has asked of the API server, from the audit log."""
+"""What the operator, or the bare client in its place, has asked of the API server, from the audit log."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ def main() -> int:
     parser.add_argument("--without-webhooks", action="store_true", help="leave the webhooks out")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="measure only these")
     arguments = parser.parse_args()
-    if "create" not in arguments.steps and set(arguments.steps) - {"ceiling"}:
-        parser.error("every step but ceiling needs create.")
+    if "create" not in arguments.steps and set(arguments.steps) - {"ceiling", "replay"}:
+        parser.error("every step but ceiling and replay needs create.")
     stop_on_signals()
     try:
         results = asyncio.run(

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,9 +20,10 @@ from benchmarks import objects
 from benchmarks.ceiling import ceiling
 from benchmarks.client import connect
 from benchmarks.distribution import percentiles
-from benchmarks.objects import CEILING_NAMESPACE, NAMESPACE
+from benchmarks.objects import CEILING_NAMESPACE, NAMESPACE, REPLAY_NAMESPACE
+from benchmarks.place import CONCURRENCY, Place, is_ready
+from benchmarks.replay import bare_client, learn, looked_on, script
 from benchmarks.requests import Requests, split, timestamp
-from benchmarks.stage import Stage, Watch
 from benchmarks.usage import children, usage
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kube_api import KubeApi
@@ -30,13 +31,22 @@ from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Collection,
+        Coroutine,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
+    from benchmarks.bare import Script
     from benchmarks.client import Request
     from benchmarks.objects import Object
+    from benchmarks.stage import Watch
 
-CONCURRENCY = 16
-"""Requests at a time of all clients: the operator's own default number of workers."""
 WARM_UP = 50
 SINGLES = 40
 DRIFTED = 1000
@@ -44,7 +54,7 @@ QUIET_SECONDS = 2.0
 SETTLED_QUIET_SECONDS = 5.0
 """A template's counts are written a second after the last change, Events before long."""
 _DRIFTED_SURGE = 3
-STEPS = ("ceiling", "create", "single", "edit", "drift", "restart", "rebuild", "delete")
+STEPS = ("ceiling", "replay", "create", "single", "edit", "drift", "restart", "rebuild", "delete")
 """What is measured, in this order."""
 
 Figures = dict[str, Any]
@@ -74,6 +84,7 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix="model-operator-bench-"))
         self._stack = AsyncExitStack()
         self._operator: OperatorProcess | None = None
+        self._bare: int | None = None
 
     async def __aenter__(self) -> Self:
         """Start the control plane and the watches."""
@@ -85,7 +96,7 @@ class Bench:
             self._as_operator = self._cluster.operator_kubeconfig()
             api = KubeApi(self._cluster.kubeconfig)
             stack.callback(api.close)
-            for namespace in (NAMESPACE, CEILING_NAMESPACE):
+            for namespace in (NAMESPACE, CEILING_NAMESPACE, REPLAY_NAMESPACE):
                 api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
                 # Templates are tried with a pod, which is refused without it.
                 account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
@@ -96,9 +107,9 @@ class Bench:
             self._requests = Requests(self._cluster.directory / "audit.log")
             stack.callback(self._requests.close)
             stack.callback(self._stop_operator)
-            self._instances = Watch(self._client, objects.INSTANCES.format(namespace=NAMESPACE))
-            self._deployments = Watch(self._client, objects.DEPLOYMENTS.format(namespace=NAMESPACE))
-            self._stage = Stage(self._client, self._deployments)
+            self._place = Place(self._client, NAMESPACE, self._names, self._singles, self._limit)
+            self._instances, self._deployments = self._place.instances, self._place.deployments
+            self._stage = self._place.stage
         except BaseException:
             await stack.aclose()
             raise
@@ -116,7 +127,7 @@ class Bench:
         tell
             Called with what is measured next.
         wanted
-            The steps to go through; all but ``ceiling`` need ``create``.
+            The steps to go through; all but ``ceiling`` and ``replay`` need ``create``.
 
         Raises
         ------
@@ -125,9 +136,10 @@ class Bench:
         """
         figures: Figures = {"instances": self._count, "concurrency": CONCURRENCY}
         if "single" not in wanted:
-            self._singles = []
+            self._place.singles = self._singles = []
         steps: dict[str, Callable[[], Awaitable[Figures]]] = {
             "ceiling": self._ceiling,
+            "replay": self._replay,
             "create": self._create,
             "single": self._single,
             "edit": self._edit,
@@ -189,70 +201,50 @@ class Bench:
         await self._send(map(objects.deletion, instances))
         return figures
 
+    async def _replay(self) -> Figures:
+        """Measure the same with a bare client that takes the operator's place."""
+        async with self._replayed(await self._learned()) as place:
+            return {
+                "create": await self._watched(place.create),
+                "single": await place.single(),
+                "edit": {"edited": len(place.everything), **await self._watched(place.edit)},
+            }
+
+    async def _learned(self) -> Script:
+        """Run the operator for one instance; give what the bare client is to send."""
+        await self._start_operator()
+        statuses = await learn(self._client, REPLAY_NAMESPACE, self._limit)
+        self._stop_operator()
+        return script(REPLAY_NAMESPACE, statuses)
+
+    @asynccontextmanager
+    async def _replayed(self, given: Script) -> AsyncIterator[Place]:
+        """Run the bare client; give its namespace, and remove what is there afterwards."""
+        place = Place(self._client, REPLAY_NAMESPACE, self._names, self._singles, self._limit)
+        template = objects.template(namespace=REPLAY_NAMESPACE)
+        await self._send([objects.creation(template)])
+        async with looked_on(place), bare_client(self._as_operator, given, self.folder) as pid:
+            self._bare = pid
+            yield place
+            self._bare = None
+            await place.remove_all()
+        await self._send([objects.deletion(template)])
+
     async def _create(self) -> Figures:
         """Create all instances at once, with the operator running."""
         await self._send([objects.creation(objects.template())])
         await self._start_operator()
         # What a start costs is no cost of an instance.
         await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
-        self._deployments.expect(self._names, lambda *_: True)
-        self._instances.expect(self._names, lambda _, obj: is_ready(obj))
-        created: dict[str, float] = {}
-        left = iter([(name, objects.creation(objects.instance(name))) for name in self._names])
-
-        async def create() -> None:
-            for name, request in left:
-                created[name] = time.monotonic()
-                await self._client.send(request)
-
-        async def act() -> Figures:
-            begin = time.monotonic()
-            await asyncio.gather(*(create() for _ in range(CONCURRENCY)))
-            asked = time.monotonic()
-            deployed = await self._deployments.all_met(self._limit)
-            ready = await self._instances.all_met(self._limit)
-            return {
-                "asked_seconds": asked - begin,
-                "deployments_seconds": max(deployed.values()) - begin,
-                "ready_seconds": max(ready.values()) - begin,
-                "to_deployment_ms": percentiles(deployed[name] - created[name] for name in created),
-                "to_ready_ms": percentiles(ready[name] - created[name] for name in created),
-            }
-
-        return await self._watched(act)
+        return await self._watched(self._place.create)
 
     async def _single(self) -> Figures:
-        """Create one instance after the other, each when the one before is Ready."""
-        to_deployment, to_ready = [], []
-        for name in self._singles:
-            self._deployments.expect([name], lambda *_: True)
-            self._instances.expect([name], lambda _, obj: is_ready(obj))
-            request = objects.creation(objects.instance(name))
-            begin = time.monotonic()
-            await self._client.send(request)
-            to_ready.append((await self._instances.all_met(self._limit))[name] - begin)
-            to_deployment.append((await self._deployments.all_met(self._limit))[name] - begin)
-        return {"to_deployment_ms": percentiles(to_deployment), "to_ready_ms": percentiles(to_ready)}
+        """Create one instance after the other."""
+        return await self._place.single()
 
     async def _edit(self) -> Figures:
-        """Edit the template: another tag for the image of all."""
-        tag = {"spec": {"vendor_configuration": {"bundle_config": {"tag": objects.EDITED_TAG}}}}
-        everything = [*self._names, *self._singles]
-        self._deployments.expect(everything, lambda _, obj: objects.EDITED_TAG in image(obj))
-        self._instances.expect(everything, lambda _, obj: is_ready(obj) and bound_generation(obj) == 2)
-        edit = objects.merge(objects.template(), tag)
-
-        async def act() -> Figures:
-            begin = time.monotonic()
-            await self._client.send(edit)
-            applied = await self._deployments.all_met(self._limit)
-            ready = await self._instances.all_met(self._limit)
-            return {
-                "deployments_seconds": max(applied.values()) - begin,
-                "ready_seconds": max(ready.values()) - begin,
-            }
-
-        return {"edited": len(everything), **await self._watched(act)}
+        """Edit the template."""
+        return {"edited": len(self._place.everything), **await self._watched(self._place.edit)}
 
     async def _drift(self) -> Figures:
         """Change a field of Deployments that the operator owns; the time until it has its value again."""
@@ -341,19 +333,21 @@ class Bench:
         return {"writes": writes, "reads": reads, "apart": apart, "failures": failures}
 
     def _used(self, before: Mapping[str, float]) -> Figures:
-        assert self._operator is not None
-        return {
-            "cpu_seconds": self._cpu_since(before),
-            "peak_mb": round(usage(self._operator.pid).peak_mb, 1),
-        }
+        (pid,) = self._subject().values()
+        return {"cpu_seconds": self._cpu_since(before), "peak_mb": round(usage(pid).peak_mb, 1)}
+
+    def _subject(self) -> dict[str, int]:
+        """Give the process id of the operator, or of the bare client in its place."""
+        if self._operator is not None:
+            return {"operator": self._operator.pid}
+        return {} if self._bare is None else {"bare": self._bare}
 
     def _cpu_since(self, before: Mapping[str, float]) -> dict[str, float]:
         now = self._cpu_seconds()
         return {name: round(seconds - before.get(name, 0.0), 2) for name, seconds in now.items()}
 
     def _cpu_seconds(self) -> dict[str, float]:
-        operator = {"operator": self._operator.pid} if self._operator else {}
-        programs = {**operator, **self._programs, "benchmark": os.getpid()}
+        programs = {**self._subject(), **self._programs, "benchmark": os.getpid()}
         return {name: usage(pid).cpu_seconds for name, pid in programs.items()}
 
     async def _send(self, requests: Iterable[Request]) -> None:
@@ -381,26 +375,6 @@ class Bench:
         if self._operator is not None:
             self._operator.stop()
             self._operator = None
-
-
-def is_ready(instance: Object) -> bool:
-    """Tell whether an instance is Ready with its present generation."""
-    status = instance.get("status") or {}
-    if status.get("observedGeneration") != instance["metadata"]["generation"]:
-        return False
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
-
-
-def bound_generation(instance: Object) -> int:
-    """Give the generation of its template that an instance's status is about."""
-    generation: int = (instance["status"].get("template") or {}).get("generation", 0)
-    return generation
-
-
-def image(deployment: Object) -> str:
-    """Give the image of the model's container."""
-    written: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-    return written
 
 
 def surge(deployment: Object) -> Any:

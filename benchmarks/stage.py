@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 STAGE_CONCURRENCY = 8
-_LONGEST_LINE = 1 << 24
+LONGEST_LINE = 1 << 24
 _TIMES = {"lastUpdateTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 
 
@@ -69,7 +69,7 @@ class Watch:
         async with self._client.session.get(
             self._client.server + self._path + query,
             timeout=aiohttp.ClientTimeout(total=None),
-            read_bufsize=_LONGEST_LINE,
+            read_bufsize=LONGEST_LINE,
         ) as response:
             async for line in response.content:
                 event = json.loads(line)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 from benchmarks import objects
 from benchmarks.distribution import percentiles, quantiles
 from benchmarks.objects import NAMESPACE
+from benchmarks.place import image, is_ready
 from benchmarks.requests import timestamp
-from benchmarks.scenarios import SETTLED_QUIET_SECONDS, Bench, image, is_ready
+from benchmarks.scenarios import SETTLED_QUIET_SECONDS, Bench
 from benchmarks.stage import Watch
 from benchmarks.usage import usage
 from model_operator.core.templates.parsing import parse_template

@@ -43,6 +43,20 @@ def test_each_instance_costs_its_children_and_its_statuses(figures: dict[str, An
     assert create["deployments_seconds"] <= create["ready_seconds"]
 
 
+def test_the_bare_client_sends_what_the_operator_sends(figures: dict[str, Any]) -> None:
+    create, edit = figures["replay"]["create"], figures["replay"]["edit"]
+
+    assert create["writes"] == {
+        "patch deployments": COUNT,
+        "patch modelinstances/status": COUNT,
+        "patch services": COUNT,
+    }
+    assert edit["writes"] == {"patch deployments": ALL, "patch modelinstances/status": ALL}
+    assert (create["reads"], create["failures"], edit["failures"]) == ({}, {}, {})
+    assert create["cpu_seconds"]["bare"] >= 0
+    assert "operator" not in create["cpu_seconds"]
+
+
 def test_an_edit_and_a_drift_are_one_apply_each(figures: dict[str, Any]) -> None:
     assert figures["edit"]["edited"] == ALL
     assert figures["edit"]["writes"]["patch deployments"] == ALL
