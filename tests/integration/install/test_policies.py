@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.kube_api import KubeApi, Object
+    from tests.cluster.kubectl import Kubectl
 
+FLUX = "system:serviceaccount:flux-system:kustomize-controller"
 POLICIES = REPOSITORY / "manifests" / "policies"
 PREFIX = "policy.modeloperator.dev/"
 
@@ -121,3 +123,116 @@ def test_a_model_has_no_more_gpus_than_its_namespace_allows(policies: KubeApi, s
     assert not refusal(api, model(shared, deployments=few))
     annotate(api, "Namespace", api.namespace, max_gpus_of_a_model="some")
     wait_for(lambda: "is no number" in refusal(api, model(shared)), message="a limit that is none")
+
+
+def share(api: KubeApi, name: str, grant: dict[str, Any] | None) -> None:
+    api.patch("ClusterModelTemplate", name, {"spec": {"allowed_namespaces": None}})
+    api.patch("ClusterModelTemplate", name, {"spec": {"allowed_namespaces": grant}})
+
+
+NOT_SHARED = "or it is not shared with this namespace. Action (template owner)"
+
+
+def test_a_template_is_used_only_where_it_is_shared(policies: KubeApi, shared: str) -> None:
+    api = policies
+    api.create({**model(shared), "metadata": {"name": "before"}})
+    share(api, shared, {"from": "Selected", "names": ["elsewhere", "team-?"]})
+    wait_for(lambda: refusal(api, model(shared)), message="the policy is enforced")
+    expected = f"There is no ClusterModelTemplate with the name or id '{shared}', {NOT_SHARED}"
+    assert expected in refusal(api, model(shared))
+    assert NOT_SHARED in refusal(api, model(api.get("ClusterModelTemplate", shared)["metadata"]["uid"]))
+    # Another template, and none, are none of its business; nor is a name that a ModelTemplate may have.
+    assert not refusal(api, model("not-there"))
+    assert not refusal(api, instance("chat", model_template_id=shared))
+
+    # What was there before may change in all else, and in its template only to one that is shared.
+    api.patch("ModelInstance", "before", {"spec": {"description": "still here"}})
+    api.patch("ModelInstance", "before", {"spec": {"model_template_id": "not-there"}})
+    with pytest.raises(KubeApiError, match="not shared with this namespace"):
+        api.patch("ModelInstance", "before", {"spec": {"model_template_id": shared}})
+
+    share(api, shared, {"from": "Selected", "names": [f"{api.namespace[:-3]}???"]})
+    wait_for(lambda: not refusal(api, model(shared)), message="a pattern fits")
+    share(api, shared, {"from": "All"})
+    assert not refusal(api, model(shared))
+
+
+SELECTORS: list[tuple[dict[str, Any], bool]] = [
+    ({"matchLabels": {"team": "a"}}, True),
+    ({"matchLabels": {"team": "a", "tier": "prod"}}, False),
+    ({"matchLabels": {"team": "b"}}, False),
+    ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["a", "b"]}]}, True),
+    ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}]}, False),
+    ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}, False),
+    ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["a"]}]}, True),
+    ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, True),
+    ({"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, False),
+    ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, True),
+    ({"matchLabels": {"team": "a"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]}, False),
+]
+
+
+def test_a_selector_is_read_as_kubernetes_does(policies: KubeApi) -> None:
+    api = policies
+    api.patch("Namespace", api.namespace, {"metadata": {"labels": {"team": "a"}}})
+    names = [f"selected-{number}-{api.namespace[-8:]}" for number in range(len(SELECTORS))]
+    for name, (selector, _) in zip(names, SELECTORS, strict=True):
+        obj = {**template(name), "kind": "ClusterModelTemplate"}
+        obj["spec"]["allowed_namespaces"] = {"from": "Selected", "names": ["elsewhere"], "selector": selector}
+        api.apply(obj)
+    expected = {str(selector): fits for selector, fits in SELECTORS}
+
+    def verdicts() -> bool:
+        found = {
+            str(selector): not refusal(api, model(name))
+            for name, (selector, _) in zip(names, SELECTORS, strict=True)
+        }
+        assert found == expected
+        return True
+
+    wait_for(verdicts, message="each selector is read")
+    for name in names:
+        api.delete("ClusterModelTemplate", name)
+
+
+def test_who_may_not_read_the_template_learns_nothing(
+    policies: KubeApi, shared: str, kubectl: Kubectl
+) -> None:
+    api = policies
+    share(api, shared, {"from": "Selected", "names": ["elsewhere"]})
+    wait_for(lambda: refusal(api, model(shared)), message="the policy is enforced")
+    binding = ("create", "rolebinding", "alice", "--clusterrole=admin", "--user=alice")
+    kubectl("--namespace", api.namespace, *binding)
+    kubectl("--namespace", api.namespace, "create", "role", "models", "--verb=create,patch,get",
+            "--resource=modelinstances.modeloperator.dev")  # fmt: skip
+    kubectl("--namespace", api.namespace, "create", "rolebinding", "models", "--role=models", "--user=alice")
+
+    def says(name: str, user: str, *identity: str) -> str:
+        done = kubectl(
+            *("--namespace", api.namespace, "--as", user, *identity, "create", "--dry-run=server", "-f-"),
+            input=yaml.safe_dump(model(name)),
+            check=False,
+        )
+        return (done.stderr + done.stdout).replace(name, "NAME")
+
+    wait_for(lambda: "created" in says("not-there", "alice"), message="alice may create models")
+    assert says(shared, "alice") == says("not-there", "alice")
+    # Where the kind must be stated, neither is admitted, and the answers are the same.
+    api.patch("Namespace", api.namespace, {"metadata": {"labels": {f"{PREFIX}stated-templates": "required"}}})
+    wait_for(lambda: "may not read a ClusterModelTemplate" in says(shared, "alice"), message="required")
+    assert says(shared, "alice") == says("not-there", "alice")
+    # A commit may hold the grant and the model.
+    assert "created" in says(shared, FLUX, "--as-group", "system:masters")
+    assert NOT_SHARED in says(shared, "bob", "--as-group", "system:masters")
+
+
+def test_a_namespace_may_require_the_kind(policies: KubeApi, shared: str) -> None:
+    api = policies
+    unstated = instance("chat", model_template_id=shared)
+    api.create({**unstated, "metadata": {"name": "before"}})
+    api.patch("Namespace", api.namespace, {"metadata": {"labels": {f"{PREFIX}stated-templates": "required"}}})
+    wait_for(lambda: refusal(api, unstated), message="the policy is enforced")
+    assert "spec.model_template_kind: required in this namespace" in refusal(api, unstated)
+    assert not refusal(api, model(shared))
+    assert not refusal(api, instance("chat", model_template_id=shared, model_template_kind="ModelTemplate"))
+    api.patch("ModelInstance", "before", {"spec": {"description": "still here"}})
