@@ -301,7 +301,8 @@ class Admission:
                 deployments = self._state.children_of_kind(
                     "Deployment", instance.metadata.namespace, instance.metadata.uid
                 )
-                impact.add(instance, deployments)
+                labels = self._state.labels_of(instance.resource.metadata.namespace)
+                impact.add(instance, deployments, labels)
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
                 if loop.time() > deadline:
@@ -322,12 +323,15 @@ class Admission:
         return deletion_warnings(template, users, complete=True)
 
     def _user_of(self, template_uid: str, namespace: str, name: str) -> LiveInstance | None:
-        """Return the instance of that name if it uses the template and is otherwise valid."""
+        """Return the instance of that name if it uses the template and is otherwise valid.
+
+        One that the template was withdrawn from counts: the write that is reviewed may share it again.
+        """
         obj = self._state.instances.get(namespace, name)
         if obj is None or obj["metadata"].get("deletionTimestamp"):
             return None
         instance = read_instance(obj)
-        resolved = None if instance.violations else resolve_template(instance.resource, self._state).usable
+        resolved = None if instance.violations else resolve_template(instance.resource, self._state).template
         if resolved is None or resolved.resource.metadata.uid != template_uid:
             return None
         return instance

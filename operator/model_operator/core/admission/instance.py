@@ -136,7 +136,8 @@ def examine_instance(
         return Examination(instance, own=violations)
     found = resolve_template(instance, templates)
     if found.is_withdrawn and found.template is not None:
-        return Examination(instance, problem=not_shared(found.template))
+        own = sort_violations(_beyond_limits(instance, settings))
+        return Examination(instance, own, problem=not_shared(found.template))
     assigned, *others = _assignments(instance, found.template, revisions)
     examination = _examined(instance, assigned, settings)
     if examination.problem is None or not others:
@@ -274,9 +275,11 @@ def _decide(
         return _of_rejected(examination, f"{kind} {name}", template_status)
     detail = problem.detail.rstrip(".")
     if problem.reason is Reason.TemplateNotFound:
-        detail += "; the instance will be validated and deployed when the template is created"
+        detail += "; the instance will be validated and deployed when the template exists and is shared"
     elif problem.reason is Reason.TemplateInvalid:
         detail += "; the instance will be validated and deployed when the template is fixed"
+    elif problem.reason is Reason.TemplateNotShared:
+        detail += "; the instance will be validated and changed when it is shared again"
     return ALLOWED.with_warnings([f"{kind} {name}: {detail}"])
 
 

@@ -24,10 +24,12 @@ from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.render_settings import RenderSettings
 from model_operator.core.templates.revisions.assignment import NoRevisions, RevisionLookup, pinned_revision
 from model_operator.core.templates.revisions.entry_revisions import Pinned, entry_templates, own_revisions
+from model_operator.core.templates.sharing import Sharing, grant_of
 from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import plural
 
 _NAMED = 5
+_WITHDRAWN = "running workers stay, and no change reaches these instances until it is shared with them again"
 _STEP = len(("spec", "rollout", "steps", 0))
 
 
@@ -123,13 +125,19 @@ class Impact:
         self._invalid: list[str] = []
         self._restarting: set[FollowerKey] = set()
         self._unchanged: set[FollowerKey] = set()
+        self._withdrawn: list[str] = []
 
     @cached_property
     def _compiled_old(self) -> CompiledTemplate:
         """The template as it was; most edits make no instance invalid, so this is seldom needed."""
         return parse_template(self._old, self._settings.free_metadata_domains)
 
-    def add(self, live: LiveInstance, deployments: Collection[Mapping[str, Any]] = ()) -> None:
+    def add(
+        self,
+        live: LiveInstance,
+        deployments: Collection[Mapping[str, Any]] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
         """Take one instance of the template into account.
 
         Parameters
@@ -138,8 +146,12 @@ class Impact:
             The instance, without violations.
         deployments
             The Deployments that it controls.
+        labels
+            Labels of its namespace; None where they are not known.
         """
         instance = live.resource
+        if self._withdraws(instance, labels):
+            return
         pin = pinned_revision(instance)
         if pin is not None or self._policy.is_stepped or instance.spec.model_template_revision == STABLE:
             own = (entry.model_template_revision for _, entry in own_revisions(instance))
@@ -177,12 +189,12 @@ class Impact:
         subject = f"{resource.kind} {resource.metadata.name}"
         bound = "" if complete else "at least "
         warnings = []
+        if self._withdrawn:
+            users = f"{bound}{plural(len(self._withdrawn), 'instance')}: {_shown(self._withdrawn)}"
+            warnings.append(f"{subject}: this change withdraws the template from {users}; {_WITHDRAWN}")
         if self._invalid:
-            count = len(self._invalid)
-            shown = ", ".join(sorted(self._invalid)[:_NAMED])
-            more = f" and {count - _NAMED} more" if count > _NAMED else ""
-            makes = f"this change makes {bound}{plural(count, 'instance')} invalid: {shown}{more}"
-            warnings.append(f"{subject}: {makes}; running workers are not changed")
+            makes = f"{bound}{plural(len(self._invalid), 'instance')} invalid: {_shown(self._invalid)}"
+            warnings.append(f"{subject}: this change makes {makes}; running workers are not changed")
         reach = self._reach(now, complete=complete)
         sentence = reach.sentence()
         if sentence:
@@ -212,6 +224,16 @@ class Impact:
             self._ahead,
             complete,
         )
+
+    def _withdraws(self, instance: ModelInstance, labels: Mapping[str, str] | None) -> bool:
+        """Return whether the edited template is not shared with an instance; note it if it was before."""
+        namespace = instance.metadata.namespace
+        # Labels that are not known may be soon, as they are watched once a template has a selector.
+        if self._new.grant.covers(namespace, labels) is not Sharing.NOT_SHARED:
+            return False
+        if grant_of(self._old).covers(namespace, labels) is Sharing.SHARED:
+            self._withdrawn.append(f"{namespace}/{instance.metadata.name}")
+        return True
 
     def _add_invalid(
         self, instance: ModelInstance, before: CompiledTemplate, after: CompiledTemplate
@@ -266,11 +288,14 @@ def deletion_warnings(
     subject = f"{template['kind']} {template['metadata']['name']}"
     bound = "" if complete else "at least "
     use = "uses" if len(users) == 1 else "use"
-    names = sorted(f"{each.metadata.namespace}/{each.metadata.name}" for each in users)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    shown = f"{', '.join(names[:_NAMED])}{more}"
+    shown = _shown([f"{each.metadata.namespace}/{each.metadata.name}" for each in users])
     effect = "running workers stay, and no change of these instances has an effect until a template exists"
     return (f"{subject}: {bound}{plural(len(users), 'instance')} {use} this template: {shown}; {effect}",)
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(sorted(names)[:_NAMED])}{more}"
 
 
 def _restarts_pods(instance: ModelInstance, plan: Plan) -> bool:

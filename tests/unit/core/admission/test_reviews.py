@@ -154,7 +154,7 @@ def test_template_that_is_missing_or_invalid_is_no_fault_of_the_instance() -> No
     missing_template = (
         "There is no ModelTemplate in this namespace or ClusterModelTemplate with the name or id"
     )
-    consequence = "the instance will be validated and deployed when the template is created"
+    consequence = "the instance will be validated and deployed when the template exists and is shared"
     text = f"{missing_template} 'nowhere', or it is not shared with this namespace"
     assert missing.warnings == (f"ModelInstance demo: {text}; {consequence}",)
     broken = next(case.object for case in load("invalid") if str(case) == "schema-misspelt-type")
