@@ -16,7 +16,7 @@ from model_operator.api import GROUP
 from model_operator.cli.terminal import fail
 from model_operator.core.offline.documents import Document, read_documents
 from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
-from model_operator.core.offline.recognition import OUR_KINDS, mentions_us
+from model_operator.core.offline.recognition import OUR_KINDS, mentions_a_namespace, mentions_us
 from model_operator.core.values.words import alternatives, listed, plural
 
 STDIN = "-"
@@ -37,6 +37,9 @@ class Inputs:
         The files and directories as given.
     documents
         The documents of all files.
+    beside
+        The documents of files of directories that hold nothing of ours, but perhaps a Namespace. They count
+        as omitted, and nothing is reported of them.
     files
         Number of files that were read.
     omitted
@@ -47,9 +50,16 @@ class Inputs:
 
     paths: tuple[str, ...] = ()
     documents: list[Document] = field(default_factory=list)
+    beside: list[Document] = field(default_factory=list)
     files: int = 0
     omitted: int = 0
     empty: list[str] = field(default_factory=list)
+
+    def omit(self, text: str, name: str) -> None:
+        """Leave out a file of a directory that holds nothing of ours, but for its Namespaces."""
+        self.omitted += 1
+        if mentions_a_namespace(text):
+            self.beside += read_documents(text, name)
 
     def nothing_found(self) -> str:
         """Return the message for inputs without an object of our kinds."""
@@ -107,7 +117,7 @@ def _texts(inputs: Inputs, *, only_ours: bool) -> Iterator[tuple[str, str]]:
                 text = _read(str(inner))
                 target = os.path.realpath(inner)
                 if only_ours and not mentions_us(text):
-                    inputs.omitted += 1
+                    inputs.omit(text, str(inner))
                     continue
                 is_empty = False
                 if target not in seen:

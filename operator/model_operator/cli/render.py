@@ -16,6 +16,7 @@ from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import Collection, FileTemplates, collect
 from model_operator.core.offline.comparison import as_applied, differences
 from model_operator.core.offline.findings import Finding, has_errors
+from model_operator.core.offline.namespaces_in_files import namespace_labels
 from model_operator.core.offline.rendered import Snapshot, rendered_children
 from model_operator.core.values.printable import printable
 from model_operator.core.values.yaml_dialect import to_yaml
@@ -75,6 +76,7 @@ def render(
         snapshot.templates_over([each.obj for each in collection.templates]),
         settings.rendering.free_metadata_domains,
         [*snapshot.revisions, *(each.obj for each in collection.revisions)],
+        {**snapshot.labels, **namespace_labels([*inputs.documents, *inputs.beside])},
     )
     findings = Checker(collection, settings.rendering, kubernetes_schemas(), templates).findings()
     if has_errors(findings):

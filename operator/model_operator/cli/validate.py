@@ -14,6 +14,7 @@ from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.core.offline.checking import Checker
 from model_operator.core.offline.collection import collect
 from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.namespaces_in_files import namespace_labels
 from model_operator.core.offline.nodes import Position
 from model_operator.core.offline.recognition import OUR_KINDS
 from model_operator.core.offline.reports import Report, ReportFormat, written
@@ -51,7 +52,8 @@ def validate(
     inputs = read_inputs(paths)
     collection = collect(inputs.documents, namespace)
     is_unchecked = collection.is_empty and not allow_empty
-    found_in_objects = Checker(collection, settings.rendering, schemas).findings()
+    labels = namespace_labels([*inputs.documents, *inputs.beside])
+    found_in_objects = Checker(collection, settings.rendering, schemas, labels=labels).findings()
     empty = [] if is_unchecked or allow_empty else [*map(_empty_directory, inputs.empty)]
     report = Report(
         findings=sorted([*found_in_objects, *empty], key=lambda found: (found.source, found.position)),

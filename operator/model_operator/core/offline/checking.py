@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from model_operator.api import TemplateKind
@@ -17,6 +18,7 @@ from model_operator.core.offline.kubernetes_schemas import KubernetesSchemas
 from model_operator.core.offline.placeholders import is_of_helm
 from model_operator.core.offline.stored_form import unknown_field
 from model_operator.core.offline.template_names import TemplateNames
+from model_operator.core.offline.unshared_templates import NOT_SHARED, unshared_template
 from model_operator.core.planning.dry_run import DryRunResult, dry_run_deployment
 from model_operator.core.planning.plan import make_plan
 from model_operator.core.reasons.reasons import Reason
@@ -44,6 +46,8 @@ class Checker:
         Kubernetes' schemas, for rendered objects.
     templates
         The templates for the instances, with their revisions; by default those of the collection.
+    labels
+        Labels of the namespaces in the files, by their names; used by default templates only.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Checker:
         settings: RenderSettings,
         schemas: KubernetesSchemas,
         templates: FileTemplates | None = None,
+        labels: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
         self._collection = collection
         self._settings = settings
@@ -60,6 +65,7 @@ class Checker:
             (manifest.obj for manifest in collection.templates),
             settings.free_metadata_domains,
             (manifest.obj for manifest in collection.revisions),
+            labels,
         )
         self._names = TemplateNames(each.identity for each in collection.templates)
         self._refused: dict[tuple[str, str, str], set[Violation]] = {}
@@ -126,13 +132,19 @@ class Checker:
         if faults:
             return [*map(manifest.finding, faults)]
         if examination.problem is not None:
-            return [manifest.finding(self._without_template(examination), Severity.WARNING)]
+            found = self._without_template(examination)
+            # In a file without a namespace, the instance may be meant for another one.
+            is_certain = found.type == NOT_SHARED and manifest.is_placed
+            return [manifest.finding(found, Severity.ERROR if is_certain else Severity.WARNING)]
         return self._rendered(manifest, examination)
 
     def _without_template(self, examination: Examination) -> Violation:
-        """Return the warning for an instance that cannot be validated against its template."""
+        """Return what is wrong with an instance that cannot be validated against its template."""
         problem, spec = examination.problem, examination.instance.spec
         if problem is not None and problem.reason is Reason.TemplateNotFound:
+            unshared = unshared_template(examination.instance, self._templates)
+            if unshared is not None:
+                return unshared
             kinds = spec.model_template_kind or " or ".join(TemplateKind)
             hint = self._names.hint(examination.instance)
             message = (

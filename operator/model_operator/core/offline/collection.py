@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -143,6 +144,8 @@ class FileTemplates:
         ``free_metadata_domains`` of `model_operator.core.templates.render_settings.RenderSettings`.
     revisions
         Objects that keep revisions of the templates.
+    labels
+        Labels of the namespaces that are known, by their names.
     """
 
     def __init__(
@@ -150,7 +153,9 @@ class FileTemplates:
         objects: Iterable[Mapping[str, Any]],
         free_domains: Iterable[str] = (),
         revisions: Iterable[Mapping[str, Any]] = (),
+        labels: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
+        self._labels = labels
         self._free_domains = tuple(free_domains)
         self._revisions = {_identity(revision): revision for revision in revisions}
         self._by_identity: dict[tuple[str, str, str], CompiledTemplate] = {}
@@ -171,9 +176,8 @@ class FileTemplates:
         return self._by_uid.get(uid) if uid else None
 
     def labels_of(self, namespace: str) -> Mapping[str, str] | None:
-        """Return the labels of a namespace; None where they are not known."""
-        del namespace
-        return None
+        """Return the labels of a namespace; None unless it is among the files, or was read."""
+        return self._labels.get(namespace)
 
     def latest(self, template: CompiledTemplate) -> CompiledTemplate | None:
         """Return what instances of a template run: itself, or its last valid revision if it is invalid."""

@@ -31,11 +31,17 @@ _MENTION: Final = re.compile(
     r"|\bapiVersion[\"']?\s*:\s*[\"']?[\w.-]*model-?operator",
     re.IGNORECASE,
 )
+_NAMESPACE: Final = re.compile(r"^[ \t{-]*[\"']?kind[\"']?\s*:\s*[\"']?Namespace\b", re.MULTILINE)
 
 
 def mentions_us(text: str) -> bool:
     """Whether a file may hold objects of ours, also with a mistyped group."""
     return GROUP in text or _MENTION.search(text) is not None
+
+
+def mentions_a_namespace(text: str) -> bool:
+    """Whether a file may define a Namespace, whose labels decide which templates are shared with it."""
+    return _NAMESPACE.search(text) is not None
 
 
 def is_ours(obj: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from model_operator.core.objects.drift import APPLIED_HASH
 from model_operator.core.offline.collection import Collection, FileTemplates, Manifest
 from model_operator.core.offline.findings import Finding, Severity
+from model_operator.core.offline.unshared_templates import NOT_SHARED, unshared_template
 from model_operator.core.planning.plan import make_plan, withdrawn
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.rendering.desired_child import DesiredChild
@@ -38,12 +39,15 @@ class Snapshot:
         The stored revisions of these.
     children
         The children of these instances.
+    labels
+        Labels of their namespaces, by name, where these are readable.
     """
 
     instances: dict[Identity, dict[str, Any]] = field(default_factory=dict)
     templates: list[dict[str, Any]] = field(default_factory=list)
     revisions: list[dict[str, Any]] = field(default_factory=list)
     children: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def templates_over(self, given: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Yield the templates of files, with the uid of the one they would replace, then all others."""
@@ -116,9 +120,14 @@ def _children(
         if reason is Reason.TemplateRevisionNotFound:
             message = "rendering requires the revision, which is not among the files"
             return [], replace(plan.violations[0], msg=message)
+        if reason is Reason.TemplateNotShared:
+            message = "is no longer shared with this namespace: what the instance runs stays as it is"
+            return [], Violation(("spec", "model_template_id"), message, NOT_SHARED)
+        if reason is Reason.TemplateNotFound and (unshared := unshared_template(instance, templates)):
+            return [], unshared
         wanted = (
             "the template, which is not among the files"
-            if reason in (Reason.TemplateNotFound, Reason.TemplateNotShared)
+            if reason is Reason.TemplateNotFound
             else "a valid template"
         )
         return [], Violation(("spec", "model_template_id"), f"rendering requires {wanted}", "template")

@@ -41,19 +41,42 @@ class TemplateNames:
         instance
             The instance, with a ``model_template_id``.
         """
-        wanted, here = instance.spec.model_template_id or "", instance.metadata.namespace
-        only = instance.spec.model_template_kind
+        spec = instance.spec
+        wanted, here = spec.model_template_id or "", instance.metadata.namespace
+        only = spec.model_template_kind
         same = self._by_name.get(wanted, ())
+        if spec.model_template_namespace not in (None, here):
+            return self._in_other_namespace(wanted, spec.model_template_namespace or "", same)
         kinds = sorted({kind for kind, namespace in same if namespace in ("", here) and kind != only})
         if only is not None and kinds:
             return f"; there is a {kinds[0]} of that name: change model_template_kind"
         elsewhere = sorted({namespace for _, namespace in same if namespace not in ("", here)})
         if elsewhere:
-            word = "namespace" if len(elsewhere) == 1 else "namespaces"
-            advice = "an instance takes a ModelTemplate of its own namespace, or a ClusterModelTemplate"
-            found = f"there is a {TemplateKind.MODEL_TEMPLATE} of that name in {word} {listed(elsewhere)}"
-            return f"; {found}; {advice}{_namespace_hint(here, elsewhere)}"
+            advice = (
+                "an instance takes one of another namespace by model_template_namespace, if it is shared "
+                "with its own"
+            )
+            return f"; {_owned_in(elsewhere)}; {advice}{_namespace_hint(here, elsewhere)}"
         return self._similar(wanted, here, only)
+
+    def _in_other_namespace(self, wanted: str, home: str, same: Sequence[tuple[str, str]]) -> str:
+        """Return a hint for an instance that names the namespace of its template."""
+        elsewhere = sorted({namespace for _, namespace in same if namespace})
+        if elsewhere:
+            return f"; {_owned_in(elsewhere)}: change model_template_namespace"
+        if same:
+            kind = TemplateKind.CLUSTER_MODEL_TEMPLATE
+            return f"; there is a {kind} of that name: remove model_template_namespace"
+        if self._left == 0:
+            return ""
+        self._left -= 1
+        there = [
+            name
+            for name, owners in self._by_name.items()
+            if any(namespace == home for _, namespace in owners)
+        ]
+        near = closest(wanted, there)
+        return f"; did you mean {near}?" if near else ""
 
     def _similar(self, wanted: str, here: str, only: str | None) -> str:
         if self._left == 0:
@@ -70,6 +93,11 @@ class TemplateNames:
         near = closest(wanted, self._by_name)
         namespaces = sorted({namespace for _, namespace in self._by_name.get(near, ()) if namespace})
         return f"; did you mean {near}, which is in namespace {listed(namespaces)}?" if namespaces else ""
+
+
+def _owned_in(namespaces: Sequence[str]) -> str:
+    word = "namespace" if len(namespaces) == 1 else "namespaces"
+    return f"there is a {TemplateKind.MODEL_TEMPLATE} of that name in {word} {listed(namespaces)}"
 
 
 def _namespace_hint(here: str, elsewhere: Sequence[str]) -> str:
