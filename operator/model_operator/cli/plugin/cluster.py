@@ -24,6 +24,7 @@ from model_operator.core.diagnosis.pod_events import (
 from model_operator.core.inspection.facts import Facts, name_of
 from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.objects.ownership import INSTANCE_LABEL
+from model_operator.core.templates.sharing import Sharing, grant_of
 from model_operator.kube.client import ApiClient, Object, Selection
 from model_operator.kube.errors import (
     ApiError,
@@ -38,6 +39,7 @@ from model_operator.kube.resources import (
     DEPLOYMENTS,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
+    NAMESPACES,
     POD_EVENTS,
     PODS,
     REPLICA_SETS,
@@ -142,9 +144,11 @@ class Cluster:
         if not bound:
             return None
         kind = _KIND[TemplateKind(bound["kind"])]
+        # Statuses of earlier versions have no namespace: it is the instance's.
+        place = bound.get("namespace") or self.namespace if kind.namespaced else ""
         try:
-            with self.query_errors("get", kind, self.namespace):
-                return await self.client.get(kind, self.namespace if kind.namespaced else "", bound["name"])
+            with self.query_errors("get", kind, place):
+                return await self.client.get(kind, place, bound["name"])
         except QueryError as error:
             if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
                 return None
@@ -165,6 +169,23 @@ class Cluster:
             if isinstance(error.__cause__, (ForbiddenError, NotFoundError)):
                 return found, str(error)
             raise
+
+    async def usable(self, templates: Sequence[Object]) -> list[Object]:
+        """Return the templates without those that are certainly not shared with the namespace.
+
+        Its labels are read if a template is shared by labels; where they are not readable, that one stays.
+        """
+        grants = [grant_of(each) for each in templates]
+        labels: Mapping[str, str] | None = None
+        if any(grant.selector is not None for grant in grants):
+            with suppress(QueryError), self.query_errors("get", NAMESPACES, ""):
+                read = await self.client.get(NAMESPACES, "", self.namespace)
+                labels = read["metadata"].get("labels") or {}
+        return [
+            template
+            for template, grant in zip(templates, grants, strict=True)
+            if grant.covers(self.namespace, labels) is not Sharing.NOT_SHARED
+        ]
 
     async def facts(self, name: str) -> Facts:
         """Return an instance with its objects."""

@@ -51,18 +51,16 @@ def template_names(context: typer.Context, incomplete: str) -> list[Choice]:
     """Return the templates that the namespace can use, with their kinds."""
     kind, slash, _ = incomplete.rpartition("/")
 
-    async def query(cluster: Cluster) -> list[Choice]:
-        found, _ = await cluster.templates(cluster.namespace)
-        # After mt/ or cmt/, those of this kind are offered with it.
-        wanted = [
-            each for each in found if not slash or TemplateReference.parse(f"{kind}/x").kind == each["kind"]
-        ]
-        return [(f"{kind}{slash}{name_of(each)}", each["kind"]) for each in wanted]
-
     try:
-        TemplateReference.parse(f"{kind}{slash}x")
+        typed = TemplateReference.parse(f"{kind}{slash}x")
     except ValueError:
         return []
+
+    async def query(cluster: Cluster) -> list[Choice]:
+        found, _ = await cluster.templates(typed.namespace or cluster.namespace)
+        # After mt/ or cmt/, those of this kind are offered with it.
+        wanted = [each for each in found if typed.kind in (None, each["kind"])]
+        return [(f"{kind}{slash}{name_of(each)}", each["kind"]) for each in wanted]
 
     return _beginning(_choices(context, query), incomplete)
 

@@ -28,7 +28,8 @@ def instances(
             "-t",
             parser=template_reference,
             metavar="TEMPLATE",
-            help="Show only instances of this template: NAME or id, or mt/NAME or cmt/NAME with its kind.",
+            help="Show only instances of this template: NAME or id, mt/NAME or cmt/NAME with its kind, or "
+            "mt/NAMESPACE/NAME.",
             autocompletion=template_names,
         ),
     ] = None,
@@ -81,7 +82,7 @@ async def _hint(cluster: Cluster, namespace: str, template: TemplateReference) -
     # Importing the API client takes half a second; other commands do not need it.
     from model_operator.cli.plugin.cluster import no_template  # noqa: PLC0415
 
-    readable, unreadable = await cluster.templates(namespace)
+    readable, unreadable = await cluster.templates(template.namespace or namespace)
     if any(map(template.matches, readable)):
         return ""
     if unreadable:

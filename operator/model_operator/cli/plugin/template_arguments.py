@@ -15,7 +15,7 @@ Template = Annotated[
     typer.Argument(
         parser=template_reference,
         metavar="TEMPLATE",
-        help="The template: NAME, or mt/NAME or cmt/NAME with its kind.",
+        help="The template: NAME, mt/NAME or cmt/NAME with its kind, or mt/NAMESPACE/NAME.",
         autocompletion=template_names,
     ),
 ]

@@ -14,6 +14,7 @@ from model_operator.core.inspection.listings import TemplateReference
 from model_operator.core.inspection.revision_history import RevisionHistory, is_revision_name, read_history
 from model_operator.core.inspection.rollout_edits import commit_advice
 from model_operator.core.objects.gitops_owners import gitops_owner
+from model_operator.core.templates.sharing import grant_of
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ForbiddenError, NotFoundError
 from model_operator.kube.resources import (
@@ -53,28 +54,24 @@ async def read_template(cluster: Cluster, reference: TemplateReference) -> Objec
     QueryError
         There is none, or none that is readable.
     """
+    home = reference.namespace or cluster.namespace
     for kind in [reference.kind] if reference.kind else list(TemplateKind):
         resource = _TEMPLATES[kind]
+        place = home if resource.namespaced else ""
         try:
-            with cluster.query_errors("get", resource, cluster.namespace if resource.namespaced else ""):
-                return await cluster.client.get(
-                    resource, cluster.namespace if resource.namespaced else "", reference.name
-                )
+            with cluster.query_errors("get", resource, place):
+                return await cluster.client.get(resource, place, reference.name)
         except QueryError as error:
             # One that is not readable may have this name; the list below says so.
             is_other = isinstance(error.__cause__, ForbiddenError) and reference.kind is None
             if not is_other and not isinstance(error.__cause__, NotFoundError):
                 raise
-    readable, unreadable = await cluster.templates(cluster.namespace)
+    readable, unreadable = await cluster.templates(home)
     for each in readable:
         if reference.matches(each):
             return each
     missing = no_template(reference, [each for each in readable if reference.kind in (None, each["kind"])])
-    where = (
-        f" (namespace {cluster.namespace})"
-        if reference.kind is not TemplateKind.CLUSTER_MODEL_TEMPLATE
-        else ""
-    )
+    where = f" (namespace {home})" if reference.kind is not TemplateKind.CLUSTER_MODEL_TEMPLATE else ""
     raise QueryError(f"{missing}{where}" + (f"; {unreadable}" if unreadable else ""))
 
 
@@ -99,8 +96,10 @@ async def read_revisions(cluster: Cluster, template: Object) -> RevisionHistory:
 
 async def read_instances(cluster: Cluster, template: Mapping[str, Any]) -> tuple[list[Object], str]:
     """Return the readable instances that may run a template, and why some are not, if so."""
-    unreadable = ""
-    for namespace in dict.fromkeys([place_of(template), cluster.namespace]):
+    unreadable, home = "", place_of(template)
+    # Instances of a ModelTemplate that is shared may be in any namespace.
+    is_shared = grant_of(template).allowed is not None
+    for namespace in dict.fromkeys(["" if is_shared else home, home, cluster.namespace]):
         try:
             return await cluster.all(MODEL_INSTANCES, namespace), unreadable
         except QueryError as error:

@@ -23,8 +23,10 @@ def templates(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """List the ModelTemplates of a namespace, and all ClusterModelTemplates.
+    """List the ModelTemplates of a namespace, and the ClusterModelTemplates that are shared with it.
 
+    With --all-namespaces, all templates are listed. A ModelTemplate of another namespace is in the list of
+    that one.
     INSTANCES is the number of instances that use the template; for a ClusterModelTemplate, in all namespaces.
 
     \b
@@ -34,7 +36,8 @@ def templates(
     """  # noqa: D301 -- \b is click's mark of a block that keeps its lines
 
     async def query(cluster: Cluster) -> tuple[list[dict[str, Any]], str, str]:
-        return *await cluster.templates("" if all_namespaces else cluster.namespace), cluster.namespace
+        found, unreadable = await cluster.templates("" if all_namespaces else cluster.namespace)
+        return found if all_namespaces else await cluster.usable(found), unreadable, cluster.namespace
 
     found, unreadable, where = run_query(Target(kubeconfig, context, namespace), query)
     if unreadable:

@@ -17,6 +17,7 @@ from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import (
     Facts,
     Object,
+    bound_template,
     condition_of,
     is_true,
     name_of,
@@ -128,10 +129,10 @@ def _who(facts: Facts, actor: str | None) -> tuple[str, ...]:
     """Return who must act, in words: whose object it is."""
     if not actor:
         return ()
-    template = facts.status.get("template") or {}
+    template = bound_template(facts.instance)
     whose = {
         Actor.USER: "applies this instance",
-        Actor.TEMPLATE_OWNER: f"may change {template['kind']} {template['name']}" if template else "",
+        Actor.TEMPLATE_OWNER: f"may change {template}" if template else "",
     }.get(Actor(actor), "")
     return (f"{actor} ({whose})" if whose else actor,)
 
@@ -173,8 +174,7 @@ def _places(facts: Facts, reason: str, now: datetime.datetime) -> Iterator[str]:
             yield f"metadata.finalizers: {finalizer}"
     if facts.template is not None and is_true(facts.template, "Stalled"):
         ready = condition_of(facts.template, "Ready")
-        template = f"{facts.template['kind']} {name_of(facts.template)}"
-        yield f"{template}: {ready['reason']}: {ready['message']}"
+        yield f"{bound_template(facts.instance)}: {ready['reason']}: {ready['message']}"
     live = {name_of(each): each for each in facts.own_deployments()}
     entries = facts.status.get("deployments") or ()
     for entry in entries:

@@ -13,6 +13,7 @@ from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.pod_events import Event
 from model_operator.core.objects.conditions import UP_TO_DATE, Hold
 from model_operator.core.objects.ownership import controller_key, instance_key
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.templates.parsing import parse_template
 
 Object = Mapping[str, Any]
@@ -85,6 +86,24 @@ def name_of(obj: Object) -> str:
     return str(obj["metadata"]["name"])
 
 
+def template_name(instance: Object) -> str:
+    """Return the name of an instance's template, after its namespace and a slash if that is another one.
+
+    That is the bound template or, before there is one, what the specification names; empty without either.
+    """
+    spec, bound = instance["spec"], (instance.get("status") or {}).get("template") or {}
+    name = bound.get("name") or spec.get("model_template_id") or ""
+    home = bound.get("namespace") if bound else spec.get("model_template_namespace")
+    own = instance["metadata"].get("namespace", "")
+    return f"{home}/{name}" if name and home and home != own else str(name)
+
+
+def bound_template(instance: Object) -> str:
+    """Return kind and name of the bound template, in full if it is in another namespace; empty without."""
+    bound = (instance.get("status") or {}).get("template")
+    return f"{bound['kind']} {template_name(instance)}" if bound else ""
+
+
 def condition_of(obj: Object, kind: str) -> Object:
     """Return a condition of an object, empty when it has none of that type."""
     conditions: Sequence[Object] = (obj.get("status") or {}).get("conditions") or ()
@@ -129,6 +148,8 @@ def is_template_newer(instance: Object, template: Object | None) -> bool:
     bound = (instance.get("status") or {}).get("template") or {}
     if template is None or not bound:
         return False
+    if condition_of(instance, "Ready").get("reason") == Reason.TemplateNotShared.name:
+        return False  # No edit of the template concerns it until it is shared again.
     metadata = template["metadata"]
     if bound["uid"] != metadata["uid"] or any(_is_older(each, template) for each in _canaries(instance)):
         return True

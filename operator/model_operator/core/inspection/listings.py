@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model_operator.api import GROUP, TemplateKind
+from model_operator.api import GROUP, NamespacesFrom, TemplateKind
 from model_operator.core.inspection.ages import age
-from model_operator.core.inspection.facts import Object, condition_of, name_of
+from model_operator.core.inspection.facts import Object, condition_of, name_of, template_name
 from model_operator.core.objects.conditions import ROLLED_OUT, UP_TO_DATE
+from model_operator.core.templates.sharing import grant_of
 
 _NONE = "<none>"
+_WIDE = ("ENDPOINT", "IMAGE", "LATEST", "STABLE", "SHARED-WITH", "MESSAGE")
+_LABELS = "(labels)"
 _SHORT = {
     name: kind
     for kind, names in {
@@ -33,42 +36,71 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TemplateReference:
-    """A template as given on the command line: by name or id, with or without its kind before a slash."""
+    """A template as given on the command line: by name or id, with or without its kind before a slash.
+
+    Attributes
+    ----------
+    name
+        Its name or id.
+    kind
+        Its kind; None if it was not given.
+    namespace
+        Namespace of a ModelTemplate, as in ``mt/platform/encoder``; empty for that of the command.
+    """
 
     name: str
     kind: TemplateKind | None = None
+    namespace: str = ""
 
     @classmethod
     def parse(cls, text: str) -> TemplateReference:
-        """Read ``encoder``, ``cmt/encoder``, ``ClusterModelTemplate/encoder`` or the form of ``-o name``.
+        """Read ``encoder``, ``mt/encoder``, ``mt/platform/encoder``, or the form of ``-o name``.
 
         Raises
         ------
         ValueError
-            When the kind is unknown or the name is empty.
+            When the kind is unknown, the name is empty, or a ClusterModelTemplate is given a namespace.
         """
-        kind, slash, name = text.rpartition("/")
+        kind, slash, name = text.partition("/")
+        home, inner, last = name.rpartition("/")
         found = _SHORT.get(kind.lower().removesuffix(f".{GROUP}"))
-        if not name or (slash and found is None):
-            raise ValueError(f"must be NAME, mt/NAME or cmt/NAME, got {text!r}")
-        return cls(name, found)
+        if not slash and text:
+            return cls(text)
+        is_cluster = found is TemplateKind.CLUSTER_MODEL_TEMPLATE
+        if found is None or not last or "/" in home or (inner and (not home or is_cluster)):
+            raise ValueError(f"must be NAME, mt/NAME, mt/NAMESPACE/NAME or cmt/NAME, got {text!r}")
+        return cls(last, found, home)
 
     def matches(self, template: Object) -> bool:
         """Return whether it refers to a template."""
         metadata = template["metadata"]
-        return self.kind in (None, template["kind"]) and self.name in (metadata["name"], metadata["uid"])
+        return (
+            self.kind in (None, template["kind"])
+            and self.name in (metadata["name"], metadata["uid"])
+            and self.namespace in ("", metadata.get("namespace"))
+        )
 
     def is_used_by(self, instance: Object) -> bool:
         """Return whether an instance is bound to the template or, without a bound template, refers to it."""
         bound = (instance.get("status") or {}).get("template")
+        own = instance["metadata"].get("namespace", "")
         if bound:
-            return self.kind in (None, bound["kind"]) and self.name in (bound["name"], bound["uid"])
+            return (
+                self.kind in (None, bound["kind"])
+                and self.name in (bound["name"], bound["uid"])
+                and self.namespace in ("", bound.get("namespace", own))
+            )
         spec = instance["spec"]
         kind = spec.get("model_template_kind")
-        return spec.get("model_template_id") == self.name and (None in (kind, self.kind) or kind == self.kind)
+        return (
+            spec.get("model_template_id") == self.name
+            and (None in (kind, self.kind) or kind == self.kind)
+            and self.namespace in ("", spec.get("model_template_namespace", own))
+        )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}" if self.kind else f"template {self.name}"
+        name = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {name}" if self.kind else f"template {name}"
 
 
 def template_table(
@@ -85,8 +117,8 @@ def template_table(
     namespaces
         Whether to show namespaces.
     wide
-        Whether to show the image, the endpoint type, the latest and the stable revision, and why a template
-        is not ready.
+        Whether to show the image, the endpoint type, the latest and the stable revision, the namespaces that
+        may use a template, and why it is not ready.
     """
     columns: tuple[str, ...] = ("KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "ROLLOUT", "AGE")
     rows: list[tuple[str, ...]] = []
@@ -110,11 +142,12 @@ def template_table(
                 image_of(spec),
                 _text(status.get("latest_revision")),
                 _text(status.get("stable_revision")),
+                shared_with(each),
                 _message(ready),
             )
         rows.append(row)
     columns = ("NAMESPACE", *columns) if namespaces else columns
-    return Table((*columns, "ENDPOINT", "IMAGE", "LATEST", "STABLE", "MESSAGE") if wide else columns, rows)
+    return Table((*columns, *_WIDE) if wide else columns, rows)
 
 
 def instance_table(
@@ -145,7 +178,7 @@ def instance_table(
             name_of(each),
             ready.get("status", "Unknown"),
             ready.get("reason", _NONE),
-            bound.get("name") or each["spec"].get("model_template_id") or _NONE,
+            template_name(each) or _NONE,
             condition_of(each, UP_TO_DATE).get("reason", _NONE),
             _text(status.get("ready_replicas")),
             _text(status.get("replicas")),
@@ -190,6 +223,18 @@ def _rollout(template: Object) -> str:
     reason = condition_of(template, ROLLED_OUT).get("reason", _NONE)
     step = ((template.get("status") or {}).get("rollout") or {}).get("step")
     return f"{reason} ({step})" if step else str(reason)
+
+
+def shared_with(template: Object) -> str:
+    """Return with which namespaces a template is shared: Same, All, or names, and whether labels select."""
+    grant = grant_of(template)
+    if grant.is_unread:
+        return "Unknown"
+    if grant.allowed is None:
+        return str(NamespacesFrom.SAME if grant.owner else NamespacesFrom.ALL)
+    if grant.allowed.from_ is not NamespacesFrom.SELECTED:
+        return str(grant.allowed.from_)
+    return ",".join([*(grant.allowed.names or ()), *([_LABELS] if grant.selector else [])])
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from model_operator.core.inspection.ages import age
 from model_operator.core.inspection.facts import (
     Facts,
     Object,
+    bound_template,
     condition_of,
     is_true,
     name_of,
@@ -114,9 +115,9 @@ def _failing_workers(facts: Facts) -> list[str]:
 def _instance_line(facts: Facts, deployments: Sequence[Object], now: datetime.datetime) -> Line:
     metadata, ready = facts.instance["metadata"], condition_of(facts.instance, "Ready")
     status = ready.get("reason", "Pending")
-    template = facts.status.get("template") or {}
+    template = bound_template(facts.instance)
     update = not_up_to_date(facts.instance)
-    details = [f"{template['kind']} {template['name']}"] if template else []
+    details = [template] if template else []
     details += [f"not up to date: {update['reason']}"] if update else []
     detail = "; ".join(details)
     tone = tone_of(facts.instance)

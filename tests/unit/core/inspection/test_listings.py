@@ -15,6 +15,7 @@ from model_operator.core.inspection.listings import (
     full_names,
     in_order,
     instance_table,
+    shared_with,
     template_table,
 )
 from tests.gitops.argocd import CUSTOMIZATIONS
@@ -29,15 +30,18 @@ def recorded(kind: str, name: str) -> dict[str, Any]:
     return obj
 
 
-def bound(kind: str, name: str, uid: str = "t1") -> dict[str, Any]:
+def bound(kind: str, name: str, uid: str = "t1", **place: str) -> dict[str, Any]:
     return {
+        "metadata": {"namespace": "team-a"},
         "spec": {"model_template_id": "another"},
-        "status": {"template": {"kind": kind, "name": name, "uid": uid}},
+        "status": {"template": {"kind": kind, "name": name, "uid": uid, **place}},
     }
 
 
-def naming(name: str, kind: str | None = None) -> dict[str, Any]:
-    return {"spec": {"model_template_id": name} | ({"model_template_kind": kind} if kind else {})}
+def naming(name: str, kind: str | None = None, home: str | None = None) -> dict[str, Any]:
+    fields = {"model_template_kind": kind, "model_template_namespace": home}
+    given = {field: value for field, value in fields.items() if value}
+    return {"metadata": {"namespace": "team-a"}, "spec": {"model_template_id": name, **given}}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,15 @@ def naming(name: str, kind: str | None = None) -> dict[str, Any]:
         ("cmt/encoder", naming("encoder", "ClusterModelTemplate"), True),
         ("mt/encoder", naming("encoder", "ClusterModelTemplate"), False),
         ("other", naming("encoder"), False),
-        ("other", {"spec": {}}, False),
+        ("other", {"metadata": {"namespace": "team-a"}, "spec": {}}, False),
+        ("mt/platform/encoder", bound("ModelTemplate", "encoder", namespace="platform"), True),
+        ("mt/team-b/encoder", bound("ModelTemplate", "encoder", namespace="platform"), False),
+        ("mt/encoder", bound("ModelTemplate", "encoder", namespace="platform"), True),
+        # A status of an earlier version has no namespace.
+        ("mt/team-a/encoder", bound("ModelTemplate", "encoder"), True),
+        ("mt/platform/encoder", naming("encoder", home="platform"), True),
+        ("mt/team-a/encoder", naming("encoder", home="platform"), False),
+        ("mt/team-a/encoder", naming("encoder"), True),
         ("clustermodeltemplate.modeloperator.dev/encoder", bound("ClusterModelTemplate", "encoder"), True),
     ],
 )
@@ -63,10 +75,14 @@ def test_instances_of_a_template(reference: str, instance: dict[str, Any], expec
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/", "mt/", "deployment/encoder", "/encoder", "deployment.modeloperator.dev/a"]
+    "text",
+    [
+        *("", "/", "mt/", "deployment/encoder", "/encoder", "deployment.modeloperator.dev/a"),
+        *("mt//encoder", "mt/a/", "mt/a/b/c", "cmt/platform/encoder", "platform/team/encoder"),
+    ],
 )
 def test_no_reference(text: str) -> None:
-    with pytest.raises(ValueError, match="must be NAME, mt/NAME or cmt/NAME, got"):
+    with pytest.raises(ValueError, match="must be NAME, mt/NAME, mt/NAMESPACE/NAME or cmt/NAME, got"):
         TemplateReference.parse(text)
 
 
@@ -79,7 +95,7 @@ def test_table_of_templates() -> None:
 
     assert table.columns == (
         *("NAMESPACE", "KIND", "NAME", "READY", "REASON", "TYPE", "INSTANCES", "ROLLOUT"),
-        *("AGE", "ENDPOINT", "IMAGE", "LATEST", "STABLE", "MESSAGE"),
+        *("AGE", "ENDPOINT", "IMAGE", "LATEST", "STABLE", "SHARED-WITH", "MESSAGE"),
     )
     name, unknown, invalid = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
     assert (name["NAMESPACE"], name["KIND"], name["READY"]) == ("team-a", "ModelTemplate", "True")
@@ -104,6 +120,37 @@ def test_table_of_instances() -> None:
         ("minilm", "True", "RolledOut", "encoder", "Latest", "1", "1", "http://minilm.team-a.svc", "5m"),
         ("minilm", "Unknown", "<none>", "encoder", "<none>", "<none>", "<none>", "<none>", "5m"),
     ]
+
+
+def test_a_template_of_another_namespace_is_shown_with_it() -> None:
+    model = recorded("ModelInstance", "rolled-out")
+    model["status"]["template"]["namespace"] = "platform"
+    (row,) = instance_table([model], NOW, namespaces=False, wide=False).rows
+    assert row[3] == "platform/encoder"
+    model["status"]["template"]["namespace"] = "team-a"
+    (row,) = instance_table([model], NOW, namespaces=False, wide=False).rows
+    assert row[3] == "encoder"
+    del model["status"]
+    model["spec"]["model_template_namespace"] = "platform"
+    (row,) = instance_table([model], NOW, namespaces=False, wide=False).rows
+    assert row[3] == "platform/encoder"
+
+
+@pytest.mark.parametrize(
+    ("kind", "grant", "expected"),
+    [
+        ("ModelTemplate", None, "Same"),
+        ("ClusterModelTemplate", None, "All"),
+        ("ModelTemplate", {"from": "All"}, "All"),
+        ("ModelTemplate", {"from": "Selected", "names": ["a", "b-*"]}, "a,b-*"),
+        ("ModelTemplate", {"from": "Selected", "selector": {"matchLabels": {"a": "b"}}}, "(labels)"),
+        ("ModelTemplate", {"from": "Some"}, "Unknown"),
+    ],
+)
+def test_with_whom_a_template_is_shared(kind: str, grant: Any, expected: str) -> None:
+    metadata = {"name": "t", **({"namespace": "team-a"} if kind == "ModelTemplate" else {})}
+    spec = {} if grant is None else {"allowed_namespaces": grant}
+    assert shared_with({"kind": kind, "metadata": metadata, "spec": spec}) == expected
 
 
 def test_a_roll_out_that_has_not_reached_an_instance_yet() -> None:
