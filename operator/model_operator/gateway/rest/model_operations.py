@@ -20,6 +20,8 @@ from model_operator.core.gateway.rest.list_queries import Listed, View, read_lis
 from model_operator.core.gateway.rest.model_answers import model_answer
 from model_operator.core.gateway.rest.model_requests import read_model_draft, read_model_patch
 from model_operator.core.gateway.rest.owned_changes import require_unowned
+from model_operator.core.gateway.rest.shared_templates import stated_template, with_template_namespace
+from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.gateway.rest.control_call import (
     ControlCall,
     api_failure,
@@ -37,6 +39,8 @@ Object = dict[str, Any]
 
 _VENDOR_LOC: Final = (BODY, "model_vendor")
 _TEMPLATE_LOC: Final = (BODY, "model_template_id")
+_NAMING: Final = ("model_template_id", "model_template_kind", "model_template_namespace")
+"""Fields that name the template."""
 _ATTEMPTS: Final = 3
 """Writes of a change: another writer may come between reading and writing."""
 _WRITES: Final = 20
@@ -78,6 +82,7 @@ class ModelOperations:
                 # Whether it needs a template depends on the vendor, which is not known.
                 found = tuple(each for each in found if each.type != "missing" or each.loc != _TEMPLATE_LOC)
             wrong = merged(wrong, found)
+            wanted = with_template_namespace(wanted, self._tables.templates)
         if wrong:
             raise invalid(*wrong)
         body = request.model_dump(mode="json", exclude_unset=True)
@@ -121,7 +126,7 @@ class ModelOperations:
             changed = patched_instance(live, patch, account)
             if changed["spec"] != live["spec"] and (entries := await self._entries(changed, live)):
                 raise invalid(*entries)
-            return changed
+            return with_template_namespace(changed, self._tables.templates)
 
         return json_answer(self._answer(await self.change(call, change, patch)))
 
@@ -212,27 +217,38 @@ class ModelOperations:
         template_id = instance["spec"].get("model_template_id")
         if not template_id:
             return template_entries(instance, None)
-        if live is not None and live["spec"].get("model_template_id") == template_id:
+        if live is not None and _names_alike(live, instance):
             return template_entries(instance, self._tables.template_of(instance))
-        template = await self._tables.until(lambda: self._tables.template_of(instance), _TEMPLATE_SECONDS)
+        template = await self._tables.until(lambda: self._template_of_new(instance), _TEMPLATE_SECONDS)
         if template is not None:
             return template_entries(instance, template)
+        # One that is not shared with this account is answered like one that does not exist.
         message = (
-            "there is no such template: expected the id or the name of a ModelTemplate in this account, or "
-            "of a ClusterModelTemplate"
+            "there is no such template, or it is not shared with this account: expected the id or the name "
+            "of a ModelTemplate in this account or of a ClusterModelTemplate, or the id or namespace/name of "
+            "a ModelTemplate that is shared with it"
         )
-        missing = Entry(_TEMPLATE_LOC, message, "template_not_found", template_id)
+        missing = Entry(_TEMPLATE_LOC, message, "template_not_found", stated_template(instance["spec"]))
         return merged((missing,), template_entries(instance, None))
+
+    def _template_of_new(self, instance: Object) -> CompiledTemplate | None:
+        tables = self._tables
+        return tables.template_of(with_template_namespace(instance, tables.templates))
 
     def _with_default_template(self, instance: Object) -> Object:
         """Return an instance with the default template of its type, if it needs one and names none."""
         if not lacks_template(instance):
             return instance
         namespace, model_type = instance["metadata"]["namespace"], instance["spec"].get("model_type")
-        found = default_template(self._tables.templates, namespace, model_type)
+        templates = self._tables.templates
+        found = default_template(templates, namespace, model_type, templates.labels_of(namespace))
         if found is None:
             return instance
         return {**instance, "spec": {**instance["spec"], **found}}
+
+
+def _names_alike(instance: Object, other: Object) -> bool:
+    return all(instance["spec"].get(each) == other["spec"].get(each) for each in _NAMING)
 
 
 def _busy(name: str) -> Failure:

@@ -87,11 +87,14 @@ class RestTables:
         if not self.may_be_account(namespace["metadata"]["name"]):
             return
         self.accounts.put(dict(namespace))
+        metadata = namespace["metadata"]
+        self.templates.put_labels(metadata["name"], metadata.get("labels") or {})
         self._wake()
 
     def remove_namespace(self, _: str, name: str, _version: int) -> None:
         """Forget a namespace."""
         self.accounts.remove(name)
+        self.templates.remove_labels(name)
         self._wake()
 
     def may_be_account(self, namespace: str) -> bool:
@@ -99,12 +102,12 @@ class RestTables:
         return not self._namespaces or namespace in self._namespaces
 
     def template_of(self, instance: Object) -> CompiledTemplate | None:
-        """Return the template of an instance; None if it has none, or none that is known."""
-        return resolve_reference(template_reference(instance), self.templates).template
+        """Return the template of an instance; None if it has none, or none that is known and shared."""
+        return resolve_reference(template_reference(instance), self.templates).usable
 
     def model_type_of(self, record: Record) -> str | None:
         """Return the type of a model whose specification leaves it to the template."""
-        template = resolve_reference(record.template, self.templates).template
+        template = resolve_reference(record.template, self.templates).usable
         return None if template is None or template.violations else template.resource.spec.model_type.value
 
     def account_of(self, instance: Object) -> str:
@@ -119,7 +122,7 @@ class RestTables:
         candidates = [
             record
             for record in self.records.in_order()
-            if namespace in ("", record.namespace)
+            if namespace in ("", record.template.template_namespace or record.namespace)
             and record.spec("model_template_id") in (metadata["name"], uid)
         ]
         users = []

@@ -12,6 +12,7 @@ from typing import Any, Final
 from model_operator.api import GROUP
 from model_operator.api.enums import ModelVendor
 from model_operator.core.gateway.rest.template_table import key_of
+from model_operator.core.templates.sharing import Sharing, grant_of
 
 DEFAULT_ANNOTATION: Final = f"{GROUP}/is-default-template"
 """Annotation of a template: ``"true"`` for the default of its ``model_type`` in the REST API."""
@@ -27,12 +28,15 @@ def lacks_template(instance: Object) -> bool:
 
 
 def default_template(
-    templates: Iterable[Object], namespace: str, model_type: str | None
+    templates: Iterable[Object],
+    namespace: str,
+    model_type: str | None,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, str] | None:
     """Return the fields of a specification that name the default template of a type; None without one.
 
     A ModelTemplate of the namespace comes before a ClusterModelTemplate, and of several the one that was
-    created last, as with StorageClasses.
+    created last, as with StorageClasses. One that is not shared with the namespace is no default there.
 
     Parameters
     ----------
@@ -42,12 +46,16 @@ def default_template(
         Namespace of the model.
     model_type
         Type of the model.
+    labels
+        Labels of the namespace; None where they are not known.
     """
     found: dict[str, str] | None = None
     is_own = False
     for template in templates:
         kind, home, name = key_of(dict(template))
         if home not in ("", namespace) or (is_own and not home) or not _is_default(template, model_type):
+            continue
+        if grant_of(template).covers(namespace, labels) is not Sharing.SHARED:
             continue
         found = {"model_template_id": name, "model_template_kind": kind}
         is_own = bool(home)

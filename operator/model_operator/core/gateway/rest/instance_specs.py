@@ -13,6 +13,7 @@ from model_operator.core.gateway.rest.api_refusals import LocOf, body_loc
 from model_operator.core.gateway.rest.entries import BODY, Entry
 from model_operator.core.gateway.rest.model_requests import NewModel, field_value, instance_name
 from model_operator.core.gateway.rest.request_reading import shown_input, value_at
+from model_operator.core.gateway.rest.shared_templates import may_be_namespace, stated_template
 from model_operator.core.objects.ownership import MANAGED_BY, REST_MANAGER
 from model_operator.core.planning.plan import model_type_violation
 from model_operator.core.rendering.render import instance_faults
@@ -32,6 +33,7 @@ MOST_VIOLATIONS: Final = 1000
 _PARAMETERS: Final = "model_creation_parameters"
 _TEMPLATE: Final = "model_template_id"
 _TEMPLATE_KIND: Final = "model_template_kind"
+_TEMPLATE_NAMESPACE: Final = "model_template_namespace"
 _REVISION: Final = "model_template_revision"
 _READ_TOGETHER: Final = frozenset({_PARAMETERS, "deployments", "model_vendor", _TEMPLATE})
 """Fields without which the others cannot be judged."""
@@ -226,17 +228,18 @@ def _entry(violation: Violation, instance: Object, loc_of: LocOf, shown: dict[Lo
 def _template_fields(template_id: str, namespace: str) -> dict[str, str]:
     """Return the fields of a specification that name a template, as the REST API names it."""
     home, slash, name = template_id.partition("/")
-    if slash and home == namespace and name:
-        return {_TEMPLATE: name, _TEMPLATE_KIND: "ModelTemplate"}
-    return {_TEMPLATE: template_id}
+    if not slash or not name or not may_be_namespace(home):
+        return {_TEMPLATE: template_id}
+    named = {_TEMPLATE: name, _TEMPLATE_KIND: "ModelTemplate"}
+    return named if home == namespace else {**named, _TEMPLATE_NAMESPACE: home}
 
 
 def _set_template(spec: dict[str, Any], template_id: str | None, namespace: str) -> None:
-    if template_id is not None and template_id == spec.get(_TEMPLATE):
+    if template_id is not None and template_id == stated_template(spec):
         return
-    # The kind is that of the template so far, and the REST API has no field for it.
-    spec.pop(_TEMPLATE, None)
-    spec.pop(_TEMPLATE_KIND, None)
+    # Kind and namespace are those of the template so far, and the REST API has no fields for them.
+    for field in (_TEMPLATE, _TEMPLATE_KIND, _TEMPLATE_NAMESPACE):
+        spec.pop(field, None)
     _drop_pins(spec, () if template_id is None else (LATEST, STABLE))
     if template_id is not None:
         spec |= _template_fields(template_id, namespace)

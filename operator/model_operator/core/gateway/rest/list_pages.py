@@ -12,6 +12,7 @@ from model_operator.core.gateway.rest.list_walks import ListWalks
 from model_operator.core.gateway.rest.model_answers import OPTIONAL_FIELDS
 from model_operator.core.gateway.rest.record_form import DEPLOYMENT_CELLS, DeploymentRecord, Record, cell_of
 from model_operator.core.gateway.rest.records import Records
+from model_operator.core.gateway.rest.shared_templates import stated_name
 from model_operator.core.gateway.rest.sorting import Cell, Key, window
 
 T = TypeVar("T")
@@ -182,8 +183,15 @@ def _filters(query: ListQuery, accounts: Accounts, type_of: ModelTypeOf) -> list
     return found
 
 
+def _template_cell(record: Record) -> Cell:
+    reference = record.template
+    return None if reference.wanted is None else stated_name(reference.wanted, reference.template_namespace)
+
+
 def _cell(field: str, accounts: Accounts, type_of: ModelTypeOf) -> Callable[[Record], Cell]:
     """Return how models sort by a field."""
+    if field == "model_template_id":
+        return _template_cell
     if field in OPTIONAL_FIELDS:
         return lambda record: record.spec(field)
     others: dict[str, Callable[[Record], Cell]] = {

@@ -14,6 +14,7 @@ from model_operator.core.templates.compile import CompiledTemplate
 
 _TEMPLATE: Final = "model_template_id"
 _TEMPLATE_KIND: Final = "model_template_kind"
+_TEMPLATE_NAMESPACE: Final = "model_template_namespace"
 
 Object = Mapping[str, Any]
 
@@ -36,14 +37,19 @@ def _portable(obj: Object, compiled: CompiledTemplate | None) -> Mapping[str, An
     spec = _mapping(obj.get("spec"))
     template = _mapping(_mapping(obj.get("status")).get("template"))
     uid, name, kind = template.get("uid"), template.get("name"), template.get("kind")
+    home = template.get("namespace")
     if compiled is not None:
         # A model that has just been created has no status yet.
         metadata = compiled.resource.metadata
         uid, name, kind = metadata.uid, metadata.name, compiled.resource.kind
+        home = metadata.namespace
     if not name or not kind or spec.get(_TEMPLATE) != uid:
         return spec
     # Without a kind, a ModelTemplate of that name would come first.
-    return {**spec, _TEMPLATE: name, _TEMPLATE_KIND: kind}
+    portable = {**spec, _TEMPLATE: name, _TEMPLATE_KIND: kind}
+    if home and home != _mapping(obj.get("metadata")).get("namespace"):
+        portable[_TEMPLATE_NAMESPACE] = home
+    return portable
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

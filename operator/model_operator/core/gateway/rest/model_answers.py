@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from model_operator.api.enums import IdentifierType, ModelType
 from model_operator.core.admission.identity import creator
+from model_operator.core.gateway.rest.shared_templates import stated_template
 from model_operator.core.objects.kept_form import CREATED_BY_TYPE
 from model_operator.core.parameters.schema import parse_parameter_schema
 from model_operator.core.status.created_by import created_by
@@ -59,7 +60,8 @@ def model_answer(instance: Object, account: str, template: CompiledTemplate | No
         **_contracts(instance, status, model_type, usable),
         "deployment_count": deployment_count(spec),
     }
-    return answer | {name: spec[name] for name in OPTIONAL_FIELDS if spec.get(name) is not None}
+    stated = {**spec, "model_template_id": stated_template(spec)}
+    return answer | {name: stated[name] for name in OPTIONAL_FIELDS if stated.get(name) is not None}
 
 
 def creator_fields(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, str]:

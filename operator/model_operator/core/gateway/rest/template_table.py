@@ -25,6 +25,7 @@ class TemplateTable:
         self._by_uid: dict[str, Key] = {}
         self._compiled: dict[str, tuple[int, CompiledTemplate]] = {}
         self._deleted: dict[str, int] = {}
+        self._labels: dict[str, Mapping[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -96,8 +97,15 @@ class TemplateTable:
 
     def labels_of(self, namespace: str) -> Mapping[str, str] | None:
         """Return the labels of a namespace; None where they are not known."""
-        del namespace
-        return None
+        return self._labels.get(namespace)
+
+    def put_labels(self, namespace: str, labels: Mapping[str, str]) -> None:
+        """Take the labels of a namespace, by which templates may be shared with it."""
+        self._labels[namespace] = labels
+
+    def remove_labels(self, namespace: str) -> None:
+        """Forget the labels of a namespace."""
+        self._labels.pop(namespace, None)
 
     def _compile(self, template: Object) -> CompiledTemplate:
         metadata = template["metadata"]

@@ -118,7 +118,15 @@ def test_a_name_that_is_the_objects_is_not_repeated_and_the_account_of_a_label_i
             "team-a/encoder",
             {"model_template_id": "encoder", "model_template_kind": "ModelTemplate"},
         ),
-        ("team-b/encoder", {"model_template_id": "team-b/encoder"}),
+        (
+            "team-b/encoder",
+            {
+                "model_template_id": "encoder",
+                "model_template_kind": "ModelTemplate",
+                "model_template_namespace": "team-b",
+            },
+        ),
+        ("Team-B/encoder", {"model_template_id": "Team-B/encoder"}),
         ("team-a/", {"model_template_id": "team-a/"}),
     ],
 )
