@@ -73,7 +73,7 @@ $(INSTALLED): requirements.lock $(EXAMPLE)/requirements.lock pyproject.toml
 tools: $(INSTALLED) ## Build the control plane's tools and Helm (9 to 24 minutes of processor time, once, most of it kube-apiserver)
 	@$(BIN)/python -m tests.cluster tools
 
-real-node-tools: tools ## Build the tools for real containers (Linux, as root; 7 to 15 minutes of processor time, once)
+real-node-tools: tools ## Build the tools for real containers (Linux, as root; 9 to 18 minutes of processor time, once)
 	@$(BIN)/python -m tests.cluster real-node-tools
 
 json-schema-suite: $(INSTALLED) ## Fetch the JSON Schema test suite (small, once)

@@ -88,6 +88,14 @@ _NODE = _Set(
 )
 # A module of its own, since each of the two would otherwise decide on the other's dependencies.
 _DNS = _Set(MODULE / "dns", ("coredns",), "the real node's DNS server", "4 to 8", "3 GB")
+# As new as the kubelet; Debian's is years older, and mounts no image volumes.
+_CONTAINER_RUNTIME = _Set(
+    MODULE / "containerd",
+    ("containerd", "containerd-shim-runc-v2", "ctr"),
+    "the real node's containerd",
+    "2 to 3",
+    "1 GB",
+)
 _HELM = _Set(MODULE / "helm", ("helm",), "Helm", "2 to 4", "1 GB")
 
 
@@ -145,14 +153,19 @@ def ensure_dns_server() -> Path:
     return _ensure(_DNS) / "coredns"
 
 
+def ensure_container_runtime() -> Path:
+    """Give the folder with containerd, its shim and ctr; built, kept and failing like `ensure_tools`."""
+    return _ensure(_CONTAINER_RUNTIME)
+
+
 def ensure_node_tools() -> None:
     """Build kubelet and kube-proxy beside the control plane's tools; kept and failing like `ensure_tools`."""
     _ensure(_NODE)
 
 
 def has_node_tools() -> bool:
-    """Whether the cache has what only a real node needs: kubelet, kube-proxy and CoreDNS."""
-    return _is_complete(_NODE) and _is_complete(_DNS)
+    """Whether the cache has what only a real node needs: kubelet, kube-proxy, containerd and CoreDNS."""
+    return all(map(_is_complete, (_NODE, _CONTAINER_RUNTIME, _DNS)))
 
 
 def ensure_helm() -> Path:

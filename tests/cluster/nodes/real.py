@@ -21,7 +21,7 @@ import yaml
 from hack.build.cache import cache_directory
 from hack.build.debian import debian_environment, debian_root
 from hack.build.go_toolchain import ToolsError
-from hack.build.toolset import ensure_dns_server, ensure_node_tools
+from hack.build.toolset import ensure_container_runtime, ensure_dns_server, ensure_node_tools
 from tests.cluster.nodes import cgroups
 from tests.cluster.nodes.image_archive import write_image
 from tests.cluster.nodes.inside import HOST_NAME, READY
@@ -43,7 +43,6 @@ SHELL_IMAGE = "modeloperator.dev/shell:1"
 SOCKET = "/run/containerd/containerd.sock"
 # With what each of them needs beyond libc, so that a slim Debian will do.
 PACKAGES = (
-    "containerd",
     "containernetworking-plugins",
     "iproute2",
     "libbpf1",
@@ -78,20 +77,22 @@ _POD_NETWORK = {
 }
 # Without CAP_SYS_RESOURCE no process may be made less likely to be killed than its parent.
 _CONTAINERD_CONFIG = f"""\
-version = 2
+version = 3
 root = "{{directory}}/containerd"
 state = "/run/containerd"
+disabled_plugins = ["io.containerd.nri.v1.nri"]
 [grpc]
   address = "{SOCKET}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE_IMAGE}"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{PAUSE_IMAGE}"
+[plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{{root}}/usr/lib/cni"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{{root}}/usr/lib/cni"]
     conf_dir = "{{network}}"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "{{root}}/usr/sbin/runc"
       SystemdCgroup = false
 """
@@ -133,6 +134,7 @@ def ensure_real_node() -> None:
             raise ToolsError(f"a real node needs the program {program}, found none on PATH.")
     ensure_node_tools()
     ensure_dns_server()
+    ensure_container_runtime()
     debian_root(PACKAGES, cache_directory())
     debian_root(SHELL_PACKAGES, cache_directory())
 
@@ -161,7 +163,8 @@ class RealNode:
         ensure_node_tools()
         self._dns_server = ensure_dns_server()
         self._root = debian_root(PACKAGES, cache_directory())
-        self._environment = debian_environment(self._root)
+        self._runtime = ensure_container_runtime()
+        self._environment = _environment(self._root, self._runtime)
         self._cgroup = ""
         self._listener: socket.socket | None = None
 
@@ -200,7 +203,8 @@ class RealNode:
     def start(self, launch: Callable[[Launch], Process]) -> Process:
         """Start the container runtime, the node's agents and DNS; give kubelet."""
         directory = self._directory
-        containerd = self._launch(launch, "containerd", ["containerd", "--config", self._containerd_config()])
+        config = self._containerd_config()
+        containerd = self._launch(launch, "containerd", [self._runtime / "containerd", "--config", config])
         containerd.wait_until(self._has_imported, what="ready", seconds=START_SECONDS)
         corefile = directory / "Corefile"
         corefile.write_text(_COREFILE.format(kubeconfig=directory / "dns.kubeconfig"))
@@ -305,11 +309,10 @@ def import_image(directory: Path, archive: Path) -> None:
     ProcessError
         When containerd refuses it or is not there; the message is its own.
     """
-    environment = debian_environment(debian_root(PACKAGES, cache_directory()))
-    command = ["ctr", f"--address={SOCKET}", "--namespace=k8s.io", "images", "import", str(archive)]
+    ctr = ensure_container_runtime() / "ctr"
+    command: Command = [ctr, f"--address={SOCKET}", "--namespace=k8s.io", "images", "import", archive]
     done = subprocess.run(
         [*enter(directory, "--mount", "--net"), *command],
-        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=IMPORT_SECONDS,
@@ -317,6 +320,12 @@ def import_image(directory: Path, archive: Path) -> None:
     )
     if done.returncode != 0:
         raise ProcessError(f"{archive.name} could not be imported: {done.stderr.strip()}")
+
+
+def _environment(root: Path, runtime: Path) -> dict[str, str]:
+    """Give the variables with which containerd finds its shim, and all find Debian's programs."""
+    found = debian_environment(root)
+    return {**found, "PATH": os.pathsep.join((str(runtime), found["PATH"]))}
 
 
 def _pid_file(directory: Path) -> Path:

@@ -63,6 +63,15 @@ def test_the_two_sets_are_the_modules_tools() -> None:
     assert sorted(listed.split()) == sorted([*PACKAGES.values(), *NODE_PACKAGES.values()])
 
 
+def test_containerd_comes_with_its_shim_and_its_client() -> None:
+    (listed,) = re.findall(
+        r"^tool \((.*?)^\)", (MODULE / "containerd" / "go.mod").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    names = [package.rpartition("/")[2] for package in listed.split()]
+    assert names == ["containerd", "containerd-shim-runc-v2", "ctr"]
+
+
 def test_every_tool_but_etcd_is_built_under_its_own_name() -> None:
     named = PACKAGES | NODE_PACKAGES
 
