@@ -336,6 +336,31 @@ FAILURES = {
         pod=volume(image={"reference": f"{REGISTRY}/no-such-weights:1"}),
         container=MOUNTED,
     ),
+    "image-volume-never-pulled": Failure(
+        "ImagePullFailed",
+        lambda seen: seen.waits("ErrImageNeverPull"),
+        pod=volume(image={"reference": f"{REGISTRY}/no-such-weights:1", "pullPolicy": "Never"}),
+        container=MOUNTED,
+    ),
+    "image-volume-name-invalid": Failure(
+        "ImagePullFailed",
+        lambda seen: seen.waits("InvalidImageName"),
+        pod=volume(image={"reference": f"{REGISTRY}/Weights:1"}),
+        container=MOUNTED,
+    ),
+    "image-volume-folder-missing": Failure(
+        "VolumeNotReady",
+        lambda seen: seen.waits("CreateContainerError"),
+        pod=volume(image={"reference": SHELL_IMAGE}),
+        container={"volumeMounts": [{"name": "weights", "mountPath": "/weights", "subPath": "no/such"}]},
+    ),
+    "pull-secret-missing": Failure(
+        "ImagePullFailed",
+        lambda seen: seen.waits("ImagePullBackOff") and seen.has_event("FailedToRetrieveImagePullSecret"),
+        bundle={"image_pull_secrets": [{"name": "no-such-secret"}]},
+        pod=volume(image={"reference": f"{REGISTRY}/no-such-weights:1"}),
+        container=MOUNTED,
+    ),
     "health-route-missing": Failure(
         "ProbeFailing",
         lambda seen: seen.has_event("Unhealthy"),

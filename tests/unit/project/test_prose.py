@@ -36,6 +36,7 @@ OTHERS = {
     "core/diagnosis/kubelet_messages.py": "kubelet and scheduler",
     "core/diagnosis/container.py": "kubelet Events",
     "core/diagnosis/foreign_messages.py": "kubelet, scheduler, controllers and admission",
+    "core/diagnosis/image_messages.py": "kubelet and container runtimes",
     "core/reasons/refusals.py": "the API server's refusals",
     "core/objects/rollout.py": "the ReplicaSet controller's refusals",
 }

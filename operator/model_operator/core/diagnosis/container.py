@@ -10,9 +10,17 @@ from enum import StrEnum
 from typing import Any
 
 from model_operator.api import Actor
-from model_operator.core.diagnosis.cause import NOTHING, Finding, failure, note, with_cause
+from model_operator.core.diagnosis.cause import NOTHING, Diagnosis, Finding, failure, note, with_cause
 from model_operator.core.diagnosis.evidence import Evidence
 from model_operator.core.diagnosis.foreign_messages import is_timeout, pull_fault
+from model_operator.core.diagnosis.image_messages import names_image
+from model_operator.core.diagnosis.image_volumes import (
+    lacking_pull_secrets,
+    pull_advice,
+    unmounted_image,
+    unpulled_volume,
+    with_secrets,
+)
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod_events import (
     Event,
@@ -46,13 +54,11 @@ _START_ERRORS = frozenset({"StartError", "ContainerCannotRun"})
 _UNKNOWN_ENDS = frozenset({"ContainerStatusUnknown", "Unknown"})
 """Ends that the kubelet has not seen, with a node that was restarted for one: no fault of the container."""
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: \w+: )?')
-_PULL_STEPS = re.compile(r'^(failed to (pull and unpack image|resolve reference) "[^"]*": )+')
+_PULL_STEPS = re.compile(
+    r'^(failed to (pull and unpack image "[^"]*"|resolve reference "[^"]*"|resolve image): )+'
+)
 _FAILED_PULL = re.compile(r'^Failed to pull image "[^"]*": ')
 _FIX_COMMAND = Advice(Actor.TEMPLATE_OWNER, "fix the command or the image.")
-_FIX_IMAGE_VOLUME = Advice(
-    Actor.TEMPLATE_OWNER,
-    "fix image.reference of the volume in pod_template, or image_pull_secrets; retried automatically.",
-)
 _RESTARTS = 2
 """A container that has ended after as many restarts keeps crashing: it was not one unlucky moment."""
 _LONG = datetime.timedelta(minutes=10)
@@ -144,10 +150,7 @@ def diagnose_container(container: Container, evidence: Evidence) -> Finding:
     if container.waiting in _PULL_ERRORS:
         return _unpulled(container, events)
     if container.waiting in _CONFIGURATION_ERRORS:
-        said = container.words(container.state["waiting"].get("message") or container.waiting)
-        is_permanent = container.waiting in _PERMANENT_ERRORS and not is_timeout(said)
-        text = f"{container} cannot be created: {said}"
-        return Finding(failure(Reason.ContainerConfigError, text, is_permanent=is_permanent))
+        return Finding(_uncreated(container))
     # Without a probe a container counts as ready whenever it runs, also between two crashes.
     if container.status.get("ready") and (
         container.role is Role.INIT
@@ -170,6 +173,17 @@ def diagnose_container(container: Container, evidence: Evidence) -> Finding:
     return NOTHING
 
 
+def _uncreated(container: Container) -> Diagnosis:
+    waiting = container.state["waiting"]
+    unmounted = unmounted_image(container.pod, container.spec, waiting.get("message") or "")
+    if unmounted is not None:
+        return unmounted
+    said = container.words(waiting.get("message") or container.waiting)
+    is_permanent = container.waiting in _PERMANENT_ERRORS and not is_timeout(said)
+    text = f"{container} cannot be created: {said}"
+    return failure(Reason.ContainerConfigError, text, is_permanent=is_permanent)
+
+
 def _unpulled(container: Container, events: Sequence[Event] | None) -> Finding:
     said = container.words(container.state["waiting"].get("message") or "")
     named, cause = said, _BACK_OFF.sub("", said)
@@ -182,27 +196,18 @@ def _unpulled(container: Container, events: Sequence[Event] | None) -> Finding:
         cause, is_known = _FAILED_PULL.sub("", pulls[-1]) if pulls else "", True
         named = f"{said} {pulls[-1] if pulls else ''}"
     is_permanent = container.waiting in _PERMANENT_PULL_ERRORS or pull_fault(cause) is not None
-    cause, image = _PULL_STEPS.sub("", cause), container.spec.get("image")
+    cause = _PULL_STEPS.sub("", cause)
+    image = str(container.spec.get("image"))
     # The kubelet reports an image volume as if it were the image of the container that mounts it.
-    volumes = [] if f'"{image}"' in named else _image_volumes(container)
-    for volume, reference in volumes:
-        if reference in named:
-            text = f'image "{reference}" of volume "{volume}" cannot be pulled'
-            text = with_cause(text, cause)
-            found = failure(Reason.ImagePullFailed, text, _FIX_IMAGE_VOLUME, is_permanent=is_permanent)
-            return Finding(found, is_known)
-    text = with_cause(f'image "{image}" of {container} cannot be pulled', cause)
-    return Finding(failure(Reason.ImagePullFailed, text, is_permanent=is_permanent), is_known)
-
-
-def _image_volumes(container: Container) -> list[tuple[str, str]]:
-    """Return the names and image references of the image volumes that a container mounts."""
-    mounted = {mount.get("name") for mount in container.spec.get("volumeMounts") or []}
-    return [
-        (str(volume["name"]), str(volume["image"]["reference"]))
-        for volume in container.pod["spec"].get("volumes") or []
-        if volume["name"] in mounted and (volume.get("image") or {}).get("reference")
-    ]
+    volume = None if names_image(named, image) else unpulled_volume(container.pod, container.spec, named)
+    what = f'image "{image}" of {container}' if volume is None else volume
+    lacking = lacking_pull_secrets(container.pod, events)
+    if lacking is None:
+        # Of a Secret that does not exist, only an Event knows.
+        is_known, lacking = False, []
+    advice = pull_advice(container.waiting, lacking, is_volume=volume is not None)
+    text = with_secrets(with_cause(f"{what} cannot be pulled", cause), lacking)
+    return Finding(failure(Reason.ImagePullFailed, text, advice, is_permanent=is_permanent), is_known)
 
 
 def _last_end(container: Container) -> Mapping[str, Any] | None:

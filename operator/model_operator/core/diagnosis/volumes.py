@@ -15,6 +15,8 @@ from model_operator.core.diagnosis.foreign_messages import (
     multi_attach,
     without_mount_step,
 )
+from model_operator.core.diagnosis.image_messages import without_plugin
+from model_operator.core.diagnosis.image_volumes import unknown_to_kubelet
 from model_operator.core.diagnosis.kubelet_messages import normalized_message
 from model_operator.core.diagnosis.pod_events import Event, recent, with_reason
 from model_operator.core.reasons.reasons import Advice, Reason
@@ -109,6 +111,10 @@ def mount_cause(pod: Mapping[str, Any], events: Sequence[Event]) -> Diagnosis | 
     if not failed:
         return None
     newest = recent(failed)
+    for event in newest:
+        unknown = unknown_to_kubelet(pod, without_plugin(event.get("message") or ""))
+        if unknown is not None:
+            return unknown
     messages = [normalized_message(event.get("message") or event["reason"], pod) for event in newest]
     said = set(map(without_mount_step, messages))
     # A message about a time-out stands beside one with the cause.

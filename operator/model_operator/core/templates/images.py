@@ -15,6 +15,7 @@ from typing import Final
 
 from model_operator.api import BundleConfig
 from model_operator.core.templates.references import ParsedString, Reference, Scope, parse_text, text_form
+from model_operator.core.values.image_names import familiar_name
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"
@@ -178,7 +179,7 @@ def same_repository(image: str, bundle: BundleConfig) -> bool:
     """
     name = image.partition("@")[0]
     start = name.rfind("/") + 1
-    return _familiar(name[:start] + name[start:].partition(":")[0]) == _familiar(
+    return familiar_name(name[:start] + name[start:].partition(":")[0]) == familiar_name(
         f"{bundle.registry}/{bundle.image}"
     )
 
@@ -193,14 +194,7 @@ def same_image(image: str, bundle: BundleConfig) -> bool:
     """
     ending = f":{bundle.tag}" if bundle.tag else ""
     ending += f"@{bundle.digest}" if bundle.digest else ""
-    return _familiar(image) == _familiar(f"{bundle.registry}/{bundle.image}{ending}")
-
-
-def _familiar(image: str) -> str:
-    """Return an image's name as Docker shortens it: without its hub and the folder of official images."""
-    for prefix in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
-        image = image.removeprefix(prefix)
-    return image.removeprefix("library/")
+    return familiar_name(image) == familiar_name(f"{bundle.registry}/{bundle.image}{ending}")
 
 
 def _matches(pattern: re.Pattern[str], text: str) -> bool:
