@@ -164,6 +164,24 @@ def test_the_startup_probe_gives_the_time_of_the_template(name: str) -> None:
     assert deployment(name)["spec"]["progressDeadlineSeconds"] == seconds
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("vllm")])
+def test_vllm_ends_running_requests_before_the_pod_is_killed(name: str) -> None:
+    (argument,) = (each for each in container(name)["args"] if each.startswith("--shutdown-timeout="))
+    slept = container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    killed = deployment(name)["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    tearing_down = 5  # measured on a CPU
+
+    assert 0 < int(argument.partition("=")[2]) <= killed - slept - tearing_down
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cpus_and_memory_are_parameters(name: str) -> None:
+    resources = objects(name)[0]["spec"]["vendor_configuration"]["endpoint_config"]
+
+    assert resources["cpus"] == "$(parameters.cpus)"
+    assert resources["memory"] == "$(parameters.memory)"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_gpu_is_not_needed_twice_in_a_roll_out(name: str) -> None:
     spec = objects(name)[0]["spec"]
