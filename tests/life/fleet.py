@@ -161,7 +161,8 @@ class Fleet:
         is_old = not started or instance.obj["metadata"]["creationTimestamp"] < started
         found = self._recent_deployments(instance)
         has_workers = bool(found) and all(each and each.obj["spec"].get("replicas", 1) for each in found)
-        return is_old and has_workers and not self._was_broken(instance, revision)
+        is_broken = self._was_broken(instance, revision) or self._has_broken_itself(instance)
+        return is_old and has_workers and not is_broken
 
     def is_in_flight(self, instance: Version, revision: str) -> bool:
         """Return whether an instance has a revision and was never Ready with it shortly before."""
@@ -199,6 +200,15 @@ class Fleet:
         stable = self._template.status.get("stable_revision")
         return not self.has_moved(instance, revision) and any(
             each is not None and each.is_true("Stalled") and (not stable or reported(each) in (stable, None))
+            for each in self.recent(instance)
+        )
+
+    def _has_broken_itself(self, instance: Version) -> bool:
+        """Return whether an instance was edited since it was Ready at its revision, and has failed since."""
+        return any(
+            each is not None
+            and has_failed(each)
+            and each.status["template"].get("arrived_generation") not in (None, each.generation)
             for each in self.recent(instance)
         )
 

@@ -82,6 +82,9 @@ class TemplateRef(ApiModel):
     arrived_at: Time | None = None
     """Time since which the instance has been Ready at this revision, RFC 3339, UTC; absent while it is
     not."""
+    arrived_generation: Count | None = None
+    """Value of the instance's metadata.generation when it was last Ready at this revision; absent until it
+    has been. What fails with a later generation is broken by an edit of the instance, not by the revision."""
     failing_since: Time | None = None
     """Time since which the instance has failed at this revision for a cause that no waiting resolves, such
     as an image that does not exist, RFC 3339, UTC; absent otherwise. After two minutes it is a failure of the

@@ -7,7 +7,8 @@ An instance *has arrived* when it is Ready at the new revision: a status about a
 It *counts*, as proof or as failure, unless it was created with the new revision, has no workers, cannot be
 read, or failed at the stable revision before: it is Stalled, or has failed for a minute. An instance of the
 last three kinds delays no other one, and gets the revision once all others have arrived: the revision is
-stable then, and getting the stable one takes no steps.
+stable then, and getting the stable one takes no steps. One that was Ready at the new revision and fails since
+an edit of its own does not count either, unless nothing else of its step has proven the revision.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Advance:
         Number of the failed ones that count; more than ``max_failures`` halt the roll-out.
     failing
         The first of the failed ones, by namespace and name, for messages.
+    broken_by_edits
+        Number of the failed ones that had arrived and fail since an edit of their own.
     begins_again
         Whether instances that were created since the roll-out began run an older revision, as after a pause
         or in a restored backup. They take part like all others, and the time at which the roll-out began
@@ -76,6 +79,7 @@ class Advance:
     empty_steps: tuple[str, ...] = ()
     failures: int = 0
     failing: tuple[FollowerKey, ...] = ()
+    broken_by_edits: int = 0
     begins_again: bool = False
 
     @property
@@ -181,6 +185,7 @@ def _counted(
         tuple(empty),
         sum(each.counts and each.has_failed for each in members),
         tuple(failing[:_NAMED]),
+        sum(each.has_failed and each.follower.has_broken_itself for each in members),
         begins_again,
     )
 
@@ -210,6 +215,8 @@ class _Decision:
                 self.counted[each.step].append(each)
         self.budgets = [step.budget(size) for step, size in zip(policy.steps, sizes, strict=True)]
         self.failures = sum(each.counts and each.has_failed for each in members)
+        # They had arrived, and what they would have proven since is not known.
+        self.unproven = {each.step for each in members if each.has_target and each.follower.has_broken_itself}
 
     def advance(self, *, begins_again: bool) -> Advance:
         progress = self._progress()
@@ -255,6 +262,8 @@ class _Decision:
         """Return what a step waits for; None when it is complete."""
         counted, tolerates = self.counted[index], self._tolerates(index)
         if not all(each.has_arrived or (tolerates and each.has_failed) for each in counted):
+            return _Progress(index, RolloutState.ROLLING_OUT)
+        if index in self.unproven and not any(each.has_arrived for each in counted):
             return _Progress(index, RolloutState.ROLLING_OUT)
         since = [each.follower.arrived_at or self.now for each in counted if each.has_arrived]
         left = step.soak_seconds - (self.now - max(since)).total_seconds() if since else 0.0

@@ -51,6 +51,8 @@ class Follower:
         Whether it can get another revision than it has; one whose spec is too large to be read cannot.
     permanent_since
         Since when it has failed at its revision for a cause that no waiting resolves; None if it does not.
+    is_edited
+        Whether its own specification has changed since it was last Ready at its revision.
     """
 
     key: FollowerKey
@@ -67,3 +69,9 @@ class Follower:
     has_own_fault: bool = False
     can_move: bool = True
     permanent_since: datetime | None = None
+    is_edited: bool = False
+
+    @property
+    def has_broken_itself(self) -> bool:
+        """Whether it fails since an edit of its own: it was Ready at its revision before that."""
+        return self.is_edited and (self.is_stalled or self.permanent_since is not None)

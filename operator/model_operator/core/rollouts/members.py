@@ -1,8 +1,8 @@
 """The instances of a template in their steps: which have moved, arrived or failed, and which count.
 
 An instance counts, as proof or as failure, unless it was created with the new revision, has no workers,
-cannot be read, or failed at the stable revision before. It has failed when it is Stalled at the new revision,
-or fails there for a cause that no waiting resolves.
+cannot be read, failed at the stable revision before, or fails since an edit of its own. It has failed when it
+is Stalled at the new revision, or fails there for a cause that no waiting resolves.
 """
 
 from __future__ import annotations
@@ -88,7 +88,11 @@ def members_of(
         return fails and (not stable or each.revision in ("", stable))
 
     can_count = [
-        each.has_workers and each.can_move and not each.has_own_fault and not was_broken(each)
+        each.has_workers
+        and each.can_move
+        and not each.has_own_fault
+        and not each.has_broken_itself
+        and not was_broken(each)
         for each in followers
     ]
     # One that was created with an older revision cannot be distinguished later from one that was created

@@ -120,6 +120,7 @@ def read_follower(
         has_own_fault=standing.has_own_fault,
         arrived_at=standing.ready_since,
         permanent_since=standing.permanent_since,
+        is_edited=standing.arrived_generation not in (None, metadata.get("generation")),
         is_granted=key in grants and revision != latest.revision,
     )
 
@@ -155,6 +156,8 @@ class _Standing(NamedTuple):
     failing_since: datetime | None = None
     has_own_fault: bool = False
     permanent_since: datetime | None = None
+    arrived_generation: int | None = None
+    """Generation with which it was last Ready at its revision."""
 
 
 def _standing(status: Object) -> _Standing:
@@ -172,6 +175,7 @@ def _standing(status: Object) -> _Standing:
         _time(ready.get("lastTransitionTime")) if is_failing else None,
         is_failing and ready.get("reason") == Reason.TemplateRevisionNotFound.name,
         None if is_ready else _time(bound.get("failing_since")),
+        bound.get("arrived_generation"),
     )
 
 

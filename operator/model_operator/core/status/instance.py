@@ -86,7 +86,7 @@ def instance_status(assessment: Assessment, now: str) -> dict[str, Any]:
         **created_by(instance.metadata.annotations or {}, current),
         **_contracts(observation),
         "template": _template_ref(
-            plan, current, now, is_ready=verdict.reason.ready, fails=_fails(assessment)
+            plan, current, generation, now, is_ready=verdict.reason.ready, fails=_fails(assessment)
         ),
         "validation_errors": (
             [violation.to_dict() for violation in plan.violations[:MAX_VIOLATIONS]] if plan else None
@@ -267,7 +267,13 @@ def _fails(assessment: Assessment) -> bool:
 
 
 def _template_ref(
-    plan: Plan | None, current: Mapping[str, Any], now: str, *, is_ready: bool, fails: bool
+    plan: Plan | None,
+    current: Mapping[str, Any],
+    generation: int,
+    now: str,
+    *,
+    is_ready: bool,
+    fails: bool,
 ) -> Any:
     """Return ``status.template``: the template of the last validation, or the last known one.
 
@@ -288,6 +294,7 @@ def _template_ref(
             # What is not valid is not stored, so that it is no revision.
             "revision": None if plan.template.violations else revision,
             **_arrived(current, revision, now, is_ready=is_ready),
+            **_arrived_generation(current, revision, generation, is_ready=is_ready),
             **_failing(known, revision, now, fails=fails),
         }
     missing = plan is None or plan.problem is not None
@@ -301,14 +308,35 @@ def _arrived(current: Mapping[str, Any], revision: str, now: str, *, is_ready: b
 
     Of one that has been so since before this was recorded it stays unknown: that is no reason to write.
     """
-    known = current.get("template") or {}
-    was_ready = known.get("revision") == revision and any(
-        (each.get("type"), each.get("status")) == ("Ready", "True")
-        for each in current.get("conditions") or ()
-    )
+    known, was_ready = current.get("template") or {}, _was_ready(current, revision)
     if not is_ready or (was_ready and "arrived_at" not in known):
         return {}
     return {"arrived_at": known["arrived_at"] if was_ready else now}
+
+
+def _arrived_generation(
+    current: Mapping[str, Any], revision: str, generation: int, *, is_ready: bool
+) -> dict[str, int]:
+    """Return the generation with which an instance was last Ready at its revision, if it was.
+
+    Of one that has been so since before this was recorded it stays unknown until the next edit of it.
+    """
+    known = current.get("template") or {}
+    before = known.get("arrived_generation") if known.get("revision") == revision else None
+    if not is_ready:
+        return {} if before is None else {"arrived_generation": before}
+    is_unrecorded = (
+        before is None and _was_ready(current, revision) and current.get("observedGeneration") == generation
+    )
+    return {} if is_unrecorded else {"arrived_generation": generation}
+
+
+def _was_ready(current: Mapping[str, Any], revision: str) -> bool:
+    """Return whether the last status says that an instance is Ready at a revision."""
+    return (current.get("template") or {}).get("revision") == revision and any(
+        (each.get("type"), each.get("status")) == ("Ready", "True")
+        for each in current.get("conditions") or ()
+    )
 
 
 def _failing(known: Mapping[str, Any], revision: str, now: str, *, fails: bool) -> dict[str, str]:

@@ -157,7 +157,7 @@ class RolloutReport:
             f"{progress.arrived} of {plural(self._following, 'instance')} ready at revision {self.revision}"
         ]
         parts += [f"{progress.moving} moving to it"] * bool(progress.moving)
-        parts += [f"{progress.failed} failed at it{self._failing()}"] * bool(progress.failed)
+        parts += [f"{progress.failed} failed at it{self._failing()}{self._edits()}"] * bool(progress.failed)
         parts += [f"{progress.waiting} waiting"] * bool(progress.waiting)
         text = ", ".join(parts)
         return f"{text}; {self.pinned} pinned" if self.pinned else text
@@ -168,6 +168,11 @@ class RolloutReport:
         names = [key.name for key in self.progress.failing]
         more = self.progress.failed - len(names)
         return f" ({listed([*names, *[f'{more} more'] * bool(more)])})" if names else ""
+
+    def _edits(self) -> str:
+        count = self.progress.broken_by_edits
+        whose = "its own spec" if count == 1 else "their own specs"
+        return f", of which {count} since an edit of {whose}" if count else ""
 
     def _other(self) -> str:
         approved = self.policy.approved

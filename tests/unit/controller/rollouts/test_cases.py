@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from model_operator.controller.reconcile.instances import ready_reason
 from tests.life.fleet import ANNOTATION, TEMPLATE
 from tests.life.moves import moves
 from tests.life.profiles import TEMPLATE as NAME
@@ -49,6 +51,16 @@ async def until_moved(fleet: Fleet, *names: str) -> None:
             return
         await fleet.wait(0.1)
     raise AssertionError(f"only {moves(fleet.cluster.history)}")
+
+
+async def until_ready(fleet: Fleet, name: str) -> None:
+    """Wait until an instance is Ready at the latest revision."""
+    for _ in range(4000):
+        status = fleet.status(name)
+        if ready_reason(status) == "RolledOut" and status["template"]["revision"] == fleet.latest:
+            return
+        await fleet.wait(0.1)
+    raise AssertionError(fleet.status(name))
 
 
 def is_complete(fleet: Fleet) -> None:
@@ -98,6 +110,58 @@ async def test_a_bad_edit_halts_and_what_waits_is_reconciled_in_full() -> None:
     fleet.edit_template("v3")
     await fleet.rest(90)
     is_complete(fleet)
+
+
+def states(fleet: Fleet) -> list[str]:
+    """Return the states that the template has reported, in order."""
+    found = (each.status.get("rollout", {}).get("state") for each in fleet.cluster.history.of(TEMPLATE, NAME))
+    return [state for state, _ in itertools.groupby(found) if state]
+
+
+@in_virtual_time
+async def test_what_an_instance_breaks_by_its_own_edit_is_no_failure_of_the_revision() -> None:
+    fleet = await begun()
+    fleet.edit_template("v2")
+    await until_moved(fleet, "m1")
+    await until_ready(fleet, "m1")
+    fleet.edit("m1", model_creation_parameters=WRONG)
+    await fleet.rest(90)
+    assert ready_reason(fleet.status("m1")) == "InvalidParameters"
+    is_complete(fleet)
+    assert "HALTED" not in states(fleet)
+
+
+@in_virtual_time
+async def test_a_lone_canary_that_its_own_edit_breaks_neither_halts_nor_proves() -> None:
+    fleet = await begun()
+    fleet.edit_template("v2")
+    await fleet.wait_for_state("SOAKING")
+    fleet.edit("canary", model_creation_parameters=WRONG)
+    await fleet.rest(90)
+    assert (fleet.state, [name for name, _ in moves(fleet.cluster.history)]) == ("ROLLING_OUT", ["canary"])
+    message = next(each for each in fleet.template["status"]["conditions"] if each["type"] == "RolledOut")[
+        "message"
+    ]
+    assert "1 failed at it (canary), of which 1 since an edit of its own spec, 3 waiting" in message
+    fleet.restart()
+    await fleet.rest(60)
+    assert fleet.state == "ROLLING_OUT"
+
+    fleet.edit("canary", model_creation_parameters=GOOD)
+    await fleet.rest(90)
+    is_complete(fleet)
+    assert "HALTED" not in states(fleet)
+
+
+@in_virtual_time
+async def test_an_edit_of_an_instance_that_has_never_arrived_excuses_nothing() -> None:
+    fleet = await begun()
+    fleet.edit_template("v2!")
+    await until_moved(fleet, "canary")
+    fleet.edit("canary", model_creation_parameters={"MODEL_NAME": "second"})
+    await fleet.wait_for_state("HALTED")
+    await fleet.rest(30)
+    fleet.check()
 
 
 @in_virtual_time

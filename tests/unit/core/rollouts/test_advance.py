@@ -129,6 +129,35 @@ def test_a_pin_to_nothing_halts_only_its_own_instance() -> None:
     assert (found.state, found.failed, len(found.grants)) == (RolloutState.ROLLING_OUT, 1, 1)
 
 
+def test_what_breaks_itself_is_no_failure_and_takes_no_place_in_the_budget() -> None:
+    broken = {"revision": NEW, "is_ready": False, "is_stalled": True, "is_edited": True}
+    found = decide([*fleet(2, "own", **broken), *fleet(10)])
+    assert (found.state, found.failed, found.broken_by_edits) == (RolloutState.ROLLING_OUT, 2, 2)
+    assert len(found.grants) == 1
+    done = decide([*fleet(2, "own", **broken), *map(arrived, fleet(10))], NOW + timedelta(seconds=60))
+    assert (done.state, done.stable) == (RolloutState.COMPLETE, NEW)
+    # Another one that fails is a failure all the same.
+    failing = fleet(1, "other", revision=NEW, is_ready=False, is_stalled=True)
+    assert decide([*fleet(2, "own", **broken), *failing, *fleet(10)]).state is RolloutState.HALTED
+
+
+def test_a_step_of_which_nothing_but_what_broke_itself_has_moved_is_not_proven() -> None:
+    steps = [{"name": "canary", "namespaces": ["own"], "soak_seconds": 0}]
+    broken = {"revision": NEW, "is_ready": False, "is_stalled": True, "is_edited": True}
+    followers = [*fleet(1, "own", **broken), *fleet(10)]
+    for now in (NOW, NOW + timedelta(days=1)):
+        found = decide(followers, now, steps=steps)
+        assert (found.state, found.step, found.grants) == (RolloutState.ROLLING_OUT, "canary", frozenset())
+    proven = [*followers, *map(arrived, fleet(1, "own", key=FollowerKey("own", "second")))]
+    assert decide(proven, steps=steps).step == "remaining"
+
+
+def test_what_breaks_itself_before_it_moves_was_broken_before() -> None:
+    broken = {"is_ready": False, "permanent_since": NOW, "is_edited": True, "revision": "a" * 12}
+    found = decide([*fleet(1, "own", **broken), *fleet(3)])
+    assert found.grants == {FollowerKey("prod", "model-000")}
+
+
 def test_a_canary_soaks_and_waits_for_its_approval() -> None:
     steps = [{"name": "canary", "namespaces": ["staging-*"], "soak_seconds": 1800, "needs_approval": True}]
     followers = [*map(arrived, fleet(2, "staging-a")), *fleet(10)]

@@ -214,6 +214,21 @@ def test_since_when_no_waiting_resolves_a_failure_is_of_the_status_s_own_revisio
     assert read(instance(READY, template=bound(NEW, failing_since=SINCE))).permanent_since is None
 
 
+def test_one_that_was_edited_since_it_was_ready_at_its_revision_has_broken_itself() -> None:
+    arrived = bound(NEW, arrived_generation=2)
+    stalled = read(instance(STALLED, template=arrived))
+    assert (stalled.is_edited, stalled.has_broken_itself) == (True, True)
+    failing = {**arrived, "failing_since": SINCE}
+    assert read(instance(template=failing)).has_broken_itself
+    # Still on its way, or Ready again.
+    assert not read(instance(template=arrived)).has_broken_itself
+    assert not read(instance(READY, template=arrived)).has_broken_itself
+    # It failed with what it was Ready with, or was never Ready with the revision.
+    assert not read(instance(STALLED, template=bound(NEW, arrived_generation=3))).is_edited
+    assert not read(instance(STALLED, template=bound(NEW))).is_edited
+    assert not read(instance(STALLED, template=bound(OLD, arrived_generation=2)), deployment(NEW)).is_edited
+
+
 def test_a_deployment_with_a_revision_that_does_not_exist_is_its_own_fault() -> None:
     missing = {"type": "Ready", "status": "False", "reason": "TemplateRevisionNotFound"}
     found = read_follower(instance(missing, STALLED, template=bound(NEW)), [deployment(NEW)], LATEST)

@@ -323,6 +323,28 @@ def test_since_when_no_waiting_resolves_a_failure_is_recorded_once_for_each_revi
         assert "failing_since" not in other["template"], stem
 
 
+def test_the_generation_of_the_arrival_is_that_of_the_last_ready_at_the_revision() -> None:
+    case = Case(HERE / "cases" / "rolled_out.yaml")
+    ready = instance_status(case.assess({}), NOW)
+    assert ready["template"]["arrived_generation"] == ready["observedGeneration"]
+
+    earlier = {**ready, "template": {**ready["template"], "arrived_generation": 0}}
+    assert instance_status(case.assess(earlier), LATER)["template"] == ready["template"]
+    for stem in ("progressing", "template_not_found", "invalid_parameters"):
+        broken = instance_status(Case(HERE / "cases" / f"{stem}.yaml").assess(earlier), LATER)
+        assert broken["template"]["arrived_generation"] == 0, stem
+    of_another = {**earlier, "template": {**earlier["template"], "revision": "0" * 12}}
+    moved = instance_status(Case(HERE / "cases" / "progressing.yaml").assess(of_another), LATER)
+    assert "arrived_generation" not in moved["template"]
+
+    # Of an operator that did not record it: no reason to write, until there is one.
+    unrecorded = {**ready, "template": {**ready["template"]}}
+    del unrecorded["template"]["arrived_generation"]
+    assert "arrived_generation" not in instance_status(case.assess(unrecorded), LATER)["template"]
+    edited = instance_status(case.assess({**unrecorded, "observedGeneration": 0}), LATER)
+    assert edited["template"]["arrived_generation"] == ready["observedGeneration"]
+
+
 def test_the_arrival_at_a_revision_is_recorded_once_and_ends_with_ready() -> None:
     case = Case(HERE / "cases" / "rolled_out.yaml")
     ready = instance_status(case.assess({}), NOW)
