@@ -164,6 +164,7 @@ def _rbac() -> str:
             _OWN_CERTIFICATE,
             r"^  # The authority of the webhooks.*\n" + _RULE.format(r"\[admissionregistration\.k8s\.io\]"),
         )
+        .under(_EVERYWHERE, r"^  # Only while a template selects.*\n  # .*\n" + _RULE.format(r'\[""\]'))
     )
     account, role, binding, *own = re.split(r"^---\n", source.text, flags=re.MULTILINE)
     head, rules = role.split("rules:\n")

@@ -42,13 +42,15 @@ class ModelTemplateStatus(ApiModel):
     """Value of metadata.generation that this status is about; -1 until the operator has seen the object."""
     conditions: Conditions = Field(default_factory=list)
     """Aspects of the state. Ready: instances can be made from the template. RolledOut: all of its instances
-    are updated to its latest revision, those that are pinned to another one aside."""
+    are updated to its latest revision, those that are pinned to another one aside. Shared: the labels are
+    known by which it selects namespaces; present where it does."""
     id: str | None = None
     """Identity of the template, its metadata.uid; an instance may name it in `model_template_id`."""
     created_at: Time | None = None
     """Time at which the template was created, RFC 3339, UTC."""
     instance_count: Count | None = None
-    """Number of instances that use the template: an edit of it concerns them all."""
+    """Number of instances that use the template: an edit of it concerns them all. Those in namespaces that it
+    is not shared with any more are not among them."""
     updated_instance_count: Count | None = None
     """Number of those that are updated: Ready at the latest revision of the template."""
     stalled_instance_count: Count | None = None

@@ -39,6 +39,7 @@ from model_operator.controller.watch.initial_list import InitialListRewriter
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.watch.kopf_settings import kopf_settings
 from model_operator.controller.watch.liveness import WATCHER, WatchLiveness
+from model_operator.controller.watch.namespace_watch import NamespaceWatch
 from model_operator.controller.watch.resync import Resync
 from model_operator.controller.watch.triggers import Triggers
 from model_operator.controller.webhooks.endpoint import WebhookEndpoint
@@ -177,6 +178,7 @@ class Operator:
         # Only the leader reconciles; on becoming leader it enqueues everything.
         self._queue.close()
         self._triggers = Triggers(self._state, self._queue, scope, metrics.unreadable)
+        self._namespaces = NamespaceWatch(client, self._triggers, connection.renew)
         self._liveness = WatchLiveness(kinds, scope, settings.resync_seconds)
         self._resync = Resync(client, self._state, self._triggers, scope, kinds, self._liveness.heartbeat)
         self._initial_list = InitialListRewriter(connection.server, kinds, scope, self._resync.relisted)
@@ -392,6 +394,7 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lead(), name="leading")
             group.create_task(self._resync.run(self._settings.resync_seconds), name="resync")
+            group.create_task(self._namespaces.run(), name="labels of namespaces")
             if self._webhooks is not None:
                 group.create_task(self._webhooks.run(), name="webhooks")
 

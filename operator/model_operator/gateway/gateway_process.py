@@ -18,7 +18,6 @@ from model_operator import __version__
 from model_operator.core.gateway.endpoints import SELECTOR
 from model_operator.gateway.health_application import health_application
 from model_operator.gateway.identity import Identity
-from model_operator.gateway.informers import Informer, Object
 from model_operator.gateway.intake import Intake
 from model_operator.gateway.metrics.counting import GatewayMetrics
 from model_operator.gateway.metrics.scraped import ScrapedState
@@ -36,6 +35,7 @@ from model_operator.gateway.start_checks import check_cluster
 from model_operator.gateway.tables import Tables
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
+from model_operator.kube.informer import Informer, Object
 from model_operator.kube.kubeconfig import load_configuration
 from model_operator.kube.resources import (
     CLUSTER_MODEL_TEMPLATES,

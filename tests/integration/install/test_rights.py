@@ -195,7 +195,10 @@ def live(api: KubeApi) -> None:
     """Have the operator do all that it ever does."""
     # Templates, all kinds of children, and a template's word on instances.
     api.apply(scaled("scaled"))
-    api.apply(scaled("shared", kind="ClusterModelTemplate"))
+    by_label = scaled("shared", kind="ClusterModelTemplate")
+    here = {"matchLabels": {"kubernetes.io/metadata.name": api.namespace}}
+    by_label["spec"]["allowed_namespaces"] = {"from": "Selected", "selector": here}
+    api.apply(by_label)
     wait_for(lambda: is_denied(api, wrong("denied", "scaled")), message="the webhook denies")
     wait_for(lambda: is_denied(api, wrong("denied", "shared")), message="the webhook denies")
     api.apply(instance("adopted", model_template_id="shared"))

@@ -23,6 +23,8 @@ FORBIDDEN_GROUPS = {
     "storage.k8s.io",
 }
 FORBIDDEN_RESOURCES = {"configmaps", "namespaces", "nodes", "serviceaccounts", "persistentvolumes"}
+LABELS_OF_NAMESPACES = {Right("", "namespaces", verb) for verb in ("list", "watch")}
+"""A template may be shared by them."""
 FORBIDDEN_VERBS = {"bind", "escalate", "impersonate", "deletecollection", "approve", "sign"}
 
 
@@ -32,7 +34,7 @@ def forbidden(right: Right) -> bool:
     return (
         right.group in FORBIDDEN_GROUPS
         or right.verb in FORBIDDEN_VERBS
-        or (right.group == "" and resource in FORBIDDEN_RESOURCES)
+        or (right.group == "" and resource in FORBIDDEN_RESOURCES and right not in LABELS_OF_NAMESPACES)
         or (
             right.group == ""
             and resource == "pods"
@@ -69,6 +71,8 @@ def test_secrets_are_a_matter_of_its_own_namespace() -> None:
         {"resources": ["pods/exec"], "verbs": ["create"]},
         {"resources": ["pods"], "verbs": ["delete"]},
         {"resources": ["configmaps"], "verbs": ["get"]},
+        {"resources": ["namespaces"], "verbs": ["get"]},
+        {"resources": ["namespaces"], "verbs": ["patch"]},
         {"resources": ["serviceaccounts/token"], "verbs": ["create"]},
         {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get"]},
         {"apiGroups": ["modeloperator.dev"], "resources": ["modelinstances"], "verbs": ["patch"]},

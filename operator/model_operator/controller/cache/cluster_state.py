@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
+from model_operator.controller.cache.namespace_labels import NamespaceLabels
 from model_operator.controller.cache.revision_cache import RevisionCache
 from model_operator.core.objects.kept_child import kept_child
 from model_operator.core.objects.kept_form import kept_form
@@ -81,6 +82,8 @@ class ClusterState:
         Children with the operator's label, by kind.
     dry_runs
         The last dry run of each template, by uid.
+    namespaces
+        The labels of namespaces.
     """
 
     def __init__(self, free_domains: Collection[str] = (), stored: Collection[TemplateKind] = ()) -> None:
@@ -95,6 +98,7 @@ class ClusterState:
             for kind in CHILD_KINDS
         }
         self.dry_runs: dict[str, CachedDryRun] = {}
+        self.namespaces = NamespaceLabels()
         self._compiled: dict[str, CompiledTemplate] = {}
         self._forgetting: list[Callable[[str], None]] = []
 
@@ -139,9 +143,13 @@ class ClusterState:
         """
         grant, uid = grant_of(template), template["metadata"]["uid"]
         for instance in self.referring(template):
-            is_bound = bound_template(instance.get("status")) == uid
-            if is_bound or self.sharing(grant, instance) is Sharing.SHARED:
-                yield key_of(instance)
+            key = key_of(instance)
+            if (
+                (grant.is_default and grant.owner in ("", key[0]))
+                or bound_template(instance.get("status")) == uid
+                or self.sharing(grant, instance) is Sharing.SHARED
+            ):
+                yield key
 
     def referring(self, template: Object) -> Iterator[Object]:
         """Yield the instances that refer to a template or are bound to it, shared with them or not."""
@@ -158,8 +166,11 @@ class ClusterState:
 
     def labels_of(self, namespace: str) -> Mapping[str, str] | None:
         """Return the labels of a namespace, None where they are not known; part of `TemplateLookup`."""
-        del namespace
-        return None
+        return self.namespaces.of(namespace)
+
+    def awaits_labels(self, grant: Grant) -> bool:
+        """Return whether labels that a template selects namespaces by are about to be read."""
+        return grant.selector is not None and self.namespaces.is_awaited
 
     def is_of(self, instance: Object, template: Object) -> bool:
         """Return whether an instance runs a template, or is about to: whether it resolves to it.
@@ -178,8 +189,7 @@ class ClusterState:
             bound.get("uid") == uid and kind is None and wanted in (template["metadata"]["name"], uid)
         ):
             # What cannot be read stays with the template that it is bound to.
-            grant = self.compiled(template).grant
-            return bound.get("uid") == uid and self._still_has(instance, key_of(template)[0], grant)
+            return bound.get("uid") == uid and self._still_has(instance, template)
         reference = TemplateReference(
             wanted,
             TemplateKind(kind) if kind in list(TemplateKind) else None,
@@ -191,9 +201,16 @@ class ClusterState:
         found = resolve_reference(reference, self).usable
         return found is not None and found.resource.metadata.uid == uid
 
-    def _still_has(self, instance: Object, owner: str, grant: Grant) -> bool:
+    def _still_has(self, instance: Object, template: Object) -> bool:
         """Return whether a template that an instance is bound to was not withdrawn from its namespace."""
-        return _may_mean(instance, owner) and not grant.withdraws(self.sharing(grant, instance))
+        owner = template["metadata"].get("namespace", "")
+        if not _may_mean(instance, owner):
+            return False
+        spec = template.get("spec")
+        if isinstance(spec, dict) and "allowed_namespaces" not in spec:
+            return owner in ("", instance["metadata"].get("namespace", ""))
+        grant = self.compiled(template).grant
+        return not grant.withdraws(self.sharing(grant, instance))
 
     def template_of(self, revision: Object) -> Object | None:
         """Return the template that a kept revision is of, if it exists."""
@@ -227,11 +244,8 @@ class ClusterState:
 
     def count_instances(self, template: Object) -> InstanceCounts:
         """Count the instances of a template, in the namespaces that it is shared with."""
-        compiled, grant = self.compiled(template), grant_of(template)
-        owner, uid = key_of(template)[0], template["metadata"]["uid"]
-        instances = (
-            each for each in self.instances.find("template", uid) if self._still_has(each, owner, grant)
-        )
+        compiled, uid = self.compiled(template), template["metadata"]["uid"]
+        instances = (each for each in self.instances.find("template", uid) if self._still_has(each, template))
         return count_instances(instances, (self.revisions.latest(compiled) or compiled).version)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
@@ -267,6 +281,7 @@ class ClusterState:
         """Drop the compiled form, the dry run and the rest that is known of a deleted template."""
         self._compiled.pop(uid, None)
         self.dry_runs.pop(uid, None)
+        self.namespaces.note(uid, selects=False)
         self.revisions.forget_template(uid)
         for forget in self._forgetting:
             forget(uid)
@@ -280,7 +295,7 @@ def _may_mean(instance: Object, owner: str) -> bool:
 
 def _template_namespace(instance: Object) -> str:
     spec = instance.get("spec")
-    named = spec.get("model_template_namespace") if isinstance(spec, Mapping) else None
+    named = spec.get("model_template_namespace") if isinstance(spec, dict) else None
     return named if isinstance(named, str) else ""
 
 

@@ -154,10 +154,13 @@ class InstanceReconciler:
             return malformed(instance.violations)
         found = resolve_template(instance.resource, self._state)
         template = found.template
+        is_awaited = self._state.namespaces.is_awaited
+        if is_awaited and (found.is_unknown or (template and self._state.awaits_labels(template.grant))):
+            return None  # Soon the labels of namespaces are known, and this instance is requeued.
         if template is None:
             return make_plan(instance.resource, None, self._settings)
         if found.is_withdrawn:
-            return withdrawn(template)
+            return withdrawn(template, is_unknown=found.is_unknown)
         revisions = self._state.revisions
         course = self._courses.course_of(instance.resource, template)
         current = "" if course is None else self._courses.running(instance.raw, template)

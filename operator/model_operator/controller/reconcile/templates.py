@@ -11,6 +11,7 @@ from typing import Any
 
 from model_operator.api import TemplateKind
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.cache.namespace_labels import Knowledge
 from model_operator.controller.reconcile.grace import GracePeriods
 from model_operator.controller.reconcile.revision_keeper import RevisionKeeper
 from model_operator.controller.reconcile.rollout_courses import Decision, RolloutCourses
@@ -94,6 +95,8 @@ class TemplateReconciler:
             self._grace.forget((kind, namespace, name))
             return None
         template = self._state.compiled(obj)
+        if self._state.awaits_labels(template.grant):
+            return None  # Its instances are not known before the labels of namespaces are: that requeues it.
         result = await self._dry_runs.outcome(template)
         failure = await self._revisions.store(obj, template, result)
         decision = await self._decide(template)
@@ -114,6 +117,7 @@ class TemplateReconciler:
             latest="" if latest is None else latest.revision,
             unstored=failure,
             in_grace=grace > 0,
+            knows_labels=self._state.namespaces.knowledge is Knowledge.KNOWN,
             **_reported(template, decision),
         )
         if not standing.problem:

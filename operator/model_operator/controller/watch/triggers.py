@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from model_operator.controller.cache.cluster_state import (
     bound_template,
     instance_of_child,
 )
+from model_operator.controller.cache.namespace_labels import Knowledge, NamespaceLabels
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key, Scope
 from model_operator.core.objects.kept_form import FAULTS
@@ -21,6 +23,7 @@ from model_operator.core.rollouts.reading import is_rolling_in_steps
 from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.rollout_counts import rollout_share
 from model_operator.core.templates.revisions.entry_revisions import named_revisions, reported_revisions
+from model_operator.core.templates.sharing import grant_of
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
     AUTOSCALERS,
@@ -70,6 +73,16 @@ class Triggers:
         self._scope = scope
         self._on_unreadable = on_unreadable
         self._logged_at: float | None = None
+        self._selected = asyncio.Event()
+
+    @property
+    def namespaces(self) -> NamespaceLabels:
+        """The labels of namespaces."""
+        return self._state.namespaces
+
+    async def until_selected(self) -> None:
+        """Wait until a template selects namespaces by labels."""
+        await self._selected.wait()
 
     def observe(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
         """Process one watch event or one item of a list.
@@ -183,15 +196,85 @@ class Triggers:
     def _on_template(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         if not deleted:
             self._enqueue_template(kind, obj)
+            self._note_selector(obj)
         # After a gap in the watch, a recreated object may follow without an event for the deletion.
         removed = obj if deleted else old if old is not None and _uid(old) != _uid(obj) else None
         if removed is not None:
             self._state.forget_template(_uid(removed))
             self._enqueue_instances(removed)
+        elif old is not None and not deleted:
+            self._enqueue_regranted(old, obj)
         # Where its revisions are stored, an edit affects its instances once that has one: the reconciler
         # announces it.
         if not deleted:
             self.announce(obj)
+
+    def _note_selector(self, template: Object) -> None:
+        selects = grant_of(template).selector is not None
+        if self._state.namespaces.note(_uid(template), selects=selects):
+            self._selected.set()
+
+    def _enqueue_regranted(self, old: Object, template: Object) -> None:
+        """Enqueue the instances in namespaces that a template was withdrawn from or granted to.
+
+        That does not wait for a revision: an edit of this field makes none.
+        """
+        before, now = grant_of(old), grant_of(template)
+        if before == now:
+            return
+        for instance in self._state.referring(template):
+            if self._state.sharing(before, instance) is not self._state.sharing(now, instance):
+                self._enqueue_instance(key_of(instance))
+
+    def on_namespace(self, namespace: str, labels: Mapping[str, str] | None) -> None:
+        """Take the labels of a namespace, None for a deleted one, and enqueue what a change of them concerns.
+
+        Parameters
+        ----------
+        namespace
+            Its name.
+        labels
+            Its labels.
+        """
+        known = self._state.namespaces
+        before = known.put(namespace, labels)
+        if before == labels or known.knowledge is not Knowledge.KNOWN:
+            return
+        for kind, template in self._selecting():
+            grant = grant_of(template)
+            if grant.covers(namespace, before) is not grant.covers(namespace, labels):
+                self._enqueue_template(kind, template)
+                for instance in self._state.referring(template):
+                    if instance["metadata"].get("namespace") == namespace:
+                        self._enqueue_instance(key_of(instance))
+
+    def on_all_namespaces(self) -> None:
+        """Note that the labels of all namespaces are known, and enqueue all that has waited for them."""
+        self._state.namespaces.knowledge = Knowledge.KNOWN
+        self._enqueue_selecting()
+
+    def forget_labels(self, knowledge: Knowledge) -> None:
+        """Drop the labels of all namespaces, for the reason that is given, and enqueue what that concerns."""
+        is_other = self._state.namespaces.knowledge is not knowledge
+        self._state.namespaces.forget(knowledge)
+        if knowledge is Knowledge.UNUSED:
+            self._selected.clear()
+        if is_other:
+            self._enqueue_selecting()
+
+    def _enqueue_selecting(self) -> None:
+        for kind, template in self._selecting():
+            self._enqueue_template(kind, template)
+            for instance in self._state.referring(template):
+                self._enqueue_instance(key_of(instance))
+
+    def _selecting(self) -> Iterator[tuple[ResourceKind, Object]]:
+        """Yield the templates that select namespaces by labels."""
+        for uid in self._state.namespaces.selecting:
+            for kind in TEMPLATE_KINDS:
+                template = self._state.cache_of(kind).by_uid(uid)
+                if template is not None:
+                    yield kind, template
 
     def _on_revision(self, kind: ResourceKind, obj: Object, old: Object | None, deleted: bool) -> None:
         del kind

@@ -15,6 +15,8 @@ ROLLED_OUT = "RolledOut"
 """Type of the condition that says whether all instances of a template have its latest revision."""
 UP_TO_DATE = "UpToDate"
 """Type of the condition that says whether an instance has the latest revision of its template."""
+SHARED = "Shared"
+"""Type of the condition that says whether the labels are known by which a template selects namespaces."""
 PINNED = "Pinned"
 """Reason of that condition, where the instance names another revision."""
 
@@ -26,7 +28,9 @@ class Hold(StrEnum):
     ROLLOUT_HALTED = "RolloutHalted"
 
 
-OWN_TYPES = frozenset({"Ready", "Available", UP_TO_DATE, "Autoscaling", ROLLED_OUT, "Reconciling", "Stalled"})
+OWN_TYPES = frozenset(
+    {"Ready", "Available", UP_TO_DATE, "Autoscaling", ROLLED_OUT, SHARED, "Reconciling", "Stalled"}
+)
 """The condition types that this operator writes; those of others are kept."""
 
 

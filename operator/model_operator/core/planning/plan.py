@@ -112,30 +112,37 @@ def make_plan(
     return Plan(template, wanted, problem, violations, latest, None, pinned, own)
 
 
-def withdrawn(template: CompiledTemplate) -> Plan:
+def withdrawn(template: CompiledTemplate, *, is_unknown: bool = False) -> Plan:
     """Return the plan for an instance whose template was withdrawn from its namespace: change nothing.
 
     Parameters
     ----------
     template
         The template that the instance is bound to.
+    is_unknown
+        Whether that is so only because the labels that it selects namespaces by are not known.
     """
-    return Plan(None, None, not_shared(template))
+    return Plan(None, None, not_shared(template, is_unknown=is_unknown))
 
 
-def not_shared(template: CompiledTemplate) -> Failure:
+def not_shared(template: CompiledTemplate, *, is_unknown: bool = False) -> Failure:
     """Return why an instance gets nothing from its bound template.
 
     Parameters
     ----------
     template
         The template that the instance is bound to, and which is not shared with its namespace any more.
+    is_unknown
+        As for `withdrawn`.
     """
     metadata = template.resource.metadata
     name = f"{metadata.namespace}/{metadata.name}" if metadata.namespace else metadata.name
-    detail = (
-        f"{template.resource.kind} {name} is no longer shared with this namespace; what runs stays as it is."
+    why = (
+        "is shared by labels of namespaces, which are not known (see its condition Shared)"
+        if is_unknown
+        else "is no longer shared with this namespace"
     )
+    detail = f"{template.resource.kind} {name} {why}; what runs stays as it is."
     return Failure(Reason.TemplateNotShared, detail)
 
 

@@ -7,10 +7,15 @@ from enum import Enum
 from typing import Any
 
 from model_operator.api import Actor
-from model_operator.core.objects.conditions import kstatus_conditions, merge_conditions
+from model_operator.core.objects.conditions import (
+    SHARED,
+    Condition,
+    kstatus_conditions,
+    merge_conditions,
+)
 from model_operator.core.planning.dry_run import DryRunResult
 from model_operator.core.planning.plan import summarize
-from model_operator.core.reasons.reasons import ReasonInfo
+from model_operator.core.reasons.reasons import Advice, ReasonInfo
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rollouts.advance import Advance
 from model_operator.core.rollouts.policy import policy_of
@@ -63,6 +68,7 @@ def template_status(
     progress: Advance | None = None,
     pinned: int = 0,
     started_at: str = "",
+    knows_labels: bool = True,
 ) -> dict[str, Any]:
     """Return the whole ``status`` of a template.
 
@@ -92,6 +98,8 @@ def template_status(
         Number of instances that are pinned to a revision.
     started_at
         Time at which that roll-out began, RFC 3339, UTC; given with `progress`.
+    knows_labels
+        Whether the labels of namespaces are known; used where the template selects by them.
     """
     metadata = template.resource.metadata
     result = result or DryRunResult()
@@ -111,6 +119,8 @@ def template_status(
         report = RolloutReport(progress, policy, latest, pinned, started_at, is_cluster_wide)
         conditions.insert(1, report.condition(hindrance))
         remembered = {"stable_revision": progress.stable or None, "rollout": report.status()}
+    if template.grant.selector is not None:
+        conditions.insert(2, _shared(knows_labels=knows_labels))
     return {
         "observedGeneration": metadata.generation,
         "conditions": merge_conditions(
@@ -125,6 +135,19 @@ def template_status(
         **({"latest_revision": known} if known else {}),
         **remembered,
     }
+
+
+def _shared(*, knows_labels: bool) -> Condition:
+    """Return the condition of a template that selects namespaces by labels: whether these are known."""
+    if knows_labels:
+        return Condition(SHARED, True, "NamespacesKnown", "The labels of namespaces are known.")
+    detail = (
+        "The labels of namespaces are not known, so that spec.allowed_namespaces.selector selects no "
+        "namespace; names do."
+    )
+    next_step = "grant list and watch of namespaces to the operator's ServiceAccount; retried automatically."
+    message = Advice(Actor.OPERATOR, next_step).sentence(detail)
+    return Condition(SHARED, False, "NamespacesUnknown", message)
 
 
 def template_standing(template: CompiledTemplate, result: DryRunResult) -> Standing:

@@ -54,6 +54,11 @@ class Grant:
     is_unread: bool = False
 
     @property
+    def is_default(self) -> bool:
+        """Whether the template does not have the field: it is shared with its own namespace, or with all."""
+        return self.allowed is None and not self.is_unread
+
+    @property
     def selector(self) -> LabelSelector | None:
         """The selector of labels of namespaces, if the template has one."""
         return None if self.allowed is None else self.allowed.selector

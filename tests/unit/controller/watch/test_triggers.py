@@ -372,3 +372,46 @@ def test_a_decision_in_steps_follows_soon(rollout: Any, state: str | None, expec
     world.triggers.update_template_counts("t1")
     world.triggers.requeue_template_after(obj, 42)
     assert delays == [expected, 42]
+
+
+def shared_with(*names: str, **fields: Any) -> dict[str, Any]:
+    """Return a version of the template `embed` of the namespace `platform`, shared with these namespaces."""
+    obj = template("embed", namespace="platform", **fields)
+    if names:
+        obj["spec"]["allowed_namespaces"] = {"from": "Selected", "names": list(names)}
+    return obj
+
+
+def user(name: str, namespace: str, uid: str, bound: str | None = None) -> dict[str, Any]:
+    """Return a version of an instance that names the namespace `platform`."""
+    obj = instance(name, namespace=namespace, uid=uid, bound=bound)
+    obj["spec"]["model_template_namespace"] = "platform"
+    return obj
+
+
+def test_a_grant_and_its_withdrawal_wake_the_instances_that_they_concern() -> None:
+    world = Watched()
+    for one in (user("a", "team-a", "i1", "t1"), user("b", "team-b", "i2"), user("c", "team-c", "i3")):
+        world.see(one, "ADDED")
+    world.see(instance("own", namespace="platform", uid="i4"), "ADDED")
+    world.see(instance("unrelated", namespace="team-b", uid="i5"), "ADDED")
+    world.see(shared_with("team-a"), "ADDED")
+    platform = "ModelTemplate/platform/embed"
+
+    assert world.see(shared_with("team-a", "team-b")) == [platform, "ModelInstance/team-b/b"]
+    assert world.see(shared_with("team-b")) == [platform, "ModelInstance/team-a/a"]
+    assert world.see(shared_with("team-b", "nowhere")) == [platform]
+
+
+def test_an_edit_of_a_template_wakes_no_instance_that_it_is_not_shared_with() -> None:
+    world = Watched()
+    for one in (user("bound", "team-a", "i1", "t1"), user("guess", "team-b", "i2")):
+        world.see(one, "ADDED")
+    world.see(instance("by-id", namespace="team-b", uid="i3", template_id="t1"), "ADDED")
+
+    added = world.see(shared_with(), "ADDED")
+    edited = world.see(shared_with(generation=2))
+    deleted = world.see(shared_with(generation=3), "DELETED")
+
+    bound, platform = "ModelInstance/team-a/bound", "ModelTemplate/platform/embed"
+    assert (added, edited, deleted) == ([platform, bound], [platform, bound], [bound])

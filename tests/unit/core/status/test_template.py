@@ -199,3 +199,32 @@ def test_instances_that_lag_leave_the_template_ready() -> None:
     conditions = {condition["type"]: condition["status"] for condition in found["conditions"]}
     assert conditions == {"Ready": "True", "RolledOut": "False"}
     assert (found["updated_instance_count"], found["stalled_instance_count"]) == (1, 1)
+
+
+SELECTED = {"from": "Selected", "selector": {"matchLabels": {"tier": "gold"}}}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "knows_labels", "expected"),
+    [
+        (None, False, None),
+        ({"from": "Selected", "names": ["team"]}, False, None),
+        (SELECTED, True, ("True", "NamespacesKnown")),
+        (SELECTED, False, ("False", "NamespacesUnknown")),
+    ],
+)
+def test_a_template_that_selects_by_labels_says_whether_they_are_known(
+    allowed: Any, knows_labels: bool, expected: tuple[str, str] | None
+) -> None:
+    template = parse_template(apply_merge_patch(TEMPLATE, {"spec": {"allowed_namespaces": allowed}}))
+
+    found = template_status(template, {}, InstanceCounts(), NOW, knows_labels=knows_labels)
+
+    conditions = {each["type"]: each for each in found["conditions"]}
+    shared = conditions.get("Shared")
+    assert (shared and (shared["status"], shared["reason"])) == expected
+    assert conditions["Ready"]["status"] == "True", "a template is no less valid for it"
+    # It goes with the selector.
+    without = parse_template(TEMPLATE)
+    later = template_status(without, found, InstanceCounts(), NOW, knows_labels=knows_labels)
+    assert "Shared" not in {each["type"] for each in later["conditions"]}

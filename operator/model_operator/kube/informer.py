@@ -1,4 +1,4 @@
-"""List and watch: keeps the gateway's tables in step with the API server, and only ever reads."""
+"""List and watch: keeps the tables of a process in step with the API server, and only ever reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Object = Mapping[str, Any]
 class Informer:
     """Passes on every object of a kind, and what changes.
 
-    While the API server cannot be reached the tables keep what they have: requests to models go on.
+    While the API server cannot be reached the tables keep what they have: work goes on with that.
 
     Parameters
     ----------
@@ -91,6 +91,10 @@ class Informer:
     def has_listed(self) -> bool:
         """Whether all objects have been listed once."""
         return self._listed.is_set()
+
+    async def until_listed(self) -> None:
+        """Wait until all objects have been listed once."""
+        await self._listed.wait()
 
     def age(self) -> float:
         """Return the seconds since the API server last answered, of the namespace that it is longest for."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from model_operator.gateway import informers as subject
-from model_operator.gateway.informers import Informer
+from model_operator.kube import informer as subject
 from model_operator.kube.errors import ApiUnavailableError, error_for
+from model_operator.kube.informer import Informer
 from model_operator.kube.resources import MODEL_INSTANCES
 
 Event = tuple[str, dict[str, Any]]
