@@ -53,6 +53,18 @@ def test_only_the_deep_part_is_cut_off() -> None:
     assert value["metadata"] == {"v": "7"}
 
 
+@pytest.mark.parametrize("name", ["{}", "[]", "{}" * 9, "[]{}"])
+def test_empty_brackets_in_names_hide_no_level(name: str) -> None:
+    opening = '{"%s":' % name  # noqa: UP031
+    value = read_json((opening * 900 + "1" + "}" * 900).encode())
+    assert levels_of(value, 2000) == MAX_LEVELS
+
+
+def test_many_empty_objects_are_read_as_they_are() -> None:
+    text = b"[" + b",".join([b"{}", b"[]", b'{"f:spec":{}}'] * 500) + b"]"
+    assert read_json(text) == [{}, [], {"f:spec": {}}] * 500
+
+
 def test_a_page_with_a_deep_object_in_the_middle_keeps_all_others() -> None:
     items = [
         orjson.dumps({"metadata": {"name": f"n{number}"}, "spec": {"a": [{}] * 9}}) for number in range(500)

@@ -89,8 +89,15 @@ _QUOTE: Final = ord('"')
 
 
 def _has_few_levels(text: bytes) -> bool:
-    """Whether the text has too few brackets to be nested too deep; a cheap check."""
-    return text.count(b"{") + text.count(b"[") <= MAX_LEVELS
+    """Whether the text has too few brackets to be nested too deep; a cheap check.
+
+    Only what has a content nests: empty objects, of which ``managedFields`` has one for each field, add one
+    level at most. Where ``{}`` stands in a string, both counts have it.
+    """
+    brackets = text.count(b"{") + text.count(b"[")
+    if brackets >= MAX_LEVELS:
+        brackets -= text.count(b"{}") + text.count(b"[]")
+    return brackets < MAX_LEVELS
 
 
 def levels_of(value: Any, most: int = MAX_LEVELS) -> int:
