@@ -29,6 +29,7 @@ from model_operator.core.values.violations import Violation, sort_violations
 from model_operator.core.values.words import plural
 
 _NAMED = 5
+_REGAINED = "edits of the template and of these instances reach them again"
 _WITHDRAWN = "running workers stay, and no change reaches these instances until it is shared with them again"
 _STEP = len(("spec", "rollout", "steps", 0))
 
@@ -126,6 +127,7 @@ class Impact:
         self._restarting: set[FollowerKey] = set()
         self._unchanged: set[FollowerKey] = set()
         self._withdrawn: list[str] = []
+        self._regained: list[str] = []
 
     @cached_property
     def _compiled_old(self) -> CompiledTemplate:
@@ -150,7 +152,7 @@ class Impact:
             Labels of its namespace; None where they are not known.
         """
         instance = live.resource
-        if self._withdraws(instance, labels):
+        if self._changes_sharing(instance, labels):
             return
         pin = pinned_revision(instance)
         if pin is not None or self._policy.is_stepped or instance.spec.model_template_revision == STABLE:
@@ -192,6 +194,9 @@ class Impact:
         if self._withdrawn:
             users = f"{bound}{plural(len(self._withdrawn), 'instance')}: {_shown(self._withdrawn)}"
             warnings.append(f"{subject}: this change withdraws the template from {users}; {_WITHDRAWN}")
+        if self._regained:
+            users = f"{bound}{plural(len(self._regained), 'instance')}: {_shown(self._regained)}"
+            warnings.append(f"{subject}: this change shares the template again with {users}; {_REGAINED}")
         if self._invalid:
             makes = f"{bound}{plural(len(self._invalid), 'instance')} invalid: {_shown(self._invalid)}"
             warnings.append(f"{subject}: this change makes {makes}; running workers are not changed")
@@ -225,15 +230,22 @@ class Impact:
             complete,
         )
 
-    def _withdraws(self, instance: ModelInstance, labels: Mapping[str, str] | None) -> bool:
-        """Return whether the edited template is not shared with an instance; note it if it was before."""
+    def _changes_sharing(self, instance: ModelInstance, labels: Mapping[str, str] | None) -> bool:
+        """Return whether the edit takes the template from an instance or gives it back; note which it is.
+
+        One that has lost it before, and does not get it back, is none of its instances.
+        """
         namespace = instance.metadata.namespace
+        name, before = f"{namespace}/{instance.metadata.name}", grant_of(self._old).covers(namespace, labels)
         # Labels that are not known may be soon, as they are watched once a template has a selector.
-        if self._new.grant.covers(namespace, labels) is not Sharing.NOT_SHARED:
-            return False
-        if grant_of(self._old).covers(namespace, labels) is Sharing.SHARED:
-            self._withdrawn.append(f"{namespace}/{instance.metadata.name}")
-        return True
+        after = self._new.grant.covers(namespace, labels)
+        if after is Sharing.NOT_SHARED:
+            self._withdrawn += [name] if before is Sharing.SHARED else []
+            return True
+        if (before, after) == (Sharing.NOT_SHARED, Sharing.SHARED):
+            self._regained.append(name)
+            return True
+        return False
 
     def _add_invalid(
         self, instance: ModelInstance, before: CompiledTemplate, after: CompiledTemplate
