@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.cluster.kube_api import KubeApi, Object
 
+WITHDRAWN = "recorded-withdrawn"
+"""Name of the cluster template that is withdrawn."""
 TIME = "2026-01-01T00:00:00Z"
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _UIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -114,6 +116,15 @@ def _terminating(api: KubeApi) -> None:
     api.delete("ModelInstance", "minilm")
 
 
+def _withdrawn(api: KubeApi) -> None:
+    shared = _cluster_template(WITHDRAWN)
+    shared["spec"]["allowed_namespaces"] = {"from": "Selected", "names": [api.namespace]}
+    _apply(api, shared, instance(model_template_id=WITHDRAWN))
+    api.wait_for_condition("ModelInstance", "minilm", "Ready")
+    shared["spec"]["allowed_namespaces"]["names"] = ["elsewhere"]
+    _apply(api, shared)
+
+
 def _name_conflict(api: KubeApi) -> None:
     api.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "minilm"}, "spec": _PORTS})
     _apply(api, template(), instance())
@@ -157,6 +168,7 @@ _EXTERNAL = {
 STATES = [
     State(Reason.Terminating, _terminating),
     State(Reason.TemplateNotFound, lambda api: _apply(api, instance())),
+    State(Reason.TemplateNotShared, _withdrawn),
     State(Reason.TemplateInvalid, lambda api: _apply(api, template(image="$(parameters.NONE)"), instance())),
     State(
         Reason.InvalidParameters,

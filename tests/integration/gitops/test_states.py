@@ -16,7 +16,15 @@ from tests.cluster.webhooks import shipped
 from tests.examples.objects import FAILURE, deploy, instance, ready, template
 from tests.gitops.kstatus import KStatus
 from tests.gitops.verdicts import Verdict, in_roll_out, verdict, with_reason
-from tests.integration.gitops.states import STATES, State, conditions, is_current, recorded_path, text
+from tests.integration.gitops.states import (
+    STATES,
+    WITHDRAWN,
+    State,
+    conditions,
+    is_current,
+    recorded_path,
+    text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +59,8 @@ def test_state(api: KubeApi, state: State) -> None:
             api.delete(state.kind, state.name)
         elif state.reason is Reason.Terminating:
             api.patch(state.kind, state.name, {"metadata": {"finalizers": None}})
+        elif state.reason is Reason.TemplateNotShared:
+            api.delete("ClusterModelTemplate", WITHDRAWN)
 
 
 @pytest.mark.usefixtures("operator")
