@@ -21,6 +21,10 @@ STABLE_FOLLOWERS = "stable"
 """Name of the last step, of the instances that follow the stable revision."""
 
 _PERCENTAGE = "^([1-9][0-9]?|100)%$"
+_SHARE_HINTS = (
+    ("^[0-9]+$", "; remove the quotes for a number of instances, or add % for a percentage"),
+    ("^[0-9]+ %$", "; remove the space"),
+)
 _PATTERN = r"^[-a-z0-9*?]+$"
 
 
@@ -30,12 +34,14 @@ def _is_share(value: int | str) -> bool:
 
 Share = Annotated[
     StrictInt | StrictStr,
-    IntOrString(max_length=4),
+    IntOrString(max_length=4, form="write a percentage, such as 10%"),
     Rule(
         f"type(self) == int ? self >= 1 : self.matches('{_PERCENTAGE}')",
-        "must be a number of instances from 1, or a percentage from 1% to 100%, such as 10%; to stop the "
-        "roll-out, set rollout.paused",
+        "must be a number of instances from 1 without quotes, or a percentage from 1% to 100%, such as 10%; "
+        "to stop the roll-out, set rollout.paused",
         _is_share,
+        details=_SHARE_HINTS,
+        in_cel=False,
     ),
 ]
 """A number of instances, or a percentage of those of a step, rounded down and at least one."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from model_operator.api import ModelTemplate, Rollout
+from model_operator.api import REMAINING, ModelTemplate, Rollout
 from model_operator.core.rollouts.policy import Policy, Step, policy_of
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.violations import Loc, Violation
@@ -103,6 +103,7 @@ def _selections(steps: Sequence[Step], own: str) -> Iterator[Violation]:
         The only namespace of the template's instances; empty if it is not known or there are several.
     """
     earlier: list[Step] = []
+    everything = Step(REMAINING, {}, (), 0, 0)
     for index, step in enumerate(steps):
         loc: Loc = (*ROLLOUT, "steps", index)
         impossible = [number for number, each in enumerate(step.namespaces) if each.strip("-") != each]
@@ -126,6 +127,12 @@ def _selections(steps: Sequence[Step], own: str) -> Iterator[Violation]:
             )
             yield Violation(loc, message, "unreachable")
             continue
+        if len(steps) == 1 and _covers(step, everything, own):
+            message = (
+                f"step {step.name} selects all instances, so that none is left for a later step; give it "
+                "labels or namespaces to try an edit on some first, or set its fields in rollout itself"
+            )
+            yield Violation(loc, message, "selects_all")
         earlier.append(step)
 
 

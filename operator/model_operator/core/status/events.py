@@ -170,9 +170,24 @@ def template_events(
         yield Event(regarding, EventType.NORMAL, EventReason.TemplateEdited.name, "Editing", note)
     reason = _rollout_reason(before, after)
     if reason is not None:
-        note = _shortened(str(_condition(after, "RolledOut").get("message", "")))
+        note = _shortened(_rollout_note(reason, after))
         kind = EventType.WARNING if reason in _WARNINGS else EventType.NORMAL
         yield Event(regarding, kind, reason.name, "RollingOut", note)
+
+
+def _rollout_note(reason: EventReason, after: Mapping[str, Any]) -> str:
+    if reason is not EventReason.RolloutComplete:
+        return str(_condition(after, "RolledOut").get("message", ""))
+    rollout = after["rollout"]
+    following = rollout["instances"] - rollout["pinned"]
+    rest = following - rollout["arrived"]
+    note = f"Revision {rollout['revision']} is the stable one from now on."
+    if not rest:
+        return note
+    # New instances, and those that were broken before.
+    verb, delay = ("is", "delays") if rest == 1 else ("are", "delay")
+    left = f"{rest} of {plural(following, 'instance')}"
+    return f"{note} {left} {verb} not ready at it yet, and {delay} no roll-out."
 
 
 def child_event(

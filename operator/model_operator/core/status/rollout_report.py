@@ -124,6 +124,9 @@ class RolloutReport:
             )
         detail, next_step = self._parts(reason)
         detail += self._empty_steps()
+        if self.policy.is_paused and reason is not RolloutReason.PAUSED:
+            # Nothing waits: what the pause stops comes with the next edit.
+            detail += " spec.rollout.paused is true: no instance gets another revision."
         return Advice(Actor.TEMPLATE_OWNER, next_step).sentence(detail) if next_step else detail
 
     def _parts(self, reason: RolloutReason) -> tuple[str, str]:

@@ -1,11 +1,14 @@
 """Hints: what a value, a name or a field was probably meant to be, for templates and parameters alike.
 
-Each is a text that ends a message, such as ``; remove the quotes``, or empty. None holds the value.
+Each is a text that ends a message, such as ``; remove the quotes``, or empty. None holds the value of a
+parameter.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -87,6 +90,29 @@ def type_hint(value: Any, types: Collection[str]) -> str:
         The JSON types that are allowed.
     """
     return _quotes(value, types) or _form(value, types)
+
+
+_DURATION: Final = re.compile(
+    r"(?:(?P<days>\d+) ?d(?:ays?)?)? ?(?:(?P<hours>\d+) ?h(?:ours?)?)? ?"
+    r"(?:(?P<minutes>\d+) ?m(?:in(?:utes?)?)?)? ?(?:(?P<seconds>\d+) ?s(?:ec(?:onds?)?)?)?"
+)
+
+
+def seconds_hint(value: Any) -> str:
+    """Return how to write a duration, such as ``30m``, as a number of seconds; empty for what is none.
+
+    Parameters
+    ----------
+    value
+        The value, which is no integer.
+    """
+    if not isinstance(value, str) or len(value) > _MAX_COMPARED:
+        return ""
+    found = _DURATION.fullmatch(value.strip())
+    if found is None or not any(found.groups()):
+        return ""
+    seconds = timedelta(**{unit: int(number) for unit, number in found.groupdict().items() if number})
+    return f"; write the number of seconds, {int(seconds.total_seconds())}"
 
 
 def _quotes(value: Any, types: Collection[str]) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from model_operator.api import ModelType
-from model_operator.core.values.hints import did_you_mean, type_hint
+from model_operator.core.values.hints import did_you_mean, seconds_hint, type_hint
 from model_operator.core.values.violations import Loc, Violation, sort_violations
 from model_operator.core.values.words import alternatives, noun, plural
 
@@ -98,7 +98,8 @@ def _type_hint(entry: ErrorDetails) -> str:
         return f"; {form}" if form else type_hint(given, ())
     if isinstance(given, str) and len(loc) > 1 and isinstance(loc[-1], int) and loc[-2] in _NAMED:
         return "; write an object with a name, such as {name: NAME}"
-    return type_hint(given, [_JSON_TYPES[code]])
+    is_time = code == "int_type" and str(loc[-1:][0] if loc else "").endswith("_seconds")
+    return (seconds_hint(given) if is_time else "") or type_hint(given, [_JSON_TYPES[code]])
 
 
 def _counted(context: Mapping[str, Any]) -> str:

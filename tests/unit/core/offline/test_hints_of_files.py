@@ -45,7 +45,14 @@ def instance(name: str = "i", namespace: str = "team-a", **spec: Any) -> dict[st
     }
 
 
+SHARE = "or a percentage from 1% to 100%, such as 10%; to stop the roll-out, set rollout.paused"
 FORMS = [
+    (template(rollout={"soak_seconds": "30m"}), "got a string; write the number of seconds, 1800"),
+    (template(rollout={"steps": [{"name": "a", "soak_seconds": "1h"}]}), "write the number of seconds, 3600"),
+    (template(rollout={"soak_seconds": "60"}), "must be an integer, got a string; remove the quotes"),
+    (template(rollout={"max_unavailable": "10"}), f"{SHARE}; remove the quotes for a number of"),
+    (template(rollout={"max_unavailable": "10 %"}), "set rollout.paused; remove the space"),
+    (template(rollout={"max_unavailable": 0.1}), "got a number; write a percentage, such as 10%"),
     (template({"port": "8000"}), "bundle_config.port: must be an integer, got a string; remove the quotes"),
     (template({"tag": 1.5}), "bundle_config.tag: must be a string, got a number; put it in quotes"),
     (template({"env": {"A": 1}}), "bundle_config.env.A: must be a string, got an integer; put it in quotes"),

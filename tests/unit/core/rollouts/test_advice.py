@@ -15,6 +15,7 @@ from model_operator.core.templates.revisions.identity import revision_of
 from tests.examples.objects import template
 
 OTHER = "0" * 12
+SOME = {"name": "a", "labels": {"a": "b"}}
 
 
 def compiled(rollout: Any, kind: str = "ModelTemplate", **status: Any) -> CompiledTemplate:
@@ -53,13 +54,29 @@ def test_what_is_right_causes_none() -> None:
     assert list(rollout_advice(unset)) == []
 
 
+def test_a_step_that_selects_all_instances_leaves_none_for_later() -> None:
+    (warning,) = steps({"max_unavailable": "100%"})
+    assert warning == (
+        "steps[0]: step s0 selects all instances, so that none is left for a later step; give it labels or "
+        "namespaces to try an edit on some first, or set its fields in rollout itself"
+    )
+    assert len(steps({"namespaces": ["*"]})) == 1
+    # Within a ModelTemplate's own namespace, too.
+    assert len(steps({"namespaces": ["team-*"]}, kind="ModelTemplate")) == 1
+    assert steps({"labels": {"a": "b"}}) == steps({"namespaces": ["team-*"]}) == []
+    # As the last of several it is what the others leave; before others, these are never reached.
+    assert steps({"labels": {"a": "b"}}, {}) == []
+    (unreached,) = steps({}, {"labels": {"a": "b"}})
+    assert unreached.startswith("steps[1]: step s1 is never reached")
+
+
 def test_a_pause_is_recalled() -> None:
     (warning,) = found({"paused": True})
     assert warning == "paused: is true: until it is removed or false, no instance gets another revision"
 
 
 def test_the_hash_of_an_approval() -> None:
-    waits: Any = {"steps": [{"name": "canary", "needs_approval": True}]}
+    waits: Any = {"steps": [{"name": "canary", "labels": {"a": "b"}, "needs_approval": True}]}
     own = revision_of(written(waits)).hash
 
     assert found({**waits, "approved": own}) == []
@@ -73,7 +90,7 @@ def test_the_hash_of_an_approval() -> None:
     assert found({**waits, "approved": OTHER}) == [warning]
 
 
-@pytest.mark.parametrize("rollout", [{}, {"steps": [{"name": "canary"}]}])
+@pytest.mark.parametrize("rollout", [{}, {"steps": [{"name": "canary", "labels": {"a": "b"}}]}])
 def test_an_approval_that_no_step_needs(rollout: Any) -> None:
     (warning,) = found({**rollout, "approved": OTHER})
     assert warning == "approved: has no effect, as no step has needs_approval"
@@ -116,7 +133,7 @@ def test_a_step_in_namespaces_of_which_a_template_has_one() -> None:
         "steps[0].namespaces: a ModelTemplate has instances in its own namespace alone, team-a, which is not "
         "among these, so step s0 selects none; correct or remove them, or use a ClusterModelTemplate"
     )
-    assert steps({"namespaces": ["staging-*", "team-?"]}, kind="ModelTemplate") == []
+    assert steps({"namespaces": ["staging-*", "team-?"], "labels": {"a": "b"}}, kind="ModelTemplate") == []
     # There, two steps that differ by their namespaces are the same.
     (warning,) = steps({"namespaces": ["team-?"]}, {"namespaces": ["*"]}, kind="ModelTemplate")
     assert warning.startswith("steps[1]: step s1 is never reached, as step s0 before it")
@@ -141,10 +158,10 @@ def test_a_pattern_that_is_no_name() -> None:
         ({"max_unavailable": 1}, None),
         ({"max_failures": 2, "max_unavailable": 2}, "the roll-out (2 instances)"),
         (
-            {"max_failures": 2, "max_unavailable": 2, "steps": [{"name": "a", "max_unavailable": 1}]},
+            {"max_failures": 2, "max_unavailable": 2, "steps": [{**SOME, "max_unavailable": 1}]},
             "the roll-out (2 instances) and step a (1 instance)",
         ),
-        ({"max_failures": 1, "steps": [{"name": "a", "max_unavailable": 1}]}, "step a (1 instance)"),
+        ({"max_failures": 1, "steps": [{**SOME, "max_unavailable": 1}]}, "step a (1 instance)"),
         (
             {
                 "max_failures": 3,

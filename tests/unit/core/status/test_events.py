@@ -173,7 +173,8 @@ def rolling(
 ) -> dict[str, Any]:
     """Return the status of a template whose roll-out began at `STARTED`; RolledOut is as it is `since`."""
     is_done = state == "COMPLETE"
-    rollout = {"revision": revision, "state": state, "started_at": STARTED, "instances": 3}
+    rollout = {"revision": revision, "state": state, "started_at": STARTED, "instances": 3, "pinned": 0}
+    rollout["arrived"] = 3 if is_done else 0
     rolled_out = {"type": "RolledOut", "status": str(is_done), "lastTransitionTime": since, "message": state}
     return {
         "latest_revision": revision,
@@ -182,6 +183,19 @@ def rolling(
         "conditions": [rolled_out],
         "rollout": rollout | ({"step": step} if step else {}),
     }
+
+
+def test_the_end_of_a_roll_out_says_no_number_that_is_not_final() -> None:
+    done = rolling("COMPLETE", stable="2222", since=LATER)
+    done["rollout"] |= {"instances": 30, "arrived": 21, "pinned": 5}
+    (event,) = template_events(EMBED, rolling("SOAKING", "remaining"), done)
+    assert event.note == (
+        "Revision 2222 is the stable one from now on. "
+        "4 of 25 instances are not ready at it yet, and delay no roll-out."
+    )
+    done["rollout"]["arrived"] = 25
+    (event,) = template_events(EMBED, rolling("SOAKING", "remaining"), done)
+    assert event.note == "Revision 2222 is the stable one from now on."
 
 
 EMPTY = rolling("AWAITING_APPROVAL", "canary")
@@ -224,7 +238,7 @@ def test_each_change_of_step_and_state_of_a_roll_out_is_an_event(life: Any) -> N
         assert [reason for _, reason, _, _ in found] == expected
         for kind, reason, action, note in found:
             assert kind == ("Warning" if reason == "RolloutHalted" else "Normal")
-            if reason != "TemplateEdited":
+            if reason not in ("TemplateEdited", "RolloutComplete"):
                 assert (action, note) == ("RollingOut", after["rollout"]["state"])
 
 

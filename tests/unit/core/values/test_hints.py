@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_operator.core.values.hints import closest, did_you_mean, type_hint
+from model_operator.core.values.hints import closest, did_you_mean, seconds_hint, type_hint
 
 ENV = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
 
@@ -38,6 +38,21 @@ FROM = (
 )  # fmt: skip
 def test_type_hint(value: Any, types: list[str], hint: str) -> None:
     assert type_hint(value, types) == hint
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("30m", 1800), ("1h30m", 5400), ("90s", 90), ("1d", 86400), ("2 hours", 7200), (" 5min ", 300)],
+)
+def test_a_duration_is_written_in_seconds(value: str, seconds: int) -> None:
+    assert seconds_hint(value) == f"; write the number of seconds, {seconds}"
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", "30", "m", "soon", "1.5h", "30m!", "1" * 200 + "s", 1.5, None, []]
+)
+def test_what_is_no_duration_has_no_hint(value: Any) -> None:
+    assert seconds_hint(value) == ""
 
 
 @pytest.mark.parametrize(
