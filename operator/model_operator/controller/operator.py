@@ -36,6 +36,7 @@ from model_operator.controller.reconcile.templates import TemplateReconciler
 from model_operator.controller.reconcile.worker_pool import WorkerPool
 from model_operator.controller.scope import Key, Scope
 from model_operator.controller.watch.initial_list import InitialListRewriter
+from model_operator.controller.watch.kopf_dispatch import dispatch_events_directly
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.watch.kopf_settings import kopf_settings
 from model_operator.controller.watch.liveness import WATCHER, WatchLiveness
@@ -82,6 +83,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         When the Lease is lost, which has been logged.
     """
     read_watches_safely()
+    dispatch_events_directly()
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Each of them is a timestamp that Prometheus would store as another series.
     disable_created_metrics()  # type: ignore[no-untyped-call]
