@@ -91,6 +91,8 @@ def live(api: KubeApi, old: Objects) -> Objects:
     return [without_version(api.get(obj["kind"], obj["metadata"]["name"])) for obj in old]
 
 
+_TYPED = ("reason", "actor")
+"""Fields of a problem for programs; the others are texts."""
 KEPT_ALWAYS = {"Ready", "Available", "Reconciling", "Stalled"}
 """Conditions that an old version would have set; a new version may add others."""
 
@@ -125,7 +127,9 @@ def _settled(status: Object) -> Object:
         {key: value for key, value in each.items() if key not in ("message", "problem", "status")}
         for each in status.get("deployments", [])
     ]
-    return {**status, "conditions": kept, "deployments": deployments}
+    problem = status.get("problem")
+    of_problem = {} if problem is None else {"problem": {name: problem.get(name) for name in _TYPED}}
+    return {**status, "conditions": kept, "deployments": deployments, **of_problem}
 
 
 def _lost(was: Any, now: Any, path: str = "status") -> list[str]:

@@ -18,6 +18,7 @@ from model_operator.core.templates.resolution import TemplateLookup, reference_o
 from model_operator.core.templates.revisions.assignment import RevisionLookup, missing_revisions
 from model_operator.core.templates.revisions.kept import template_kind
 from model_operator.core.templates.revisions.objects import read_revision
+from model_operator.core.templates.sharing import Sharing, grant_of
 from model_operator.kube.client import ApiClient, Object
 from model_operator.kube.errors import ApiError, ForbiddenError, NotFoundError
 from model_operator.kube.resources import REVISION_KINDS, TEMPLATE_KINDS
@@ -45,6 +46,21 @@ class Address(NamedTuple):
     namespace: str
     name: str
     revision: str = ""
+
+
+class Asker(NamedTuple):
+    """The namespace of an instance whose template is looked for.
+
+    Attributes
+    ----------
+    namespace
+        Its name.
+    labels
+        Its labels; None where they are not known.
+    """
+
+    namespace: str
+    labels: Mapping[str, str] | None
 
 
 class UnconfirmedError(Exception):
@@ -160,7 +176,8 @@ class TemplateReader:
             The cached templates.
         examination
             Of an instance with a ``model_template_id``. Without a template, all possible names of it are
-            read.
+            read. One that is not shared with the instance's namespace is as if it did not exist: it is not
+            even compiled, which takes long enough to be noticed.
         seconds
             Timeout in total, as the API server waits for the review.
 
@@ -169,11 +186,12 @@ class TemplateReader:
         UnconfirmedError
             The API server did not respond in time.
         """
-        known = examination.template
+        known, namespace = examination.template, examination.instance.metadata.namespace
+        asker = Asker(namespace, templates.labels_of(namespace))
         try:
             async with asyncio.timeout(seconds):
                 for address in _candidates(examination):
-                    found = await self._compiled(address, known)
+                    found = await self._compiled(address, known, asker)
                     if found is not None or known is not None:
                         return (
                             templates if found is known else TemplateOverlay(templates, *address[:3], found)
@@ -230,8 +248,10 @@ class TemplateReader:
         obj = {**found, "kind": _REVISION_KINDS[address.kind].kind}
         return read_revision(obj, template.resource, self._free_domains)
 
-    async def _compiled(self, address: Address, known: CompiledTemplate | None) -> CompiledTemplate | None:
-        """Return a live template: the known one if it is unchanged; None if it does not exist."""
+    async def _compiled(
+        self, address: Address, known: CompiledTemplate | None, asker: Asker
+    ) -> CompiledTemplate | None:
+        """Return a live template, the known one if it is unchanged; None if the asker may use none."""
         try:
             found = await self._read(address)
         except NotFoundError:
@@ -245,6 +265,8 @@ class TemplateReader:
             live, metadata = found["metadata"], known.resource.metadata
             if (live["uid"], live.get("generation")) == (metadata.uid, metadata.generation):
                 return known
+        if known is None and grant_of(found).covers(*asker) is not Sharing.SHARED:
+            return None
         return parse_template({**found, "kind": address.kind.value}, self._free_domains)
 
     async def _read(self, address: Address) -> Object:

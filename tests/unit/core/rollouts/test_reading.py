@@ -70,6 +70,8 @@ OWN = [{"name": "green", "model_template_revision": NEW}, {"name": "blue"}]
             instance(template=bound(OLD, name="other")), [deployment(OLD)], "", id="of another template"
         ),
         pytest.param(instance(template=bound(OLD, uid="recreated")), [], OLD, id="of a recreated template"),
+        pytest.param(instance(template=bound(OLD, namespace="team")), [], OLD, id="with its namespace"),
+        pytest.param(instance(template=bound(OLD, namespace="other")), [], "", id="of another namespace"),
         pytest.param(
             instance(template=bound(OLD), spec={"deployments": OWN}),
             [deployment(NEW, "demo-green"), deployment(OLD, "demo-blue")],
