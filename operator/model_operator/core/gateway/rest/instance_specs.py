@@ -186,7 +186,11 @@ def _entries_at(template: CompiledTemplate, instance: ModelInstance) -> set[str]
     if pin is not None:
         is_current = pin == template.revision
     elif is_decided_in_steps(instance, template):
-        is_current = runs == template.revision or (runs is None and not follows_stable)
+        # A new one runs the stable revision while the roll-out is halted or paused. The status is that of the
+        # last edit, so that after the roll-out the webhook judges more than it has to.
+        has_other = template.resource.status.stable_revision not in (None, template.revision)
+        is_new = runs is None and not follows_stable and not has_other
+        is_current = runs == template.revision or is_new
     else:
         is_current = True
     entries = instance.spec.deployments or ()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_operator.api import ModelTemplateStatus
 from model_operator.core.gateway.failures import Failure
 from model_operator.core.gateway.rest.entries import merged
 from model_operator.core.gateway.rest.instance_specs import (
@@ -290,6 +292,18 @@ def test_only_what_runs_the_template_as_it_is_now_is_judged_by_it(
         assert found == [f"body.deployments.{index}.model_creation_parameters.X" for index in judged]
     else:
         assert found == (["body.model_creation_parameters.X"] if judged else [])
+
+
+@pytest.mark.parametrize(("stable", "judged"), [(None, True), ("own", True), (ABSENT, False)])
+def test_a_new_model_is_not_judged_by_a_revision_that_it_may_not_get(
+    stable: str | None, judged: bool
+) -> None:
+    """While the roll-out is halted or paused it runs the stable one."""
+    template = compiled(rollout={})
+    status = ModelTemplateStatus(stable_revision=template.revision if stable == "own" else stable)
+    template = replace(template, resource=template.resource.model_copy(update={"status": status}))
+    obj = live(model_creation_parameters={"MODEL_NAME": "x", "X": 1})
+    assert bool(template_entries(obj, template)) is judged
 
 
 @pytest.mark.parametrize(
