@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from tests.cluster.kubectl import Kubectl
 
 API_VERSION = "modeloperator.dev/v1alpha1"
+_POST = """\
+import sys, urllib.request
+url, body = sys.argv[1:]
+request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+print(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
 READY_SECONDS = 180.0
 MODEL_NAME = "wordllama-l2-supercat-256"
 """The one of the two models in the image that is loaded at once."""
@@ -116,6 +123,13 @@ class Models:
         """Ask models once, from the client's pod; fails when one does not answer."""
         urls = [self.url(name) for name in names]
         return self.kubectl("exec", embedding.CLIENT, "--", "python", "/scripts/ask.py", *urls)
+
+    def post(self, name: str, path: str, body: Object) -> Object:
+        """Send JSON to a model's Service from the client's pod, and give the answer."""
+        arguments = (self.url(name) + path, json.dumps(body))
+        said = self.kubectl("exec", embedding.CLIENT, "--", "python", "-c", _POST, *arguments)
+        answer: Object = json.loads(said)
+        return answer
 
     def edit_template(self, name: str = embedding.TEMPLATE, **variables: str) -> int:
         """Set variables in the template's ``env``; give the template's new generation."""

@@ -43,3 +43,14 @@ def test_llama_cpp_answers_by_the_gateway(served: Object, bare_gateway: Gateway,
         pieces = list(chat(given, name, max_tokens=16, temperature=0))
 
     assert len(pieces) > 2
+
+
+@pytest.mark.server("mlserver")
+def test_mlserver_answers_by_the_service(served: Object, models: Models) -> None:
+    # A small and a large iris, by the Open Inference Protocol, for which the gateway has no API.
+    irises = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+    tensor = {"name": "irises", "shape": [2, 4], "datatype": "FP64", "data": irises}
+
+    answer = models.post(served["metadata"]["name"], "/v2/models/model/infer", {"inputs": [tensor]})
+
+    assert answer["outputs"][0]["data"] == [0, 2]

@@ -172,6 +172,10 @@ _ALL = (
             "extra_args": ["--metrics", "--no-slots"],
         },
     ),
+    Server(
+        name="mlserver",
+        fill=("python3", "/weights/train.py", f"{CLAIM_FOLDER}/iris/model.joblib"),
+    ),
 )
 SERVERS = {server.name: server for server in _ALL}
 """The servers that run here, by the names of their templates."""
