@@ -58,6 +58,18 @@ def test_templates_of_manifests(api: KubeApi) -> None:
             check_is_taken(api, child.manifest)
 
 
+def test_templates_for_weights(api: KubeApi) -> None:
+    for file in sorted((REPOSITORY / "manifests" / "samples" / "weights").iterdir()):
+        template, example = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+        for obj in (template, example):
+            obj["metadata"]["namespace"] = api.namespace
+            api.apply(obj, dry_run=True)
+        rendering = render(parse_template(template), parse_instance(example)[0])
+        assert rendering.violations == ()
+        for child in rendering.children:
+            check_is_taken(api, child.manifest)
+
+
 def test_the_catalogue(api: KubeApi, kubectl: Kubectl, tmp_path: Path) -> None:
     """Its templates, plain and with all components, the examples of instances, and what becomes of these."""
     components = [f"catalogue/components/{path.name}" for path in (CATALOGUE / "components").iterdir()]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hack.editor_schemas import FOLDER, schemas
 from model_operator.cli.main import app
 
-SAMPLES = sorted((FOLDER.parent / "manifests" / "samples").glob("[!k]*.yaml"))
+SAMPLES = sorted((FOLDER.parent / "manifests" / "samples").rglob("[!k]*.yaml"))
 MARK = "# yaml-language-server: $schema="
 
 
