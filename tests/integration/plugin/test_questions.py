@@ -145,6 +145,14 @@ def test_cluster_templates_are_shown_to_those_who_may_read_them(
             )
 
         wait_for(is_shown)
+        # By the role `view`, the labels of the own namespace are readable.
+        grant = {"from": "Selected", "selector": {"matchLabels": {"models": "shared"}}}
+        cluster_api.patch("ClusterModelTemplate", name, {"spec": {"allowed_namespaces": grant}})
+        api.wait_for_condition("ModelInstance", "minilm", "Ready", "False", reason="TemplateNotShared")
+        assert viewer("templates").stderr == f"no templates found for namespace {api.namespace}\n"
+        why = viewer("why", "minilm")
+        assert (why.returncode, "TemplateNotShared\n" in why.stdout.splitlines(keepends=True)[0]) == (1, True)
+        assert f"may change ClusterModelTemplate {name}" in why.stdout
         done = viewer("instances", "--template", f"cmt/{name}", "-o", "name")
         assert done.stdout == "modelinstance.modeloperator.dev/minilm\n"
         assert f"ClusterModelTemplate {name}" in viewer("status", "minilm").stdout
