@@ -23,6 +23,7 @@ url, body = sys.argv[1:]
 request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
 print(urllib.request.urlopen(request, timeout=60).read().decode())
 """
+_GET = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=60).read().decode())"
 READY_SECONDS = 180.0
 MODEL_NAME = "wordllama-l2-supercat-256"
 """The one of the two models in the image that is loaded at once."""
@@ -130,6 +131,11 @@ class Models:
         said = self.kubectl("exec", embedding.CLIENT, "--", "python", "-c", _POST, *arguments)
         answer: Object = json.loads(said)
         return answer
+
+    def get(self, name: str, path: str) -> str:
+        """Get text from a model's Service, in the client's pod."""
+        arguments = ("python", "-c", _GET, self.url(name) + path)
+        return self.kubectl("exec", embedding.CLIENT, "--", *arguments)
 
     def edit_template(self, name: str = embedding.TEMPLATE, **variables: str) -> int:
         """Set variables in the template's ``env``; give the template's new generation."""

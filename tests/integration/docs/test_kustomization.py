@@ -63,3 +63,4 @@ def test_components_change_all_templates_of_the_catalogue(kubectl: Kubectl, tmp_
         assert pod["volumes"][1:] == before["pod_template"]["spec"]["volumes"][1:]
         token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hugging-face", "key": "token"}}}
         assert pod["containers"][0].get("env", []) == ([token] if weights == "hugging-face" else [])
+        assert bundle.get("env", {}).get("HF_HUB_OFFLINE") == ("1" if weights == "hugging-face" else None)
