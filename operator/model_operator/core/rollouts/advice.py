@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from model_operator.api import REMAINING, ModelTemplate, Rollout
+from model_operator.api import REMAINING, ClusterModelTemplate, ModelTemplate, NamespacesFrom, Rollout
 from model_operator.core.rollouts.policy import Policy, Step, policy_of
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.violations import Loc, Violation
@@ -37,9 +37,16 @@ def rollout_advice(template: CompiledTemplate, *, is_placed: bool = True) -> Ite
         message = "is true: until it is removed or false, no instance gets another revision"
         yield Violation((*ROLLOUT, "paused"), message, "paused")
     yield from _approval(policy, template.revision, resource.status.latest_revision)
-    own = resource.metadata.namespace if is_placed and isinstance(resource, ModelTemplate) else ""
-    yield from _selections(policy.named, own)
+    yield from _selections(policy.named, _only_namespace(resource) if is_placed else "")
     yield from _failures(rollout, policy)
+
+
+def _only_namespace(template: ModelTemplate | ClusterModelTemplate) -> str:
+    """Return the only namespace where a template may have instances; empty if it is shared with others."""
+    allowed = template.spec.allowed_namespaces
+    if isinstance(template, ModelTemplate) and (allowed is None or allowed.from_ is NamespacesFrom.SAME):
+        return template.metadata.namespace
+    return ""
 
 
 def budget_advice(policy: Policy, members: Sequence[int]) -> Iterator[Violation]:
@@ -113,7 +120,8 @@ def _selections(steps: Sequence[Step], own: str) -> Iterator[Violation]:
         if own and step.namespaces and not _matches(own, step.namespaces):
             message = (
                 f"a ModelTemplate has instances in its own namespace alone, {own}, which is not among these, "
-                f"so step {step.name} selects none; correct or remove them, or use a ClusterModelTemplate"
+                f"so step {step.name} selects none; correct or remove them, or share it by "
+                "spec.allowed_namespaces"
             )
             yield Violation((*loc, "namespaces"), message, "no_effect")
             continue

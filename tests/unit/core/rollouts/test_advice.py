@@ -131,12 +131,33 @@ def test_a_step_in_namespaces_of_which_a_template_has_one() -> None:
     (warning,) = steps({"namespaces": ["staging-*", "prod"]}, {}, kind="ModelTemplate")
     assert warning == (
         "steps[0].namespaces: a ModelTemplate has instances in its own namespace alone, team-a, which is not "
-        "among these, so step s0 selects none; correct or remove them, or use a ClusterModelTemplate"
+        "among these, so step s0 selects none; correct or remove them, or share it by spec.allowed_namespaces"
     )
     assert steps({"namespaces": ["staging-*", "team-?"], "labels": {"a": "b"}}, kind="ModelTemplate") == []
     # There, two steps that differ by their namespaces are the same.
     (warning,) = steps({"namespaces": ["team-?"]}, {"namespaces": ["*"]}, kind="ModelTemplate")
     assert warning.startswith("steps[1]: step s1 is never reached, as step s0 before it")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_shared"),
+    [
+        ({"from": "Same"}, False),
+        ({"from": "All"}, True),
+        ({"from": "Selected", "names": ["staging-*"]}, True),
+        ({"from": "Selected", "selector": {"matchLabels": {"stage": "canary"}}}, True),
+    ],
+)
+def test_a_template_that_is_shared_has_instances_in_other_namespaces(
+    allowed: Any, *, is_shared: bool
+) -> None:
+    obj = written({"steps": [{"name": "canary", "namespaces": ["staging-*"]}, {"name": "rest"}]})
+    obj["spec"]["allowed_namespaces"] = allowed
+    template = parse_template(obj)
+    assert template.violations == ()
+    assert [each.loc for each in rollout_advice(template)] == (
+        [] if is_shared else [("spec", "rollout", "steps", 0, "namespaces")]
+    )
 
 
 def test_the_namespace_of_a_file_may_be_unknown() -> None:
