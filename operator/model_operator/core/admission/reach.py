@@ -46,6 +46,9 @@ class Reach:
         no step. They are counted as followers that run this one.
     ahead
         Number of the deployments that name the latest revision, of instances that do not get it at once.
+    is_regained
+        Whether there are other instances, with which the edit shares the template again; they get the latest
+        revision as new ones do.
     is_complete
         Whether these are all instances; if not, numbers are lower bounds.
     """
@@ -61,6 +64,7 @@ class Reach:
     restarting: Collection[FollowerKey] = field(default_factory=frozenset)
     unchanged: int = 0
     ahead: int = 0
+    is_regained: bool = False
     is_complete: bool = True
 
     def sentence(self) -> str:
@@ -74,7 +78,7 @@ class Reach:
         if not self.is_new:
             # Those that are about to get the latest revision at once do so whatever the edit is.
             if not waiting or not (self.policy.is_stepped or self.was_stepped):
-                return f"{_THIS} makes no new revision, so no instance changes"
+                return f"{_THIS} makes no new revision, so no {self._instance} changes"
             return f"{_THIS} makes no new revision; {self._of(_LATEST, waiting)}{self._later(waiting)}"
         if not waiting:
             return f"{self._unstepped()}{self._pins()}" if self.unchanged else self._unreached()
@@ -87,6 +91,10 @@ class Reach:
         if self.followers and self.is_complete:
             yield from empty_step_advice(self.policy, self.progress.empty_steps)
             yield from budget_advice(self.policy, self._members())
+
+    @property
+    def _instance(self) -> str:
+        return "other instance" if self.is_regained else "instance"
 
     @property
     def _is_return(self) -> bool:
@@ -133,7 +141,7 @@ class Reach:
 
     def _unreached(self) -> str:
         if self.followers:
-            return f"{_THIS} changes no instance, as all that are not pinned run its revision already"
+            return f"{_THIS} changes no {self._instance}, as all that are not pinned run its revision already"
         verb = "is" if self.pinned == 1 else "are"
         pins = f"{self._number(self.pinned)} {verb} pinned to another revision{self._own()}"
         return f"{_THIS} reaches no instance: {pins}"

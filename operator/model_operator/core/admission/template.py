@@ -227,6 +227,7 @@ class Impact:
             self._restarting,
             len(self._unchanged),
             self._ahead,
+            bool(self._regained),
             complete,
         )
 

@@ -86,6 +86,11 @@ def test_the_instances_that_get_it_again_are_counted() -> None:
     )
 
 
+def test_it_is_not_said_that_those_that_get_it_again_do_not_change() -> None:
+    _, other = said(shared({"from": "Same"}), shared(TEAM_B), user(), user("own", "platform"))
+    assert other == "ModelTemplate encoder: this change makes no new revision, so no other instance changes"
+
+
 def test_what_was_withdrawn_before_is_not_counted_again() -> None:
     gone = {"from": "Selected", "names": ["team-c"]}
     assert said(shared(gone), shared(gone, tag="v2"), user()) == []
