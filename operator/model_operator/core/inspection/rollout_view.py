@@ -14,6 +14,7 @@ from model_operator.core.inspection.facts import Object, condition_of, is_observ
 from model_operator.core.inspection.readiness import reason_and_message
 from model_operator.core.inspection.rollout_edits import template_title
 from model_operator.core.objects.conditions import ROLLED_OUT
+from model_operator.core.reasons.reasons import Reason
 from model_operator.core.values.words import plural
 
 INSTANCES_STALLED: Final = "InstancesStalled"
@@ -171,7 +172,10 @@ def failing_lines(template: Object, instances: Iterable[Object]) -> list[str]:
     for each in instances:
         bound = (each.get("status") or {}).get("template") or {}
         is_at_it = bound.get("uid") == template["metadata"]["uid"] and bound.get("revision") == latest
-        if latest and is_at_it and (is_true(each, "Stalled") or bound.get("failing_since")):
+        # One from which the template was withdrawn is none of its instances any more, and counts as none.
+        is_withdrawn = condition_of(each, "Ready").get("reason") == Reason.TemplateNotShared.name
+        has_failed = is_true(each, "Stalled") or bound.get("failing_since")
+        if latest and is_at_it and has_failed and not is_withdrawn:
             metadata = each["metadata"]
             failing.append(f"{metadata['namespace']}/{metadata['name']}: {reason_and_message(each)}")
     failing.sort()

@@ -124,8 +124,15 @@ def test_before_the_operator_has_seen_it() -> None:
     assert rollout_view(template(), NOW).summary == "The template has no RolledOut condition."
 
 
-def model(name: str, revision: str = LATEST, *, stalled: bool = True, uid: str = "t1") -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": "False", "reason": "CrashLooping", "message": "It crashes."}]
+def model(
+    name: str,
+    revision: str = LATEST,
+    *,
+    stalled: bool = True,
+    uid: str = "t1",
+    reason: str = "CrashLooping",
+) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": "False", "reason": reason, "message": "It crashes."}]
     if stalled:
         conditions.append({**conditions[0], "type": "Stalled", "status": "True"})
     status = {"conditions": conditions, "template": {"uid": uid, "revision": revision}}
@@ -137,6 +144,7 @@ def test_which_instances_hold_it() -> None:
         model("before", STABLE),
         model("moving", stalled=False),
         model("foreign", uid="t2"),
+        model("withdrawn", reason="TemplateNotShared"),
         {"metadata": {"name": "fresh", "namespace": "team-a"}, "spec": {}},
     ]
 
