@@ -146,6 +146,8 @@ class Checker:
             if unshared is not None:
                 return unshared
             kinds = spec.model_template_kind or " or ".join(TemplateKind)
+            if spec.model_template_namespace is not None:
+                kinds = TemplateKind.MODEL_TEMPLATE
             hint = self._names.hint(examination.instance)
             message = (
                 f"no {kinds} of this name is among the files; the instance was not checked against it{hint}"

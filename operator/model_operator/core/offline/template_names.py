@@ -44,6 +44,8 @@ class TemplateNames:
         spec = instance.spec
         wanted, here = spec.model_template_id or "", instance.metadata.namespace
         only = spec.model_template_kind
+        if "/" in wanted:
+            return "; no name has a '/': give the namespace as model_template_namespace"
         same = self._by_name.get(wanted, ())
         if spec.model_template_namespace not in (None, here):
             return self._in_other_namespace(wanted, spec.model_template_namespace or "", same)

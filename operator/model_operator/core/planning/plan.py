@@ -257,7 +257,10 @@ def _not_found(instance: ModelInstance) -> str:
     kinds = f"{spec.model_template_kind or 'ModelTemplate in this namespace or ClusterModelTemplate'}"
     if spec.model_template_namespace is not None:
         kinds = f"ModelTemplate in namespace {spec.model_template_namespace}"
+    # Tools show a template of another namespace so; that no name is like this is said without looking any up.
+    form = " (no name has a '/': give the namespace as model_template_namespace)"
+    hint = form if "/" in (spec.model_template_id or "") else ""
     return (
-        f"There is no {kinds} with the name or id {spec.model_template_id!r}, or it is not shared with this "
-        "namespace."
+        f"There is no {kinds} with the name or id {spec.model_template_id!r}{hint}, or it is not shared with "
+        "this namespace."
     )

@@ -145,12 +145,21 @@ def test_labels_that_no_file_has_are_a_note() -> None:
             "; there is a ClusterModelTemplate of that name: remove model_template_namespace",
         ),
         ((of_platform(), model(model_template_id="encodr")), "; did you mean encoder?"),
+        (
+            (of_platform(), model(model_template_namespace=None, model_template_id="platform/encoder")),
+            "; no name has a '/': give the namespace as model_template_namespace",
+        ),
         ((of_platform(), model(model_template_id="other")), ""),
     ],
 )
 def test_the_likely_template(objects: tuple[Any, ...], hint: str) -> None:
     (found,) = check(*objects)
     assert found.message.partition("was not checked against it")[2] == hint
+
+
+def test_no_cluster_template_is_missed_by_an_instance_that_names_a_namespace() -> None:
+    (found,) = check(of_platform(kind="ClusterModelTemplate"), model())
+    assert found.message.startswith("no ModelTemplate of this name is among the files; ")
 
 
 @pytest.mark.parametrize(
