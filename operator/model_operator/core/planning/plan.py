@@ -177,7 +177,7 @@ def _missing_revisions(
     """Return the pins, of the instance and of its deployments, to revisions that do not exist."""
     if template is None:
         return ()
-    what = _describe(template)
+    what = _describe(template, instance)
     return sort_violations(
         Violation(loc, f"{what} has no revision {revision}", "revision")
         for loc, revision in missing_revisions(instance, template, pinned).items()
@@ -197,7 +197,7 @@ def _template_problem(
     if invalid is None:
         return None
     which = "" if invalid.revision == template.revision else f"revision {invalid.revision} of "
-    detail = f"{which}{_describe(template)} is invalid: {summarize(invalid.violations)}"
+    detail = f"{which}{_describe(template, instance)} is invalid: {summarize(invalid.violations)}"
     return Failure(Reason.TemplateInvalid, detail)
 
 
@@ -247,8 +247,10 @@ def summarize(violations: tuple[Violation, ...]) -> str:
     return shown if shown.endswith((".", "?")) else f"{shown}."
 
 
-def _describe(template: CompiledTemplate) -> str:
-    return f"{template.resource.kind} {template.resource.metadata.name}"
+def _describe(template: CompiledTemplate, instance: ModelInstance) -> str:
+    metadata, named = template.resource.metadata, instance.spec.model_template_namespace
+    is_foreign = named not in (None, instance.metadata.namespace)
+    return f"{template.resource.kind} {f'{named}/' if is_foreign else ''}{metadata.name}"
 
 
 def _not_found(instance: ModelInstance) -> str:
