@@ -91,8 +91,9 @@ def unknown_field(loc: Loc, known: Iterable[str], kind: str = "", *, faults: int
 def _hint(loc: Loc, known: list[str], kind: str) -> str:
     given = str(loc[-1])
     near = closest(given, known, _CLOSE)
-    if not near or plain(near) != plain(given):
-        # A field with just this name elsewhere is likelier than one with a similar name here.
+    if not near or plain(near).removesuffix("s") != plain(given).removesuffix("s"):
+        # A field with just this name elsewhere is likelier than one with a similar name here, unless that is
+        # its plural.
         place = right_place(loc, kind) if kind in RESOURCES else place_in_pod(loc)
         if place:
             return f"; {place}"

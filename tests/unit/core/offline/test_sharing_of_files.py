@@ -157,6 +157,14 @@ def test_the_likely_template(objects: tuple[Any, ...], hint: str) -> None:
     assert found.message.partition("was not checked against it")[2] == hint
 
 
+def test_a_singular_is_not_taken_for_a_field_of_another_place() -> None:
+    (found,) = check(of_platform({"from": "All", "name": ["team-a"]}))
+    assert (found.path, found.message) == (
+        "spec.allowed_namespaces.name",
+        "unknown field; did you mean names?",
+    )
+
+
 def test_no_cluster_template_is_missed_by_an_instance_that_names_a_namespace() -> None:
     (found,) = check(of_platform(kind="ClusterModelTemplate"), model())
     assert found.message.startswith("no ModelTemplate of this name is among the files; ")
