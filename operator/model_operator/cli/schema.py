@@ -50,7 +50,7 @@ def schema(
         return
     if template is None:
         fail("TEMPLATE: required argument is missing; give a file or directory, or --kind")
-    compiled = read_template(template, name)
+    compiled = read_template(template, name, namespace="")
     if not example:
         write(to_json(instance_schema(compiled), indent=2))
         return

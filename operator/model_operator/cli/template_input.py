@@ -16,7 +16,7 @@ from model_operator.core.templates.parsing import parse_template
 _SHOWN = 10
 
 
-def read_template(path: str, name: str | None) -> CompiledTemplate:
+def read_template(path: str, name: str | None, namespace: str = DEFAULT_NAMESPACE) -> CompiledTemplate:
     """Return a template without violations, or end the program.
 
     Parameters
@@ -25,8 +25,10 @@ def read_template(path: str, name: str | None) -> CompiledTemplate:
         File or directory; ``-`` for standard input.
     name
         Its name, if there are several.
+    namespace
+        Namespace of a template whose file names none; empty to leave it without.
     """
-    return _read(path, name, DEFAULT_NAMESPACE)[1]
+    return _read(path, name, namespace)[1]
 
 
 def read_manifest(path: str, name: str | None) -> Mapping[str, Any]:

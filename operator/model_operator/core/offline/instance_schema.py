@@ -115,7 +115,8 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
 def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
     """Return an example instance as YAML, with the descriptions of its parameters as comments.
 
-    Parameters that need not be given are comments, too, after the others.
+    Parameters that need not be given are comments, too, after the others. The namespace is
+    that of the template.
 
     Parameters
     ----------
@@ -129,10 +130,14 @@ def instance_example(template: CompiledTemplate) -> tuple[str, tuple[str, ...]]:
     """
     resource, parameters = template.resource, template.parameters
     example = example_parameters(parameters)
+    namespace = getattr(resource.metadata, "namespace", None)
     head = {
         "apiVersion": API_VERSION,
         "kind": ModelInstance.__name__,
-        "metadata": {"name": _instance_name(resource.metadata.name)},
+        "metadata": {
+            "name": _instance_name(resource.metadata.name),
+            **({"namespace": namespace} if namespace else {}),
+        },
         "spec": {"model_template_id": resource.metadata.name},
     }
     lines = _dumped(head).splitlines()

@@ -92,6 +92,18 @@ def _type(schema: ParameterSchema, name: str, keywords: Mapping[str, Any]) -> st
     return ", ".join(words)
 
 
+def _alternatives(source: Mapping[str, Any]) -> str:
+    """Return what the branches of the only compound keyword, `anyOf`, allow; empty if a branch has more."""
+    branches = source.get("anyOf")
+    if not isinstance(branches, list) or [each for each in _COMPOUND if each in source] != ["anyOf"]:
+        return ""
+    simple = {"const", "enum", "type", *_BOUNDS}
+    if not all(isinstance(each, Mapping) and each.keys() <= simple for each in branches):
+        return ""
+    shown_branches = [" and ".join(_allowed(each)) for each in branches]
+    return " or ".join(shown_branches) if all(shown_branches) else ""
+
+
 def _allowed(keywords: Mapping[str, Any]) -> Iterator[str]:
     items = keywords.get("items")
     for source, beginning in ((keywords, ""), (items if isinstance(items, Mapping) else {}, "items: ")):
@@ -102,7 +114,10 @@ def _allowed(keywords: Mapping[str, Any]) -> Iterator[str]:
         for keyword, text in _BOUNDS.items():
             if keyword in source:
                 yield beginning + text.format(source[keyword])
-        if any(keyword in source for keyword in _COMPOUND):
+        alternatives = _alternatives(source)
+        if alternatives:
+            yield f"{beginning}{alternatives}"
+        elif any(keyword in source for keyword in _COMPOUND):
             yield f"{beginning}more rules, see `model-operator schema`"
     if keywords.get("uniqueItems"):
         yield "unique items"

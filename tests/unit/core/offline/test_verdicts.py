@@ -129,6 +129,8 @@ def test_schema_and_example_of_a_template(name: str) -> None:
     assert missing == ()
     assert [finding for finding in check(TEMPLATES, text) if finding.source == "1.yaml"] == []
     example: Any = yaml.safe_load(text)
+    place = COMPILED[name].resource.metadata
+    assert example["metadata"].get("namespace") == getattr(place, "namespace", None)
     assert Draft202012Validator(instance_schema(COMPILED[name])).is_valid(example)
 
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 from model_operator.core.offline.collection import objects_in
 from model_operator.core.offline.conversion.notes import ConversionError
 from model_operator.core.offline.documents import Document
-from model_operator.core.values.words import alternatives, listed, plural
+from model_operator.core.values.words import alternatives, listed, plural, shorten
 
 WORKLOADS: Final = ("Deployment", "StatefulSet", "ReplicaSet", "Pod")
 """The kinds that can be converted: each keeps equal pods running."""
 
+_KINDS_SHOWN: Final = 5
 _HOOK: Final = "helm.sh/hook"
 _UNFIT: Final = {
     "DaemonSet": "runs one pod on each node, and a model a number of workers",
@@ -76,7 +77,7 @@ def find_workload(documents: Iterable[Document], choice: str | None = None) -> W
         chosen = _likely(found)
     if not chosen:
         what = f"no {alternatives(WORKLOADS)}" if choice is None else "no workload of this name"
-        among = f"; there are {listed([_title(obj) for obj in found])}" if found else ""
+        among = f"; there are {listed([_title(obj) for obj in found])}" if found else _instead(objects)
         raise ConversionError(f"{what} found in {plural(len(objects), 'object')}{among}")
     if len(chosen) > 1:
         titles = listed([_title(obj) for obj in chosen])
@@ -111,6 +112,20 @@ def _likely(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if chosen := [obj for obj in own if obj.get("kind") in kinds]:
             return chosen
     return own or found
+
+
+def _instead(objects: list[dict[str, Any]]) -> str:
+    """Return what a stream without a workload has instead, and what to give, as the end of a message."""
+    kinds = sorted({obj["kind"] for obj in objects if isinstance(obj.get("kind"), str)})
+    if kinds:
+        shown = [shorten(kind) for kind in kinds[:_KINDS_SHOWN]]
+        more = [f"{len(kinds) - len(shown)} more"] if len(kinds) > len(shown) else []
+        return (
+            f", got {listed([*shown, *more])}; give the workload that runs the pods, from kubectl get -o yaml"
+        )
+    if any(isinstance(obj.get("services"), Mapping) for obj in objects):
+        return ", got services of Docker Compose; convert them to a manifest of Kubernetes first"
+    return "; give a manifest of Kubernetes"
 
 
 def _title(obj: Mapping[str, Any]) -> str:

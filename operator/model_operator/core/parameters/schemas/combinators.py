@@ -79,8 +79,16 @@ def _explain(
         evaluation.budget.spend(len(listed) // 4)
         yield not_listed(evaluation, value, list(listed.values()))
     else:
-        messages = dict.fromkeys(faults[0].message for faults in meant)
-        yield Fault("any_of", shorten(alternatives(list(messages))))
+        yield Fault("any_of", _fits_none(value, [faults[0] for faults in meant]))
+
+
+def _fits_none(value: Any, faults: Sequence[Fault]) -> str:
+    """Return the message of a value that fits no alternative: what is allowed, and then what was found."""
+    if not all(fault.expected for fault in faults):
+        return shorten(alternatives(list(dict.fromkeys(fault.message for fault in faults))))
+    parts = list(dict.fromkeys(fault.expected for fault in faults))
+    end = f"; got {noun(value)} that does not"
+    return f"{' or '.join(parts)}{end}" if len(parts) > 1 else f"{parts[0]}{end}"
 
 
 CHECKS: Final[dict[str, Keyword]] = {"allOf": _all_of, "anyOf": _any_of, "oneOf": _one_of, "not": _not}

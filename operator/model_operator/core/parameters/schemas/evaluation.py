@@ -23,12 +23,16 @@ class Fault(NamedTuple):
         Path relative to the checked value.
     listed
         The values that the schema lists, if ``code`` is ``enum``.
+    expected
+        What was expected, without what was found, for messages that join several; empty where the message
+        cannot be divided.
     """
 
     code: str
     message: str
     path: tuple[str | int, ...] = ()
     listed: Sequence[Any] = ()
+    expected: str = ""
 
 
 Faults: TypeAlias = Iterator[Fault]

@@ -9,11 +9,17 @@ from model_operator.core.parameters.schemas import combinators, keywords
 from model_operator.core.parameters.schemas.budget import Budget, WorkLimitError
 from model_operator.core.parameters.schemas.evaluation import Evaluation
 from model_operator.core.parameters.schemas.patterns import Pattern, compile_pattern
-from model_operator.core.parameters.schemas.vocabulary import SUBSCHEMA, SUBSCHEMA_LIST, SUBSCHEMA_MAP
+from model_operator.core.parameters.schemas.vocabulary import (
+    SECRET_REF,
+    SUBSCHEMA,
+    SUBSCHEMA_LIST,
+    SUBSCHEMA_MAP,
+)
 from model_operator.core.values.violations import Loc, Violation
 
 _CHECKS: Final = {**keywords.CHECKS, **combinators.CHECKS}
-_ARGUMENTS: Final = frozenset({"minContains", "maxContains"})  # of `contains`, which reads them
+_ARGUMENTS: Final = frozenset({"minContains", "maxContains", SECRET_REF})  # which other keywords read
+_EXAMPLES: Final = frozenset({"default", "examples"})  # shown where `pattern` fails
 
 
 class Evaluator:
@@ -30,7 +36,7 @@ class Evaluator:
         self._schema = self._assertions(schema)
 
     def _assertions(self, schema: Any) -> Any:
-        """Return the schema without annotations, which every check would have to skip again."""
+        """Return the schema without most annotations, which every check would have to skip again."""
         if not isinstance(schema, Mapping):
             return schema
         kept: dict[str, Any] = {}
@@ -41,7 +47,9 @@ class Evaluator:
                 kept[keyword] = [self._assertions(each) for each in value]
             elif keyword in SUBSCHEMA_MAP:
                 kept[keyword] = {name: self._assertions(each) for name, each in value.items()}
-            elif keyword in _CHECKS or keyword in _ARGUMENTS:
+            elif (
+                keyword in _CHECKS or keyword in _ARGUMENTS or (keyword in _EXAMPLES and "pattern" in schema)
+            ):
                 kept[keyword] = value
             if keyword == "pattern" and value not in self._patterns:
                 self._patterns[value] = compile_pattern(value)

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from model_operator.core.parameters.schemas.evaluation import Evaluation, Fault, Faults, Keyword
 from model_operator.core.parameters.schemas.formats import FORMATS, has_format
+from model_operator.core.parameters.schemas.vocabulary import SECRET_REF
 from model_operator.core.values.hints import closest, type_hint
 from model_operator.core.values.json_values import has_type
-from model_operator.core.values.words import noun, nouns, plural, shorten, shown_list
+from model_operator.core.values.words import noun, nouns, plural, shorten, shown, shown_list
 
 _TYPE_CODES: Final = {
     "string": "string_type",
@@ -33,13 +34,27 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _type(_evaluation: Evaluation, types: Any, value: Any, _schema: Mapping[str, Any]) -> Faults:
+def _type(evaluation: Evaluation, types: Any, value: Any, schema: Mapping[str, Any]) -> Faults:
     names = [types] if isinstance(types, str) else types
     if has_type(value, names):
         return
     message = f"must be {nouns(names)}, got {noun(value)}"
     code = _TYPE_CODES[names[0]] if len(names) == 1 else "type"
-    yield Fault(code, message + type_hint(value, names))
+    yield Fault(code, message + _right_form(evaluation, value, names, schema))
+
+
+def _right_form(evaluation: Evaluation, value: Any, names: Sequence[str], schema: Mapping[str, Any]) -> str:
+    """Return the hint at the right form of a value whose type is wrong."""
+    if schema.get(SECRET_REF) is True and "object" in names:
+        return "; write the name of a Secret and its key, as {name: NAME, key: KEY}"
+    text = schema.get("pattern")
+    if isinstance(text, str) and "string" in names and _is_number(value):
+        pattern = evaluation.patterns[text]
+        evaluation.budget.spend(pattern.cost(str(value)))
+        if not pattern.matches(str(value)):  # in quotes it would be refused, too
+            example = _like(evaluation, text, schema, "; write a string")
+            return example or f"; write a string that matches the pattern {shorten(text)}"
+    return type_hint(value, names)
 
 
 def _enum(evaluation: Evaluation, values: list[Any], value: Any, schema: Mapping[str, Any]) -> Faults:
@@ -57,7 +72,8 @@ def not_listed(evaluation: Evaluation, value: Any, values: Sequence[Any]) -> Fau
     """Return the error of a value that the template does not list; it carries the listed values."""
     evaluation.budget.spend(len(values) // 16)
     expected = f"one of {shown_list(values)}" if len(values) > 1 else shown_list(values)
-    return Fault("enum", f"must be {expected}; got {_other(value, values)}", listed=values)
+    message = f"must be {expected}; got {_other(value, values)}"
+    return Fault("enum", message, listed=values, expected=f"must be {expected}")
 
 
 def _type_is_wrong(value: Any, schema: Mapping[str, Any]) -> bool:
@@ -76,7 +92,8 @@ def _other(value: Any, values: Sequence[Any]) -> str:
 def _bound(code: str, sign: str, got: str, holds: Callable[[Any, Any], bool]) -> Keyword:
     def keyword(_evaluation: Evaluation, bound: Any, value: Any, _schema: Mapping[str, Any]) -> Faults:
         if _is_number(value) and not holds(value, bound):
-            yield Fault(code, f"must be {sign} {bound}, got a {got} number")
+            expected = f"must be {sign} {bound}"
+            yield Fault(code, f"{expected}, got a {got} number", expected=expected)
 
     return keyword
 
@@ -101,14 +118,28 @@ def _max_length(_evaluation: Evaluation, limit: int, value: Any, _schema: Mappin
         yield Fault("string_too_long", f"must have at most {plural(limit, 'character')}, got more")
 
 
-def _pattern(evaluation: Evaluation, text: str, value: Any, _schema: Mapping[str, Any]) -> Faults:
+def _pattern(evaluation: Evaluation, text: str, value: Any, schema: Mapping[str, Any]) -> Faults:
     if not isinstance(value, str):
         return
     pattern = evaluation.patterns[text]
     evaluation.budget.spend(pattern.cost(value))
     if not pattern.matches(value):
-        message = f"must match the pattern {shorten(text)}, got a string that does not"
-        yield Fault("string_pattern_mismatch", message)
+        expected = f"must match the pattern {shorten(text)}"
+        example = _like(evaluation, text, schema, "; write it")
+        message = f"{expected}, got a string that does not{example}"
+        yield Fault("string_pattern_mismatch", message, expected=expected)
+
+
+def _like(evaluation: Evaluation, text: str, schema: Mapping[str, Any], beginning: str) -> str:
+    """Return the end of a message: a default or an example of the schema that fits; empty if none does."""
+    pattern = evaluation.patterns[text]
+    examples = schema.get("examples")
+    for each in (schema.get("default"), *(examples[:1] if isinstance(examples, list) else ())):
+        if isinstance(each, str):
+            evaluation.budget.spend(pattern.cost(each))
+            if pattern.matches(each):
+                return f"{beginning} like {shown(each)}"
+    return ""
 
 
 def _format(_evaluation: Evaluation, name: str, value: Any, _schema: Mapping[str, Any]) -> Faults:

@@ -224,8 +224,14 @@ def test_names_and_kind(kind: str, name: str) -> None:
     [
         (
             "kind: Service\nmetadata: {name: a}",
-            "no Deployment, StatefulSet, ReplicaSet or Pod found in 1 object",
+            "no Deployment, StatefulSet, ReplicaSet or Pod found in 1 object, got Service; give the workload",
         ),
+        (
+            "kind: JobSet\nmetadata: {name: a}\n---\nkind: ConfigMap\nmetadata: {name: a}",
+            "found in 2 objects, got ConfigMap and JobSet; give the workload that runs the pods",
+        ),
+        ("services: {vllm: {image: vllm}}", "got services of Docker Compose; convert them to a manifest"),
+        ("# nothing", "found in 0 objects; give a manifest of Kubernetes"),
         ("kind: DaemonSet\nmetadata: {name: a}", "a DaemonSet runs one pod on each node"),
         ("kind: CronJob\nmetadata: {name: a}", "a CronJob ends"),
         (
