@@ -287,7 +287,7 @@ class TestRollouts:
         self, server: FakeServer, kind: str, namespaces: list[str], *, is_warned: bool
     ) -> None:
         obj = stored(template() | {"kind": kind}, namespace="" if kind.startswith("Cluster") else "team-a")
-        obj["spec"]["rollout"] = {"steps": [{"name": "canary"}]}
+        obj["spec"]["rollout"] = {"steps": [{"name": "canary", "labels": {"tier": "canary"}}]}
         webhooks = admission(server, namespaces=namespaces, is_storing=True)
 
         warnings = (await ask(webhooks, review(obj))).get("warnings", [])
