@@ -128,9 +128,7 @@ def test_refused(visitor: User, case: Case) -> None:
 )
 def test_revision_cannot_be_changed(user: User, path: str) -> None:
     """Also not where the schema declares no fields."""
-    case = next(case for case in load("valid") if case.it == "says which template it was made of")
-    revision = json.loads(json.dumps(case.object)) | {"kind": "ModelTemplateRevision"}
-    revision["spec"]["template"]["kind"] = "ModelTemplate"
+    revision = _revision_object()
     user.apply(yaml.safe_dump(revision))
     changed = json.loads(json.dumps(revision))
     *parents, last = path.split("/")
@@ -360,11 +358,21 @@ def test_kubectl_shows_whether_a_template_is_usable(user: User) -> None:
 def test_one_word_lists_all_kinds(user: User) -> None:
     user.apply(template("example"))
     user.apply(instance("example"))
+    user.apply(yaml.safe_dump(_revision_object()))
 
     listed = user.run("get", "models", "-o", "name").stdout
 
     assert "modeltemplate.modeloperator.dev/example" in listed
     assert "modelinstance.modeloperator.dev/example" in listed
+    assert "revision" not in listed
+
+
+def _revision_object() -> Any:
+    """Give a valid revision of a ModelTemplate."""
+    case = next(case for case in load("valid") if case.it == "says which template it was made of")
+    revision = json.loads(json.dumps(case.object)) | {"kind": "ModelTemplateRevision"}
+    revision["spec"]["template"]["kind"] = "ModelTemplate"
+    return revision
 
 
 @pytest.mark.parametrize(

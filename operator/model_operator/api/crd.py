@@ -22,7 +22,7 @@ from model_operator.api.rules import VALIDATIONS
 from model_operator.api.template import ClusterModelTemplate, ModelTemplate
 
 CATEGORY = "models"
-"""What ``kubectl get models`` lists."""
+"""What ``kubectl get models`` lists: what people write, so not the revisions."""
 
 _HEADER = "# Generated from operator/model_operator/api: run `make crds`, do not edit.\n"
 
@@ -121,6 +121,7 @@ KINDS: Mapping[type[Resource], tuple[Column, ...]] = {
     ClusterModelTemplateRevision: _REVISION_COLUMNS,
 }
 """The kinds and their columns."""
+_STORED_BY_THE_OPERATOR = (ModelTemplateRevision, ClusterModelTemplateRevision)
 
 
 def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
         "spec": {
             "group": GROUP,
             "names": {
-                "categories": [CATEGORY],
+                **({} if resource in _STORED_BY_THE_OPERATOR else {"categories": [CATEGORY]}),
                 "kind": kind,
                 "listKind": f"{kind}List",
                 "plural": resource.plural,
