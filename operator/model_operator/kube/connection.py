@@ -8,12 +8,12 @@ import ssl
 from collections.abc import Callable, Sequence
 
 import aiohttp
-from kubernetes.client import Configuration
 from requests.utils import get_environ_proxies
 from yarl import URL
 
 from model_operator import __version__
 from model_operator.kube.errors import StartupError
+from model_operator.kube.kubeconfig import ClusterConfiguration
 
 _UNCOMPRESSED = "identity"
 """The API server takes several times as long to compress a list as to write it
@@ -51,7 +51,7 @@ class Connection:
 
     def __init__(
         self,
-        load: Callable[[], Configuration],
+        load: Callable[[], ClusterConfiguration],
         timeout: float,
         traces: Sequence[aiohttp.TraceConfig] = (),
         undelivered: float | None = None,
@@ -153,6 +153,8 @@ class Connection:
         elif self._configuration.username:
             basic = self._configuration.get_basic_auth_token()
             request.headers["Authorization"] = str(basic)
+        for name, value in self._configuration.impersonation:
+            request.headers.add(name, value)
         return await handler(request)
 
     def _ssl_context(self) -> ssl.SSLContext | bool:

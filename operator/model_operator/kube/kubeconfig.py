@@ -15,12 +15,25 @@ from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from model_operator.kube.errors import StartupError
+from model_operator.kube.impersonation import Headers, impersonation_headers
 from model_operator.kube.namespace import NAMESPACE_FILE
 
 _DEFAULT_NAMESPACE = "default"
 
 
-def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
+class ClusterConfiguration(Configuration):
+    """Server, certificates, credentials, and the user that requests impersonate.
+
+    Attributes
+    ----------
+    impersonation
+        Headers of that user, which the kubernetes package does not know; empty for the credentials' own.
+    """
+
+    impersonation: Headers = ()
+
+
+def load_configuration(kubeconfig: Path | None, context: str | None) -> ClusterConfiguration:
     """Return server, certificates and credentials.
 
     Parameters
@@ -35,7 +48,7 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
     StartupError
         When there is no kubeconfig, or it cannot be used.
     """
-    configuration = Configuration()
+    configuration = ClusterConfiguration()
     # The package reads the proxy of the environment but ignores NO_PROXY; see Connection.
     configuration.proxy = None
     # The kubernetes package joins the files of $KUBECONFIG itself; a single file must be passed to it.
@@ -48,6 +61,7 @@ def load_configuration(kubeconfig: Path | None, context: str | None) -> Configur
                 client_configuration=configuration,
                 persist_config=False,
             )
+            configuration.impersonation = impersonation_headers(_user(location, context))
         elif is_pods_own(kubeconfig, context):
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
@@ -76,11 +90,7 @@ def default_namespace(kubeconfig: Path | None, context: str | None) -> str:
             return NAMESPACE_FILE.read_text(encoding="utf-8").strip() or _DEFAULT_NAMESPACE
         except OSError:
             return _DEFAULT_NAMESPACE
-    wanted = context or _current_context(location)
-    for found in _contexts(location):
-        if found.get("name") == wanted:
-            return str((found.get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
-    return _DEFAULT_NAMESPACE
+    return str(_context(location, context).get("namespace") or _DEFAULT_NAMESPACE)
 
 
 def context_names(kubeconfig: Path | None) -> list[str]:
@@ -91,7 +101,7 @@ def context_names(kubeconfig: Path | None) -> list[str]:
     StartupError
         When the kubeconfig cannot be read.
     """
-    return [str(found["name"]) for found in _contexts(_location(kubeconfig)) if found.get("name")]
+    return [str(found["name"]) for found in _entries(_location(kubeconfig), "contexts") if found.get("name")]
 
 
 def is_pods_own(kubeconfig: Path | None, context: str | None) -> bool:
@@ -124,9 +134,23 @@ def _current_context(location: str) -> str | None:
     )
 
 
-def _contexts(location: str) -> list[Mapping[str, Any]]:
-    """Return the contexts of all files; the first one of a name takes precedence."""
-    lists = [each.get("contexts") for each in _files(location)]
+def _context(location: str, context: str | None) -> Mapping[str, Any]:
+    return _entry(location, "contexts", context or _current_context(location), "context")
+
+
+def _user(location: str, context: str | None) -> Mapping[str, Any]:
+    return _entry(location, "users", _context(location, context).get("user"), "user")
+
+
+def _entry(location: str, kind: str, name: Any, part: str) -> Mapping[str, Any]:
+    """Return what an entry of that name holds; the first one of a name takes precedence."""
+    found = next((each.get(part) for each in _entries(location, kind) if each.get("name") == name), None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _entries(location: str, kind: str) -> list[Mapping[str, Any]]:
+    """Return the contexts or users of all files."""
+    lists = [each.get(kind) for each in _files(location)]
     return [found for each in lists if isinstance(each, list) for found in each if isinstance(found, Mapping)]
 
 

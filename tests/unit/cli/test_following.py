@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.cli.plugin import following
 from model_operator.cli.plugin.cluster import Cluster
@@ -17,6 +16,7 @@ from model_operator.cli.plugin.following import follow, follow_alone
 from model_operator.cli.plugin.queries import QueryError
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import ClusterConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -93,7 +93,7 @@ async def serving(server: Server) -> AsyncIterator[Cluster]:
     runner = web.ServerRunner(web.Server(server.answer), shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    configuration = Configuration()
+    configuration = ClusterConfiguration()
     configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
     configuration.proxy = None
     connection = Connection(lambda: configuration, timeout=30)

@@ -14,12 +14,12 @@ from aiohttp import web
 from kopf._cogs.clients import api as kopf_api
 from kopf._cogs.clients import auth, watching
 from kopf._cogs.structs import credentials, references
-from kubernetes.client import Configuration
 
 from model_operator.controller.scope import Scope
 from model_operator.controller.watch.kopf_reading import BoundedResponse, read_watches_safely
 from model_operator.controller.watch.kopf_settings import kopf_settings
 from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import ClusterConfiguration
 from model_operator.kube.resources import MODEL_INSTANCES
 
 DEEP = '{"a":' * 9_994 + "1" + "}" * 9_994
@@ -62,7 +62,7 @@ async def told(_reading: None) -> AsyncIterator[AsyncIterator[Any]]:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        configuration = Configuration()
+        configuration = ClusterConfiguration()
         configuration.host, configuration.proxy = f"http://127.0.0.1:{runner.addresses[0][1]}", None
         connection = Connection(lambda: configuration, timeout=10)
         stack.push_async_callback(connection.close)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import ClusterConfiguration
 from model_operator.kube.paging import PAGE, PAGE_BYTES
 from model_operator.kube.resources import MODEL_INSTANCES
 
@@ -58,7 +58,7 @@ async def server() -> AsyncIterator[Server]:
 
 async def listed(server: Server) -> tuple[list[str], int]:
     """Give the names that a list has, and the bytes of the largest page."""
-    configuration = Configuration()
+    configuration = ClusterConfiguration()
     configuration.host, configuration.proxy = server.url, None
     connection = Connection(lambda: configuration, timeout=30)
     names: list[str] = []

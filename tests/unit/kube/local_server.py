@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import ClusterConfiguration
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -21,7 +21,7 @@ async def connected(answer: Answer) -> AsyncIterator[tuple[Connection, str]]:
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        configuration = Configuration()
+        configuration = ClusterConfiguration()
         configuration.host, configuration.proxy = f"http://127.0.0.1:{runner.addresses[0][1]}", None
         connection = Connection(lambda: configuration, timeout=30)
         stack.push_async_callback(connection.close)

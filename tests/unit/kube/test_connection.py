@@ -14,13 +14,12 @@ import pytest
 import yaml
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from kubernetes.client import Configuration
 
 from model_operator.controller.webhooks.issuing import issue_authority, issue_serving
 from model_operator.kube import kubeconfig as subject
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import StartupError
-from model_operator.kube.kubeconfig import load_configuration
+from model_operator.kube.kubeconfig import ClusterConfiguration, load_configuration
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -57,8 +56,8 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-def configuration(server: str, token: object = "", **more: object) -> Configuration:
-    found = Configuration()
+def configuration(server: str, token: object = "", **more: object) -> ClusterConfiguration:
+    found = ClusterConfiguration()
     found.host = server
     found.proxy = None
     if token:
@@ -74,7 +73,7 @@ async def ask(connection: Connection, path: str = "/version") -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(load: Callable[[], Configuration]) -> AsyncIterator[Connection]:
+async def connected(load: Callable[[], ClusterConfiguration]) -> AsyncIterator[Connection]:
     connection = Connection(load, timeout=10)
     yield connection
     await connection.close()
@@ -109,9 +108,9 @@ async def test_a_server_that_moved_is_found_after_renewing() -> None:
 
 async def test_credentials_that_cannot_be_read_again_leave_the_session_as_it_is() -> None:
     async with serving() as server:
-        found: list[Configuration] = [configuration(server.address, "one")]
+        found: list[ClusterConfiguration] = [configuration(server.address, "one")]
 
-        def load() -> Configuration:
+        def load() -> ClusterConfiguration:
             if not found:
                 raise StartupError("cannot use the kubeconfig")
             return found.pop()

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import ApiError, ApiUnavailableError, LeadershipLostError
+from model_operator.kube.kubeconfig import ClusterConfiguration
 from model_operator.kube.resources import DEPLOYMENTS, EVENTS, LEASES, MODEL_INSTANCES
 from tests.unit.kube.local_server import connected
 
@@ -137,7 +137,7 @@ async def test_what_is_not_taken_is_dropped_by_the_kernel_before_the_request_is_
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     small.bind(("127.0.0.1", 0))
     server = await asyncio.start_server(take_nothing, sock=small, limit=1)
-    configuration = Configuration()
+    configuration = ClusterConfiguration()
     configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     configuration.proxy = None
     connection = Connection(lambda: configuration, timeout=60, undelivered=0.5)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 from yarl import URL
 
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection, origin_of
+from model_operator.kube.kubeconfig import ClusterConfiguration
 
 
 @dataclass
@@ -44,7 +44,7 @@ async def serving(host: Host) -> AsyncIterator[Host]:
 
 @contextlib.asynccontextmanager
 async def connected(host: Host) -> AsyncIterator[Connection]:
-    configuration = Configuration()
+    configuration = ClusterConfiguration()
     configuration.host, configuration.proxy = host.url, None
     configuration.api_key["authorization"] = "token"
     configuration.api_key_prefix["authorization"] = "Bearer"

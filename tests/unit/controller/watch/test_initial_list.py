@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from kubernetes.client import Configuration
 
 from model_operator.controller.scope import Scope
 from model_operator.controller.watch.initial_list import InitialListRewriter, Listed
 from model_operator.controller.watch.kopf_reading import BoundedResponse
 from model_operator.kube.connection import Connection
+from model_operator.kube.kubeconfig import ClusterConfiguration
 from model_operator.kube.paging import PAGE
 from model_operator.kube.resources import CLUSTER_MODEL_TEMPLATES, DEPLOYMENTS, ResourceKind
 
@@ -64,7 +64,7 @@ async def lister() -> AsyncIterator[Lister]:
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/clusters/one"
-        configuration = Configuration()
+        configuration = ClusterConfiguration()
         configuration.host, configuration.proxy = server.url, None
         configuration.api_key["authorization"] = "token"
         connection = Connection(lambda: configuration, timeout=10)

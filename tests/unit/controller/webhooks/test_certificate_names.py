@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kubernetes.client import Configuration
 
 from model_operator.controller.webhooks.certificate import ServingCertificate
 from model_operator.kube.client import ApiClient
 from model_operator.kube.connection import Connection
 from model_operator.kube.errors import StartupError
+from model_operator.kube.kubeconfig import ClusterConfiguration
 from model_operator.kube.namespace import own_namespace
 
 
@@ -38,4 +38,4 @@ def test_a_name_that_no_certificate_can_have() -> None:
 
 
 def _client() -> ApiClient:
-    return ApiClient(Connection(Configuration, 1))
+    return ApiClient(Connection(ClusterConfiguration, 1))
