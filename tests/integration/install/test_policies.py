@@ -113,7 +113,7 @@ def test_a_model_has_no_more_gpus_than_its_namespace_allows(policies: KubeApi, s
     annotate(api, "Namespace", api.namespace, max_gpus_of_a_model="4")
     too_many = model(shared, vendor_configuration={"max_workers": 3})
     wait_for(lambda: refusal(api, too_many), message="the policy is enforced")
-    assert "may have 4 GPUs, and this one 3 workers with 2 each" in refusal(api, too_many)
+    assert "may have 4 GPUs, and this one could have 6, those of a worker" in refusal(api, too_many)
     assert not refusal(api, model(shared))
     assert refusal(api, model(shared, replicas=3))
     assert not refusal(api, model(shared, deployments=[]))
@@ -123,6 +123,40 @@ def test_a_model_has_no_more_gpus_than_its_namespace_allows(policies: KubeApi, s
     assert not refusal(api, model(shared, deployments=few))
     annotate(api, "Namespace", api.namespace, max_gpus_of_a_model="some")
     wait_for(lambda: "is no number" in refusal(api, model(shared)), message="a limit that is none")
+
+
+def test_gpus_that_are_a_parameter_count(policies: KubeApi, api: KubeApi) -> None:
+    name = f"by-parameter-{api.namespace[-8:]}"
+    obj = {**template(name), "kind": "ClusterModelTemplate"}
+    obj["spec"]["vendor_configuration"]["endpoint_config"] = {"gpus": "$(parameters.gpus)"}
+    schema: Object = {"type": "object", "properties": {"gpus": {"type": "integer", "default": 1}}}
+    obj["spec"]["model_creation_parameters_schema"] = schema
+    api.apply(obj)
+
+    def of(gpus: int | str | None, **spec: Any) -> Object:
+        return model(name, model_creation_parameters={} if gpus is None else {"gpus": gpus}, **spec)
+
+    try:
+        annotate(api, "Namespace", api.namespace, max_gpus_of_a_model="2")
+        wait_for(lambda: refusal(policies, of(3)), message="the policy is enforced")
+        assert (
+            "could have 3, those of a worker times max_workers; lower spec.model_creation_parameters.gpus"
+            in (refusal(api, of(3)))
+        )
+        assert not refusal(api, of(None))
+        assert not refusal(api, of(2))
+        assert not refusal(api, of("2"))
+        assert not refusal(api, of(0, replicas=9))
+        assert refusal(api, of(None, replicas=3))
+        assert "set spec.model_creation_parameters.gpus" in refusal(api, of("many"))
+        own = [{"name": "a", "model_creation_parameters": {"gpus": 2}}, {"name": "b"}]
+        assert "could have 3" in refusal(api, of(None, deployments=own))
+        assert not refusal(api, of(None, deployments=[{"name": "a"}, {"name": "b"}]))
+        del schema["properties"]["gpus"]["default"]
+        api.apply(obj)
+        wait_for(lambda: refusal(api, of(None)), message="without a default it is not known")
+    finally:
+        api.delete("ClusterModelTemplate", name)
 
 
 def share(api: KubeApi, name: str, grant: dict[str, Any] | None) -> None:
