@@ -195,6 +195,7 @@ class Components:
             "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
             f"--audit-policy-file={self._audit_policy}",
             f"--audit-log-path={self._directory / 'audit.log'}",
+            "--audit-log-maxsize=100000",  # in MB: a test would miss what is in a rotated log
             "--profiling=false",
             *(
                 [f"--admission-control-config-file={self._admission_config}"]
