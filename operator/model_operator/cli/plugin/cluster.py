@@ -171,7 +171,7 @@ class Cluster:
             raise
 
     async def usable(self, templates: Sequence[Object]) -> list[Object]:
-        """Return the templates without those that are certainly not shared with the namespace.
+        """Return templates without the ClusterModelTemplates that are surely not shared with the namespace.
 
         Its labels are read if a template is shared by labels; where they are not readable, that one stays.
         """
@@ -184,7 +184,7 @@ class Cluster:
         return [
             template
             for template, grant in zip(templates, grants, strict=True)
-            if grant.covers(self.namespace, labels) is not Sharing.NOT_SHARED
+            if grant.owner or grant.covers(self.namespace, labels) is not Sharing.NOT_SHARED
         ]
 
     async def facts(self, name: str) -> Facts:
