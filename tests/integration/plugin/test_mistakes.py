@@ -151,7 +151,10 @@ WRONG_USAGE: tuple[tuple[tuple[str, ...], str], ...] = (
     ((), "Usage: kubectl model [OPTIONS] COMMAND"),
     (("status",), "Missing argument 'INSTANCE'"),
     (("wait", "a", "--timeout", "5"), "must be a duration such as 90s, 5m or 1h30m, got '5'"),
-    (("instances", "-t", "pod/a"), "must be NAME, mt/NAME or cmt/NAME, got 'pod/a'"),
+    (
+        ("instances", "-t", "pod/a"),
+        "must be NAME, mt/NAME, mt/NAMESPACE/NAME or cmt/NAME, got 'pod/a'",
+    ),
     (("templates", "-o", "csv"), "csv"),
     (("stauts", "a"), "No such command 'stauts'"),
 )

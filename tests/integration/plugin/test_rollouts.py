@@ -392,7 +392,7 @@ def test_cluster_templates(
         ("diff encoder latest 7", "has no revision with the number 7"),
         ("rollout resume encoder", "has no spec.rollout, so nothing is paused"),
         ("rollout pause encoder --force", "--force needs --apply"),
-        ("rollout pause deployment/encoder", "must be NAME, mt/NAME or cmt/NAME"),
+        ("rollout pause deployment/encoder", "must be NAME, mt/NAME, mt/NAMESPACE/NAME or cmt/NAME"),
         ("rollout status encoder --timeout 5", "must be a duration such as 90s"),
     ],
 )

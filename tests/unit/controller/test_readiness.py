@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def _operator(settings: OperatorSettings, connection: object | None = None) -> Operator:
     return Operator(
         settings,
-        cast("Connection", connection or SimpleNamespace(server="https://api.test")),
+        cast("Connection", connection or SimpleNamespace(server="https://api.test", renew=None)),
         cast("ApiClient", object()),
         Scope([], []),
         [MODEL_INSTANCES],

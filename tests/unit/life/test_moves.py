@@ -179,7 +179,10 @@ LIES: dict[str, tuple[list[Change], str]] = {
         [at("pause", 170, template("PAUSED", generation=3))],
         "PAUSED, but it is not",
     ),
-    "a halt without a failure": ([at("halt", 170, template("HALTED"))], "HALTED, but no instance is Stalled"),
+    "a halt without a failure": (
+        [at("halt", 170, template("HALTED"))],
+        "HALTED, but no instance has failed at its revision",
+    ),
     "counts that do not add up": (
         [lambda events: events["edit"][1]["status"]["rollout"].update(moving=1)],
         "do not add up",
