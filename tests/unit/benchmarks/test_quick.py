@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.quick import QUIET_CORES, REFERENCE, TOLERANCE, Figures, Round, best, dearer, judged
+from benchmarks.quick import QUIET_CORES, REFERENCE, TOLERANCE, Figures, Round, best, dearer, judged, usual
 
 REFERRED = {"requests": 3.0, "cpu_ratio": 0.4, "machine": {"cpu": "this"}}
 
@@ -16,6 +16,10 @@ def test_the_least_of_all_rounds_counts_with_cpu_times_of_the_same_round() -> No
     rounds = [Round(3.2, 4.0, 8.0), Round(3.0, 5.0, 12.5), Round(3.1, 3.0, 6.5)]
 
     assert best(rounds) == Figures(3.0, 0.4)
+
+
+def test_a_reference_is_the_mean_of_its_rounds() -> None:
+    assert usual([Round(3.0, 4.0, 8.0), Round(3.2, 3.0, 10.0)]) == Figures(3.1, 0.4)
 
 
 @pytest.mark.parametrize(
