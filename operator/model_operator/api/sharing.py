@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -13,8 +12,8 @@ from model_operator.api.enums import NamespacesFrom, SelectorOperator
 from model_operator.api.meta import ApiModel
 from model_operator.api.rules import ATOMIC, Rule
 from model_operator.api.service import LABEL_KEYS, LABEL_VALUES, is_child_label_value, is_label_key
+from model_operator.api.values import namespace_pattern_rule
 
-_PATTERN = r"^[-a-z0-9*?]+$"
 _KEY = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 _VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 
@@ -23,11 +22,7 @@ NamespacePatterns = Annotated[
         Annotated[
             str,
             Field(min_length=1, max_length=63),
-            Rule(
-                f"self.matches('{_PATTERN}')",
-                "must be the name of a namespace, or a pattern with * and ?, such as team-*",
-                lambda pattern: re.fullmatch(_PATTERN, pattern) is not None,
-            ),
+            namespace_pattern_rule("team-*"),
         ]
     ],
     Field(min_length=1, max_length=64),

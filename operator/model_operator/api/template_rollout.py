@@ -12,6 +12,7 @@ from model_operator.api.meta import ApiModel
 from model_operator.api.revision import RevisionHash
 from model_operator.api.rules import ATOMIC, IntOrString, Rule
 from model_operator.api.service import LABEL_KEYS, LABEL_VALUES
+from model_operator.api.values import namespace_pattern_rule
 
 MAX_SOAK_SECONDS = 604_800
 """The longest soak time: a week."""
@@ -27,7 +28,6 @@ _SHARE_HINTS = (
     ("^[0-9]+$", "; remove the quotes for a number of instances, or add % for a percentage"),
     ("^[0-9]+ %$", "; remove the space"),
 )
-_PATTERN = r"^[-a-z0-9*?]+$"
 
 
 def _is_share(value: int | str) -> bool:
@@ -89,11 +89,7 @@ class RolloutStep(ApiModel):
                 Annotated[
                     str,
                     Field(min_length=1, max_length=63),
-                    Rule(
-                        f"self.matches('{_PATTERN}')",
-                        "must be the name of a namespace, or a pattern with * and ?, such as staging-*",
-                        lambda pattern: re.fullmatch(_PATTERN, pattern) is not None,
-                    ),
+                    namespace_pattern_rule("staging-*"),
                 ]
             ],
             Field(min_length=1, max_length=64),

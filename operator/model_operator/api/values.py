@@ -36,6 +36,24 @@ which adds a few levels of nesting. An object as deep as the server accepts is t
 server can read (measured on 1.36.3), and listing and watching of the kind fails in all namespaces.
 """
 
+_NAMESPACE_PATTERN = r"^[-a-z0-9*?]+$"
+
+
+def namespace_pattern_rule(example: str) -> Rule:
+    """Return the rule of the name of a namespace, or of a pattern of such names.
+
+    Parameters
+    ----------
+    example
+        A pattern for the message, such as ``team-*``.
+    """
+    return Rule(
+        f"self.matches('{_NAMESPACE_PATTERN}')",
+        f"must be the name of a namespace, or a pattern with * and ?, such as {example}",
+        lambda pattern: re.fullmatch(_NAMESPACE_PATTERN, pattern) is not None,
+    )
+
+
 Word = Annotated[str, Field(min_length=1, max_length=253)]
 """A short text: a name, an identifier."""
 
