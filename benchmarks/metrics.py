@@ -5,18 +5,15 @@ Each line is the best of five runs, as other processes can only make it slower.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict
 from prometheus_client import generate_latest
 from yarl import URL
 
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.instruments import Metrics, Result
-from model_operator.controller.metrics.requests import request_trace
+from model_operator.controller.metrics.requests import RequestCounter
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.kube.resources import CHILD_KINDS, MODEL_INSTANCES
@@ -27,12 +24,7 @@ if TYPE_CHECKING:
 RUNS = 5
 TIMES = 20_000
 INSTANCES = 10_000
-APPLY = SimpleNamespace(
-    method="PATCH",
-    url=URL("https://10.0.0.1/apis/apps/v1/namespaces/team/deployments/demo?force=true"),
-    headers=CIMultiDict({"Content-Type": "application/apply-patch+yaml"}),
-)
-ANSWER = SimpleNamespace(response=SimpleNamespace(status=200))
+APPLY = URL("https://10.0.0.1/apis/apps/v1/namespaces/team/deployments/demo?force=true")
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -54,17 +46,9 @@ def looks() -> None:
 
 def requests() -> None:
     """Count requests, without sending any."""
-    trace = request_trace(Metrics())
-    (start,), (end,) = trace.on_request_start, trace.on_request_end
-    session = cast("Any", None)
-
-    async def main() -> None:
-        for _ in range(TIMES):
-            context = SimpleNamespace()
-            await start(session, context, cast("Any", APPLY))
-            await end(session, context, cast("Any", ANSWER))
-
-    asyncio.run(main())
+    counter = RequestCounter(Metrics())
+    for _ in range(TIMES):
+        counter.started("PATCH", APPLY, "application/apply-patch+yaml").answered(200)
 
 
 def scrape() -> Callable[[], object]:
@@ -73,7 +57,9 @@ def scrape() -> Callable[[], object]:
     ready = {"type": "Ready", "status": "True", "reason": "RolledOut"}
     for number in range(INSTANCES):
         metadata = {"namespace": "team", "name": f"i{number}", "uid": f"u{number}", "resourceVersion": "1"}
-        state.instances.put({"metadata": metadata, "spec": {}, "status": {"conditions": [ready]}})
+        state.instances.put(
+            {"kind": "ModelInstance", "metadata": metadata, "spec": {}, "status": {"conditions": [ready]}}
+        )
     metrics = Metrics()
     kinds = (MODEL_INSTANCES, *CHILD_KINDS)
     metrics.registry.register(StateCollector(state, WorkQueue(), kinds, lambda: None))

@@ -24,7 +24,7 @@ from model_operator.controller.health import health_bounds, serve_health
 from model_operator.controller.leadership.election import lease_of, undelivered_seconds
 from model_operator.controller.leadership.lease import Lease
 from model_operator.controller.metrics.instruments import Metrics, Port
-from model_operator.controller.metrics.requests import request_trace
+from model_operator.controller.metrics.requests import RequestCounter
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.preflight import check_cluster
 from model_operator.controller.queue import WorkQueue
@@ -91,7 +91,7 @@ async def run_operator(settings: OperatorSettings) -> None:
     connection = Connection(
         partial(load_configuration, settings.kubeconfig, settings.context),
         settings.request_timeout_seconds,
-        [request_trace(metrics)],
+        RequestCounter(metrics),
         undelivered_seconds(settings),
     )
     scope = Scope(settings.namespaces, settings.exclude_namespaces)

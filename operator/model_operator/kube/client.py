@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
+from urllib.parse import urlencode
 
 import aiohttp
-from yarl import URL
 
 from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.values.json_reading import read_json
@@ -139,7 +140,11 @@ class ApiClient:
             params["limit"] = str(size.limit)
             try:
                 page = await self._request(
-                    "GET", kind.path(namespace), params=params, headers=headers, max_bytes=size.max_bytes
+                    "GET",
+                    kind.path(namespace),
+                    query=_query(params),
+                    headers=headers,
+                    max_bytes=size.max_bytes,
                 )
             except TooLargeError:
                 size.shrink()
@@ -188,14 +193,14 @@ class ApiClient:
             "timeoutSeconds": str(_WATCH_SECONDS),
             **_selectors(kind, selection),
         }
+        url = self._connection.url(path, _query(params))
         attempt = f"watch {path}"
         accept = _METADATA_ONE_BY_ONE if selection.get("metadata_only") else "application/json"
         try:
-            async with self._connection.session.get(
-                self._url(path),
-                params=params,
+            async with await self._connection.request(
+                "GET",
+                url,
                 headers={"Accept": accept},
-                allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=_WATCH_SECONDS + _WATCH_GRACE_SECONDS),
                 read_bufsize=_LARGEST_OBJECT,
             ) as response:
@@ -250,7 +255,7 @@ class ApiClient:
         return await self._request(
             "PATCH",
             kind.object_path(metadata.get("namespace", ""), metadata["name"]),
-            params={"fieldManager": manager, "force": "true" if force else "false", **_dry_run(dry_run)},
+            query=_write_query(manager, dry_run=dry_run, force=force),
             headers={"Content-Type": "application/apply-patch+yaml"},
             body=obj,
         )
@@ -286,7 +291,7 @@ class ApiClient:
         return await self._request(
             "PATCH",
             kind.object_path(namespace, name, "status"),
-            params={"fieldManager": MANAGER},
+            query=_write_query(MANAGER),
             headers={"Content-Type": "application/merge-patch+json"},
             body={"metadata": {"resourceVersion": resource_version}, "status": status},
         )
@@ -302,8 +307,8 @@ class ApiClient:
             Whether the server only validates the request and stores nothing.
         """
         path = kind.path(obj["metadata"].get("namespace", ""))
-        params = {"fieldManager": self._manager, **_dry_run(dry_run)}
-        return await self._request("POST", path, params=params, body=obj)
+        query = _write_query(self._manager, dry_run=dry_run)
+        return await self._request("POST", path, query=query, body=obj)
 
     async def replace(
         self, kind: ResourceKind, obj: Mapping[str, Any], *, manager: str | None = None
@@ -319,7 +324,7 @@ class ApiClient:
         """
         metadata = obj["metadata"]
         path = kind.object_path(metadata.get("namespace", ""), metadata["name"])
-        return await self._request("PUT", path, params={"fieldManager": manager or self._manager}, body=obj)
+        return await self._request("PUT", path, query=_write_query(manager or self._manager), body=obj)
 
     async def patch(
         self,
@@ -345,7 +350,7 @@ class ApiClient:
         return await self._request(
             "PATCH",
             kind.object_path(namespace, name),
-            params={"fieldManager": MANAGER},
+            query=_write_query(MANAGER),
             headers={"Content-Type": "application/strategic-merge-patch+json"},
             body={**patch, **version},
         )
@@ -427,16 +432,12 @@ class ApiClient:
         status: Object = answer["status"]
         return status
 
-    def _url(self, path: str) -> URL:
-        """Return the URL of a path, which is already encoded: decoding it could change its meaning."""
-        return URL(f"{str(URL(self._connection.server)).rstrip('/')}{path}", encoded=True)
-
     async def _request(
         self,
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        query: str = "",
         headers: Mapping[str, str] | None = None,
         body: Any = None,
         max_bytes: int | None = None,
@@ -450,14 +451,11 @@ class ApiClient:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._connection.session.request(
+                await self._connection.request(
                     method,
-                    self._url(path),
-                    params=params,
+                    self._connection.url(path, query),
                     headers=all_headers,
                     data=None if body is None else wire_json(body),
-                    # A redirect would carry the credentials elsewhere.
-                    allow_redirects=False,
                 ) as response,
             ):
                 content = await read_bounded(response, max_bytes)
@@ -484,8 +482,19 @@ def _items(kind: ResourceKind, page: Object) -> list[Object]:
     return [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page["items"] or []]
 
 
-def _dry_run(dry_run: bool) -> dict[str, str]:
-    return {"dryRun": "All"} if dry_run else {}
+def _query(params: Mapping[str, str]) -> str:
+    return urlencode(params, errors="surrogatepass")
+
+
+@functools.cache
+def _write_query(manager: str, *, dry_run: bool = False, force: bool | None = None) -> str:
+    """Return the query of a write, which is one of few."""
+    params = {"fieldManager": manager}
+    if force is not None:
+        params["force"] = "true" if force else "false"
+    if dry_run:
+        params["dryRun"] = "All"
+    return _query(params)
 
 
 def _parse(content: bytes) -> Object:

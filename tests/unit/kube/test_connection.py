@@ -14,10 +14,11 @@ import pytest
 import yaml
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from yarl import URL
 
 from model_operator.controller.webhooks.issuing import issue_authority, issue_serving
 from model_operator.kube import kubeconfig as subject
-from model_operator.kube.connection import Connection
+from model_operator.kube.connection import Connection, origin_of
 from model_operator.kube.errors import StartupError
 from model_operator.kube.kubeconfig import ClusterConfiguration, load_configuration
 
@@ -386,3 +387,20 @@ async def test_an_anonymous_connection_presents_no_client_certificate(
             await ask(callers)
         finally:
             await callers.close()
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("https://10.96.0.1:443", "https://10.96.0.1/api/v1/pods/a%2Fb?labelSelector=a%3Db"),
+        ("https://[fd00::1]:6443", "https://[fd00::1]:6443/api/v1/pods/a%2Fb?labelSelector=a%3Db"),
+        ("https://proxy.test/k8s/c-1/", "https://proxy.test/k8s/c-1/api/v1/pods/a%2Fb?labelSelector=a%3Db"),
+    ],
+)
+def test_a_url_is_below_that_of_the_server_and_encoded_as_given(server: str, expected: str) -> None:
+    url = Connection(lambda: configuration(server), timeout=10).url(
+        "/api/v1/pods/a%2Fb", "labelSelector=a%3Db"
+    )
+    assert url.raw_path_qs == URL(expected, encoded=True).raw_path_qs
+    assert origin_of(url) == origin_of(URL(expected))
+    assert url.host_port_subcomponent == URL(expected).host_port_subcomponent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import time
 from types import SimpleNamespace
@@ -71,44 +72,90 @@ def target_of(method: str, url: URL, content_type: str = "") -> Target:
     return Target(verb, f"{resource}/{subresource}" if subresource else resource)
 
 
-def request_trace(metrics: Metrics) -> aiohttp.TraceConfig:
-    """Return a trace configuration that counts and times a session's requests.
-
-    A client middleware could not distinguish a request that timed out from one that was cancelled.
+class RequestCounter:
+    """Counts and times requests; an :class:`~model_operator.kube.observation.Observer`.
 
     Parameters
     ----------
     metrics
         The metrics to update.
     """
-    watched: set[str] = set()
 
-    async def on_start(
-        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
-    ) -> None:
-        context.started = time.perf_counter()
-        context.target = target_of(request.method, request.url, request.headers.get("Content-Type", ""))
-        if context.target.verb == "watch":
-            is_again = request.url.path in watched
-            metrics.watch_restarts.labels(context.target.resource).inc(is_again)
-            watched.add(request.url.path)
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._watched: set[str] = set()
+        # Few, as there are few targets and codes; prometheus_client takes a lock to find one.
+        self._counted = functools.cache(metrics.api_requests.labels)
+        self._timed = functools.cache(metrics.api_request_duration.labels)
 
-    async def on_end(
-        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
-    ) -> None:
-        metrics.api_requests.labels(*context.target, request.response.status).inc()
-        metrics.api_request_duration.labels(context.target.verb).observe(
-            time.perf_counter() - context.started
-        )
+    def started(self, method: str, url: URL, content_type: str) -> _Observed:
+        """Begin to observe a request."""
+        target = target_of(method, url, content_type)
+        if target.verb == "watch":
+            self._metrics.watch_restarts.labels(target.resource).inc(url.path in self._watched)
+            self._watched.add(url.path)
+        return _Observed(self, target)
 
-    async def on_exception(
-        _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestExceptionParams
-    ) -> None:
-        code = "cancelled" if isinstance(request.exception, asyncio.CancelledError) else "error"
-        metrics.api_requests.labels(*context.target, code).inc()
+    def count(self, target: Target, code: int | str, seconds: float | None = None) -> None:
+        """Count one request.
 
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(on_start)
-    trace.on_request_end.append(on_end)
-    trace.on_request_exception.append(on_exception)
-    return trace
+        Parameters
+        ----------
+        target
+            What was requested.
+        code
+            HTTP status of the response, or why there is none.
+        seconds
+            Time until the response; None without one.
+        """
+        self._counted(*target, code).inc()
+        if seconds is not None:
+            self._timed(target.verb).observe(seconds)
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """Return a trace configuration that counts and times a session's requests.
+
+        A client middleware could not distinguish a request that timed out from one that was cancelled.
+        """
+
+        async def on_start(
+            _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
+        ) -> None:
+            content_type = request.headers.get("Content-Type", "")
+            context.observed = self.started(request.method, request.url, content_type)
+
+        async def on_end(
+            _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
+        ) -> None:
+            context.observed.answered(request.response.status)
+
+        async def on_exception(
+            _: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestExceptionParams
+        ) -> None:
+            context.observed.failed(request.exception)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(on_start)
+        trace.on_request_end.append(on_end)
+        trace.on_request_exception.append(on_exception)
+        return trace
+
+
+class _Observed:
+    """One request: its target, and when it was started."""
+
+    __slots__ = ("_counter", "_started", "_target")
+
+    def __init__(self, counter: RequestCounter, target: Target) -> None:
+        self._counter = counter
+        self._target = target
+        self._started = time.perf_counter()
+
+    def answered(self, status: int) -> None:
+        """Count the response by its status, and the time until its headers were read."""
+        self._counter.count(self._target, status, time.perf_counter() - self._started)
+
+    def failed(self, error: BaseException) -> None:
+        """Count a request without a response."""
+        code = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+        self._counter.count(self._target, code)

@@ -17,7 +17,7 @@ from model_operator import __version__
 from model_operator.controller.cache.cluster_state import ClusterState
 from model_operator.controller.metrics.catalog import METRICS
 from model_operator.controller.metrics.instruments import WEBHOOK_KEY, Metrics, Result
-from model_operator.controller.metrics.requests import request_trace
+from model_operator.controller.metrics.requests import RequestCounter
 from model_operator.controller.metrics.state import StateCollector
 from model_operator.controller.queue import WorkQueue
 from model_operator.kube.resources import MODEL_INSTANCES
@@ -33,7 +33,7 @@ PATH = "/validate-modelinstance"
 
 def test_exactly_the_catalog_is_registered() -> None:
     metrics = Metrics()
-    request_trace(metrics)
+    RequestCounter(metrics)
     state: Any = ClusterState()
     now = datetime.datetime.now(datetime.UTC)
     metrics.registry.register(StateCollector(state, WorkQueue(), [MODEL_INSTANCES], lambda: now))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -12,9 +13,9 @@ from aiohttp import web
 from yarl import URL
 
 from model_operator.controller.metrics.instruments import Metrics
-from model_operator.controller.metrics.requests import request_trace, target_of
-from model_operator.process.sockets import bind
+from model_operator.controller.metrics.requests import RequestCounter, target_of
 from tests.unit.controller.metrics.exposed import value, values
+from tests.unit.kube.local_server import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,12 +63,22 @@ def test_target(request_line: str, content_type: str, expected: tuple[str, str])
     assert target_of(method, URL(f"https://api.test{path}", encoded=True), content_type) == expected
 
 
+Send = Callable[..., Awaitable[aiohttp.ClientResponse]]
+"""Sends a request: method, path, and options of aiohttp."""
+
+
+@pytest.fixture(params=["own requests", "kopf's requests"])
+def is_own(request: pytest.FixtureRequest) -> bool:
+    """Return whether the requests are sent as those of the operator, or over a session as kopf's."""
+    return bool(request.param == "own requests")
+
+
 @asynccontextmanager
-async def session_with(metrics: Metrics) -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a session with a server that answers by path, breaks off, or does not answer at all."""
+async def server_with(metrics: Metrics, *, is_own: bool) -> AsyncIterator[Send]:
+    """Send to a server that answers by path, breaks off, or does not answer at all."""
     forever = asyncio.Event()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
         name = request.path.rpartition("/")[2]
         if name == "silent":
             await forever.wait()
@@ -76,26 +87,29 @@ async def session_with(metrics: Metrics) -> AsyncIterator[aiohttp.ClientSession]
             request.transport.abort()
         return web.Response(status=int(name) if name.isdecimal() else 200)
 
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    bound = bind("127.0.0.1", 0)
-    await web.SockSite(runner, bound).start()
-    base = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    try:
-        async with aiohttp.ClientSession(base, trace_configs=[request_trace(metrics)]) as session:
-            yield session
-    finally:
+    async def pass_on(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        return await handler(request)
+
+    async with connected(answer, RequestCounter(metrics)) as (connection, server):
+
+        async def send_own(method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
+            return await connection.request(method, URL(f"{server}{path}"), headers={}, **options)
+
+        async def send_kopfs(method: str, path: str, **options: Any) -> aiohttp.ClientResponse:
+            return await session.request(method, f"{server}{path}", **options)
+
+        async with connection.share(pass_on, aiohttp.ClientResponse) as session:
+            yield send_own if is_own else send_kopfs
         forever.set()
-        await runner.cleanup()
 
 
-async def test_answers_are_counted_by_their_code_and_timed() -> None:
+async def test_answers_are_counted_by_their_code_and_timed(is_own: bool) -> None:
     metrics = Metrics()
-    async with session_with(metrics) as session:
+    async with server_with(metrics, is_own=is_own) as send:
         for name in ("200", "200", "404", "503"):
-            async with session.get(f"/api/v1/namespaces/team/services/{name}"):
+            async with await send("GET", f"/api/v1/namespaces/team/services/{name}"):
                 pass
 
     assert values(metrics.registry, "api_requests_total") == {
@@ -106,20 +120,20 @@ async def test_answers_are_counted_by_their_code_and_timed() -> None:
     assert value(metrics.registry, "api_request_duration_seconds_count", verb="get") == 4
 
 
-async def _delete(session: aiohttp.ClientSession, path: str) -> None:
-    await session.delete(path)
-
-
-async def test_no_answer_is_an_error_unless_nobody_waited_for_it() -> None:
+async def test_no_answer_is_an_error_unless_nobody_waited_for_it(is_own: bool) -> None:
     metrics = Metrics()
     soon = aiohttp.ClientTimeout(total=0.05)
-    async with session_with(metrics) as session:
+
+    async def delete(send: Send) -> None:
+        await send("DELETE", "/api/v1/namespaces/team/services/silent")
+
+    async with server_with(metrics, is_own=is_own) as send:
         with pytest.raises(aiohttp.ClientError):
-            await session.put("/api/v1/namespaces/team/services/broken")
+            await send("PUT", "/api/v1/namespaces/team/services/broken")
         with pytest.raises(TimeoutError):
-            await session.get("/api/v1/namespaces/team/services/silent", timeout=soon)
+            await send("GET", "/api/v1/namespaces/team/services/silent", timeout=soon)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(_delete(session, "/api/v1/namespaces/team/services/silent"))
+            waiting = group.create_task(delete(send))
             await asyncio.sleep(0.05)
             waiting.cancel()
 
@@ -131,14 +145,14 @@ async def test_no_answer_is_an_error_unless_nobody_waited_for_it() -> None:
     assert value(metrics.registry, "api_request_duration_seconds_count", verb="get") is None
 
 
-async def test_a_watch_that_is_begun_again_is_a_restart() -> None:
+async def test_a_watch_that_is_begun_again_is_a_restart(is_own: bool) -> None:
     metrics = Metrics()
-    async with session_with(metrics) as session:
+    async with server_with(metrics, is_own=is_own) as send:
         for namespace, times in (("a", 1), ("b", 3)):
             for _ in range(times):
-                async with session.get(f"/api/v1/namespaces/{namespace}/services?watch=true"):
+                async with await send("GET", f"/api/v1/namespaces/{namespace}/services?watch=true"):
                     pass
-        async with session.get("/api/v1/endpoints?watch=true"):
+        async with await send("GET", "/api/v1/endpoints?watch=true"):
             pass
 
     assert value(metrics.registry, "watch_restarts_total", resource="services") == 2
