@@ -83,7 +83,6 @@ async def run_operator(settings: OperatorSettings) -> None:
         When the Lease is lost, which has been logged.
     """
     read_watches_safely()
-    dispatch_events_directly()
     sys.setswitchinterval(_SWITCH_SECONDS)
     # Each of them is a timestamp that Prometheus would store as another series.
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -105,6 +104,7 @@ async def run_operator(settings: OperatorSettings) -> None:
         lease = await lease_of(settings, client)
         operator = Operator(settings, connection, client, scope, kinds, metrics, lease)
         stack.callback(operator.close)
+        dispatch_events_directly(operator.registry)
         if settings.health_port:
             health = bind(settings.health_host, settings.health_port)
             page = MetricsPage(metrics.registry)

@@ -84,15 +84,35 @@ class ObjectCache:
 
     def put(self, obj: Object) -> bool:
         """Store an object unless a version as new, or its deletion, is known; return whether it was."""
+        return self.is_newer(obj) and self.put_kept(self.form(obj))
+
+    def is_newer(self, obj: Mapping[str, Any]) -> bool:
+        """Return whether an object is newer than its version, or its deletion, that is known.
+
+        Parameters
+        ----------
+        obj
+            The object as the API server sent it, or as it is kept: both have the same name and version.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When it has no readable name or version.
+        """
         key = key_of(obj)
         old = self._objects.get(key)
-        known = self._removed.get(key, 0) if old is None else version_of(old)
-        if version_of(obj) <= known:
+        return version_of(obj) > (self._removed.get(key, 0) if old is None else version_of(old))
+
+    def put_kept(self, obj: Object) -> bool:
+        """As :meth:`put`, for an object in the form that is kept."""
+        if not self.is_newer(obj):
             return False
+        key = key_of(obj)
+        old = self._objects.get(key)
         self._removed.pop(key, None)
         if old is not None:
             self._forget(key, old)
-        kept = shared(self.form(obj), old or self._latest, is_typed=self._is_typed)
+        kept = shared(obj, old or self._latest, is_typed=self._is_typed)
         self._objects[key] = self._latest = kept
         self._by_uid[kept["metadata"]["uid"]] = key
         for name, keys_of in self._indexers.items():
@@ -161,12 +181,12 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool
     return new
 
 
-def key_of(obj: Object) -> NamespacedName:
+def key_of(obj: Mapping[str, Any]) -> NamespacedName:
     """Return namespace and name of an object."""
     metadata = obj["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def version_of(obj: Object) -> int:
+def version_of(obj: Mapping[str, Any]) -> int:
     """Return ``metadata.resourceVersion`` as a number."""
     return int(obj["metadata"]["resourceVersion"])

@@ -42,9 +42,6 @@ def kopf_settings(
     for kind in kinds:
         if kind.label_selector:
             settings.watching.label_selectors[kind.group, kind.version, kind.plural] = kind.label_selector
-    settings.queueing.idle_timeout = 0.2
-    settings.queueing.worker_limit = None
-    settings.queueing.exit_timeout = 0.5
     settings.networking.request_timeout = request_timeout
     settings.networking.error_backoffs = _Backoffs()
     settings.process.ultimate_exiting_timeout = 5

@@ -124,15 +124,18 @@ class Triggers:
     def _process(self, kind: ResourceKind, event_type: str | None, obj: Mapping[str, Any]) -> None:
         if not self._scope.covers(obj["metadata"].get("namespace", "")):
             return
-        cache = self._state.cache_of(kind)
-        old = cache.get(*key_of(dict(obj)))
-        # First of all: only the kept form is bounded in size and depth.
+        cache, deleted = self._state.cache_of(kind), event_type == "DELETED"
+        # Most events report what the operator has written: the cache has it from the response.
+        if not deleted and not cache.is_newer(obj):
+            return
+        old = cache.get(*key_of(obj))
+        # Before anything reads more of it: only the kept form is bounded in size and depth.
         kept = cache.form({**obj, "kind": kind.kind, "apiVersion": kind.api_version})
-        if kept.get(FAULTS) and event_type != "DELETED":
+        if kept.get(FAULTS) and not deleted:
             self._on_unreadable(kind)
-        changed = cache.remove(kept) if event_type == "DELETED" else cache.put(kept)
+        changed = cache.remove(kept) if deleted else cache.put_kept(kept)
         if changed:
-            self._handler(kind)(kind, kept, old, event_type == "DELETED")
+            self._handler(kind)(kind, kept, old, deleted)
 
     def enqueue_all(self) -> None:
         """Enqueue all instances and templates, and the names of deleted instances with stale children."""

@@ -1,95 +1,217 @@
-"""kopf passes each watch event to the handlers of its kind, and does nothing else with it."""
+"""kopf's watchers call the handlers of their kind with each event, in order, and do nothing else with it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import itertools
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import kopf
 import pytest
 from kopf._cogs.aiokits import aiotoggles
+from kopf._cogs.clients import watching
 from kopf._cogs.structs import references
-from kopf._core.reactor import processing, running
+from kopf._core.reactor import queueing
 
+from model_operator.controller.watch import kopf_dispatch
 from model_operator.controller.watch.kopf_dispatch import dispatch_events_directly
 from model_operator.kube.resources import DEPLOYMENTS, MODEL_INSTANCES, SERVICES, ResourceKind
 
-EVENT = {"type": "MODIFIED", "object": {"metadata": {"name": "one"}}}
+LISTED = watching.Bookmark.LISTED
+
+
+def event(name: str, kind: str | None = "MODIFIED") -> dict[str, Any]:
+    return {"type": kind, "object": {"metadata": {"name": name, "uid": name}}}
+
+
+class Watches:
+    """kopf's watchers over a source of events, with handlers of two kinds.
+
+    Attributes
+    ----------
+    events
+        What the watch of any kind yields; an exception is raised.
+    seen
+        What the handlers got.
+    processed
+        The names of the objects that kopf processes itself.
+    is_closed
+        Whether the source was closed.
+    """
+
+    def __init__(self, *events: Any, failing: str = "") -> None:
+        self.events = events
+        self.seen: list[tuple[str, str | None, str]] = []
+        self.processed: list[str] = []
+        self.is_closed = False
+        self._failing = failing
+        vars(watching)["infinite_watch"] = self._source()
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        registry = kopf.OperatorRegistry()
+        for kind in (MODEL_INSTANCES, DEPLOYMENTS):
+            self._handle(registry, kind)
+        dispatch_events_directly(registry)
+
+    def _source(self) -> Any:
+        async def infinite_watch(**_: Any) -> AsyncIterator[Any]:
+            try:
+                for each in self.events:
+                    if isinstance(each, Exception):
+                        raise each
+                    yield each
+            finally:
+                self.is_closed = True
+
+        return infinite_watch
+
+    def _handle(self, registry: kopf.OperatorRegistry, kind: ResourceKind) -> None:
+        async def on_event(event: kopf.RawEvent, **_: Any) -> None:
+            name = str(event["object"]["metadata"]["name"])
+            self.seen.append((kind.plural, event["type"], name))
+            if name == self._failing:
+                raise ValueError("refused")
+
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=kind.plural)(on_event)
+
+    async def watch(self, kind: ResourceKind, **toggles: Any) -> None:
+        async def process(raw_event: Any, **_: Any) -> None:
+            self.processed.append(raw_event["object"]["metadata"]["name"])
+
+        await queueing.watcher(
+            namespace=None,
+            settings=kopf.OperatorSettings(),
+            resource=references.Resource(kind.group, kind.version, kind.plural),
+            processor=process,
+            **toggles,
+        )
 
 
 @pytest.fixture(autouse=True)
-def _dispatching() -> Iterator[None]:
-    module = vars(processing)
-    before = module["process_resource_event"]
-    dispatch_events_directly()
+def _kopf() -> Iterator[None]:
+    module = vars(watching)
+    before = module["infinite_watch"]
     yield
-    module["process_resource_event"] = before
+    module["infinite_watch"] = before
 
 
-def resource_of(kind: ResourceKind) -> references.Resource:
-    return references.Resource(kind.group, kind.version, kind.plural)
+async def test_events_reach_the_handler_of_their_kind_in_order() -> None:
+    watches = Watches(
+        event("a", None), LISTED, event("b", "ADDED"), event("a"), event("b"), event("a", "DELETED")
+    )
+
+    await watches.watch(DEPLOYMENTS)
+
+    assert watches.seen == [
+        ("deployments", None, "a"),
+        ("deployments", "ADDED", "b"),
+        ("deployments", "MODIFIED", "a"),
+        ("deployments", "MODIFIED", "b"),
+        ("deployments", "DELETED", "a"),
+    ]
+    assert not watches.processed, "kopf makes no queue of an object"
+    await watches.watch(MODEL_INSTANCES)
+    assert {kind for kind, _, _ in watches.seen[5:]} == {"modelinstances"}
 
 
-class Handlers:
-    """A registry with a handler for each of two kinds, and what they got."""
+async def test_events_of_a_kind_without_handlers_stay_with_kopf() -> None:
+    watches = Watches(event("a"), event("b"))
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.seen: list[tuple[str, Any]] = []
-        self.registry = kopf.OperatorRegistry()
-        for kind in (MODEL_INSTANCES, DEPLOYMENTS):
-            self._watch(kind, error)
+    await watches.watch(SERVICES)
 
-    def _watch(self, kind: ResourceKind, error: Exception | None) -> None:
-        async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-            self.seen.append((kind.plural, event))
-            if error is not None:
-                raise error
-
-        kopf.on.event(kind.group, kind.version, kind.plural, registry=self.registry, id=kind.plural)(on_event)
-
-    def process(self, kind: ResourceKind, **more: Any) -> object:
-        # By the name under which kopf's own code finds it when it starts.
-        process = cast("Any", running).processing.process_resource_event
-        arguments = {"settings": None, "memories": None, "consistency_time": None, **more}
-        event = process(registry=self.registry, resource=resource_of(kind), raw_event=EVENT, **arguments)
-        return asyncio.run(event)
+    assert not watches.seen
+    assert sorted(watches.processed) == ["a", "b"]
 
 
-def test_an_event_reaches_the_handler_of_its_kind_alone() -> None:
-    handlers = Handlers()
+async def test_a_failing_handler_does_not_end_the_watch(capsys: pytest.CaptureFixture[str]) -> None:
+    watches = Watches(event("a"), event("b"), event("c"), failing="b")
 
-    for kind in (DEPLOYMENTS, MODEL_INSTANCES, SERVICES):
-        assert handlers.process(kind) is None
-    assert handlers.seen == [("deployments", EVENT), ("modelinstances", EVENT)]
+    await watches.watch(DEPLOYMENTS)
 
-
-def test_a_failing_handler_does_not_end_the_watch(caplog: pytest.LogCaptureFixture) -> None:
-    handlers = Handlers(ValueError("secret"))
-
-    assert handlers.process(DEPLOYMENTS) is None
-    assert handlers.seen
+    assert [name for _, _, name in watches.seen] == ["a", "b", "c"]
+    assert "a handler of watch events has failed" in "".join(capsys.readouterr())
 
 
-def test_kopf_learns_that_an_object_was_processed() -> None:
-    async def process() -> bool:
-        toggles = aiotoggles.ToggleSet(all)
-        toggle = await toggles.make_toggle(name="one")
-        handlers = Handlers()
-        await cast("Any", processing).process_resource_event(
-            registry=handlers.registry,
-            resource=resource_of(DEPLOYMENTS),
-            raw_event=EVENT,
-            resource_indexed=toggle,
-            operator_indexed=toggles,
-        )
-        return toggles.is_on()
+async def test_a_mark_of_the_api_server_is_no_event() -> None:
+    watches = Watches(
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "7"}}}, event("a", "ADDED")
+    )
 
-    assert asyncio.run(process())
+    await watches.watch(DEPLOYMENTS)
+
+    assert watches.seen == [("deployments", "ADDED", "a")]
+
+
+async def test_kopf_learns_that_the_list_has_ended() -> None:
+    toggles = aiotoggles.ToggleSet(all)
+    toggle = await toggles.make_toggle(name="listed")
+
+    await Watches(event("a", None), LISTED).watch(
+        DEPLOYMENTS, operator_indexed=toggles, resource_indexed=toggle
+    )
+
+    assert not list(toggles)
+
+
+async def test_what_ends_kopf_s_watch_still_ends_it() -> None:
+    watches = Watches(event("a"), watching.WatchingError("ended"), event("b"))
+
+    with pytest.raises(watching.WatchingError, match="ended"):
+        await watches.watch(DEPLOYMENTS)
+    assert watches.seen == [("deployments", "MODIFIED", "a")]
+
+
+async def test_a_cancelled_watch_closes_its_source() -> None:
+    watches = Watches(*[event("a")] * 1000)
+    task = asyncio.create_task(watches.watch(DEPLOYMENTS))
+    await asyncio.sleep(0)
+    assert watches.seen
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert watches.is_closed
+    assert len(watches.seen) < 1000
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.0, 21), (0.0015, 2), (0.1, 1)])
+async def test_other_tasks_have_their_turns_during_a_long_list(
+    seconds: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(kopf_dispatch, "perf_counter", lambda: next(ticks) * seconds)
+    watches = Watches(*[event("a", None)] * 500)
+    counts = []
+    task = asyncio.create_task(watches.watch(DEPLOYMENTS))
+    while not task.done():
+        counts.append(len(watches.seen))
+        await asyncio.sleep(0)
+
+    assert counts[-1] == 500
+    assert max(after - before for before, after in itertools.pairwise(counts)) <= most
+
+
+async def test_the_latest_handlers_get_the_events_alone() -> None:
+    watches = Watches(event("a"))
+    watches.dispatch()
+
+    await watches.watch(DEPLOYMENTS)
+
+    assert watches.seen == [("deployments", "MODIFIED", "a")]
 
 
 def test_another_release_of_kopf_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(processing, "process_resource_event")
+    monkeypatch.delattr(watching, "infinite_watch")
 
     with pytest.raises(RuntimeError, match="release of kopf"):
-        dispatch_events_directly()
+        dispatch_events_directly(kopf.OperatorRegistry())
+
+
+def test_a_kopf_that_gets_its_events_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cast("Any", queueing), "watching", object())
+
+    with pytest.raises(RuntimeError, match="release of kopf"):
+        dispatch_events_directly(kopf.OperatorRegistry())

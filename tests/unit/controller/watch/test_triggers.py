@@ -57,6 +57,31 @@ def test_an_instance_is_looked_at_when_it_changes_and_not_when_nothing_is_new() 
     assert world.see(instance("demo")) == [DEMO]
 
 
+def test_what_the_operator_wrote_itself_is_recognised_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Watched()
+    written, newer = child("demo", owner=instance("demo")), child("demo", owner=instance("demo"))
+    cache = world.state.children["Deployment"]
+    cache.put(written)
+    read: list[str] = []
+    form = cache.form
+
+    def recording(obj: dict[str, Any]) -> dict[str, Any]:
+        read.append(obj["metadata"]["name"])
+        return form(obj)
+
+    monkeypatch.setattr(cache, "form", recording)
+
+    assert world.see(written) == world.see(written, "ADDED") == world.see(written, None) == []
+    assert read == []
+    assert world.see(newer) == [DEMO]
+    assert read == ["demo"], "once is enough"
+    assert world.see(written) == [], "an older version"
+    assert world.see(newer, "DELETED") == [DEMO], "the version that is cached, as a resync has it"
+    assert cache.get("team", "demo") is None
+
+
 @pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "PodDisruptionBudget"])
 def test_what_an_autoscaler_measures_wakes_nobody(kind: str) -> None:
     world = Watched()
