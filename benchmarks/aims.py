@@ -109,6 +109,31 @@ def cpu_per_instance_ms(figures: Mapping[str, Any]) -> float:
     return float(figures["create"]["cpu_seconds"]["operator"] / figures["instances"] * 1000)
 
 
+def edit_cpu_ms(figures: Mapping[str, Any]) -> float:
+    """Give the operator's CPU time for an instance that gets a template's edit at once."""
+    return _cpu_ms(figures["edit"])
+
+
+def stepped_cpu_ms(figures: Mapping[str, Any]) -> float:
+    """Give the same of an edit in steps."""
+    return _cpu_ms(figures["edit_in_steps"])
+
+
+def _cpu_ms(edit: Mapping[str, Any]) -> float:
+    return float(edit["cpu_seconds"]["operator"] / edit["edited"] * 1000)
+
+
+def deletion_writes(figures: Mapping[str, Any]) -> float:
+    """Give the operator's writes when all instances are deleted, but for the counts of their template."""
+    writes = figures["delete"]["writes"]
+    return float(sum(count for what, count in writes.items() if "modeltemplates" not in what))
+
+
+def failover_writes(figures: Mapping[str, Any]) -> float:
+    """Give how often a replica that takes over writes to what runs, after both signals."""
+    return float(sum(each["writes_to_others"] for each in figures["failover"].values()))
+
+
 def _restart_writes(figures: Mapping[str, Any]) -> float:
     return float(sum(figures["restart"]["writes"].values()))
 
@@ -161,6 +186,8 @@ AIMS = (
         10_000,
         lambda figures: float(figures["restart"]["peak_mb"]),
     ),
+    Aim("writes of another replica that takes over to what runs", 0.0, 10_000, failover_writes),
+    Aim("writes to children and instances when all are deleted", 0.0, 10_000, deletion_writes),
     Aim(
         "CPU time for an instance, over that at 1,000",
         1.15,

@@ -30,6 +30,9 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/{namespace}/deployments"
 REVISIONS = "/apis/modeloperator.dev/v1alpha1/namespaces/{namespace}/modeltemplaterevisions"
 SERVICES = "/api/v1/namespaces/{namespace}/services"
 EDITED_TAG = "cpu-1.9.4"
+BATCHES = 10
+BATCH_LABEL = "batch"
+"""Label of an instance that says with which step of a roll-out it gets an edit."""
 _PATHS = {
     "ModelTemplate": TEMPLATES,
     "ModelInstance": INSTANCES,
@@ -54,17 +57,35 @@ def _sample() -> Object:
     return obj
 
 
+def batch(name: str) -> str:
+    """Give which of the `BATCHES` an instance is in: one after the other by number, the first without one."""
+    number = name.rpartition("-")[2]
+    return str(int(number) % BATCHES if number.isdecimal() else 0)
+
+
 def instance(name: str, namespace: str = NAMESPACE) -> Object:
-    """Give an instance with two parameters."""
+    """Give an instance with two parameters, and the label of its batch."""
     return {
         "apiVersion": "modeloperator.dev/v1alpha1",
         "kind": "ModelInstance",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace, "labels": {BATCH_LABEL: batch(name)}},
         "spec": {
             "model_template_id": _sample()["metadata"]["name"],
             "model_creation_parameters": {"MODEL_ID": "BAAI/bge-small-en-v1.5", "POOLING": "mean"},
         },
     }
+
+
+def in_steps() -> Object:
+    """Give how a template rolls out with each batch of instances in a step of its own."""
+    # The instances that no step selects are the last batch.
+    steps = [{"name": f"batch-{each}", "labels": {BATCH_LABEL: str(each)}} for each in range(BATCHES - 1)]
+    return {"max_unavailable": "100%", "soak_seconds": 0, "steps": steps}
+
+
+def tagged(tag: str) -> Object:
+    """Give the merge patch of a template that sets the tag of its image."""
+    return {"spec": {"vendor_configuration": {"bundle_config": {"tag": tag}}}}
 
 
 def names(prefix: str, count: int) -> list[str]:
@@ -116,6 +137,11 @@ def merge(obj: Object, patch: Object, subresource: str = "") -> Request:
 def deletion(obj: Object) -> Request:
     """Give the request that deletes an object."""
     return Request("DELETE", f"{_collection(obj)}/{obj['metadata']['name']}", "application/json", "")
+
+
+def clearance(path: str) -> Request:
+    """Give the request that deletes all objects of a collection."""
+    return Request("DELETE", path, "application/json", "")
 
 
 def _collection(obj: Object) -> str:

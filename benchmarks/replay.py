@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import objects
 from benchmarks.bare import Script
-from benchmarks.client import BenchError, Request
+from benchmarks.client import BenchError
 from benchmarks.place import Place
 from model_operator.core.values.merge_patch import merge_patch
 
@@ -54,9 +54,7 @@ async def learn(client: Client, namespace: str, limit: float) -> list[Object]:
         second = place.instances.newest[LEARNED]["status"]
         await place.remove_all()
         await client.send(objects.deletion(template))
-        await client.send(
-            Request("DELETE", objects.REVISIONS.format(namespace=namespace), "application/json", "")
-        )
+        await client.send(objects.clearance(objects.REVISIONS.format(namespace=namespace)))
     return [merge_patch({}, first), merge_patch(first, second)]
 
 

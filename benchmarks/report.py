@@ -12,18 +12,21 @@ from benchmarks.aims import (
     children_ratio,
     cpu_per_instance_ms,
     create_ratio,
+    deletion_writes,
+    edit_cpu_ms,
     edit_ratio,
     replay_ratio,
     requests_per_instance,
     server_cpu_ms,
     server_ratio,
     single_ratio,
+    stepped_cpu_ms,
     verdicts,
 )
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 RESULTS = REPOSITORY / "docs" / "performance.json"
 
@@ -53,8 +56,28 @@ def _ratio(figures: Mapping[str, Any], step: str, name: str) -> str:
     return f"{replay_ratio(step, name)(figures):.2f}"
 
 
+def _failover_rows(signal: str) -> Iterator[tuple[str, Callable[[Any], str]]]:
+    """Give the rows of another replica that takes over when the leader gets a signal."""
+
+    def of(figures: Any) -> Any:
+        return figures["failover"][signal.lower()]
+
+    begins = f"**Failover** after a {signal}: to the other's first Deployment, s"
+    yield begins, lambda f: f"{of(f)['deployment_seconds']:.1f}"
+    yield "… writes to what runs", lambda f: str(of(f)["writes_to_others"])
+    yield (
+        "… the other's CPU, waiting / leading, s",
+        lambda f: f"{of(f)['standby']['cpu_seconds']:.1f} / {of(f)['leader']['cpu_seconds']:.1f}",
+    )
+    yield (
+        "… its peak memory, waiting / leading, MB",
+        lambda f: f"{of(f)['standby']['peak_mb']:.0f} / {of(f)['leader']['peak_mb']:.0f}",
+    )
+
+
 _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("measured on", lambda f: f["time"]),
+    ("… the operator of commit", lambda f: f["commit"]),
     (
         "**Bare client** in the operator's place: all Deployments, s",
         lambda f: f"{f['replay']['create']['deployments_seconds']:.1f}",
@@ -96,6 +119,10 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("… over that with the bare client", lambda f: f"{server_ratio(f):.2f}"),
     ("… the benchmark's own CPU until then, s", lambda f: f"{f['create']['cpu_seconds']['benchmark']:.1f}"),
     ("… the operator's peak memory, MB", lambda f: f"{f['create']['peak_mb']:.0f}"),
+    (
+        "… the API server's and etcd's, MB",
+        lambda f: "{kube-apiserver} / {etcd}".format_map(f["create"]["peak_server_mb"]),
+    ),
     ("**Single create**: to the Deployment, p50 / p99, ms", lambda f: _both(f["single"]["to_deployment_ms"])),
     ("… over the bare client's, medians", lambda f: f"{single_ratio(f):.2f}"),
     ("… to Ready, p50 / p99, ms", lambda f: _both(f["single"]["to_ready_ms"])),
@@ -105,20 +132,31 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("… all Ready, s", lambda f: f"{f['edit']['ready_seconds']:.1f}"),
     ("… over the bare client's", lambda f: _ratio(f, "edit", "ready_seconds")),
     ("… requests for each instance", lambda f: _per(f["edit"]["writes"], f["edit"]["edited"])),
+    ("… the operator's CPU for each, ms", lambda f: f"{edit_cpu_ms(f):.1f}"),
+    (
+        "**Template edit in 10 steps**: all Deployments, s",
+        lambda f: f"{f['edit_in_steps']['moved_seconds']:.1f}",
+    ),
+    ("… all Ready, s", lambda f: f"{f['edit_in_steps']['arrived_seconds']:.1f}"),
+    ("… the template reports it, s", lambda f: f"{f['edit_in_steps']['complete_seconds']:.1f}"),
+    (
+        "… writes for each instance",
+        lambda f: _per(f["edit_in_steps"]["writes"], f["edit_in_steps"]["edited"]),
+    ),
+    ("… the operator's CPU for each, ms", lambda f: f"{stepped_cpu_ms(f):.1f}"),
     ("**Drift** of up to 1,000 Deployments: repaired, s", lambda f: f"{f['drift']['repaired_seconds']:.1f}"),
     ("… p50 / p99, ms", lambda f: _both(f["drift"]["to_repair_ms"])),
     ("**Restart**, nothing to do: ready, s", lambda f: f"{f['restart']['to_ready_seconds']:.1f}"),
     ("… writes", lambda f: str(sum(f["restart"]["writes"].values()))),
     ("… the operator's CPU, s", lambda f: f"{f['restart']['cpu_seconds']['operator']:.1f}"),
     ("… its peak memory, MB", lambda f: f"{f['restart']['peak_mb']:.0f}"),
+    *(row for signal in ("SIGTERM", "SIGKILL") for row in _failover_rows(signal)),
     ("**All children created again**: s", lambda f: f"{f['rebuild']['deployments_seconds']:.1f}"),
     ("… over Service and Deployment", lambda f: f"{children_ratio(f):.2f}"),
     ("**Delete all**: instances, s", lambda f: f"{f['delete']['instances_seconds']:.1f}"),
     (
         "… the operator's writes to children and instances",
-        lambda f: str(
-            sum(count for what, count in f["delete"]["writes"].items() if "modeltemplates" not in what)
-        ),
+        lambda f: f"{deletion_writes(f):.0f}",
     ),
 )
 
@@ -183,6 +221,20 @@ def machine(results: Mapping[str, Any]) -> str:
     )
 
 
+def recordings(results: Mapping[str, Any]) -> str:
+    """Say that the columns were not recorded together; nothing when they were."""
+    by_recording: dict[tuple[str, str], list[int]] = {}
+    for size, each in results["sizes"].items():
+        by_recording.setdefault((each["time"], each.get("commit", "")), []).append(int(size))
+    if len(by_recording) < 2:
+        return ""
+    parts = (
+        f"{', '.join(f'{size:,}' for size in sorted(sizes))} on {time} (commit {commit or 'not recorded'})"
+        for (time, commit), sizes in sorted(by_recording.items())
+    )
+    return f"**The columns are not one recording, so they do not compare:** {'; '.join(parts)}."
+
+
 def markdown(grid: Grid) -> str:
     """Give a table as Markdown."""
     lines = [grid.head, ["---", *("---:" for _ in grid.head[1:])], *grid.rows]
@@ -195,7 +247,7 @@ def document() -> str:
         return "Not measured yet."
     results = json.loads(RESULTS.read_text())
     tables = (aims(results), figures(results), requests(results), webhook(results))
-    return "\n\n".join([machine(results), *map(markdown, tables)])
+    return "\n\n".join(filter(None, [machine(results), recordings(results), *map(markdown, tables)]))
 
 
 def print_grids(grids: Iterable[Grid]) -> None:
@@ -215,4 +267,4 @@ def print_grids(grids: Iterable[Grid]) -> None:
 def show(results: Mapping[str, Any]) -> None:
     """Print the tables."""
     print_grids((figures(results), requests(results), webhook(results), aims(results)))
-    Console().print(machine(results))
+    Console().print(machine(results), recordings(results).replace("**", ""))

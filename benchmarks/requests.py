@@ -35,6 +35,7 @@ class Requests:
         self._file = log.open()
         self._partial = ""
         self._events: list[dict[str, Any]] = []
+        self._work = self._posted = 0
 
     def close(self) -> None:
         """Close the log."""
@@ -44,7 +45,11 @@ class Requests:
         """Take in what has been logged since."""
         *lines, self._partial = (self._partial + self._file.read()).split("\n")
         events = (audit_event(line) for line in lines)
-        self._events += [event for event in events if event["agent"].startswith(_AGENT)]
+        ours = [event for event in events if event["agent"].startswith(_AGENT)]
+        self._events += ours
+        for event in ours:
+            self._posted += event["resource"] == "events"
+            self._work += event["resource"] not in _APART and event["verb"] != "watch"
 
     async def settled(self, quiet: float, seconds: float, *, with_events: bool = False) -> None:
         """Wait until for `quiet` seconds there has been no request, but for leases, and Events unless wanted.
@@ -54,13 +59,12 @@ class Requests:
         BenchError
             When that is not so within `seconds`.
         """
-        apart = _APART - {"events"} if with_events else _APART
         loop = asyncio.get_running_loop()
         deadline, count, since = loop.time() + seconds, -1, loop.time()
         while loop.time() - since < quiet:
             await asyncio.sleep(_POLL_SECONDS)
             self.read()
-            now = sum(event["resource"] not in apart and event["verb"] != "watch" for event in self._events)
+            now = self._work + (self._posted if with_events else 0)
             if now != count:
                 count, since = now, loop.time()
             if loop.time() > deadline:
@@ -87,6 +91,18 @@ class Requests:
             for event in self._events
             if event["time"] >= since and (event["verb"], event["resource"]) == (verb, resource)
         )
+
+    def written(self, since: str) -> list[tuple[str, str]]:
+        """Give resource and name of each write after a time, Events and leases left out."""
+        self.read()
+        return [
+            (event["resource"], event["name"])
+            for event in self._events
+            if event["time"] >= since
+            and event["verb"] in _WRITES
+            and event["resource"] not in _APART
+            and not _is_question(event)
+        ]
 
     def failures(self, since: str) -> dict[str, int]:
         """Count by status code what was refused after a time."""

@@ -1,8 +1,9 @@
 """Measures the operator against the API server's own limit: ``make bench``, ``make bench-large``.
 
 It prints tables and the verdict on each aim, and with ``--record`` writes ``docs/performance.json``, from
-which ``make docs`` makes the tables of ``docs/performance.md``. What was recorded before and is not measured
-this time is shown, too, with its day. The exit status is 1 when an aim is missed by what was measured.
+which ``make docs`` makes the tables of ``docs/performance.md``. Numbers of instances that were recorded
+before and are not measured this time are shown, too, with their day and commit; ``--alone`` drops them. The
+exit status is 1 when an aim is missed by what was measured.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from benchmarks import report
 from benchmarks.aims import verdicts
 from benchmarks.client import BenchError
 from benchmarks.distribution import written
-from benchmarks.scenarios import STEPS, Bench
-from benchmarks.usage import machine
+from benchmarks.scenarios import LARGE, LEFT_OUT, STEPS, Bench, usual_steps
+from benchmarks.usage import commit, machine
 from benchmarks.webhook import measure_all
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
@@ -31,11 +32,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-async def measure(sizes: Sequence[int], steps: Sequence[str], *, webhook: bool) -> dict[str, Any]:
-    """Measure all sizes, step by step, and the webhooks; give the results as they are written."""
+async def measure(sizes: Sequence[int], steps: Sequence[str] | None, *, webhook: bool) -> dict[str, Any]:
+    """Measure all sizes, step by step, and the webhooks; give the results as they are written.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of instances.
+    steps
+        What is measured of each; None for what is usual.
+    webhook
+        Whether the webhooks are measured, too.
+    """
     begin = time.monotonic()
     results: dict[str, Any] = {
         "time": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
         "version": __version__,
         "kubernetes": kubernetes_version((MODULE / "go.mod").read_text()),
         "machine": machine(),
@@ -47,20 +59,30 @@ async def measure(sizes: Sequence[int], steps: Sequence[str], *, webhook: bool) 
             print(f"{time.monotonic() - begin:6.0f} s  {size:,} instances: {what}", flush=True)
 
         async with Bench(size) as bench:
-            results["sizes"][str(size)] = {"time": results["time"], **await bench.run(tell, steps)}
+            figures = await bench.run(tell, usual_steps(size) if steps is None else steps)
+            recorded = {name: results[name] for name in ("time", "commit")}
+            results["sizes"][str(size)] = {**recorded, **figures}
     if webhook:
         print(f"{time.monotonic() - begin:6.0f} s  webhooks", flush=True)
         results["webhook"] = await asyncio.to_thread(measure_all)
     return results
 
 
-def merged(results: dict[str, Any]) -> dict[str, Any]:
+def merged(results: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
     """Give the results together with what was recorded before of other sizes.
 
     All figures of a size are of one run, since its steps are compared with each other.
+
+    Parameters
+    ----------
+    results
+        Of this run.
+    alone
+        Whether other sizes are left out, so that all columns are of one operator.
     """
     before = json.loads(report.RESULTS.read_text()) if report.RESULTS.exists() else {}
-    return {**before, **results, "sizes": {**before.get("sizes", {}), **results["sizes"]}}
+    others = {} if alone else before.get("sizes", {})
+    return {**before, **results, "sizes": {**others, **results["sizes"]}}
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
@@ -77,9 +99,16 @@ def main() -> int:
     parser.add_argument("sizes", type=int, nargs="+", help="numbers of instances")
     parser.add_argument("--record", action="store_true", help="write docs/performance.json")
     parser.add_argument("--without-webhooks", action="store_true", help="leave the webhooks out")
-    parser.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS, help="measure only these")
+    parser.add_argument("--alone", action="store_true", help="drop what was recorded of other numbers")
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        choices=STEPS,
+        help=f"measure only these; by default all, but from {LARGE:,} on not {' and '.join(LEFT_OUT)}",
+    )
     arguments = parser.parse_args()
-    if "create" not in arguments.steps and set(arguments.steps) - {"ceiling", "replay"}:
+    wanted = set(arguments.steps or STEPS)
+    if "create" not in wanted and wanted - {"ceiling", "replay"}:
         parser.error("every step but ceiling and replay needs create.")
     stop_on_signals()
     try:
@@ -95,7 +124,7 @@ def main() -> int:
     except (BenchError, ProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    known = merged(results)
+    known = merged(results, alone=arguments.alone)
     report.show(known)
     if arguments.record:
         report.RESULTS.write_text(written(known))

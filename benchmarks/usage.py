@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +60,16 @@ def load_of_others(before: tuple[float, float], seconds: float) -> float:
     """
     after = busy_seconds()
     return max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / seconds
+
+
+def commit() -> str:
+    """Give the commit that is checked out, with ``-dirty`` when files differ; empty where git fails."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=8", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
 
 
 def machine() -> dict[str, Any]:

@@ -11,29 +11,24 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks import objects
-from benchmarks.distribution import percentiles, quantiles
-from benchmarks.objects import NAMESPACE
-from benchmarks.place import image, is_ready
+from benchmarks.distribution import percentiles
+from benchmarks.objects import BATCHES, NAMESPACE
+from benchmarks.place import is_ready
 from benchmarks.requests import timestamp
-from benchmarks.scenarios import SETTLED_QUIET_SECONDS, Bench
+from benchmarks.scenarios import Bench
+from benchmarks.setting import SETTLED_QUIET_SECONDS, Figures
 from benchmarks.stage import Watch
 from benchmarks.usage import usage
-from model_operator.core.templates.parsing import parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Collection
 
     from benchmarks.objects import Object
 
-Figures = dict[str, Any]
-
-BATCHES = 10
 PARTS = ("at_once", "sliding", "policy", "batches", "restart", "revisions")
 """What is measured after the instances have been created, in this order."""
 HISTORY_LIMIT = 10
 """The built-in default of ``revision_history_limit``."""
-_LABEL = "batch"
 _EDITED = "edited"
 """Name of the template of the many edits."""
 _STORED_SECONDS = 30.0
@@ -61,13 +56,12 @@ class RolloutBench(Bench):
     async def __aenter__(self) -> Self:
         """Start the control plane and the watches."""
         await super().__aenter__()
-        self._templates = Watch(self._client, objects.TEMPLATES.format(namespace=NAMESPACE))
         self._revisions = Watch(self._client, objects.REVISIONS.format(namespace=NAMESPACE))
         self._revisions.listeners.append(self._on_revision)
         return self
 
     def _watches(self) -> tuple[Watch, ...]:
-        return (*super()._watches(), self._templates, self._revisions)
+        return (*super()._watches(), self._revisions)
 
     async def measure(self, tell: Callable[[str], None], wanted: Collection[str]) -> Figures:
         """Measure.
@@ -110,13 +104,8 @@ class RolloutBench(Bench):
         await self._send([objects.creation(objects.template())])
         await self._start_operator()
         self._instances.expect(self._names, lambda _, obj: is_ready(obj))
-        await self._send(objects.creation(_instance(name, number)) for number, name in enumerate(self._names))
+        await self._send(objects.creation(objects.instance(name)) for name in self._names)
         await self._instances.all_met(self._limit)
-        await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
-
-    async def _set(self, rollout: Object | None) -> None:
-        """Say how the template rolls out; None for all instances at once."""
-        await self._client.send(objects.merge(objects.template(), {"spec": {"rollout": rollout}}))
         await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
 
     async def _sliding(self) -> Figures:
@@ -127,9 +116,7 @@ class RolloutBench(Bench):
     async def _policy(self) -> Figures:
         """Edit what is not about models: steps."""
         since = timestamp()
-        # The instances that no step selects are the last batch.
-        steps = [{"name": f"batch-{each}", "labels": {_LABEL: str(each)}} for each in range(BATCHES - 1)]
-        await self._set({"max_unavailable": "100%", "soak_seconds": 0, "steps": steps})
+        await self._set(objects.in_steps())
         return self._asked(since)
 
     async def _batches(self) -> Figures:
@@ -143,34 +130,6 @@ class RolloutBench(Bench):
         ]
         return {**figures, "gap_ms": percentiles(gaps), "longest_gap_ms": round(max(gaps) * 1000, 1)}
 
-    async def _roll_out(self, tag: str) -> Figures:
-        """Edit the template, and wait until all instances have arrived and the revision is stable."""
-        revision = parse_template(objects.template(tag)).revision
-        name = objects.template()["metadata"]["name"]
-        self._deployments.expect(self._names, lambda _, obj: image(obj).endswith(f":{tag}"))
-        self._instances.expect(self._names, lambda _, obj: is_ready(obj) and _bound(obj) == revision)
-        self._templates.expect([name], lambda _, obj: _is_rolled_out(obj, revision))
-        edit = objects.merge(objects.template(), _tagged(tag))
-        since, before, begin = timestamp(), self._cpu_seconds(), time.monotonic()
-        await self._client.send(edit)
-        moved = await self._deployments.all_met(self._limit)
-        arrived = await self._instances.all_met(self._limit)
-        complete = await self._templates.all_met(self._limit)
-        await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
-        statuses = self._requests.times(since, "patch", "modeltemplates/status")
-        return {
-            "moved_seconds": max(moved.values()) - begin,
-            "arrived_seconds": max(arrived.values()) - begin,
-            "complete_seconds": complete[name] - begin,
-            "moved_quantiles": quantiles((each - begin for each in moved.values()), digits=3),
-            "arrived_quantiles": quantiles((each - begin for each in arrived.values()), digits=3),
-            "statuses": len(statuses),
-            "statuses_per_second": round(_rate(statuses), 2),
-            "most_statuses_in_a_second": _most_in_a_second(statuses),
-            **self._asked(since),
-            **self._used(before),
-        }
-
     async def _many_edits(self) -> Figures:
         """Edit a template with a pinned and a waiting instance many times, each when the last is stored."""
         template = objects.template("edit-0")
@@ -178,7 +137,7 @@ class RolloutBench(Bench):
         template["spec"]["rollout"] = {"paused": True}
         await self._store(objects.creation(template), "edit-0")
         await self._ready("waiting", {})
-        pin = await self._store(objects.merge(template, _tagged("edit-1")), "edit-1")
+        pin = await self._store(objects.merge(template, objects.tagged("edit-1")), "edit-1")
         await self._ready("pinned", {"model_template_revision": pin})
         assert self._operator is not None
         since, before = timestamp(), usage(self._operator.pid).peak_mb
@@ -186,7 +145,7 @@ class RolloutBench(Bench):
         for number in range(2, self._edits + 2):
             tag = f"edit-{number}"
             begin = time.monotonic()
-            await self._store(objects.merge(template, _tagged(tag)), tag)
+            await self._store(objects.merge(template, objects.tagged(tag)), tag)
             taken.append(self._stored[tag] - begin)
         await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
         stored = [
@@ -225,43 +184,6 @@ class RolloutBench(Bench):
         await self._instances.all_met(self._limit)
 
 
-def _instance(name: str, number: int) -> Object:
-    instance = objects.instance(name)
-    instance["metadata"]["labels"] = {_LABEL: str(number % BATCHES)}
-    return instance
-
-
-def _tagged(tag: str) -> Object:
-    return {"spec": {"vendor_configuration": {"bundle_config": {"tag": tag}}}}
-
-
 def _tag(revision: Object) -> str:
     tag: str = revision["spec"]["template_spec"]["vendor_configuration"]["bundle_config"]["tag"]
     return tag
-
-
-def _bound(instance: Object) -> str:
-    revision: str = (instance["status"].get("template") or {}).get("revision", "")
-    return revision
-
-
-def _is_rolled_out(template: Object, revision: str) -> bool:
-    """Give whether a revision has reached all instances, and is the stable one."""
-    status = template.get("status") or {}
-    done = any(
-        (each["type"], each["status"]) == ("RolledOut", "True") for each in status.get("conditions", ())
-    )
-    return done and status.get("stable_revision") == status.get("latest_revision") == revision
-
-
-def _rate(times: Sequence[datetime]) -> float:
-    """Give how many there were in a second on average, from the first to the last."""
-    seconds = (times[-1] - times[0]).total_seconds() if times else 0.0
-    return (len(times) - 1) / seconds if seconds else 0.0
-
-
-def _most_in_a_second(times: Sequence[datetime]) -> int:
-    most = 0
-    for index, begin in enumerate(times):
-        most = max(most, sum((each - begin).total_seconds() < 1 for each in times[index:]))
-    return most

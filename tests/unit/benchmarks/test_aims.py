@@ -13,6 +13,7 @@ from benchmarks import report
 from benchmarks.aims import AIMS, verdicts
 from benchmarks.requests import split
 from benchmarks.run import merged
+from benchmarks.scenarios import LEFT_OUT, STEPS, usual_steps
 
 GOOD: dict[str, Any] = {
     "instances": 1000,
@@ -34,14 +35,16 @@ GOOD: dict[str, Any] = {
         "cpu_seconds": {"operator": 8.0, "kube-apiserver": 33.0, "etcd": 5.0},
     },
     "single": {"to_deployment_ms": {"p50": 30.0, "p99": 60.0}},
-    "edit": {"deployments_seconds": 6.0, "edited": 1000},
+    "edit": {"deployments_seconds": 6.0, "edited": 1000, "cpu_seconds": {"operator": 5.0}},
     "restart": {
         "writes": {},
         "reads": {"list deployments": 20},
         "cpu_seconds": {"operator": 9.0},
         "peak_mb": 200.0,
     },
+    "failover": {"sigterm": {"writes_to_others": 0}, "sigkill": {"writes_to_others": 0}},
     "rebuild": {"deployments_seconds": 9.0, "rebuilt": 1000},
+    "delete": {"writes": {"patch modeltemplates/status": 9}},
 }
 ROWS = [
     {"name": "allowed", "per_second": 1600.0, "p99_ms": 8.0, "is_judged": True},
@@ -94,6 +97,8 @@ def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
         ("10000", ("restart", "cpu_seconds", "operator"), 10.1, 1),
         ("10000", ("restart", "peak_mb"), 251.0, 1),
         ("10000", ("create", "cpu_seconds", "operator"), 93.0, 1),
+        ("10000", ("failover", "sigkill", "writes_to_others"), 1, 1),
+        ("10000", ("delete", "writes", "patch deployments"), 1, 1),
     ],
     ids=lambda part: ".".join(part) if isinstance(part, tuple) else str(part),
 )
@@ -154,3 +159,31 @@ def test_what_was_recorded_before_is_judged_with_what_was_measured(
     assert missed(recorded) != []
     assert [verdict.word for verdict in verdicts(merged(now))] == ["met"] * len(AIMS)
     assert merged(now)["time"] == "today"
+    assert list(merged(now, alone=True)["sizes"]) == ["1000"]
+
+
+@pytest.mark.parametrize(
+    ("commits", "columns"),
+    [
+        (("abc", "abc", "abc"), ""),
+        (("abc", "abc", "abd"), "200, 1,000 on today (commit abc); 10,000 on today (commit abd)."),
+        (("abc", "", "abc"), "1,000 on today (commit not recorded); 200, 10,000 on today (commit abc)."),
+    ],
+)
+def test_columns_of_different_recordings_are_named(commits: tuple[str, ...], columns: str) -> None:
+    given = results()
+    for figures, commit in zip(given["sizes"].values(), commits, strict=True):
+        figures.update({"time": "today"} | ({"commit": commit} if commit else {}))
+
+    assert report.recordings(given).endswith(columns)
+    assert bool(report.recordings(given)) is bool(columns)
+
+
+def test_a_large_run_leaves_out_only_what_no_aim_is_about() -> None:
+    assert usual_steps(1000) == STEPS
+    large = {key: value for key, value in GOOD.items() if key not in LEFT_OUT} | {"instances": 10_000}
+
+    judged = [each for each in verdicts({"sizes": {"1000": GOOD, "10000": large}}) if each.aim.at == 10_000]
+
+    assert set(STEPS) - set(usual_steps(10_000)) == set(LEFT_OUT)
+    assert {each.word for each in judged} == {"met"}, "none is open"

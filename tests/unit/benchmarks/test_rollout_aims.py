@@ -11,8 +11,8 @@ import pytest
 from benchmarks.gateway.aims import verdicts
 from benchmarks.rollouts import report
 from benchmarks.rollouts.decision import decision_ms
-from benchmarks.rollouts.measures import _most_in_a_second, _rate
 from benchmarks.rollouts.report import AIMS
+from benchmarks.stepped import most_in_a_second, rate
 
 
 def rolled_out(deployments: int, statuses: int) -> dict[str, Any]:
@@ -104,9 +104,9 @@ def test_the_tables_have_all_figures() -> None:
 def test_statuses_are_counted_by_the_second() -> None:
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     times = [begin + timedelta(seconds=each) for each in (0, 0.5, 0.9, 1.0, 4.0)]
-    assert _most_in_a_second(times) == 3
-    assert _rate(times) == 1.0
-    assert (_most_in_a_second([]), _rate([]), _rate(times[:1])) == (0, 0.0, 0.0)
+    assert most_in_a_second(times) == 3
+    assert rate(times) == 1.0
+    assert (most_in_a_second([]), rate([]), rate(times[:1])) == (0, 0.0, 0.0)
 
 
 def test_each_stage_of_a_decision_is_timed() -> None:
