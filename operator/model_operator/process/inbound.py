@@ -13,14 +13,16 @@ import ssl
 import struct
 import time
 from asyncio import sslproto
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from math import ceil, inf
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 
 from model_operator.process.connection_slots import Closing, Phase, Slot, Slots
@@ -47,7 +49,9 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 _LOG_SECONDS = 60.0
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+"""Takes a ``Request`` where there is an application, else a ``BaseRequest``."""
+Middleware = Callable[[web.BaseRequest, Handler], Awaitable[web.StreamResponse]]
 Serve = Callable[[], web.RequestHandler]
 """Returns the protocol of a new connection, as an aiohttp ``Server`` does."""
 
@@ -71,7 +75,7 @@ class Inbound:
         self._opening: set[asyncio.Task[None]] = set()
 
     @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def middleware(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Track the begin and end of a request; must be the outermost middleware.
 
         A connection is kept only after a response to a completely read request, by default a successful one.
@@ -94,7 +98,7 @@ class Inbound:
             guarded.end(is_done)
         return response
 
-    def has_body(self, request: web.Request) -> None:
+    def has_body(self, request: web.BaseRequest) -> None:
         """Note that the body of a request is complete: its connection is no longer evicted."""
         guarded = self._guarded.get(request.protocol)
         if guarded is not None:
@@ -204,6 +208,43 @@ def app_runner(application: web.Application, port: str, **settings: Any) -> web.
     settings
         Further arguments of :class:`aiohttp.web.AppRunner`; they override the bounds.
     """
+    return web.AppRunner(application, access_log=None, handle_signals=False, **_bounded(port, settings))
+
+
+def server_runner(
+    handler: Handler, port: str, max_body: int, shutdown_timeout: float, **settings: Any
+) -> web.ServerRunner:
+    """Return a runner of a single handler, without routes; as `app_runner`, and faster.
+
+    Parameters
+    ----------
+    handler
+        Handles the requests.
+    port
+        Name of the port in the log.
+    max_body
+        Maximum size of the body in bytes.
+    shutdown_timeout
+        Seconds that requests under way may take at the end.
+    settings
+        Further arguments of :class:`aiohttp.web.Server`; they override the bounds.
+    """
+    loop = asyncio.get_running_loop()
+
+    def request(
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=max_body)
+
+    server = web.Server(handler, request_factory=request, access_log=None, **_bounded(port, settings))
+    return web.ServerRunner(server, handle_signals=False, shutdown_timeout=shutdown_timeout)
+
+
+def _bounded(port: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     logger = logging.getLogger(f"{__name__}.{port}")
     if not logger.filters:
         logger.addFilter(RateLimitFilter())
@@ -212,9 +253,7 @@ def app_runner(application: web.Application, port: str, **settings: Any) -> web.
         "max_headers": _HEAD_LINES,
         "max_line_size": _HEAD_LINE_BYTES,
     }
-    return web.AppRunner(
-        application, access_log=None, handle_signals=False, logger=logger, **(bounds | settings)
-    )
+    return {"logger": logger, **bounds, **settings}
 
 
 class _Acceptor:
@@ -306,7 +345,8 @@ class _Guarded(asyncio.Protocol):
         self._is_released = False
         slot.evict = self._abort
         # For the handshake, and then again for the headers.
-        self._timer = loop.call_later(self._bounds.head_seconds, self._expire)
+        self._deadline = loop.time() + self._bounds.head_seconds
+        self._timer = loop.call_at(self._deadline, self._expire)
 
     @property
     def handshake_seconds(self) -> float:
@@ -402,13 +442,21 @@ class _Guarded(asyncio.Protocol):
             self._slots.leave(self._slot)
 
     def _within(self, seconds: float | None) -> None:
-        self._timer.cancel()
         # A cancelled handler ends after its connection: a timer would keep what is left of that in memory.
-        if seconds is not None and not self._is_ended:
-            self._timer = self._loop.call_later(seconds, self._expire)
+        if seconds is None or self._is_ended:
+            self._timer.cancel()
+            return
+        self._deadline = self._loop.time() + seconds
+        # A later deadline needs no new timer: when the present one ends, it starts the next.
+        if self._timer.cancelled() or self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._expire)
 
     def _expire(self) -> None:
-        self._close(Closing.DEADLINE)
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._expire)
+        else:
+            self._close(Closing.DEADLINE)
 
     def _close(self, reason: Closing) -> None:
         self._slots.end(self._slot, reason)

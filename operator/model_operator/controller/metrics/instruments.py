@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -18,7 +19,7 @@ from model_operator.kube.resources import MODEL_INSTANCES, TEMPLATE_KINDS, Resou
 from model_operator.metrics.registration import counter, gauge, histogram
 from model_operator.process.connection_slots import Closing
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
 
 WEBHOOK_KEY = web.RequestKey("webhook", str)
 """Key of a request under which it keeps the label of its webhook: the path without its token."""
@@ -152,7 +153,7 @@ class Metrics:
                 self._decisions.labels(path, decision)
 
     @web.middleware
-    async def webhook_middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def webhook_middleware(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
         """Count and time the requests to the webhooks; requests to other paths create no new series."""
         started = time.perf_counter()
         code: int = HTTPStatus.INTERNAL_SERVER_ERROR

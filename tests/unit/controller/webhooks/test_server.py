@@ -155,6 +155,12 @@ async def test_other_content_types(tmp_path: Path, content_type: str) -> None:
         assert (await caller.post(PATH, REVIEW, parameters))[0] == 200
 
 
+async def test_callers_that_wait_before_the_body_are_answered_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as caller:
+        head = f"{HEAD}Expect: 100-continue\r\nContent-Length: {len(REVIEW)}\r\n\r\n"
+        assert (await caller.raw(head.encode())).startswith(b"HTTP/1.1 417 ")
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"\xff\xfe", b"{}", b"[" * 100_000])
 async def test_what_is_no_review(tmp_path: Path, body: bytes) -> None:
     async with serving(tmp_path) as caller:
