@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -229,6 +229,9 @@ def _status(verdict: Verdict) -> dict[str, Any]:
             "name": verdict.name,
             "group": GROUP,
             "kind": verdict.kind,
-            "causes": [asdict(cause) for cause in verdict.causes],
+            "causes": [
+                {"field": cause.field, "message": cause.message, "reason": cause.reason}
+                for cause in verdict.causes
+            ],
         },
     }

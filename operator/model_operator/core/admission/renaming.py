@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from model_operator.api import ModelInstance
 from model_operator.core.admission.change import Change
@@ -26,7 +27,7 @@ def renaming_warnings(change: Change, instance: ModelInstance) -> Iterator[str]:
     instance
         The instance as it would be written.
     """
-    if change.old is None:
+    if change.old is None or _names_of(change.old) == _names_of(change.obj):
         return
     before, violations = parse_instance(change.old)
     if violations:
@@ -35,6 +36,12 @@ def renaming_warnings(change: Change, instance: ModelInstance) -> Iterator[str]:
     lost, added = ([name for name in one if name not in other] for one, other in ((old, new), (new, old)))
     if lost:
         yield f"{change.kind} {change.name}: {_what(before, instance)}: {_consequence(lost, added)}"
+
+
+def _names_of(obj: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the names of the Deployments depend on, beside the name of the instance."""
+    spec = obj.get("spec")
+    return (spec.get("model_template_id"), spec.get("deployments")) if isinstance(spec, Mapping) else ()
 
 
 def _what(before: ModelInstance, after: ModelInstance) -> str:

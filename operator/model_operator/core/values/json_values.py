@@ -28,6 +28,8 @@ _PYTHON_TYPES: Final = (
     (Mapping, "object"),
     (type(None), "null"),
 )
+_PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
+"""Types of values that have one form only."""
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 # For values that orjson cannot write: integers beyond 64 bits, lone surrogates, more than 254 levels.
 _compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -61,9 +63,9 @@ def canonical_copy(value: Any) -> Any:
     therefore has the same copy as one that the operator reads from the server. Recurses, so use it only for
     values within the limits.
     """
+    if type(value) in _PLAIN_SCALARS:  # The usual case; avoids the slow check for an ABC.
+        return value
     match value:
-        case str():  # The usual case; avoids the slow check for an ABC.
-            return value
         case dict() | Mapping():
             return {key: canonical_copy(value[key]) for key in sorted(value)}
         case list() | tuple():
@@ -75,10 +77,12 @@ def canonical_copy(value: Any) -> Any:
 
 def equality_key(value: Any) -> Any:
     """Return a hashable key of a JSON value; ``1`` and ``1.0`` have equal keys, ``1`` and ``true`` do not."""
+    if type(value) is str:
+        return value
     match value:
         case bool():
             return ("boolean", value)
-        case Mapping():
+        case dict() | Mapping():
             return ("object", frozenset((key, equality_key(item)) for key, item in value.items()))
         case list() | tuple():
             return ("array", tuple(equality_key(item) for item in value))
@@ -87,8 +91,10 @@ def equality_key(value: Any) -> Any:
 
 def count_elements(value: Any) -> int:
     """Return the number of values inside a value, itself included."""
+    if type(value) in _PLAIN_SCALARS:
+        return 1
     match value:
-        case Mapping():
+        case dict() | Mapping():
             return 1 + sum(count_elements(item) for item in value.values())
         case list() | tuple():
             return 1 + sum(count_elements(item) for item in value)

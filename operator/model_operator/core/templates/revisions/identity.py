@@ -59,7 +59,7 @@ def revision_of(template: Mapping[str, Any]) -> RevisionName:
 
 def revision_hash(spec: Mapping[str, Any]) -> str:
     """Return the hash of a template's specification."""
-    return content_hash(revisioned_spec(spec))
+    return _hash(revisioned_spec(spec))
 
 
 def revisioned_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +76,12 @@ def revisioned_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def content_hash(template_spec: Mapping[str, Any]) -> str:
     """Return the hash of the content of a revision as it is stored: whatever the CRD is, it is the same."""
+    return _hash(canonical_copy(template_spec))
+
+
+def _hash(canonical: Mapping[str, Any]) -> str:
     # Not stable_json, whose encoder may write floats in another way after an upgrade.
-    text = json.dumps(canonical_copy(template_spec), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(canonical, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:REVISION_LENGTH]
 
 
