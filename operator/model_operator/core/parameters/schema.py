@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cache, cached_property, lru_cache
+from typing import Any, Final
+
+import orjson
 
 from model_operator.core.parameters.list_form import LIST_KEY, schema_of_list
 from model_operator.core.parameters.schemas.dialect import check_dialect
@@ -19,10 +21,17 @@ from model_operator.core.parameters.schemas.possible_types import (
 from model_operator.core.parameters.schemas.stated_values import stated_value_faults
 from model_operator.core.parameters.schemas.vocabulary import ENV, SECRET_REF
 from model_operator.core.parameters.secret_refs import secret_ref_faults, with_secret_shape
-from model_operator.core.values.json_values import canonical_copy
+from model_operator.core.values.json_values import canonical_copy, stable_json
 from model_operator.core.values.limits import SCHEMA_LIMITS, check_limits
 from model_operator.core.values.violations import InvalidObjectError, Loc, Violation
 from model_operator.core.values.words import noun
+
+KEPT_SCHEMAS: Final = 64
+"""Valid schemas that are kept, of all templates."""
+
+KEPT_BYTES: Final = 4096
+"""Bytes of the largest schema that is kept, as JSON; with its values and patterns it takes up to 100 times as
+much."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,14 @@ def parse_parameter_schema(raw: Mapping[str, Any] | None, loc: Loc) -> Parameter
     InvalidObjectError
         With at most ten violations, whose paths start with `loc` and refer to the schema as written.
     """
-    return _no_parameters() if raw is None else _parsed(raw, loc)
+    if raw is None:
+        return _no_parameters()
+    if not isinstance(raw, Mapping):
+        raise InvalidObjectError([Violation(loc, f"must be an object, got {noun(raw)}", "dict_type")])
+    _raise_if_any(check_limits(raw, loc, SCHEMA_LIMITS))
+    written = canonical_copy(raw)
+    text = stable_json(written)
+    return _kept(text, loc) if len(text) <= KEPT_BYTES else _parsed(written, loc)
 
 
 @cache
@@ -133,11 +149,18 @@ def _no_parameters() -> ParameterSchema:
     return _parsed({}, ())
 
 
-def _parsed(raw: Any, loc: Loc) -> ParameterSchema:
-    if not isinstance(raw, Mapping):
-        raise InvalidObjectError([Violation(loc, f"must be an object, got {noun(raw)}", "dict_type")])
-    _raise_if_any(check_limits(raw, loc, SCHEMA_LIMITS))
-    written = canonical_copy(raw)
+@lru_cache(maxsize=KEPT_SCHEMAS)
+def _kept(text: bytes, loc: Loc) -> ParameterSchema:
+    """Return a valid schema, of which the last few are kept; it follows from the text alone.
+
+    Most edits of a template leave its schemas as they are, and one edit is read several times: by the
+    webhook, from the watch, and as a revision. How long a call takes discloses that an equal schema was read
+    before, and only to an author who has the whole text of it.
+    """
+    return _parsed(orjson.loads(text), loc)
+
+
+def _parsed(written: dict[str, Any], loc: Loc) -> ParameterSchema:
     if LIST_KEY in written:
         return ParameterSchema(canonical_copy(schema_of_list(written, loc)))
     if written.get("type", "object") != "object":
