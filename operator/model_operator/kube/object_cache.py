@@ -41,6 +41,9 @@ class ObjectCache:
         identical.
     form
         Returns the part of an object that is kept, as a new object that includes name, uid and version.
+    on_change
+        Called after each change with the kept object before, None for a new one, and after it, None for one
+        that was removed.
     indexers
         Named functions from a kept object to the keys under which :meth:`find` returns it.
     """
@@ -50,10 +53,12 @@ class ObjectCache:
         *,
         is_typed: bool = False,
         form: Callable[[Object], Object] = without_managed_fields,
+        on_change: Callable[[Object | None, Object | None], None] = lambda _old, _new: None,
         **indexers: Callable[[Object], Iterable[Hashable]],
     ) -> None:
         self._is_typed = is_typed
         self.form = form
+        self._on_change = on_change
         self._objects: dict[NamespacedName, Object] = {}
         self._latest: Object = {}
         self._by_uid: dict[str, NamespacedName] = {}
@@ -118,6 +123,7 @@ class ObjectCache:
         for name, keys_of in self._indexers.items():
             for value in keys_of(kept):
                 self._indices[name][value].add(key)
+        self._on_change(old, kept)
         return True
 
     def remove(self, obj: Object) -> bool:
@@ -133,6 +139,7 @@ class ObjectCache:
         self._removed[key] = version_of(obj)
         if len(self._removed) > _REMEMBERED:
             del self._removed[next(iter(self._removed))]
+        self._on_change(old, None)
         return True
 
     def _forget(self, key: NamespacedName, old: Object) -> None:

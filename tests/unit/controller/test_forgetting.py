@@ -243,6 +243,7 @@ def test_nothing_of_deleted_objects_is_kept(seed: int) -> None:
         # An object's budget of Events is remembered until it is full again; that of one is used up at most.
         await asyncio.sleep(3 * 3600)
         tombstones = {id(operator.state.cache_of(kind)._removed) for kind in KINDS.values()}
+        tombstones.add(id(operator.state.changes))
         late = list(kept(parts, server | tombstones))
         for task in tasks:
             task.cancel()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from model_operator.api import TemplateKind
+from model_operator.controller.cache.instance_memo import InstanceChanges, InstanceMemo
 from model_operator.controller.cache.namespace_labels import NamespaceLabels
 from model_operator.controller.cache.revision_cache import RevisionCache
 from model_operator.core.objects.kept_child import kept_child
@@ -20,7 +21,7 @@ from model_operator.core.objects.ownership import (
 )
 from model_operator.core.objects.template_annotation import annotated_revision
 from model_operator.core.planning.dry_run import DryRunResult
-from model_operator.core.status.rollout_counts import InstanceCounts, count_instances
+from model_operator.core.status.rollout_counts import InstanceCounts, count_instances, sum_of
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.templates.parsing import parse_template
 from model_operator.core.templates.resolution import TemplateReference, resolve_reference
@@ -35,6 +36,7 @@ from model_operator.kube.object_cache import NamespacedName, Object, ObjectCache
 from model_operator.kube.resources import (
     CHILD_KINDS,
     CLUSTER_MODEL_TEMPLATES,
+    DEPLOYMENTS,
     MODEL_INSTANCES,
     MODEL_TEMPLATES,
     REVISION_KINDS,
@@ -84,23 +86,37 @@ class ClusterState:
         The last dry run of each template, by uid.
     namespaces
         The labels of namespaces.
+    changes
+        The changes of instances and their Deployments.
     """
 
     def __init__(self, free_domains: Collection[str] = (), stored: Collection[TemplateKind] = ()) -> None:
         self._free_domains = free_domains
-        self.instances = ObjectCache(form=kept_form, template=_template_keys)
-        self.templates = {kind: ObjectCache(form=kept_form) for kind in TemplateKind}
+        self.changes = InstanceChanges()
+        self.instances = ObjectCache(
+            form=kept_form, on_change=self._note_instance, template=_template_keys, revision=_revision_keys
+        )
+        self.templates = {
+            kind: ObjectCache(form=kept_form, name=lambda obj: [obj["metadata"]["name"]])
+            for kind in TemplateKind
+        }
         self.revisions = RevisionCache(self.templates, free_domains, stored)
         self.children = {
             kind.kind: ObjectCache(
-                is_typed=True, form=kept_child, owner=_owner_keys, owner_name=_owner_name_keys
+                is_typed=True,
+                form=kept_child,
+                on_change=self._note_child,
+                owner=_owner_keys,
+                owner_name=_owner_name_keys,
             )
             for kind in CHILD_KINDS
         }
         self.dry_runs: dict[str, CachedDryRun] = {}
         self.namespaces = NamespaceLabels()
         self._compiled: dict[str, CompiledTemplate] = {}
-        self._forgetting: list[Callable[[str], None]] = []
+        self._counted = InstanceMemo[InstanceCounts](self.changes, self.instances.get)
+        self._used = InstanceMemo[frozenset[str]](self.changes, self.instances.get)
+        self._forgetting: list[Callable[[str], None]] = [self._counted.forget, self._used.forget]
 
     def cache_of(self, kind: ResourceKind) -> ObjectCache:
         """Return the cache of a kind."""
@@ -143,13 +159,45 @@ class ClusterState:
         """
         grant, uid = grant_of(template), template["metadata"]["uid"]
         for instance in self.referring(template):
-            key = key_of(instance)
-            if (
-                (grant.is_default and grant.owner in ("", key[0]))
-                or bound_template(instance.get("status")) == uid
-                or self.sharing(grant, instance) is Sharing.SHARED
-            ):
-                yield key
+            if self._may_have(instance, grant, uid):
+                yield key_of(instance)
+
+    def _may_have(self, instance: Object, grant: Grant, uid: str) -> bool:
+        """Return whether an instance that refers to a template is bound to it, or may be."""
+        return (
+            (grant.is_default and grant.owner in ("", instance["metadata"].get("namespace", "")))
+            or bound_template(instance.get("status")) == uid
+            or self.sharing(grant, instance) is Sharing.SHARED
+        )
+
+    def _is_among(self, instance: Object, template: Object) -> bool:
+        """Return whether `instances_of` yields an instance for a template."""
+        (namespace, name), uid = key_of(template), template["metadata"]["uid"]
+        return (
+            not {name, uid}.isdisjoint(_template_keys(instance))
+            and _may_mean(instance, namespace)
+            and self._may_have(instance, grant_of(template), uid)
+        )
+
+    def membership(self, template: Object) -> tuple[object, ...]:
+        """Return all that decides which instances are a template's, but for these themselves.
+
+        An instance names its template by name or uid, so templates of other names do not count.
+        """
+        metadata = template["metadata"]
+        rivals = [
+            (each["metadata"]["uid"], each["metadata"].get("generation"))
+            for cache in self.templates.values()
+            for name in (metadata["name"], metadata["uid"])
+            for each in cache.find("name", name)
+        ]
+        return rivals, grant_of(template), self.namespaces.knowledge, self.namespaces.changes
+
+    def naming(self, template: Object, revision: str) -> Iterator[Object]:
+        """Yield the instances of a template that name a revision, or run it, wholly or in a deployment."""
+        for instance in self.instances.find("revision", revision):
+            if self._is_among(instance, template):
+                yield instance
 
     def referring(self, template: Object) -> Iterator[Object]:
         """Yield the instances that refer to a template or are bound to it, shared with them or not."""
@@ -223,19 +271,21 @@ class ClusterState:
         That includes the revisions of its deployments that name their own, the stable one, and the one that
         is approved. Of an instance from which the template was withdrawn, it is what it runs alone.
         """
-        grant = grant_of(template)
-        found = self.revisions.held_of(template["metadata"]["uid"]) | rollout_revisions(template)
-        for key in self.instances_of(template):
-            instance = self.instances.get(*key)
-            if instance is None:
-                continue
-            found |= reported_revisions(instance)
+        uid, grant = template["metadata"]["uid"], grant_of(template)
+
+        def read(instance: Object) -> frozenset[str] | None:
+            if not self._is_among(instance, template):
+                return None
+            found = reported_revisions(instance)
             if not grant.withdraws(self.sharing(grant, instance)):
                 found |= named_revisions(instance)
                 # Without a status, as after a restore, only its Deployments have it.
                 if not bound_template(instance.get("status")):
                     found |= self._applied_revisions(instance)
-        return found
+            return frozenset(found)
+
+        used = self._used.values(uid, self.membership(template), lambda: self.referring(template), read)
+        return self.revisions.held_of(uid).union(rollout_revisions(template), *set(used.values()))
 
     def _applied_revisions(self, instance: Object) -> set[str]:
         metadata = instance["metadata"]
@@ -245,8 +295,30 @@ class ClusterState:
     def count_instances(self, template: Object) -> InstanceCounts:
         """Count the instances of a template, in the namespaces that it is shared with."""
         compiled, uid = self.compiled(template), template["metadata"]["uid"]
-        instances = (each for each in self.instances.find("template", uid) if self._still_has(each, template))
-        return count_instances(instances, (self.revisions.latest(compiled) or compiled).version)
+        latest = (self.revisions.latest(compiled) or compiled).version
+
+        def read(instance: Object) -> InstanceCounts | None:
+            is_bound = bound_template(instance.get("status")) == uid
+            return (
+                count_instances([instance], latest)
+                if is_bound and self._still_has(instance, template)
+                else None
+            )
+
+        basis = self.membership(template), latest
+        found = self._counted.values(uid, basis, lambda: self.instances.find("template", uid), read)
+        return sum_of(found.values())
+
+    def _note_instance(self, old: Object | None, new: Object | None) -> None:
+        self.changes.note(key_of(new or old or {}))
+
+    def _note_child(self, old: Object | None, new: Object | None) -> None:
+        if (new or old or {}).get("kind") != DEPLOYMENTS.kind:
+            return
+        for child in (old, new):
+            key = None if child is None else instance_of_child(child)
+            if key is not None:
+                self.changes.note(key)
 
     def by_name(self, kind: TemplateKind, namespace: str, name: str) -> CompiledTemplate | None:
         """Return a template by name; part of :class:`~.TemplateLookup`."""
@@ -302,6 +374,10 @@ def _template_namespace(instance: Object) -> str:
 def _template_keys(instance: Object) -> list[str]:
     named = (instance.get("spec") or {}).get("model_template_id")
     return [key for key in (named, bound_template(instance.get("status"))) if key and isinstance(key, str)]
+
+
+def _revision_keys(instance: Object) -> set[str]:
+    return named_revisions(instance) | reported_revisions(instance)
 
 
 def bound_template(status: Mapping[str, Any] | None) -> str | None:

@@ -24,10 +24,13 @@ class NamespaceLabels:
     ----------
     knowledge
         What is known.
+    changes
+        Number of changes of labels so far.
     """
 
     def __init__(self) -> None:
         self.knowledge = Knowledge.UNUSED
+        self.changes = 0
         self._labels: dict[str, Labels] = {}
         self._selecting: set[str] = set()
 
@@ -67,6 +70,7 @@ class NamespaceLabels:
     def put(self, namespace: str, labels: Labels | None) -> Labels | None:
         """Set the labels of a namespace, None for a deleted one; return those that it had."""
         before = self._labels.get(namespace)
+        self.changes += before != labels
         if labels is None:
             self._labels.pop(namespace, None)
         else:
@@ -76,4 +80,5 @@ class NamespaceLabels:
     def forget(self, knowledge: Knowledge) -> None:
         """Drop all labels, for the reason that is given."""
         self._labels.clear()
+        self.changes += 1
         self.knowledge = knowledge

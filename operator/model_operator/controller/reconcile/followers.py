@@ -5,39 +5,17 @@ A decision follows each change of one of them, so most are as they were at the l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from model_operator.controller.cache.cluster_state import ClusterState
+from model_operator.controller.cache.instance_memo import InstanceMemo
 from model_operator.core.objects.ownership import Ownership, classify
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.reading import deployment_names, is_pinned, read_follower
 from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.kube.object_cache import Object
 from model_operator.kube.resources import DEPLOYMENTS
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What was read of one instance, and of which objects; the caches replace those that change."""
-
-    instance: Object
-    deployments: Sequence[Object]
-    latest: CompiledTemplate
-    started_at: str
-    follower: Follower | None
-    """None for one that is pinned."""
-
-    def is_of(
-        self, instance: Object, deployments: Sequence[Object], latest: CompiledTemplate, started_at: str
-    ) -> bool:
-        return (
-            self.instance is instance
-            and self.latest is latest
-            and self.started_at == started_at
-            and len(self.deployments) == len(deployments)
-            and all(map(_is_same, self.deployments, deployments))
-        )
 
 
 class FollowerReader:
@@ -51,7 +29,8 @@ class FollowerReader:
 
     def __init__(self, state: ClusterState) -> None:
         self._state = state
-        self._readings: dict[str, dict[str, _Reading]] = {}
+        # False for one that is pinned.
+        self._memo = InstanceMemo[Follower | bool](state.changes, state.instances.get)
 
     def read(
         self,
@@ -69,29 +48,31 @@ class FollowerReader:
         latest, started_at, grants
             As for `model_operator.core.rollouts.reading.read_follower`.
         """
-        uid = template["metadata"]["uid"]
-        before, found = self._readings.get(uid, {}), dict[str, _Reading]()
-        for instance in self.instances(template):
-            deployments, key = self.deployments(instance), instance["metadata"]["uid"]
-            known = before.get(key)
-            if known is None or not known.is_of(instance, deployments, latest, started_at):
-                follower = (
-                    None if is_pinned(instance) else read_follower(instance, deployments, latest, started_at)
-                )
-                known = _Reading(instance, deployments, latest, started_at, follower)
-            found[key] = known
-        self._readings[uid] = found
-        followers = [each.follower for each in found.values() if each.follower is not None]
+
+        def read(instance: Object) -> Follower | bool | None:
+            if not self._takes_part(instance, template):
+                return None
+            return not is_pinned(instance) and read_follower(
+                instance, self.deployments(instance), latest, started_at
+            )
+
+        found = self._memo.values(
+            template["metadata"]["uid"],
+            (self._state.membership(template), latest.version, started_at),
+            lambda: self._state.referring(template),
+            read,
+        )
+        followers = [each for each in found.values() if isinstance(each, Follower)]
         return [_granted(each, latest, grants) for each in followers], len(found) - len(followers)
 
     def instances(self, template: Object) -> Iterator[Object]:
-        """Yield the instances that run a template, or are about to."""
-        for key in dict.fromkeys(self._state.instances_of(template)):
-            instance = self._state.instances.get(*key)
-            if instance is None or instance["metadata"].get("deletionTimestamp"):
-                continue
-            if self._state.is_of(instance, template):
+        """Yield the instances that run a template, or are about to, some twice."""
+        for instance in self._state.referring(template):
+            if self._takes_part(instance, template):
                 yield instance
+
+    def _takes_part(self, instance: Object, template: Object) -> bool:
+        return not instance["metadata"].get("deletionTimestamp") and self._state.is_of(instance, template)
 
     def deployments(self, instance: Object) -> list[Object]:
         """Return the Deployments that an instance controls, and those that it will adopt after a restore."""
@@ -109,11 +90,7 @@ class FollowerReader:
 
     def forget(self, uid: str) -> None:
         """Drop what is known of a template's instances."""
-        self._readings.pop(uid, None)
-
-
-def _is_same(one: Object, other: Object) -> bool:
-    return one is other
+        self._memo.forget(uid)
 
 
 def _granted(follower: Follower, latest: CompiledTemplate, grants: Collection[FollowerKey]) -> Follower:

@@ -22,7 +22,7 @@ from model_operator.core.objects.kept_form import FAULTS
 from model_operator.core.rollouts.reading import is_rolling_in_steps
 from model_operator.core.status.autoscaling import scaling_state
 from model_operator.core.status.rollout_counts import rollout_share
-from model_operator.core.templates.revisions.entry_revisions import named_revisions, reported_revisions
+from model_operator.core.templates.revisions.entry_revisions import named_revisions
 from model_operator.core.templates.sharing import grant_of
 from model_operator.kube.object_cache import NamespacedName, Object, key_of
 from model_operator.kube.resources import (
@@ -320,14 +320,9 @@ class Triggers:
 
     def _enqueue_naming(self, template: Object, revision: Any, *, is_running: bool = False) -> None:
         """Enqueue the instances of a template that name a revision, or run it, wholly or in a deployment."""
-        for key in self._state.instances_of(template):
-            instance = self._state.instances.get(*key)
-            if instance is None:
-                continue
-            if revision in named_revisions(instance) or (
-                is_running and revision in reported_revisions(instance)
-            ):
-                self._enqueue_instance(key)
+        for instance in self._state.naming(template, str(revision)):
+            if is_running or revision in named_revisions(instance):
+                self._enqueue_instance(key_of(instance))
 
     def _enqueue_template(self, kind: ResourceKind, template: Object, delay: float = 0) -> None:
         # An operator for some namespaces cannot count all instances of a cluster template.

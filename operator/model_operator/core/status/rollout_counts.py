@@ -80,6 +80,17 @@ def count_instances(instances: Iterable[Mapping[str, Any]], latest: TemplateVers
     return InstanceCounts(bound, updated, stalled, pinned)
 
 
+def sum_of(counts: Iterable[InstanceCounts]) -> InstanceCounts:
+    """Add up counts."""
+    instances = updated = stalled = pinned = 0
+    for each in counts:
+        instances += each.instances
+        updated += each.updated
+        stalled += each.stalled
+        pinned += each.pinned
+    return InstanceCounts(instances, updated, stalled, pinned)
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutShare:
     """The part of an instance's status that its template counts: only a change of it needs a new count."""
