@@ -55,7 +55,7 @@ class Field:
 
 def fields(resource: type[Resource]) -> Iterator[Field]:
     """Yield every field of a kind, each before those in it."""
-    yield from _fields("", open_api_schema(resource))
+    yield from _fields("", open_api_schema(resource, described=True))
 
 
 def _fields(path: str, schema: Schema) -> Iterator[Field]:
@@ -106,7 +106,7 @@ def _without_description(schema: Any) -> Any:
 
 
 def _reference(resource: type[Resource]) -> str:
-    root = open_api_schema(resource)
+    root = open_api_schema(resource, described=True)
     parts = [_rules(root)] if VALIDATIONS in root else []
     for name in ("spec", "status"):
         if name not in root["properties"]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from benchmarks import peers as peers_performance
 from benchmarks import report as performance
@@ -16,6 +15,7 @@ from benchmarks.gateway import report as gateway_performance
 from benchmarks.rollouts import report as rollouts_performance
 from hack.api_reference import instance_reference, revision_reference, template_reference
 from hack.charts.charts import charts
+from model_operator.api.descriptions import field_descriptions
 from model_operator.controller.metrics import catalog as operator_metrics
 from model_operator.core.reasons.reasons import reasons_table, troubleshooting_table
 from model_operator.core.status.events import event_reasons_table
@@ -44,37 +44,37 @@ TROUBLESHOOTING = REPOSITORY / "docs" / "troubleshooting.md"
 def settings_table() -> str:
     """Give the table of the operator's settings, but for the nested ones, as Markdown."""
     nested = ("admission", "lease", "rendering")
-    fields = {name: field for name, field in OperatorSettings.model_fields.items() if name not in nested}
-    return _table("MODEL_OPERATOR_", fields)
+    names = [name for name in OperatorSettings.model_fields if name not in nested]
+    return _table("MODEL_OPERATOR_", OperatorSettings, names)
 
 
 def lease_table() -> str:
     """Give the table of the Lease's settings as Markdown."""
-    return _table("MODEL_OPERATOR_LEASE__", LeaseSettings.model_fields)
+    return _table("MODEL_OPERATOR_LEASE__", LeaseSettings)
 
 
 def gateway_table() -> str:
     """Give the table of the gateway's settings, the nested ones included, as Markdown."""
     prefix = "MODEL_OPERATOR_GATEWAY_"
     nested: dict[str, type[BaseModel]] = {"identity": IdentitySettings, "proxy": ProxySettings}
-    own = {name: field for name, field in GatewaySettings.model_fields.items() if name not in nested}
-    rows = [_table(prefix, own)]
+    own = [name for name in GatewaySettings.model_fields if name not in nested]
+    rows = [_table(prefix, GatewaySettings, own)]
     for name, model in nested.items():
-        rows += _table(f"{prefix}{name.upper()}__", model.model_fields).splitlines()[2:]
+        rows += _table(f"{prefix}{name.upper()}__", model).splitlines()[2:]
     return "\n".join(rows)
 
 
 def limits_table() -> str:
     """Give the table of the settings that bound the webhooks' port as Markdown."""
-    fields = {
-        name: field for name, field in AdmissionSettings.model_fields.items() if name.startswith("max_")
-    }
-    return _table("MODEL_OPERATOR_ADMISSION__", fields)
+    names = [name for name in AdmissionSettings.model_fields if name.startswith("max_")]
+    return _table("MODEL_OPERATOR_ADMISSION__", AdmissionSettings, names)
 
 
-def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
+def _table(prefix: str, settings: type[BaseModel], names: Iterable[str] | None = None) -> str:
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in fields.items():
+    descriptions = field_descriptions(settings)
+    for name in settings.model_fields if names is None else names:
+        field = settings.model_fields[name]
         default = (
             ""
             if field.default is None or field.is_required()
@@ -82,7 +82,7 @@ def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> str:
         )
         shown = f"`{default}`" if default not in ("", []) else ""
         # A description that is a wrapped docstring has line breaks, which would end the row.
-        meaning = " ".join((field.description or "").split())
+        meaning = " ".join(descriptions.get(name, "").split())
         rows.append(f"| `{prefix}{name.upper()}` | {shown} | {meaning} |")
     return "\n".join(rows)
 

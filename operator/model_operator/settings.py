@@ -97,7 +97,7 @@ def _decoded(name: str, text: str) -> Any:
 class AdmissionSettings(BaseModel):
     """The admission webhooks; each field is the variable ``MODEL_OPERATOR_ADMISSION__<FIELD>``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     port: Annotated[int, Field(ge=0, le=65535)] = 0
     """Port of the webhooks; 0 disables them."""
@@ -152,7 +152,7 @@ class AdmissionSettings(BaseModel):
 class LeaseSettings(BaseModel):
     """The Lease of leader election; each field is the variable ``MODEL_OPERATOR_LEASE__<FIELD>``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)] = (
         "model-operator"
@@ -192,7 +192,6 @@ class OperatorSettings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     kubeconfig: Path | None = None

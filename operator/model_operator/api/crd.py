@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.json_schema import GenerateJsonSchema
 
+from model_operator.api.descriptions import DescribedSchema
 from model_operator.api.instance import ModelInstance
 from model_operator.api.meta import GROUP, VERSION, Resource
 from model_operator.api.revision import ClusterModelTemplateRevision, ModelTemplateRevision
@@ -156,23 +158,34 @@ def custom_resource_definition(resource: type[Resource]) -> dict[str, Any]:
                     "storage": True,
                     "additionalPrinterColumns": [column.to_dict() for column in KINDS[resource]],
                     **({"subresources": subresources} if subresources else {}),
-                    "schema": {"openAPIV3Schema": open_api_schema(resource)},
+                    "schema": {"openAPIV3Schema": open_api_schema(resource, described=True)},
                 }
             ],
         },
     }
 
 
-def open_api_schema(resource: type[Resource]) -> dict[str, Any]:
+def open_api_schema(resource: type[Resource], *, described: bool = False) -> dict[str, Any]:
     """Return the structural schema of a kind.
 
     Of ``metadata`` it declares only what a rule needs; the API server knows the rest.
+
+    Parameters
+    ----------
+    resource
+        One of `KINDS`.
+    described
+        Whether fields have their descriptions, for which the source of the models is read.
     """
-    generated = resource.model_json_schema()
+    generated = resource.model_json_schema(
+        schema_generator=DescribedSchema if described else GenerateJsonSchema
+    )
     schema = _structural(generated, generated.get("$defs", {}))
     properties = schema["properties"]
     for name in ("apiVersion", "kind"):
-        properties[name] = {"description": properties[name]["description"], "type": "string"}
+        properties[name] = {
+            key: value for key, value in properties[name].items() if key in {"description", "type"}
+        }
     properties["metadata"] = {
         "type": "object",
         "properties": {

@@ -40,7 +40,6 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
         frozen=True,
-        use_attribute_docstrings=True,
         protected_namespaces=(),
         serialize_by_alias=True,
     )

@@ -12,7 +12,7 @@ from model_operator.core.gateway.access import DEFAULT_AUDIENCE
 class IdentitySettings(BaseModel):
     """Keys of callers; each field is the variable ``MODEL_OPERATOR_GATEWAY_IDENTITY__<FIELD>``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     audience: Annotated[str, Field(min_length=1, max_length=253)] = DEFAULT_AUDIENCE
     """Audience of keys that are for the gateway alone; the API server refuses them. Tokens for the API server

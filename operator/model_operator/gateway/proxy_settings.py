@@ -14,7 +14,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class ProxySettings(BaseModel):
     """Time limits, requests in flight; each field is a variable ``MODEL_OPERATOR_GATEWAY_PROXY__<FIELD>``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     connect_timeout: Seconds = 2
     """Seconds to connect to a worker; then another worker is tried."""

@@ -23,7 +23,6 @@ class GatewaySettings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     kubeconfig: Path | None = None

@@ -8,8 +8,9 @@ from typing import Any, Final
 import yaml
 
 from model_operator.api import API_VERSION, ModelInstance
+from model_operator.api.crd import open_api_schema
 from model_operator.api.rules import INT_OR_STRING, PRESERVE
-from model_operator.core.offline.stored_form import crd_schema
+from model_operator.core.offline.stored_form import RESOURCES
 from model_operator.core.parameters.examples import example_parameters
 from model_operator.core.parameters.schema import ParameterSchema
 from model_operator.core.parameters.validation import validate_parameters
@@ -38,7 +39,7 @@ def instance_schema(template: CompiledTemplate) -> dict[str, Any]:
         A template without violations.
     """
     resource, parameters = template.resource, template.parameters
-    schema = _plain(crd_schema(ModelInstance.__name__))
+    schema = _plain(open_api_schema(ModelInstance, described=True))
     properties = schema["properties"]
     del properties["status"]
     properties["apiVersion"]["const"] = API_VERSION
@@ -83,7 +84,7 @@ def kind_schema(kind: str) -> dict[str, Any]:
     kind
         Such as ``ModelTemplate``.
     """
-    schema = _plain(crd_schema(kind))
+    schema = _plain(open_api_schema(RESOURCES[kind], described=True))
     properties = schema["properties"]
     del properties["status"]
     properties["apiVersion"]["const"] = API_VERSION

@@ -40,7 +40,10 @@ _CHECKED_ELSEWHERE: Final = ("apiVersion", "kind", "metadata", "status")
 
 @cache
 def crd_schema(kind: str) -> dict[str, Any]:
-    """Return the structural schema of one of our kinds, as its CustomResourceDefinition has it."""
+    """Return the structural schema of one of our kinds, as its CustomResourceDefinition has it.
+
+    Fields have no descriptions.
+    """
     return open_api_schema(RESOURCES[kind])
 
 

@@ -47,9 +47,7 @@ JsonInteger = Annotated[int, BeforeValidator(_integral), Field(strict=True)]
 class RequestBody(BaseModel):
     """Base class of what a client sends."""
 
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, protected_namespaces=(), use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
 
 class ModelDetails(RequestBody):

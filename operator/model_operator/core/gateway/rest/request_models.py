@@ -15,9 +15,7 @@ class RequestModel(BaseModel):
     on the platform. A whole number is an integer, however it is written, as JSON Schema has it.
     """
 
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
 
     keeps_nulls: ClassVar[bool] = False
     """Whether a null is a value."""
