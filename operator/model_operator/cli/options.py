@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from model_operator.cli.plugin.completion import instance_names, names_of_contexts, namespace_names
-from model_operator.core.offline.collection import DEFAULT_NAMESPACE
 
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", help="Namespace of objects that do not specify one.")
@@ -45,18 +44,4 @@ OptionalTemplatePath = Annotated[
 ]
 TemplateName = Annotated[
     str | None, typer.Option("--name", help="Name of the template, if there are several.")
-]
-
-__all__ = [
-    "DEFAULT_NAMESPACE",
-    "AllNamespaces",
-    "AllowEmpty",
-    "Context",
-    "InstanceName",
-    "Kubeconfig",
-    "Namespace",
-    "NamespaceOfContext",
-    "OptionalTemplatePath",
-    "TemplateName",
-    "TemplatePath",
 ]

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.options import DEFAULT_NAMESPACE, AllowEmpty, Context, Kubeconfig
+from model_operator.cli.options import AllowEmpty, Context, Kubeconfig
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.core.offline.checking import Checker
-from model_operator.core.offline.collection import Collection, FileTemplates, collect
+from model_operator.core.offline.collection import DEFAULT_NAMESPACE, Collection, FileTemplates, collect
 from model_operator.core.offline.comparison import as_applied, differences
 from model_operator.core.offline.findings import Finding, has_errors
 from model_operator.core.offline.namespaces_in_files import namespace_labels

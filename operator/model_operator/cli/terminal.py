@@ -11,13 +11,15 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TextIO
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TextIO
 
 import click
 import typer
-from rich.console import Console
 
 from model_operator.core.values.printable import escaped, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _GAP = 3
 _KEPT = 32
@@ -162,6 +164,9 @@ def has_colours(stream: TextIO) -> bool:
 
 def console() -> Console:
     """Return a console on standard output; make texts `printable` before drawing them."""
+    # Few commands draw, and importing rich takes as long as all else that a list of commands needs.
+    from rich.console import Console  # noqa: PLC0415
+
     return Console(file=unguarded(sys.stdout), highlight=False, markup=False, emoji=False)
 
 

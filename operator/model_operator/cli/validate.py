@@ -8,11 +8,11 @@ import typer
 
 from model_operator import __version__
 from model_operator.cli.inputs import kubernetes_schemas, read_inputs
-from model_operator.cli.options import DEFAULT_NAMESPACE, AllowEmpty, Namespace
+from model_operator.cli.options import AllowEmpty, Namespace
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import UNUSABLE, Painted, fail, note, write
 from model_operator.core.offline.checking import Checker
-from model_operator.core.offline.collection import collect
+from model_operator.core.offline.collection import DEFAULT_NAMESPACE, collect
 from model_operator.core.offline.findings import Finding, Severity
 from model_operator.core.offline.namespaces_in_files import namespace_labels
 from model_operator.core.offline.nodes import Position

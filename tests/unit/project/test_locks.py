@@ -13,7 +13,7 @@ from hack.sbom import LOCK, PINNED
 LOADED = """
 import json, sys
 from importlib.metadata import packages_distributions
-import model_operator.cli.main, model_operator.controller.operator
+import model_operator.cli.validate, model_operator.cli.plugin.choices, model_operator.controller.operator
 known = packages_distributions()
 print(json.dumps([name for module in sys.modules for name in known.get(module.partition(".")[0], ())]))
 """

@@ -12,20 +12,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from model_operator.cli.app import Version, new_app, new_group
+from model_operator.cli.app import Command, CommandGroup, Version, new_app, new_group
 from model_operator.cli.options import Context, Kubeconfig, NamespaceOfContext
-from model_operator.cli.plugin.history import diff, history, undo
-from model_operator.cli.plugin.instances import instances
-from model_operator.cli.plugin.key import create, list_keys, revoke
-from model_operator.cli.plugin.rollout_changes import approve, pause, resume
-from model_operator.cli.plugin.rollout_status import rollout_status
-from model_operator.cli.plugin.status import status
-from model_operator.cli.plugin.templates import templates
-from model_operator.cli.plugin.wait import wait
-from model_operator.cli.plugin.why import why
-from model_operator.cli.render import render
 from model_operator.cli.terminal import write
-from model_operator.cli.validate import validate
 
 FILE = "kubectl-model"
 NAME = "kubectl model"
@@ -44,10 +33,53 @@ class _Context(typer.Context):
         return super().command_path.replace(FILE, NAME, 1)
 
 
-class _Group(TyperGroup):
+class _Commands(CommandGroup):
     """Takes the options of the cluster also before the command, as kubectl does."""
 
     context_class = _Context
+    shown_name = NAME
+    table = (
+        Command(
+            "status",
+            "model_operator.cli.plugin.status:status",
+            "Show an instance, its Deployments and their pods, and why they are not ready.",
+        ),
+        Command(
+            "why",
+            "model_operator.cli.plugin.why:why",
+            "Explain why an instance is not Ready: what is wrong, where, who must act and how.",
+        ),
+        Command(
+            "wait",
+            "model_operator.cli.plugin.wait:wait",
+            "Wait until an instance is Ready with its current generation and revision of the template.",
+        ),
+        Command(
+            "instances",
+            "model_operator.cli.plugin.instances:instances",
+            "List the instances of a template, or all instances.",
+        ),
+        Command(
+            "templates",
+            "model_operator.cli.plugin.templates:templates",
+            "List the ModelTemplates of a namespace, and the ClusterModelTemplates that are shared with it.",
+        ),
+        Command(
+            "diff",
+            "model_operator.cli.plugin.history:diff",
+            "Show the differences between two revisions of a template, as a unified diff.",
+        ),
+        Command(
+            "render",
+            "model_operator.cli.render:render",
+            "Print the Deployments, Services and other objects that the operator would apply for instances.",
+        ),
+        Command(
+            "validate",
+            "model_operator.cli.validate:validate",
+            "Check templates and instances as the API server, the webhooks and the operator would.",
+        ),
+    )
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest: list[str] = super().parse_args(ctx, args)
@@ -55,6 +87,61 @@ class _Group(TyperGroup):
         # What comes after the command counts first.
         ctx.default_map = {name: _defaults(command, given) for name, command in self.commands.items()}
         return rest
+
+
+class _RolloutCommands(CommandGroup):
+    table = (
+        Command(
+            "status",
+            "model_operator.cli.plugin.rollout_status:rollout_status",
+            "Show where the roll-out of a template stands: the step, the instances, and what it waits for.",
+        ),
+        Command(
+            "history",
+            "model_operator.cli.plugin.history:history",
+            "List the stored revisions of a template, the newest last, and how many instances run each.",
+        ),
+        Command(
+            "undo",
+            "model_operator.cli.plugin.history:undo",
+            "Print a template as it was at an earlier revision, to commit it or for ``kubectl apply -f -``.",
+        ),
+        Command(
+            "pause",
+            "model_operator.cli.plugin.rollout_changes:pause",
+            "Pause the roll-out of a template: no instance gets another revision.",
+        ),
+        Command(
+            "resume",
+            "model_operator.cli.plugin.rollout_changes:resume",
+            "Resume the roll-out of a template that is paused.",
+        ),
+        Command(
+            "approve",
+            "model_operator.cli.plugin.rollout_changes:approve",
+            "Approve the revision of a template that rolls out, for its steps with needs_approval.",
+        ),
+    )
+
+
+class _KeyCommands(CommandGroup):
+    table = (
+        Command(
+            "create",
+            "model_operator.cli.plugin.key:create",
+            "Create a key for the gateway and print it.",
+        ),
+        Command(
+            "list",
+            "model_operator.cli.plugin.key:list_keys",
+            "List the keys of a namespace.",
+        ),
+        Command(
+            "revoke",
+            "model_operator.cli.plugin.key:revoke",
+            "Revoke a key and delete all its parts.",
+        ),
+    )
 
 
 def _defaults(command: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -70,38 +157,23 @@ def _options(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Take the options before the command; `_Group` hands those of the cluster on to it."""
+    """Take the options before the command; `_Commands` hands those of the cluster on to it."""
 
 
 app = new_app(
     FILE,
     "Shows the models of a cluster and why they are not ready, and gives keys for them.",
-    (status, why, wait, instances, templates, diff, render, validate),
-    NAME,
-    _Group,
+    _Commands,
     _options,
 )
 app.add_typer(
     new_group(
         "rollout",
         "Shows how an edit of a template reaches its instances, and holds, approves or undoes it.",
-        {
-            "status": rollout_status,
-            "history": history,
-            "undo": undo,
-            "pause": pause,
-            "resume": resume,
-            "approve": approve,
-        },
+        _RolloutCommands,
     )
 )
-app.add_typer(
-    new_group(
-        "key",
-        "Creates, lists and revokes keys for the gateway.",
-        {"create": create, "list": list_keys, "revoke": revoke},
-    )
-)
+app.add_typer(new_group("key", "Creates, lists and revokes keys for the gateway.", _KeyCommands))
 
 
 def main() -> None:
