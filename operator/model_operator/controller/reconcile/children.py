@@ -279,7 +279,8 @@ class ChildSync:
                 self._note_contest(*self._contests.held(child), name)
                 return replaced
             return await self._delete(live, while_held=replaced) or replaced
-        is_as_desired = child.is_applied(live) and has_min_workers(child, live)
+        is_applied = self._contests.is_as_written(child, live) or child.is_applied(live)
+        is_as_desired = is_applied and has_min_workers(child, live)
         if is_as_desired or self._contests.is_as_answered(child, live):
             self._state.children[kind.kind].put(dict(live))
             self._note_contest(*self._contests.contested(child), name)

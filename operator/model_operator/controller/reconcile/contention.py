@@ -53,6 +53,8 @@ class _Known:
     ----------
     contention
         When, and how many times in a row.
+    version
+        Resource version of the child in the response to the apply.
     answered
         Fingerprint of the fields that the API server changed in the response to the apply; empty for none.
     rewritten
@@ -62,6 +64,7 @@ class _Known:
     """
 
     contention: Contention
+    version: str
     answered: str = ""
     rewritten: tuple[ContestedField, ...] = ()
     fields: tuple[ContestedField, ...] = ()
@@ -93,6 +96,18 @@ class Contests:
     def knows(self, child: DesiredChild) -> bool:
         """Return whether there is a record of a child: it was written recently."""
         return self._find(child) is not None
+
+    def is_as_written(self, child: DesiredChild, live: Object) -> bool:
+        """Return whether a child is known to be as desired: the last apply's response was, and is still live.
+
+        The resource version identifies the content, so the comparison need not be repeated. This leaves out
+        the number of workers that an autoscaler sets: its minimum, which may change, is no part of the
+        applied object.
+        """
+        known = self._find(child)
+        if known is None or known.answered or known.contention.wanted != child.applied_hash:
+            return False
+        return bool(known.version == live["metadata"]["resourceVersion"])
 
     def is_as_answered(self, child: DesiredChild, live: Object) -> bool:
         """Return whether a child differs from the desired one exactly as in the response to the last apply.
@@ -139,11 +154,11 @@ class Contests:
         now, known = self._clock(), self._find(child)
         is_drift = live is not None and child.hash_matches(live)
         contention = written(known.contention if known else None, child.applied_hash, now, is_drift=is_drift)
-        answered = fingerprint(child, answer)
+        answered, version = fingerprint(child, answer), answer["metadata"]["resourceVersion"]
         if known is None or contention.corrections == 0:
-            known = _Known(contention, answered)
+            known = _Known(contention, version, answered)
         else:
-            known.contention, known.answered = contention, answered
+            known.contention, known.version, known.answered = contention, version, answered
         known.rewritten = rewritten_fields(child, answer) if answered else ()
         instance = _instance(child)
         self._known.setdefault(instance, {})[_key(child)] = known

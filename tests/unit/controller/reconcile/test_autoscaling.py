@@ -341,3 +341,14 @@ def test_somebody_elses_autoscaler_of_the_name_is_not_deleted() -> None:
 
     assert world.sync() == {}
     assert world.live(AUTOSCALER) == theirs
+
+
+def test_a_greater_minimum_counts_at_once_where_nothing_else_has_changed_since_the_last_write() -> None:
+    world = Autoscaled(BOUNDS)
+    world.sync()
+    world.want({**BOUNDS, "cpus": "3"})
+    world.sync()
+    world.want({**BOUNDS, "cpus": "3", "min_workers": 4})
+
+    world.sync()
+    assert world.live()["spec"]["replicas"] == 4

@@ -9,7 +9,9 @@ import pytest
 
 from model_operator.controller.reconcile.children import ChildSync
 from model_operator.controller.reconcile.contention import Contests
+from model_operator.core.objects import drift
 from model_operator.core.planning.contested_fields import ContestedField
+from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.kube.client import Object
 from model_operator.kube.resources import ResourceKind
 from tests.unit.controller.fake_api import FakeApi
@@ -76,6 +78,28 @@ def test_the_first_drift_is_corrected_at_once_and_nobody_is_accused() -> None:
 
     assert world.after(0) == 1
     world.assert_peace()
+
+
+def test_what_is_still_as_it_was_written_is_not_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Fight()
+    compared: list[str] = []
+
+    def is_applied(child: DesiredChild, live: Mapping[str, Any]) -> bool:
+        compared.append(child.kind)
+        return drift.is_applied(child.applied, live)
+
+    monkeypatch.setattr(DesiredChild, "is_applied", is_applied)
+
+    assert world.after(0) == 0
+    assert compared == []
+    world.meddle()
+    assert world.after(0) == 1
+    assert compared == ["Service"], "it has another version than the one that was written"
+    assert world.after(1000) == 0
+    assert compared == ["Service"]
+    world.instance["spec"]["replicas"] = 3
+    assert world.after(0) == 2
+    assert compared == ["Service", "Deployment"], "another one is desired"
 
 
 def test_drift_that_comes_back_waits_and_is_reported_with_field_and_manager() -> None:
