@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks import objects
 from benchmarks.place import is_ready
 from benchmarks.requests import timestamp
-from benchmarks.setting import SETTLED_QUIET_SECONDS, Figures, Setting
+from benchmarks.setting import AS_INSTALLED, SETTLED_QUIET_SECONDS, Figures, Setting
 from benchmarks.usage import usage
 from tests.cluster.operator_process import OperatorProcess
 from tests.cluster.waiting import wait_for
@@ -82,7 +82,7 @@ class Failover(Setting):
             self._as_operator,
             log=self.folder / f"replica-{name}.log",
             seconds=self._limit,
-            environment={"MODEL_OPERATOR_LEADER_ELECTION": "on"},
+            environment={**AS_INSTALLED, "MODEL_OPERATOR_LEADER_ELECTION": "on"},
         )
         operator = await asyncio.to_thread(start)
         # Whatever happens, it is stopped before the control plane.
