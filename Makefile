@@ -138,8 +138,8 @@ bench-webhook: tools ## Measure admission reviews per second
 bench-flood: tools ## Measure the operator while clients flood its ports (4 minutes)
 	@$(BIN)/python -m benchmarks.flood
 
-bench-neighbour: tools ## Measure a new instance beside edits and churn in another namespace, and a contested field (10 minutes)
-	@$(BIN)/python -m benchmarks.neighbour
+bench-neighbour: tools ## Measure a new instance beside edits and churn in another namespace, and a contested field (12 minutes)
+	@$(BIN)/python -m benchmarks.neighbour --record
 
 bench-rollouts: tools ## Measure edits of a template with 1,000 instances in steps, and 10,000 revisions (20 minutes)
 	@$(BIN)/python -m benchmarks.rollouts --record

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from benchmarks import peers as peers_performance
 from benchmarks import report as performance
 from benchmarks.gateway import report as gateway_performance
+from benchmarks.neighbour import report as neighbour_performance
 from benchmarks.rollouts import report as rollouts_performance
 from hack.api_reference import instance_reference, revision_reference, template_reference
 from hack.charts.charts import charts
@@ -98,6 +99,7 @@ PARTS = {
     METRICS: {"metrics": lambda: metrics_table(operator_metrics.METRICS)},
     PERFORMANCE: {
         "figures": performance.document,
+        "neighbour": neighbour_performance.document,
         "roll-outs": rollouts_performance.document,
         "gateway": gateway_performance.document,
         "peers": peers_performance.document,
