@@ -31,7 +31,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
-    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-quick bench-hostile bench-webhook \
+    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-simulation bench-quick bench-hostile bench-webhook \
     bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
@@ -45,7 +45,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-quick bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-simulation bench-quick bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -125,6 +125,9 @@ bench: tools ## Measure 200 and 1,000 instances against the API server's own lim
 
 bench-large: tools ## The same with 200, 1,000 and 10,000 instances, one recording of one operator (an hour)
 	@$(BIN)/python -m benchmarks.run --record --alone 200 1000 10000
+
+bench-simulation: tools ## Simulate an operator with 50,000 instances, their API server in memory (5 minutes)
+	@$(BIN)/python -m benchmarks.simulation --record
 
 bench-quick: tools ## Fail if the operator needs a quarter more requests or CPU than recorded (2 minutes, idle machine)
 	@$(BIN)/python -m benchmarks.quick

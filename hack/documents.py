@@ -14,6 +14,7 @@ from benchmarks import report as performance
 from benchmarks.gateway import report as gateway_performance
 from benchmarks.neighbour import report as neighbour_performance
 from benchmarks.rollouts import report as rollouts_performance
+from benchmarks.simulation import report as simulated_performance
 from hack.api_reference import instance_reference, revision_reference, template_reference
 from hack.charts.charts import charts
 from model_operator.api.descriptions import field_descriptions
@@ -103,6 +104,7 @@ PARTS = {
         "roll-outs": rollouts_performance.document,
         "gateway": gateway_performance.document,
         "peers": peers_performance.document,
+        "simulation": simulated_performance.document,
     },
     SETTINGS: {"settings": settings_table},
     STATUS: {"reasons": reasons_table},
