@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from model_operator import __version__
 from model_operator.cli.terminal import guard_streams, write
+from model_operator.process.garbage_collection import without_collection
 
 PROGRAM = "model-operator"
 
@@ -66,7 +67,8 @@ class CommandGroup(TyperGroup):
         return name, found, rest
 
     def _loaded(self, command: Command) -> Any:
-        function = resolve_name(command.function)
+        with without_collection():
+            function = resolve_name(command.function)
         text = (getdoc(function) or "").replace(
             f"{PROGRAM} {command.name}", f"{self.shown_name} {command.name}"
         )

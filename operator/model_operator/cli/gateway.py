@@ -15,6 +15,7 @@ from model_operator.gateway.identity_settings import IdentitySettings
 from model_operator.gateway.proxy_settings import ProxySettings
 from model_operator.gateway.settings import GatewaySettings
 from model_operator.kube.errors import StartupError
+from model_operator.process.garbage_collection import without_collection
 from model_operator.settings import LogFormat, LogLevel
 
 _FORM: Final = Form(
@@ -53,8 +54,10 @@ def gateway(
     MODEL_OPERATOR_GATEWAY_<NAME>, for example MODEL_OPERATOR_GATEWAY_NAMESPACES=team-a,team-b. Options take
     precedence.
     """
-    from model_operator.gateway.gateway_process import run_gateway  # noqa: PLC0415 -- other commands do not need aiohttp
-    from model_operator.process.logs import configure_logging  # noqa: PLC0415
+    with without_collection():
+        # As in `run`, for aiohttp.
+        from model_operator.gateway.gateway_process import run_gateway  # noqa: PLC0415
+        from model_operator.process.logs import configure_logging  # noqa: PLC0415
 
     given: dict[str, Any] = {
         "kubeconfig": kubeconfig,

@@ -12,6 +12,7 @@ import typer
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import fail, unguarded
 from model_operator.kube.errors import LeadershipLostError, StartupError
+from model_operator.process.garbage_collection import without_collection
 from model_operator.settings import LogFormat, LogLevel
 
 
@@ -45,9 +46,10 @@ def run(
     Each option, and every further setting, can also be set by an environment variable
     MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options take precedence.
     """
-    # Importing kopf takes a second; other commands do not need it.
-    from model_operator.controller.operator import run_operator  # noqa: PLC0415
-    from model_operator.process.logs import configure_logging  # noqa: PLC0415
+    with without_collection():
+        # Importing kopf takes half a second; the help does not need it.
+        from model_operator.controller.operator import run_operator  # noqa: PLC0415
+        from model_operator.process.logs import configure_logging  # noqa: PLC0415
 
     given: dict[str, Any] = {
         "kubeconfig": kubeconfig,

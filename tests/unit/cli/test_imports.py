@@ -112,3 +112,45 @@ def test_plugin_imports_no_controller() -> None:
 
     assert "model_operator.cli.plugin.status" in found
     assert not any(name.startswith(("model_operator.controller", "kopf")) for name in found)
+
+
+def test_operator_imports_nothing_of_other_commands() -> None:
+    found = modules(
+        "import json, sys\n"
+        "import model_operator.cli.run, model_operator.controller.operator\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
+    )
+    own = {name for name in found if name.startswith("model_operator.")}
+
+    assert not {"email.mime", "jinja2", "msgspec", "pykube", "unittest", "sqlite3"} & found
+    assert {name for name in own if name.startswith("model_operator.cli.")} == {
+        "model_operator.cli.run",
+        "model_operator.cli.settings",
+        "model_operator.cli.terminal",
+    }
+    assert not any(
+        name.startswith(
+            (
+                "model_operator.gateway",
+                "model_operator.core.gateway",
+                "model_operator.core.inspection",
+                "model_operator.core.offline",
+            )
+        )
+        for name in own
+    )
+    # 900 are those of the packages; the models of each Kubernetes kind would be 800 more.
+    assert not any(name.startswith("kubernetes.client.models.v1_pod") for name in found)
+
+
+def test_gateway_imports_nothing_of_the_operator() -> None:
+    found = modules(
+        "import json, sys\n"
+        "import model_operator.cli.gateway, model_operator.gateway.gateway_process\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
+    )
+
+    assert not {"kopf", "rich.live"} & found
+    assert not any(
+        name.startswith(("model_operator.controller", "model_operator.core.offline")) for name in found
+    )
