@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.cluster.cluster import OPERATOR_NAMESPACE
 from tests.cluster.ports import free_ports
-from tests.cluster.processes import Process
+from tests.cluster.processes import COMPILED_ONCE, Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +123,7 @@ class OperatorProcess:
             log=log,
             environment={
                 "MODEL_OPERATOR_HEALTH_HOST": "127.0.0.1",
+                **COMPILED_ONCE,
                 "MODEL_OPERATOR_STALLED_AFTER_SECONDS": str(STALLED_SECONDS),
                 "POD_NAMESPACE": OPERATOR_NAMESPACE,
                 **(environment or {}),

@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.cluster.ports import free_ports
-from tests.cluster.processes import Process
+from tests.cluster.processes import COMPILED_ONCE, Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +88,7 @@ class GatewayProcess:
             log=log,
             environment={
                 "MODEL_OPERATOR_GATEWAY_HEALTH_HOST": "127.0.0.1",
+                **COMPILED_ONCE,
                 "MODEL_OPERATOR_GATEWAY_DRAIN_SECONDS": "0.5",
                 **(environment or {}),
             },
