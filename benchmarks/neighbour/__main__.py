@@ -75,10 +75,13 @@ def main() -> int:
         failed, defects = group.split((BenchError, ProcessError))
         if failed is None or defects is not None:
             raise
-        print(f"error: {failed.exceptions[0]}", file=sys.stderr)
-        return 1
-    except (BenchError, ProcessError) as error:
+        error: BaseException = failed
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (BenchError, ProcessError) as single:
+        print(f"error: {single}", file=sys.stderr)
         return 1
     show(results)
     if arguments.record:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from benchmarks.stage import Watch
 
-    Act = Callable[[int], Awaitable[None]]
+    Act = Callable[[int], Awaitable[bool]]
 
 QUIET = "quiet"
 """The namespace in which single instances are created."""
@@ -160,6 +160,8 @@ class NeighbourBench(Setting):
     ) -> AsyncIterator[list[int]]:
         """Have something happen so many seconds apart; the list given has how often it has.
 
+        `act` returns whether it has changed anything.
+
         Raises
         ------
         BenchError
@@ -169,8 +171,7 @@ class NeighbourBench(Setting):
 
         async def once() -> None:
             try:
-                await act(next(self._numbers))
-                done[0] += 1
+                done[0] += await act(next(self._numbers))
             finally:
                 free.release()
 
@@ -192,21 +193,37 @@ class NeighbourBench(Setting):
             stopped.set()
             (failure,) = await asyncio.gather(running, return_exceptions=True)
         if failure is not None:
-            raise BenchError("what was to go on has failed") from failure
+            while isinstance(failure, BaseExceptionGroup):
+                failure = failure.exceptions[0]
+            raise BenchError(f"what was to go on has failed: {failure}") from failure
 
-    async def _edit_once(self, number: int) -> None:
+    async def _edit_once(self, number: int) -> bool:
         tag = {"spec": {"vendor_configuration": {"bundle_config": {"tag": f"edit-{number}"}}}}
         await self._client.send(objects.merge(objects.template(), tag))
+        return True
 
-    async def _replace(self, number: int) -> None:
-        """Delete the oldest instance, then its children, as garbage collection would, and create another."""
-        oldest, added = self._names.pop(0), f"added-{number:05}"
+    async def _replace(self, number: int) -> bool:
+        """Create an instance, and delete the oldest one that is Ready, with its children.
+
+        That is what garbage collection would do. The stage is done with the Deployment of one that is Ready,
+        and its Service exists, too.
+        """
+        added = f"added-{number:05}"
+        oldest = self._oldest_ready()
+        if oldest is None:
+            return False
+        self._names.remove(oldest)
         self._names.append(added)
         await self._client.send(objects.creation(objects.instance(added)))
         await self._client.send(objects.deletion(objects.instance(oldest)))
         for kind in ("Deployment", "Service"):
             child = {"kind": kind, "metadata": {"name": oldest, "namespace": NAMESPACE}}
             await self._client.send(objects.deletion(child))
+        return True
+
+    def _oldest_ready(self) -> str | None:
+        seen = self._instances.newest
+        return next((name for name in self._names if name in seen and is_ready(seen[name])), None)
 
     async def _contested(self, tell: Callable[[str], None]) -> Figures:
         assert self._operator is not None
@@ -215,22 +232,21 @@ class NeighbourBench(Setting):
         await self._requests.settled(SETTLED_QUIET_SECONDS, self._limit)
         tell("without a contest")
         idle = await self._cpu_during(CONTEST_SECONDS)
-        writes = 0
         change = {"spec": {"strategy": {"rollingUpdate": {"maxSurge": _RIVALS_SURGE}}}}
         deployment = {"kind": "Deployment", "metadata": {"name": name, "namespace": QUIET}}
 
-        async def rival(_: int) -> None:
-            nonlocal writes
-            if surge(self._quiet.deployments.newest[name]) != _RIVALS_SURGE:
+        async def rival(_: int) -> bool:
+            is_corrected: bool = surge(self._quiet.deployments.newest[name]) != _RIVALS_SURGE
+            if is_corrected:
                 await self._client.send(objects.merge(deployment, change))
-                writes += 1
+            return is_corrected
 
         tell("contest")
-        async with self._going_on(rival, RIVAL_SECONDS, most=1):
+        async with self._going_on(rival, RIVAL_SECONDS, most=1) as done:
             contested = await self._cpu_during(CONTEST_SECONDS)
         return {
             "seconds": CONTEST_SECONDS,
-            "changes": writes,
+            "changes": done[0],
             "cpu_seconds": {"idle": round(idle, 2), "contested": round(contested, 2)},
         }
 
