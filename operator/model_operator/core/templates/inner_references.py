@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 from model_operator.core.templates.pod_paths import PROBES, Path
+from model_operator.core.values.json_values import MAPPINGS, mapping_in
 from model_operator.core.values.words import did_you_mean, shorten
 
 _APPARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
@@ -80,7 +81,7 @@ def inner_faults(pod: Mapping[str, Any]) -> Iterator[InnerFault]:
 
 
 def _all_faults(pod: Mapping[str, Any]) -> Iterator[InnerFault]:
-    spec = _mapping(pod, "spec")
+    spec = mapping_in(pod, "spec")
     containers = list(_containers(spec))
     names = _Names("container", "spec.containers", (each for _, each in containers))
     volumes = _Names("volume", "spec.volumes", _items(spec, "volumes"))
@@ -94,16 +95,16 @@ def _all_faults(pod: Mapping[str, Any]) -> Iterator[InnerFault]:
         yield from _repeated_ports(path, container)
         for inner, volume in _volume_references(container):
             yield from volumes.check((*path, *inner), volume)
-        for index, claim in enumerate(_items(_mapping(container, "resources"), "claims")):
+        for index, claim in enumerate(_items(mapping_in(container, "resources"), "claims")):
             if isinstance(claim, Mapping):
                 yield from claims.check((*path, "resources", "claims", index, "name"), claim.get("name"))
         for index, variable in enumerate(_items(container, "env")):
-            source = _mapping(_mapping(variable, "valueFrom"), "resourceFieldRef")
+            source = mapping_in(mapping_in(variable, "valueFrom"), "resourceFieldRef")
             inner = ("env", index, "valueFrom", "resourceFieldRef", "containerName")
             yield from names.check((*path, *inner), source.get("containerName"))
     for inner, name in _names_in_volumes(spec):
         yield from names.check(("spec", *inner), name)
-    for key in _mapping(_mapping(pod, "metadata"), "annotations"):
+    for key in mapping_in(mapping_in(pod, "metadata"), "annotations"):
         if isinstance(key, str) and key.startswith(_APPARMOR):
             yield from names.check(("metadata", "annotations", key), key.removeprefix(_APPARMOR))
 
@@ -134,14 +135,14 @@ class _Names:
 
 
 def _port_references(container: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    hooks = _mapping(container, "lifecycle")
+    hooks = mapping_in(container, "lifecycle")
     actions: list[tuple[Path, Mapping[str, Any]]] = [
-        ((probe,), _mapping(container, probe)) for probe in sorted(PROBES)
+        ((probe,), mapping_in(container, probe)) for probe in sorted(PROBES)
     ]
-    actions += [(("lifecycle", hook), _mapping(hooks, hook)) for hook in _HOOKS]
+    actions += [(("lifecycle", hook), mapping_in(hooks, hook)) for hook in _HOOKS]
     for path, action in actions:
-        for handler in ("httpGet", "tcpSocket", "grpc"):
-            yield (*path, handler, "port"), _mapping(action, handler).get("port")
+        for handler in ("httpGet", "tcpSocket", "grpc") if action else ():
+            yield (*path, handler, "port"), mapping_in(action, handler).get("port")
 
 
 def _volume_references(container: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -150,22 +151,22 @@ def _volume_references(container: Mapping[str, Any]) -> Iterator[tuple[Path, Any
             if isinstance(mount, Mapping):
                 yield (key, index, "name"), mount.get("name")
     for index, variable in enumerate(_items(container, "env")):
-        source = _mapping(_mapping(variable, "valueFrom"), "fileKeyRef")
+        source = mapping_in(mapping_in(variable, "valueFrom"), "fileKeyRef")
         yield ("env", index, "valueFrom", "fileKeyRef", "volumeName"), source.get("volumeName")
 
 
 def _names_in_volumes(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for index, volume in enumerate(_items(spec, "volumes")):
         path: Path = ("volumes", index, "downwardAPI")
-        yield from _names_in_items(path, _mapping(volume, "downwardAPI"))
-        for number, source in enumerate(_items(_mapping(volume, "projected"), "sources")):
+        yield from _names_in_items(path, mapping_in(volume, "downwardAPI"))
+        for number, source in enumerate(_items(mapping_in(volume, "projected"), "sources")):
             path = ("volumes", index, "projected", "sources", number, "downwardAPI")
-            yield from _names_in_items(path, _mapping(source, "downwardAPI"))
+            yield from _names_in_items(path, mapping_in(source, "downwardAPI"))
 
 
 def _names_in_items(path: Path, volume: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     for index, item in enumerate(_items(volume, "items")):
-        name = _mapping(item, "resourceFieldRef").get("containerName")
+        name = mapping_in(item, "resourceFieldRef").get("containerName")
         yield (*path, "items", index, "resourceFieldRef", "containerName"), name
 
 
@@ -207,11 +208,6 @@ def _is_unknown(name: str) -> bool:
     return "$(" in name
 
 
-def _mapping(parent: Any, key: str) -> Mapping[str, Any]:
-    value = parent.get(key) if isinstance(parent, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
 def _items(parent: Any, key: str) -> list[Any]:
-    value = parent.get(key) if isinstance(parent, Mapping) else None
+    value = parent.get(key) if isinstance(parent, MAPPINGS) else None
     return value if isinstance(value, list) else []

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from model_operator.api import ModelTemplateSpec
 from model_operator.core.templates.pod_paths import Path
+from model_operator.core.values.json_values import mapping_in
 
 DEFAULT_PORT: Final = 5005
 """The port of a model whose template states none."""
@@ -21,6 +22,7 @@ PORT_NAME: Final = "http"
 
 _PROBES: Final = ("readinessProbe", "startupProbe", "livenessProbe")
 """The probes in the order in which they decide between several ports."""
+_HANDLERS: Final = ("httpGet", "tcpSocket", "grpc")
 _TCP: Final = "TCP"
 
 
@@ -174,10 +176,9 @@ def probe_ports(
         The fields of the probes.
     """
     for field in probes:
-        probe = container.get(field)
-        for handler in ("httpGet", "tcpSocket", "grpc"):
-            action = probe.get(handler) if isinstance(probe, Mapping) else None
-            port = action.get("port") if isinstance(action, Mapping) else None
+        probe = mapping_in(container, field)
+        for handler in _HANDLERS if probe else ():
+            port = mapping_in(probe, handler).get("port")
             if port is not None:
                 yield (field, handler, "port"), port
 

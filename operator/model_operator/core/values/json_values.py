@@ -56,6 +56,13 @@ def has_type(value: Any, types: Collection[str]) -> bool:
     return actual in types or (actual == "integer" and "number" in types)
 
 
+def mapping_in(parent: Any, key: str) -> Mapping[str, Any]:
+    """Return the object that an object has under a key; empty if there is none."""
+    value = parent.get(key) if isinstance(parent, MAPPINGS) else None
+    # Most are absent, and of None the check for the ABC is slow.
+    return value if value is not None and isinstance(value, MAPPINGS) else {}
+
+
 def canonical_copy(value: Any) -> Any:
     """Return a new copy: plain dicts with sorted keys, plain lists, integral floats as integers.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from model_operator.core.values.json_values import canonical_copy
+from model_operator.core.values.json_values import MAPPINGS, canonical_copy
 
 
 def with_defaults(schema: Any, value: Any) -> Any:
@@ -16,11 +15,12 @@ def with_defaults(schema: Any, value: Any) -> Any:
     ``anyOf``, ``oneOf`` and ``allOf`` are ignored. Every default is thus used at most once, and the result
     stays small.
     """
-    if not isinstance(value, Mapping):
+    # Most parameters are scalars, of which the check for an ABC is slow.
+    if type(value) is str or not isinstance(value, MAPPINGS):
         return canonical_copy(value)
-    properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    properties = schema.get("properties", {}) if isinstance(schema, MAPPINGS) else {}
     given = dict(value)
     for name, subschema in properties.items():
-        if name not in given and isinstance(subschema, Mapping) and "default" in subschema:
+        if name not in given and isinstance(subschema, MAPPINGS) and "default" in subschema:
             given[name] = subschema["default"]
     return {name: with_defaults(properties.get(name), given[name]) for name in sorted(given)}

@@ -94,6 +94,8 @@ def _spec_schema() -> Mapping[str, Any]:
 
 def _shortest(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return a value without nulls, unknown fields and defaults, as far as the schema declares its parts."""
+    if type(value) is str:  # The usual case; avoids the slow check for an ABC.
+        return value
     if isinstance(value, list):
         items = schema.get("items")
         return [_shortest(item, items) for item in value] if items else value
