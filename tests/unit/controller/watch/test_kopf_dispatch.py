@@ -47,9 +47,6 @@ class Watches:
         self.is_closed = False
         self._failing = failing
         vars(watching)["infinite_watch"] = self._source()
-        self.dispatch()
-
-    def dispatch(self) -> None:
         registry = kopf.OperatorRegistry()
         for kind in (MODEL_INSTANCES, DEPLOYMENTS):
             self._handle(registry, kind)
@@ -69,7 +66,7 @@ class Watches:
 
     def _handle(self, registry: kopf.OperatorRegistry, kind: ResourceKind) -> None:
         async def on_event(event: kopf.RawEvent, **_: Any) -> None:
-            name = str(event["object"]["metadata"]["name"])
+            name = str(event["object"]["metadata"].get("name"))
             self.seen.append((kind.plural, event["type"], name))
             if name == self._failing:
                 raise ValueError("refused")
@@ -194,13 +191,14 @@ async def test_other_tasks_have_their_turns_during_a_long_list(
     assert max(after - before for before, after in itertools.pairwise(counts)) <= most
 
 
-async def test_the_latest_handlers_get_the_events_alone() -> None:
+async def test_the_handlers_of_the_latest_registry_get_the_events_alone() -> None:
     watches = Watches(event("a"))
-    watches.dispatch()
+    dispatch_events_directly(kopf.OperatorRegistry())
 
     await watches.watch(DEPLOYMENTS)
 
-    assert watches.seen == [("deployments", "MODIFIED", "a")]
+    assert not watches.seen
+    assert watches.processed == ["a"]
 
 
 def test_another_release_of_kopf_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
