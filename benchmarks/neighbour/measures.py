@@ -171,7 +171,9 @@ class NeighbourBench(Setting):
 
         async def once() -> None:
             try:
-                done[0] += await act(next(self._numbers))
+                has_changed = await act(next(self._numbers))
+                # Only now: several are under way, and the number read before a wait is out of date after it.
+                done[0] += has_changed
             finally:
                 free.release()
 
