@@ -31,7 +31,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 FIRST := demo dev venv check test-unit test
 USE := tools demo-real real-node-tools kind-up kind-load kind-test kind-down clean help
 DEVELOP := format types words crds chart docs docs-site coverage commits walk chaos-short chaos e2e e2e-tools e2e-existing \
-    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-simulation bench-quick bench-hostile bench-webhook \
+    catalogue-real test-unit-image-python test-versions json-schema-suite bench bench-large bench-simulation bench-quick bench-hostile bench-looks bench-webhook \
     bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway \
     record-failures record-states kubernetes-schemas lock
 RELEASE := audit sbom dist release-notes record-upgrade-fixtures
@@ -45,7 +45,7 @@ endef
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-simulation bench-quick bench-hostile bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
+.PHONY: help venv tools real-node-tools json-schema-suite dev demo demo-real test commits walk test-unit coverage test-unit-image-python test-versions record-failures bench bench-large bench-simulation bench-quick bench-hostile bench-looks bench-webhook bench-flood bench-memory bench-neighbour bench-rollouts bench-gateway chaos-short chaos e2e e2e-tools e2e-existing catalogue-real kind-up kind-load kind-test kind-down check types words format crds chart docs docs-site record-states kubernetes-schemas record-upgrade-fixtures lock audit sbom dist release-notes clean
 
 help: ## Show this list
 	@$(call list,Start here,$(FIRST))
@@ -134,6 +134,9 @@ bench-quick: tools ## Fail if the operator needs a quarter more requests or CPU 
 
 bench-hostile: $(INSTALLED) ## Measure the time of hostile schemas and values
 	@$(BIN)/python -m benchmarks.hostile
+
+bench-looks: $(INSTALLED) ## Measure reconciles that find nothing to do
+	@$(BIN)/python -m benchmarks.looks
 
 bench-webhook: tools ## Measure admission reviews per second
 	@$(BIN)/python -m benchmarks.webhook

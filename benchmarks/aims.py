@@ -22,13 +22,15 @@ class Aim:
     limit
         The bound.
     at
-        The number of instances that it is about; 0 for the webhooks.
+        The number of instances that it is about; 0 for what does not depend on it.
     value
-        Gives what was measured from the figures of that size, or from the webhooks' rows.
+        Gives what was measured from the figures of that size, or from what `of` names.
     least
         Whether the bound is the least that is promised, not the most.
     other
         Another number of instances, whose figures `value` gets as well.
+    of
+        Where the results have what does not depend on the number of instances.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Aim:
     value: Callable[..., float]
     least: bool = False
     other: int = 0
+    of: str = "webhook"
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,13 @@ AIMS = (
         other=1000,
     ),
     Aim(
+        "CPU time of a reconcile that finds nothing to do, in ms",
+        0.8,
+        0,
+        lambda found: float(max(found["ms"], found["first_ms"])),
+        of="looks",
+    ),
+    Aim(
         "admission reviews in a second",
         1500.0,
         0,
@@ -224,7 +234,7 @@ def verdicts(results: Mapping[str, Any]) -> list[Verdict]:
     Parameters
     ----------
     results
-        As they are written: ``sizes`` by number of instances (a text), and ``webhook``.
+        As they are written: ``sizes`` by number of instances (a text), ``looks`` and ``webhook``.
     """
     return [_judge(aim, results) for aim in AIMS]
 
@@ -232,7 +242,7 @@ def verdicts(results: Mapping[str, Any]) -> list[Verdict]:
 def _judge(aim: Aim, results: Mapping[str, Any]) -> Verdict:
     wanted = [size for size in (aim.at, aim.other) if size]
     sizes = results.get("sizes", {})
-    given = [sizes.get(str(size)) for size in wanted] if wanted else [results.get("webhook")]
+    given = [sizes.get(str(size)) for size in wanted] if wanted else [results.get(aim.of)]
     if not all(given):
         return Verdict(aim, None, None)
     try:
