@@ -7,13 +7,16 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 _SHARED_LEVELS = 12
 """How deep objects are compared for parts that they share: a probe's port is nine levels deep."""
 _REMEMBERED = 10_000
 """Deletions that are remembered: far more than can happen while a response is under way."""
 
 _AMBIGUOUS = frozenset({dict, list, float})
-_as_json = json.JSONEncoder(check_circular=False).encode
+# For values that orjson cannot write, such as integers beyond 64 bits.
+_encode = json.JSONEncoder(check_circular=False).encode
 
 Object = dict[str, Any]
 NamespacedName = tuple[str, str]
@@ -172,7 +175,7 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool
         return new
     if new == known:
         # To Python, True and 1.0 equal 1, and -0.0 equals 0.0. (repr takes quadratic time in the depth.)
-        is_same = is_typed or kind not in _AMBIGUOUS or _as_json(new) == _as_json(known)
+        is_same = is_typed or kind not in _AMBIGUOUS or _text(new) == _text(known)
         return known if is_same else new
     if not levels:
         return new
@@ -186,6 +189,14 @@ def shared(new: Any, known: Any, levels: int = _SHARED_LEVELS, *, is_typed: bool
         same = [shared(value, other, levels - 1, is_typed=is_typed) for value, other in pairs]
         return same + new[len(known) :]
     return new
+
+
+def _text(value: Any) -> bytes | str:
+    """Return a value as JSON, the keys in their order."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _encode(value)
 
 
 def key_of(obj: Mapping[str, Any]) -> NamespacedName:

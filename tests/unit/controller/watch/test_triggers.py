@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from model_operator.controller.queue import WorkQueue
 from model_operator.controller.scope import Key
+from model_operator.kube.object_cache import Object
 from tests.unit.controller.objects import broken, child, hash_of, instance, revision, template
 from tests.unit.controller.world import KINDS, World
 
@@ -278,6 +280,29 @@ def test_a_late_event_wakes_nobody() -> None:
     world.see(newer)
 
     assert world.see(older) == []
+
+
+def test_an_object_is_reduced_to_what_is_kept_once() -> None:
+    """Its bounds are checked there, which takes most of the time of an event."""
+    world = World()
+    reduced: list[str] = []
+
+    def counted(form: Callable[[Object], Object]) -> Callable[[Object], Object]:
+        def reduce(obj: Object) -> Object:
+            reduced.append(obj["kind"])
+            return form(obj)
+
+        return reduce
+
+    for cache in (world.state.instances, world.state.children["Deployment"]):
+        cache.form = counted(cache.form)
+    owner = instance("demo")
+
+    world.triggers.observe(KINDS["ModelInstance"], "ADDED", owner)
+    world.triggers.observe(KINDS["Deployment"], "ADDED", child("demo", owner=owner))
+
+    assert reduced == ["ModelInstance", "Deployment"]
+    assert world.state.children["Deployment"].get("team", "demo") is not None
 
 
 def test_cached_objects_have_their_kind() -> None:
