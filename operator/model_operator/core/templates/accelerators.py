@@ -79,8 +79,12 @@ def requested_gpus(pod_spec: Mapping[str, Any], settings: RenderSettings) -> tup
             resources = container.get("resources") or {}
             for field in ("requests", "limits"):
                 quantities = resources.get(field) or {}
-                found |= {name for name, amount in quantities.items() if _is_some(amount)}
-    return tuple(sorted(name for name in found if settings.is_gpu_resource(name)))
+                found |= {
+                    name
+                    for name, amount in quantities.items()
+                    if settings.is_gpu_resource(name) and _is_some(amount)
+                }
+    return tuple(sorted(found))
 
 
 def _is_some(amount: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
@@ -175,6 +176,10 @@ class RenderSettings:
 
     def is_gpu_resource(self, name: str) -> bool:
         """Whether a pod that requests the resource is one with a GPU."""
-        return name in self.gpu_resources or any(
-            fnmatchcase(name, pattern) for pattern in self.gpu_resource_patterns
-        )
+        return _is_like(name, self.gpu_resource_patterns) or name in self.gpu_resources
+
+
+@lru_cache(maxsize=1024)
+def _is_like(name: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a name matches one of the patterns; pods request few resources again and again."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

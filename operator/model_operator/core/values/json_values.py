@@ -146,5 +146,5 @@ def stable_json(value: Any) -> bytes:
 
 def is_same_json(value: Any, other: Any) -> bool:
     """Whether two values are the same as JSON."""
-    # Equality in Python is much cheaper, but takes true for 1 and 1.0.
-    return bool(value == other) and stable_json(value) == stable_json(other)
+    # Equality in Python is much cheaper, but takes true for 1 and 1.0; only a string equals nothing else.
+    return bool(value == other) and (type(value) is str or stable_json(value) == stable_json(other))

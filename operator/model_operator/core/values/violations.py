@@ -54,7 +54,8 @@ class InvalidObjectError(ValueError):
 
 def sort_violations(violations: Iterable[Violation]) -> tuple[Violation, ...]:
     """Return the violations sorted by path, indices numerically, without duplicates."""
-    return tuple(sorted(set(violations), key=_sort_key))
+    found = set(violations)
+    return tuple(sorted(found, key=_sort_key)) if found else ()
 
 
 def _sort_key(violation: Violation) -> tuple[Any, ...]:
