@@ -18,6 +18,7 @@ from model_operator.core.values.quantities import canonical_quantity
 APPLIED_HASH = f"{GROUP}/applied-hash"
 """Annotation of a child: hash of the object that was applied."""
 
+_PLAIN = frozenset({str, int, bool, float})
 _SCALARS = (str, int, float)
 """Most values are these, and lists come next: asking for them first spares slower questions."""
 QUANTITY_MAPS = frozenset({"requests", "limits", "overhead"})
@@ -155,11 +156,11 @@ def _canonical(value: Any, original_spelling: _Spelled) -> Any:
     if isinstance(value, _SCALARS):
         return value
     if isinstance(value, list):
-        return [_canonical(item, original_spelling) for item in value]
+        return [item if type(item) in _PLAIN else _canonical(item, original_spelling) for item in value]
     if isinstance(value, MAPPINGS):
         copied = {
-            # Most are texts; the call would take longer than to ask.
-            key: item if type(item) is str else _canonical(item, original_spelling)
+            # Most are these; the call would take longer than to ask.
+            key: item if type(item) in _PLAIN else _canonical(item, original_spelling)
             for key, item in value.items()
             if item is not None
         }
@@ -211,8 +212,8 @@ def is_subset(wanted: Any, live: Any, field: str = "") -> bool:
         return True
     if live is None:
         return not wanted and field not in _MEANINGFUL_ZEROS
-    if isinstance(wanted, Mapping):
-        if not isinstance(live, Mapping) or (field in ATOMIC_MAPS and not live.keys() <= wanted.keys()):
+    if isinstance(wanted, MAPPINGS):
+        if not isinstance(live, MAPPINGS) or (field in ATOMIC_MAPS and not live.keys() <= wanted.keys()):
             return False
         if field in QUANTITY_MAPS:
             return all(
