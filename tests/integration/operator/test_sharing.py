@@ -153,14 +153,19 @@ def test_who_may_use_a_template(kind: Kind, parties: Parties) -> None:
         )
 
 
-def seen_by_its_author(api: KubeApi, name: str, template_name: str) -> str:
-    """Give all that the author of an instance reads of it, without its own names and times."""
+def seen_by_its_author(api: KubeApi, name: str, template_name: str) -> str | None:
+    """Give all that the author of an instance reads of it, without its own names and times.
+
+    None until it has an Event: those are sent when no instance waits.
+    """
     obj = api.get("ModelInstance", name)
     events = [
         {field: each.get(field) for field in ("type", "reason", "note", "action", "reportingController")}
         for each in api.list("Event")
         if (each.get("regarding") or each["involvedObject"])["name"] == name
     ]
+    if not events:
+        return None
     status = obj["status"]
     for condition in status["conditions"]:
         del condition["lastTransitionTime"]
@@ -196,7 +201,10 @@ def test_a_template_that_is_not_shared_looks_like_one_that_does_not_exist(
         )
         assert "or it is not shared with this namespace." in ready(found)["message"]
     said = {
-        wanted: wait_for(lambda n=name, w=wanted: seen_by_its_author(parties.stranger, n, w))  # type: ignore[misc]
+        wanted: wait_for(
+            lambda n=name, w=wanted: seen_by_its_author(parties.stranger, n, w),  # type: ignore[misc]
+            message=f"{name} has an Event",
+        )
         for name, wanted in (("known", there), ("guess", missing))
     }
     assert said[there] == said[missing]
