@@ -112,6 +112,22 @@ class Bare:
         query = {"watch": "true", "timeoutSeconds": "86400"}
         if kind.label_selector:
             query["labelSelector"] = kind.label_selector
+        while True:
+            version = await self._follow(kind, query, act, opened)
+            if not version:
+                raise BenchError(f"the watch of {kind} has ended before its first event")
+            # The API server ends a watch that takes events more slowly than they come.
+            query["resourceVersion"] = version
+
+    async def _follow(
+        self,
+        kind: ResourceKind,
+        query: dict[str, str],
+        act: Callable[[str, Object], None] | None,
+        opened: asyncio.Event,
+    ) -> str:
+        """Take events until the API server ends the watch; return the version that was reached."""
+        version = query.get("resourceVersion", "")
         async with self._client.session.get(
             self._client.server + kind.path(),
             params=query,
@@ -121,14 +137,14 @@ class Bare:
             response.raise_for_status()
             opened.set()
             async for line in response.content:
-                if act is None:
-                    continue
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":
                     raise BenchError(f"the watch of {kind} has ended: {event['object'].get('message')}")
-                if event["object"]["metadata"]["namespace"] == self._script.namespace:
+                metadata = event["object"]["metadata"]
+                version = metadata["resourceVersion"]
+                if act is not None and metadata["namespace"] == self._script.namespace:
                     act(event["type"], event["object"])
-        raise BenchError(f"the watch of {kind} has ended")
+        return version
 
     def _on_instance(self, event_type: str, obj: Object) -> None:
         metadata = obj["metadata"]

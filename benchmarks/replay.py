@@ -93,11 +93,19 @@ async def bare_client(kubeconfig: Path, given: Script, folder: Path) -> AsyncIte
                 line = await process.stdout.readline()
             if not line:
                 raise BenchError(f"the bare client did not start: {log.read_text()[-1000:]}")
-            yield process.pid
-            if process.returncode is not None:
-                raise BenchError(f"the bare client has ended: {log.read_text()[-1000:]}")
+            async with asyncio.TaskGroup() as group:
+                alive = group.create_task(_fail_when_ended(process, log))
+                yield process.pid
+                alive.cancel()
         finally:
             if process.returncode is None:
                 process.terminate()
                 async with asyncio.timeout(_STOP_SECONDS):
                     await process.wait()
+
+
+async def _fail_when_ended(process: asyncio.subprocess.Process, log: Path) -> None:
+    """Wait for the end of the bare client, without which nothing that is awaited happens."""
+    await process.wait()
+    said = await asyncio.to_thread(log.read_text)
+    raise BenchError(f"the bare client has ended: {said[-1000:]}")
