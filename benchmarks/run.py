@@ -29,10 +29,16 @@ from tests.cluster.interrupts import stop_on_signals
 from tests.cluster.processes import ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-async def measure(sizes: Sequence[int], steps: Sequence[str] | None, *, webhook: bool) -> dict[str, Any]:
+async def measure(
+    sizes: Sequence[int],
+    steps: Sequence[str] | None,
+    *,
+    webhook: bool,
+    keep: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
     """Measure all sizes, step by step, and the webhooks; give the results as they are written.
 
     Parameters
@@ -43,6 +49,8 @@ async def measure(sizes: Sequence[int], steps: Sequence[str] | None, *, webhook:
         What is measured of each; None for what is usual.
     webhook
         Whether the webhooks are measured, too.
+    keep
+        Called with the results so far after each size, so that a later failure loses none of them.
     """
     begin = time.monotonic()
     results: dict[str, Any] = {
@@ -62,6 +70,7 @@ async def measure(sizes: Sequence[int], steps: Sequence[str] | None, *, webhook:
             figures = await bench.run(tell, usual_steps(size) if steps is None else steps)
             recorded = {name: results[name] for name in ("time", "commit")}
             results["sizes"][str(size)] = {**recorded, **figures}
+        keep(results)
     if webhook:
         print(f"{time.monotonic() - begin:6.0f} s  webhooks", flush=True)
         results["webhook"] = await asyncio.to_thread(measure_all)
@@ -111,9 +120,14 @@ def main() -> int:
     if "create" not in wanted and wanted - {"ceiling", "replay"}:
         parser.error("every step but ceiling and replay needs create.")
     stop_on_signals()
+
+    def keep(results: dict[str, Any]) -> None:
+        if arguments.record:
+            report.RESULTS.write_text(written(merged(results, alone=arguments.alone)))
+
     try:
         results = asyncio.run(
-            measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks)
+            measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks, keep=keep)
         )
     except ExceptionGroup as group:
         failed, defects = group.split((BenchError, ProcessError))
@@ -124,10 +138,9 @@ def main() -> int:
     except (BenchError, ProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    known = merged(results, alone=arguments.alone)
-    report.show(known)
+    keep(results)
+    report.show(merged(results, alone=arguments.alone))
     if arguments.record:
-        report.RESULTS.write_text(written(known))
         print(f"Recorded in {report.RESULTS.name}; `make docs` puts it into docs/performance.md.")
     return int(any(verdict.met is False for verdict in verdicts(results)))
 
