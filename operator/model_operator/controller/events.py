@@ -15,6 +15,7 @@ import structlog
 from model_operator.controller.metrics.instruments import Metrics, Posting
 from model_operator.core.objects.ownership import MANAGER
 from model_operator.core.reasons.refusals import is_namespace_terminating
+from model_operator.core.status.child_events import reported_together
 from model_operator.core.status.events import Event, event_object, series
 from model_operator.kube.client import ApiClient
 from model_operator.kube.clock import Clock, micro_time, utc_now
@@ -100,6 +101,8 @@ class EventRecorder:
         self._series: OrderedDict[Event, _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._queue: deque[_Series] = deque()
+        # The last one in the queue about each object, by uid.
+        self._waiting: dict[str, _Series] = {}
         self._available = asyncio.Event()
         self._closed: dict[str, datetime.datetime] = {}
         self._numbers = itertools.count()
@@ -122,6 +125,8 @@ class EventRecorder:
     def _record(self, events: Iterable[Event]) -> None:
         now = self._clock()
         for event in events:
+            if self._joins_waiting(event, now):
+                continue
             known = self._series.get(event)
             if known is not None and now - known.last < datetime.timedelta(seconds=_SERIES_SECONDS):
                 known.count += 1
@@ -137,6 +142,19 @@ class EventRecorder:
             if len(self._series) > _REMEMBERED:
                 self._series.popitem(last=False)
             self._enqueue(new)
+
+    def _joins_waiting(self, event: Event, now: datetime.datetime) -> bool:
+        """Report an Event together with the one that waits about its object, if one note can say both."""
+        waiting = self._waiting.get(event.regarding.uid)
+        if waiting is None or waiting.count > 1 or waiting.tried_at is not None:
+            return False
+        both = reported_together(waiting.event, event)
+        if both is None or both in self._series:
+            return False
+        self._series.pop(waiting.event, None)
+        waiting.event, waiting.first, waiting.last = both, now, now
+        self._series[both] = waiting
+        return True
 
     async def run(self) -> None:
         """Post until cancelled."""
@@ -220,6 +238,7 @@ class EventRecorder:
             self._series.pop(oldest.event, None)
         each.is_queued = True
         self._queue.append(each)
+        self._waiting[each.event.regarding.uid] = each
         self._available.set()
 
     def _drop(self) -> None:
@@ -229,6 +248,9 @@ class EventRecorder:
     def _take(self) -> _Series:
         each = self._queue.popleft()
         each.is_queued = False
+        uid = each.event.regarding.uid
+        if self._waiting.get(uid) is each:
+            del self._waiting[uid]
         return each
 
     async def _post(self, each: _Series) -> None:

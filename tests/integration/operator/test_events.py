@@ -56,14 +56,18 @@ def happened(api: KubeApi, *expected: str, name: str = "minilm", kind: str = "Mo
 
 
 def _times(api: KubeApi, name: str, kind: str) -> Counter[str]:
-    """Count how often each thing has happened."""
+    """Count how often each thing has happened; one Event may tell of children and of what followed."""
     counts: Counter[str] = Counter()
     for event in events(api, name, kind):
-        counts[event["reason"]] += event.get("series", {}).get("count", 1)
+        count = event.get("series", {}).get("count", 1)
+        counts[event["reason"]] += count
+        verb = event["note"].partition(" ")[0]
+        if verb in ("Created", "Updated", "Deleted") and event["reason"] != f"Child{verb}":
+            counts[f"Child{verb}"] += count
     return counts
 
 
-CREATION = ["ChildCreated", "ChildCreated", "Deploying", "RolledOut"]
+CREATION = ["ChildCreated", "Deploying", "RolledOut"]
 
 
 @pytest.mark.usefixtures("operator")
@@ -73,14 +77,13 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     happened(api, "TemplateValid", name="encoder", kind="ModelTemplate")
     source = "model-operator"
     shown = described(kubectl, api, "modelinstance/minilm")
-    assert Counter(shown) == Counter(
-        [
-            ("Normal", "ChildCreated", source, "Created Service minilm."),
-            ("Normal", "ChildCreated", source, "Created Deployment minilm."),
-            ("Normal", "RolledOut", source, READY_TEXT),
-            *(row for row in shown if row[1] == "Deploying"),
-        ]
-    )
+    # What was done to children and the state that followed may be one Event.
+    assert {row[:3] for row in shown} <= {("Normal", reason, source) for reason in CREATION}
+    told = [note for _, _, _, note in shown]
+    assert [note.startswith("Created Deployment minilm and Service minilm.") for note in told].count(
+        True
+    ) == 1
+    assert [note.endswith(READY_TEXT) for note in told].count(True) == 1
 
     edit_bundle(api, tag="v2")
     start_pods(api)
@@ -93,8 +96,7 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     rolled_out = ("Normal", "TemplateEdited", source, note)
     assert rolled_out in described(kubectl, api, "modeltemplate/encoder")
     note = f"Updated Deployment minilm for revision {revision} of ModelTemplate encoder."
-    (updated,) = [event for event in events(api) if event["reason"] == "ChildUpdated"]
-    assert updated["note"] == note
+    (updated,) = [event for event in events(api) if event["note"].startswith(note)]
     deployment = api.get("Deployment", "minilm")["metadata"]
     assert (updated["related"]["kind"], updated["related"]["uid"]) == ("Deployment", deployment["uid"])
 
@@ -110,16 +112,16 @@ def test_whole_life_in_kubectl_describe(api: KubeApi, kubectl: Kubectl) -> None:
     start_pods(api)
     life += ["ChildUpdated", "Deploying", "RolledOut"]
     happened(api, *life)
-    notes = [event["note"] for event in events(api) if event["reason"] == "ChildUpdated"]
-    assert "Updated Deployment minilm for generation 3 of the instance." in notes
+    note = "Updated Deployment minilm for generation 3 of the instance."
+    assert any(event["note"].startswith(note) for event in events(api))
 
     api.apply(instance(deployments=[]))
-    life += ["NotDeployed", "ChildDeleted", "ChildDeleted"]
+    life += ["NotDeployed", "ChildDeleted"]
     happened(api, *life)
     # What an instance goes through after the roll-out is no part of it.
     happened(api, *of_template, name="encoder", kind="ModelTemplate")
-    # RolledOut, three times in a few seconds, is one Event.
-    assert Counter(reasons(api))["RolledOut"] == 1
+    # RolledOut, three times in a few seconds, is one Event, unless it is told with an update.
+    assert [event["note"] for event in events(api)].count(READY_TEXT) <= 1
     assert max(len(event["note"].encode()) for event in events(api)) <= 1024
 
 
@@ -161,7 +163,8 @@ def test_restart_adds_no_event(private_api: KubeApi, private_operator: PrivateOp
         if event["regarding"]["name"] != "witness" and event.get("reportingController") == "model-operator"
     }
     assert after == {uid: event for uid, event in before.items() if uid in after}
-    assert len(after) == len(CREATION) + 1
+    # One of the template; of the instance, those about children and about Deploying may be one.
+    assert len(CREATION) <= len(after) <= len(CREATION) + 1
 
 
 def test_what_has_just_happened_is_told_before_the_end(

@@ -25,9 +25,14 @@ START = datetime.datetime(2026, 1, 1, 9, tzinfo=datetime.UTC)
 TERMINATING = {"message": "no", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}
 
 
-def event(note: str = "so it is", name: str = "demo", namespace: str = "team") -> Event:
+def event(
+    note: str = "so it is", name: str = "demo", namespace: str = "team", reason: str = "Deploying"
+) -> Event:
     regarding = own_ref("ModelInstance", {"namespace": namespace, "name": name, "uid": f"uid-{name}"})
-    return Event(regarding, EventType.NORMAL, "Deploying", "Reconciling", note)
+    return Event(regarding, EventType.NORMAL, reason, "Reconciling", note)
+
+
+CREATED = event("Created it.", reason="ChildCreated")
 
 
 class Server(ApiClient):
@@ -138,6 +143,37 @@ def test_while_instances_wait_few_events_are_posted_and_then_the_rest(recording:
     assert len(recording.server.events) == 100
 
 
+def test_what_waits_about_children_is_told_with_the_state_that_they_led_to(recording: Recording) -> None:
+    others = [event(name=f"other-{number}") for number in range(4)]
+    recording.is_busy = True
+    recording.play(*others, CREATED, event("is ready", reason="RolledOut"), event("y", "y"), 5)
+    told = [(each["reason"], each["note"]) for each in recording.server.events.values()]
+    assert told == [("Deploying", "so it is")] * 4 + [
+        ("RolledOut", "Created it. is ready"),
+        ("Deploying", "y"),
+    ]
+
+
+def test_what_was_reported_together_is_not_lost_when_it_happens_again(recording: Recording) -> None:
+    both = (CREATED, event("is ready", reason="RolledOut"))
+    recording.play(*both, 1, *both, 20)
+    told = {each["note"]: each.get("series", {}).get("count", 1) for each in recording.server.events.values()}
+    # What is known as one Event stays one that was told once; the second time each has its own.
+    assert told == {"Created it. is ready": 1, "Created it.": 1, "is ready": 1}
+
+
+def test_what_has_been_sent_about_children_is_not_told_again(recording: Recording) -> None:
+    recording.play(CREATED, 1, event("is ready", reason="RolledOut"), 1)
+    assert [each["note"] for each in recording.server.events.values()] == ["Created it.", "is ready"]
+
+
+def test_what_may_have_been_sent_stays_as_it_is(recording: Recording) -> None:
+    recording.server.refusal = (503, {})
+    ready = event("is ready", reason="RolledOut")
+    recording.play(CREATED, 1, ready, partial(setattr, recording.server, "refusal", None), 30)
+    assert {each["note"] for each in recording.server.events.values()} == {"Created it.", "is ready"}
+
+
 def test_repeats_make_a_series_that_is_written_every_ten_seconds_at_most(recording: Recording) -> None:
     recording.play(event(), 1, event(), 1, event(), 20, event(), 30)
     assert recording.server.requests == [("create", 1), ("patch", 3), ("patch", 4)]
@@ -190,13 +226,14 @@ def test_queue_is_bounded_and_drops_the_oldest(recording: Recording, monkeypatch
 
 def test_series_are_forgotten(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "_REMEMBERED", 10)
-    sizes: list[tuple[int, int]] = []
+    sizes: list[tuple[int, int, int]] = []
 
     def note() -> None:
-        sizes.append((len(recording.recorder._series), len(recording.recorder._buckets)))
+        kept = recording.recorder
+        sizes.append((len(kept._series), len(kept._buckets), len(kept._waiting)))
 
-    recording.play(*(event(name=f"demo-{number}") for number in range(25)), 1, note, 400, note)
-    assert sizes == [(10, 10), (0, 0)]
+    recording.play(*(event(name=f"demo-{number}") for number in range(25)), note, 1, note, 400, note)
+    assert sizes == [(10, 10, 25), (10, 10, 0), (0, 0, 0)]
 
 
 def test_outage_is_waited_out(recording: Recording) -> None:

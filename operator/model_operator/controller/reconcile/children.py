@@ -28,7 +28,8 @@ from model_operator.core.reasons.refusals import Failure, explain_refusal, is_na
 from model_operator.core.rendering.desired_child import DesiredChild
 from model_operator.core.rendering.render import Rendering
 from model_operator.core.rendering.rendered_deployment import RenderedDeployment
-from model_operator.core.status.events import ChildAction, ObjectRef, Verb
+from model_operator.core.status.child_events import ChildAction, Verb
+from model_operator.core.status.events import ObjectRef
 from model_operator.kube.client import ApiClient
 from model_operator.kube.errors import (
     ApiError,

@@ -25,7 +25,8 @@ from model_operator.core.reasons.reasons import Reason
 from model_operator.core.reasons.refusals import Failure, is_object_missing
 from model_operator.core.rollouts.course import assign_in_course
 from model_operator.core.status.assessment import Assessment, Observation, assess
-from model_operator.core.status.events import ChildAction, Event, child_event, instance_events, own_ref
+from model_operator.core.status.child_events import ChildAction, child_events
+from model_operator.core.status.events import Event, instance_events, own_ref
 from model_operator.core.status.grace import instance_standing, may_stall
 from model_operator.core.status.instance import instance_status
 from model_operator.core.status.rollout_counts import rollout_share
@@ -191,12 +192,8 @@ class InstanceReconciler:
     def _record_actions(self, instance: LiveInstance, plan: Plan, actions: Sequence[ChildAction]) -> None:
         if actions:
             regarding = own_ref(MODEL_INSTANCES.kind, instance.raw["metadata"])
-            self._record(
-                child_event(
-                    regarding, each, instance.resource, plan.template, plan.own_revisions.get(each.child.name)
-                )
-                for each in actions
-            )
+            resource, template = instance.resource, plan.template
+            self._record(child_events(regarding, actions, resource, template, plan.own_revisions))
 
     async def _update_status(
         self,

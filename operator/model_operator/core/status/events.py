@@ -1,4 +1,4 @@
-"""Events: one for each change of state, from two statuses or from an action on a child.
+"""Events: one for each change of state, from two statuses; `child_events.py` has those about children.
 
 An Event reports a change; the status has the state. So a status with the same reason and another message,
 such as the progress of a roll-out, makes none.
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, Final
 
-from model_operator.api import API_VERSION, ModelInstance, RolloutState
-from model_operator.core.objects.recorded_template import is_recorded
+from model_operator.api import API_VERSION, RolloutState
 from model_operator.core.reasons.reasons import Reason, ReasonInfo
 from model_operator.core.status.template import TemplateReason
-from model_operator.core.templates.compile import CompiledTemplate
 from model_operator.core.values.words import plural
 
 MAX_NOTE = 1024
@@ -32,11 +30,11 @@ class EventType(StrEnum):
 class EventReason(Enum):
     """Reasons of Events that are no reasons of a Ready condition."""
 
-    ChildCreated = "A child, such as a Deployment or Service, was created for the instance."
-    ChildUpdated = "A child was changed; the note says why."
+    ChildCreated = "Children, such as Deployment and Service, were created for the instance."
+    ChildUpdated = "Children were changed; the note says why."
     ChildDeleted = (
-        "A child that is no longer desired was deleted, after its replacement had been rolled out; or a new "
-        "Deployment was, whose Service could not be created."
+        "Children that are no longer desired were deleted, after their replacements had been rolled out; or "
+        "a new Deployment was, whose Service could not be created."
     )
     NotServing = "The last available worker was lost unexpectedly."
     TemplateEdited = "A template was edited; its instances are updated if their parameters are still valid."
@@ -58,15 +56,6 @@ _ROLLOUT_REASONS: Final = {
     RolloutState.COMPLETE: EventReason.RolloutComplete,
 }
 _OF_TEMPLATES: Final = (EventReason.TemplateEdited, *_ROLLOUT_REASONS.values())
-
-
-class Verb(StrEnum):
-    """What was done to a child."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    PRUNED = "pruned"
-    TAKEN_BACK = "taken back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ class Event:
     type, reason, action, note
         As in ``events.k8s.io/v1``.
     related
-        The child that it is about, if any.
+        The child that it is about, if it is about a single one.
     """
 
     regarding: ObjectRef
@@ -111,22 +100,6 @@ class Event:
     action: str
     note: str
     related: ObjectRef | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChildAction:
-    """Something that was done to a child.
-
-    Attributes
-    ----------
-    verb
-        What.
-    child
-        To which one.
-    """
-
-    verb: Verb
-    child: ObjectRef
 
 
 def own_ref(kind: str, metadata: Mapping[str, Any]) -> ObjectRef:
@@ -188,51 +161,6 @@ def _rollout_note(reason: EventReason, after: Mapping[str, Any]) -> str:
     verb, delay = ("is", "delays") if rest == 1 else ("are", "delay")
     left = f"{rest} of {plural(following, 'instance')}"
     return f"{note} {left} {verb} not ready at it yet, and {delay} no roll-out."
-
-
-def child_event(
-    regarding: ObjectRef,
-    action: ChildAction,
-    instance: ModelInstance,
-    template: CompiledTemplate | None,
-    own_revision: str | None = None,
-) -> Event:
-    """Return the Event for an action on a child.
-
-    Parameters
-    ----------
-    regarding
-        The instance.
-    action
-        What was done.
-    instance
-        The instance, with the status that it had before.
-    template
-        The template of the instance, in the revision that it runs.
-    own_revision
-        Hash of the revision that the child was rendered from, if its deployment names one of its own.
-    """
-    child = action.child
-    what = f"{child.kind} {child.name}"
-    match action.verb:
-        case Verb.CREATED:
-            reason, step, note = EventReason.ChildCreated, "Creating", f"Created {what}."
-        case Verb.UPDATED:
-            cause = _cause(instance, template, child.name, own_revision)
-            reason, step, note = EventReason.ChildUpdated, "Updating", f"Updated {what} {cause}."
-        case Verb.PRUNED:
-            reason, step, note = (
-                EventReason.ChildDeleted,
-                "Deleting",
-                f"Deleted {what}, which is no longer desired.",
-            )
-        case Verb.TAKEN_BACK:
-            reason, step, note = (
-                EventReason.ChildDeleted,
-                "Deleting",
-                f"Deleted the new {what}, as its Service could not be created.",
-            )
-    return Event(regarding, EventType.NORMAL, reason.name, step, note, child)
 
 
 def event_object(
@@ -347,29 +275,6 @@ def _type_of(info: ReasonInfo) -> EventType:
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     conditions = status.get("conditions") or ()
     return next((condition for condition in conditions if condition.get("type") == kind), {})
-
-
-def _cause(
-    instance: ModelInstance, template: CompiledTemplate | None, child: str, own_revision: str | None
-) -> str:
-    """Return because of what a child was changed: what is newer than the status."""
-    status, metadata = instance.status, instance.metadata
-    causes = []
-    if template is not None:
-        resource, recorded = template.resource, status.template
-        if own_revision is None:
-            is_known = recorded is not None and is_recorded(
-                {"template": recorded.model_dump()}, template.version
-            )
-        else:
-            entry = next((each for each in status.deployments if each.name == child), None)
-            is_known = entry is not None and entry.template_revision == own_revision
-        if not is_known:
-            revision = own_revision or template.revision
-            causes.append(f"revision {revision} of {resource.kind} {resource.metadata.name}")
-    if status.observedGeneration != metadata.generation:
-        causes.append(f"generation {metadata.generation} of the instance")
-    return f"for {' and '.join(causes)}" if causes else "because it differed from its desired state"
 
 
 def _shortened(text: str) -> str:

@@ -12,7 +12,7 @@ from model_operator.controller.reconcile.children import ChildSync, NamespaceTer
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import Rendering, render
-from model_operator.core.status.events import ChildAction
+from model_operator.core.status.child_events import ChildAction
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from tests.unit.controller.fake_api import FakeApi, Refusal

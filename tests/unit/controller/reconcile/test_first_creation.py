@@ -11,7 +11,7 @@ from model_operator.controller.reconcile.children import ChildSync
 from model_operator.controller.reconcile.contention import Contests
 from model_operator.core.reasons.refusals import Failure
 from model_operator.core.rendering.render import render
-from model_operator.core.status.events import ChildAction
+from model_operator.core.status.child_events import ChildAction
 from model_operator.core.templates.parsing import parse_instance, parse_template
 from model_operator.kube.client import Object
 from model_operator.kube.errors import ApiUnavailableError, ConflictError

@@ -9,13 +9,10 @@ import pytest
 
 from model_operator.core.reasons.reasons import Reason
 from model_operator.core.status.events import (
-    ChildAction,
     Event,
     EventReason,
     EventType,
     ObjectRef,
-    Verb,
-    child_event,
     event_object,
     event_reasons_table,
     instance_events,
@@ -23,8 +20,6 @@ from model_operator.core.status.events import (
     template_events,
 )
 from model_operator.core.status.template import TemplateReason
-from model_operator.core.templates.parsing import parse_instance, parse_template
-from tests.unit.controller.objects import instance, template
 
 DEMO = own_ref("ModelInstance", {"namespace": "team", "name": "demo", "uid": "i1"})
 EMBED = own_ref("ModelTemplate", {"namespace": "team", "name": "embed", "uid": "t1"})
@@ -103,8 +98,6 @@ def test_instance(before: dict[str, Any], after: dict[str, Any], expected: list[
     assert told(instance_events(DEMO, after, after)) == []
 
 
-REVISION = parse_template(template("embed", generation=3)).revision
-AND_INSTANCE = "and generation 2 of the instance."
 VALIDATED = ("Validating", "so it is")
 NOTE = "Revision 2222 affects {}; see condition RolledOut for progress."
 FIRST, SECOND = {"latest_revision": "1111"}, {"latest_revision": "2222"}
@@ -240,104 +233,6 @@ def test_each_change_of_step_and_state_of_a_roll_out_is_an_event(life: Any) -> N
             assert kind == ("Warning" if reason == "RolloutHalted" else "Normal")
             if reason not in ("TemplateEdited", "RolloutComplete"):
                 assert (action, note) == ("RollingOut", after["rollout"]["state"])
-
-
-@pytest.mark.parametrize(
-    ("verb", "observed", "followed", "expected"),
-    [
-        (Verb.CREATED, -1, None, ("ChildCreated", "Creating", "Created Deployment demo.")),
-        (
-            Verb.PRUNED,
-            2,
-            3,
-            ("ChildDeleted", "Deleting", "Deleted Deployment demo, which is no longer desired."),
-        ),
-        (
-            Verb.TAKEN_BACK,
-            -1,
-            None,
-            (
-                "ChildDeleted",
-                "Deleting",
-                "Deleted the new Deployment demo, as its Service could not be created.",
-            ),
-        ),
-        (
-            Verb.UPDATED,
-            2,
-            2,
-            (
-                "ChildUpdated",
-                "Updating",
-                f"Updated Deployment demo for revision {REVISION} of ModelTemplate embed.",
-            ),
-        ),
-        (
-            Verb.UPDATED,
-            1,
-            3,
-            ("ChildUpdated", "Updating", "Updated Deployment demo for generation 2 of the instance."),
-        ),
-        (
-            Verb.UPDATED,
-            1,
-            2,
-            (
-                "ChildUpdated",
-                "Updating",
-                f"Updated Deployment demo for revision {REVISION} of ModelTemplate embed {AND_INSTANCE}",
-            ),
-        ),
-        (
-            Verb.UPDATED,
-            2,
-            3,
-            (
-                "ChildUpdated",
-                "Updating",
-                "Updated Deployment demo because it differed from its desired state.",
-            ),
-        ),
-    ],
-)
-def test_child(verb: Verb, observed: int, followed: int | None, expected: tuple[str, str, str]) -> None:
-    obj = instance("demo", bound="t1")
-    obj["metadata"]["generation"] = 2
-    obj["status"]["observedGeneration"] = observed
-    if followed is None:
-        obj["status"] = {}
-    else:
-        obj["status"]["template"]["generation"] = followed
-    action = ChildAction(verb, DEPLOYMENT)
-
-    event = child_event(DEMO, action, parse_instance(obj)[0], parse_template(template("embed", generation=3)))
-
-    assert (event.reason, event.action, event.note) == expected
-    assert (event.type, event.related) == (EventType.NORMAL, DEPLOYMENT)
-
-
-@pytest.mark.parametrize(
-    ("recorded", "note"),
-    [
-        ("a" * 12, f"for revision {'b' * 12} of ModelTemplate embed."),
-        (None, f"for revision {'b' * 12} of ModelTemplate embed."),
-        ("b" * 12, "because it differed from its desired state."),
-    ],
-)
-def test_a_deployment_with_a_revision_of_its_own_changes_because_of_that(
-    recorded: str | None, note: str
-) -> None:
-    obj = instance("demo", bound="t1")
-    obj["metadata"]["generation"] = obj["status"]["observedGeneration"] = 2
-    obj["status"]["deployments"] = [
-        {"name": "demo", "status": "READY", **({"template_revision": recorded} if recorded else {})}
-    ]
-    now = parse_template(template("embed"))
-    action = ChildAction(Verb.UPDATED, DEPLOYMENT)
-
-    event = child_event(DEMO, action, parse_instance(obj)[0], now, "b" * 12)
-
-    assert event.note == f"Updated Deployment demo {note}"
 
 
 @pytest.mark.parametrize("message", ["x" * 2000, "ü" * 600, "x" + "ü" * 600, "字" * 400])
