@@ -94,8 +94,8 @@ def child_events(
 def reported_together(earlier: Event, later: Event) -> Event | None:
     """Return one Event that reports two about the same object; None if they need one each.
 
-    What was done to children and the state that it led to, such as RolledOut, are reported by the Event of the
-    state. A warning stays as it is.
+    What was done to children and the state that it led to, such as RolledOut, are reported by the Event of
+    the state. A warning stays as it is.
 
     Parameters
     ----------
