@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import aiohttp
 import yaml
 
+from tests.cluster.processes import ProcessError
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
 REQUEST_SECONDS = 60.0
+
+Results = TypeVar("Results")
 
 
 class Request(NamedTuple):
@@ -29,6 +34,30 @@ class Request(NamedTuple):
 
 class BenchError(Exception):
     """Something did not answer as it must for the figures to mean anything."""
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Give the first error in groups of errors, however deep they are; another error is given as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def reported(measure: Callable[[], Results]) -> Results | None:
+    """Measure; print the error, and give None, when a program or a server failed.
+
+    Parameters
+    ----------
+    measure
+        Gives the results. Errors other than :class:`BenchError` and ``ProcessError``, alone or in groups, are
+        defects of the benchmark, and raised.
+    """
+    results = None
+    try:
+        results = measure()
+    except* (BenchError, ProcessError) as group:
+        print(f"error: {innermost(group)}", file=sys.stderr)
+    return results
 
 
 class Client:

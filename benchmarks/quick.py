@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import objects
-from benchmarks.client import BenchError
+from benchmarks.client import reported
 from benchmarks.scenarios import Bench
 from benchmarks.usage import busy_seconds, load_of_others, machine
 from tests.cluster.interrupts import stop_on_signals
-from tests.cluster.processes import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,12 +145,8 @@ def main() -> int:
     stop_on_signals()
     facts = machine()
     begin, before = time.perf_counter(), busy_seconds()
-    try:
-        rounds = asyncio.run(measure())
-    except* (BenchError, ProcessError) as group:
-        print(f"error: {group.exceptions[0]}", file=sys.stderr)
-        rounds = []
-    if not rounds:
+    rounds = reported(lambda: asyncio.run(measure()))
+    if rounds is None:
         return 1
     others = load_of_others(before, time.perf_counter() - begin)
     if arguments.record:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
 from benchmarks.aims import verdicts
-from benchmarks.client import BenchError
+from benchmarks.client import reported
 from benchmarks.distribution import written
 from benchmarks.scenarios import LARGE, LEFT_OUT, STEPS, Bench, usual_steps
 from benchmarks.usage import commit, machine
@@ -26,7 +26,6 @@ from benchmarks.webhook import measure_all
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
 from tests.cluster.interrupts import stop_on_signals
-from tests.cluster.processes import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,14 +93,6 @@ def merged(results: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
     return {**before, **results, "sizes": {**others, **results["sizes"]}}
 
 
-def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
-    """Give what failed first, however deep the groups are."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def main() -> int:
     """Measure, show, and record; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
@@ -125,18 +116,11 @@ def main() -> int:
         if arguments.record:
             report.RESULTS.write_text(written(merged(results, alone=arguments.alone)))
 
-    try:
-        results = asyncio.run(
-            measure(arguments.sizes, arguments.steps, webhook=not arguments.without_webhooks, keep=keep)
-        )
-    except ExceptionGroup as group:
-        failed, defects = group.split((BenchError, ProcessError))
-        if failed is None or defects is not None:
-            raise
-        print(f"error: {_first(failed)}", file=sys.stderr)
-        return 1
-    except (BenchError, ProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    webhook = not arguments.without_webhooks
+    results = reported(
+        lambda: asyncio.run(measure(arguments.sizes, arguments.steps, webhook=webhook, keep=keep))
+    )
+    if results is None:
         return 1
     keep(results)
     report.show(merged(results, alone=arguments.alone))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks import objects
-from benchmarks.client import BenchError
+from benchmarks.client import BenchError, innermost
 from benchmarks.distribution import percentiles
 from benchmarks.objects import NAMESPACE
 from benchmarks.place import Place, is_ready
@@ -195,9 +195,7 @@ class NeighbourBench(Setting):
             stopped.set()
             (failure,) = await asyncio.gather(running, return_exceptions=True)
         if failure is not None:
-            while isinstance(failure, BaseExceptionGroup):
-                failure = failure.exceptions[0]
-            raise BenchError(f"what was to go on has failed: {failure}") from failure
+            raise BenchError(f"what was to go on has failed: {innermost(failure)}") from failure
 
     async def _edit_once(self, number: int) -> bool:
         tag = {"spec": {"vendor_configuration": {"bundle_config": {"tag": f"edit-{number}"}}}}

@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.client import BenchError
+from benchmarks.client import reported
 from benchmarks.distribution import written
 from benchmarks.gateway.aims import verdicts
 from benchmarks.rollouts.decision import decision_ms
@@ -26,7 +26,6 @@ from benchmarks.usage import machine
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
 from tests.cluster.interrupts import stop_on_signals
-from tests.cluster.processes import ProcessError
 
 
 async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -58,16 +57,8 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help=f"write docs/{RESULTS.name}")
     arguments = parser.parse_args()
     stop_on_signals()
-    try:
-        results = asyncio.run(measure(arguments))
-    except ExceptionGroup as group:
-        failed, defects = group.split((BenchError, ProcessError))
-        if failed is None or defects is not None:
-            raise
-        print(f"error: {failed.exceptions[0]}", file=sys.stderr)
-        return 1
-    except (BenchError, ProcessError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    results = reported(lambda: asyncio.run(measure(arguments)))
+    if results is None:
         return 1
     show(results)
     if arguments.record:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.client import BenchError
+from benchmarks.client import BenchError, reported
 from benchmarks.distribution import written
 from benchmarks.report import RESULTS
 from benchmarks.simulation.copies import write_hashes
@@ -26,7 +26,6 @@ from benchmarks.simulation.report import KEY, show
 from benchmarks.simulation.sample import take_sample
 from benchmarks.usage import commit, machine
 from tests.cluster.interrupts import stop_on_signals
-from tests.cluster.processes import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,12 +61,8 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help=f"write docs/{RESULTS.name}")
     arguments = parser.parse_args()
     stop_on_signals()
-    try:
-        results = simulate(arguments.sizes)
-    except* (BenchError, ProcessError) as group:
-        print(f"error: {group.exceptions[0]}", file=sys.stderr)
-        results = {}
-    if not results:
+    results = reported(lambda: simulate(arguments.sizes))
+    if results is None:
         return 1
     show(results)
     if arguments.record:
