@@ -16,7 +16,7 @@ from model_operator.core.values.json_values import wire_json
 from tests.cluster.processes import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
 Object = dict[str, Any]
 
@@ -137,6 +137,16 @@ def merge(obj: Object, patch: Object, subresource: str = "") -> Request:
 def deletion(obj: Object) -> Request:
     """Give the request that deletes an object."""
     return Request("DELETE", f"{_collection(obj)}/{obj['metadata']['name']}", "application/json", "")
+
+
+def deletions(owners: Sequence[str], behind: int) -> Iterator[Request]:
+    """Yield the requests that delete instances, and their children `behind` instances later."""
+    for position in range(len(owners) + behind):
+        if position < len(owners):
+            yield deletion(instance(owners[position]))
+        if position >= behind:
+            metadata = {"namespace": NAMESPACE, "name": owners[position - behind]}
+            yield from (deletion({"kind": kind, "metadata": metadata}) for kind in ("Deployment", "Service"))
 
 
 def clearance(path: str) -> Request:

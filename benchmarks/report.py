@@ -153,7 +153,7 @@ _ROWS: tuple[tuple[str, Callable[[Any], str]], ...] = (
     *(row for signal in ("SIGTERM", "SIGKILL") for row in _failover_rows(signal)),
     ("**All children created again**: s", lambda f: f"{f['rebuild']['deployments_seconds']:.1f}"),
     ("… over Service and Deployment", lambda f: f"{children_ratio(f):.2f}"),
-    ("**Delete all**: instances, s", lambda f: f"{f['delete']['instances_seconds']:.1f}"),
+    ("**Delete all**: instances and children, s", lambda f: f"{f['delete']['seconds']:.1f}"),
     (
         "… the operator's writes to children and instances",
         lambda f: f"{deletion_writes(f):.0f}",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DRIFTED = 1000
 _DRIFTED_SURGE = 3
+_BEHIND = 500
+"""By how many instances the deletion of children is behind that of their owners."""
 STEPS = (
     "ceiling",
     "replay",
@@ -170,17 +172,17 @@ class Bench(Comparison, SteppedEdit, Failover):
         }
 
     async def _delete(self) -> Figures:
-        """Delete all instances, then, as garbage collection would, their children."""
+        """Delete all instances one by one, and, as garbage collection would, their children after them."""
         everything = [*self._names, *self._singles]
-        self._instances.expect(everything, lambda event_type, _: event_type == "DELETED")
-        requests = [objects.deletion(objects.instance(name)) for name in everything]
+        for watch in (self._instances, self._deployments):
+            watch.expect(everything, lambda event_type, _: event_type == "DELETED")
         since, begin = timestamp(), time.monotonic()
-        await self._send(requests)
-        await self._instances.all_met(self._limit)
+        await self._send(objects.deletions(everything, _BEHIND))
+        for watch in (self._instances, self._deployments):
+            await watch.all_met(self._limit)
         gone = time.monotonic() - begin
-        await self._place.remove_children()
         await self._requests.settled(QUIET_SECONDS, self._limit)
-        return {"instances_seconds": gone, **self._asked(since)}
+        return {"seconds": gone, **self._asked(since)}
 
 
 def surge(deployment: Object) -> Any:
