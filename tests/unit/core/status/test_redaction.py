@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from model_operator.api import ModelInstance
@@ -154,6 +155,7 @@ def test_no_value_survives_between_texts_of_others(name: str, before: str, value
 
 
 @pytest.mark.parametrize("name", QUOTES)
+@example(value='00000000000000".', size=14)
 @given(value=TEXTS | AWKWARD, size=st.integers(4, 40))
 def test_no_beginning_survives_that_was_cut_and_then_quoted(name: str, value: str, size: int) -> None:
     undisclosed = values({"TOKEN": value}, known=False)
@@ -161,8 +163,8 @@ def test_no_beginning_survives_that_was_cut_and_then_quoted(name: str, value: st
 
     told = undisclosed.redact(f'⟦{QUOTES[name](value[:size])}"...')
 
-    # What of the mark stays does not matter.
-    assert told in {'⟦…"...', "⟦…...", "⟦…"}
+    # What of the mark stays does not matter; the value may end like it.
+    assert re.fullmatch(r'⟦…"?\.{0,3}', told)
 
 
 @pytest.mark.parametrize("name", QUOTES)
