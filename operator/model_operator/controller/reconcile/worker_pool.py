@@ -93,6 +93,9 @@ class WorkerPool:
             else:
                 self._queue.retry(key, outcome.limit)
             self._queue.done(key)
+            # A reconcile with nothing to send does not suspend. Without this, thousands of them, as after a
+            # change of leadership, would hold the event loop for so long that the Lease is not renewed.
+            await asyncio.sleep(0)
 
     async def _reconcile(self, key: Key) -> _Outcome:
         """Reconcile one key."""

@@ -159,3 +159,27 @@ def test_how_it_ended_is_counted(outcome: float | Exception | None, result: str)
 
     assert values(metrics.registry, "reconciles_total") == {("ModelInstance", result): 1}
     assert values(metrics.registry, "reconcile_duration_seconds_count") == {("ModelInstance",): 1}
+
+
+def test_others_run_between_reconciles_that_never_suspend() -> None:
+    """With nothing to send, a reconcile does not suspend; the renewal of the Lease must not wait for all."""
+    workers, count = 4, 200
+    reconciler = Reconciler(*[None] * count)
+    longest = 0
+
+    async def run() -> None:
+        nonlocal longest
+        queue: WorkQueue[Key] = WorkQueue()
+        for number in range(count):
+            queue.add(DEMO._replace(name=f"model-{number}"))
+        made: Any = reconciler
+        running = asyncio.create_task(WorkerPool(queue, made, made, Metrics()).run(workers))
+        while len(reconciler.seen) < count:
+            before = len(reconciler.seen)
+            await asyncio.sleep(0)
+            longest = max(longest, len(reconciler.seen) - before)
+        running.cancel()
+
+    asyncio.run(run())
+
+    assert longest <= workers
