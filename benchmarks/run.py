@@ -49,7 +49,7 @@ async def measure(
     webhook
         Whether the webhooks are measured, too.
     keep
-        Called with the results so far after each size, so that a later failure loses none of them.
+        Called with the results so far after each step, so that a later failure loses none of them.
     """
     begin = time.monotonic()
     results: dict[str, Any] = {
@@ -65,11 +65,13 @@ async def measure(
         def tell(what: str, size: int = size) -> None:
             print(f"{time.monotonic() - begin:6.0f} s  {size:,} instances: {what}", flush=True)
 
-        async with Bench(size) as bench:
-            figures = await bench.run(tell, usual_steps(size) if steps is None else steps)
+        def note(figures: dict[str, Any], size: int = size) -> None:
             recorded = {name: results[name] for name in ("time", "commit")}
             results["sizes"][str(size)] = {**recorded, **figures}
-        keep(results)
+            keep(results)
+
+        async with Bench(size) as bench:
+            await bench.run(tell, usual_steps(size) if steps is None else steps, note)
     if webhook:
         print(f"{time.monotonic() - begin:6.0f} s  webhooks", flush=True)
         results["webhook"] = await asyncio.to_thread(measure_all)

@@ -52,7 +52,12 @@ def usual_steps(count: int) -> tuple[str, ...]:
 class Bench(Comparison, SteppedEdit, Failover):
     """One run with one number of instances; a context manager that starts and stops what it takes."""
 
-    async def run(self, tell: Callable[[str], None], wanted: Collection[str] = STEPS) -> Figures:
+    async def run(
+        self,
+        tell: Callable[[str], None],
+        wanted: Collection[str] = STEPS,
+        keep: Callable[[Figures], None] = lambda _: None,
+    ) -> Figures:
         """Measure.
 
         Parameters
@@ -61,6 +66,8 @@ class Bench(Comparison, SteppedEdit, Failover):
             Called with what is measured next.
         wanted
             The steps to go through; all but ``ceiling`` and ``replay`` need ``create``.
+        keep
+            Called with the figures so far after each step, so that a later failure loses none of them.
 
         Raises
         ------
@@ -90,6 +97,7 @@ class Bench(Comparison, SteppedEdit, Failover):
                     await self._between()
                     tell(name)
                     figures[name] = await steps[name]()
+                    keep(figures)
 
         await self._watching(measure)
         return figures
