@@ -50,10 +50,11 @@ class Failover(Setting):
         name = f"after-{signal}"
         self._deployments.expect([name], lambda *_: True)
         self._instances.expect([name], lambda _, obj: is_ready(obj))
+        # From here on the standby is the one that must not end by itself.
+        self._operator = standby
         since, begin = timestamp(), time.monotonic()
         await asyncio.to_thread(end, leader)
         ended = time.monotonic()
-        self._operator = standby
         # It is one of those that are created one by one: the steps that follow have it, too.
         self._singles.append(name)
         await self._send([objects.creation(objects.instance(name))])

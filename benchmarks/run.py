@@ -98,7 +98,7 @@ def merged(results: dict[str, Any], *, alone: bool = False) -> dict[str, Any]:
 def main() -> int:
     """Measure, show, and record; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("sizes", type=int, nargs="+", help="numbers of instances")
+    parser.add_argument("sizes", type=int, nargs="*", help="numbers of instances; none for webhooks alone")
     parser.add_argument("--record", action="store_true", help="write docs/performance.json")
     parser.add_argument("--without-webhooks", action="store_true", help="leave the webhooks out")
     parser.add_argument("--alone", action="store_true", help="drop what was recorded of other numbers")

@@ -38,6 +38,7 @@ AS_INSTALLED = {"MODEL_OPERATOR_LOG_FORMAT": "json"}
 QUIET_SECONDS = 2.0
 SETTLED_QUIET_SECONDS = 5.0
 """A template's counts are written a second after the last change, Events before long."""
+_ALIVE_SECONDS = 1.0
 
 Figures = dict[str, Any]
 
@@ -110,7 +111,7 @@ class Setting:
         """Measure with the stage and the watches going on."""
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(watch.run()) for watch in self._watches()]
-            others.append(group.create_task(self._stage.run()))
+            others += [group.create_task(each) for each in (self._stage.run(), self._fail_when_ended())]
             # Rendering thousands of objects keeps the loop busy longer than a server waits for a handshake.
             for watch in self._watches():
                 await watch.has_begun.wait()
@@ -166,6 +167,13 @@ class Setting:
             seconds=self._limit,
             environment=AS_INSTALLED,
         )
+
+    async def _fail_when_ended(self) -> None:
+        """Fail when the operator ends by itself: what is waited for would not come to pass."""
+        while True:
+            await asyncio.sleep(_ALIVE_SECONDS)
+            if self._operator is not None:
+                self._operator.check_running()
 
     def _stop_operator(self) -> None:
         if self._operator is not None:
