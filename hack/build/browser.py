@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PACKAGES = ("chromium", "fonts-liberation")
 PROGRAM = "usr/lib/chromium/chromium"
+FONTS = Path(__file__).with_name("fonts.conf")
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def ensure_browser(cache: Path | None = None) -> Browser:
     Raises
     ------
     ToolsError
-        When this is no Debian, or a package cannot be downloaded.
+        When this is no Debian, a package cannot be downloaded, or the downloaded browser does not start.
     """
     cache = cache_directory() if cache is None else cache
     if (found := found_browser(cache)) is not None:
@@ -65,6 +69,7 @@ def ensure_browser(cache: Path | None = None) -> Browser:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             debian_system(_release(), PACKAGES, partial)
+            _require_start(_unpacked(partial))
             partial.rename(directory)
     return _unpacked(directory)
 
@@ -76,8 +81,28 @@ def _directory(cache: Path) -> Path:
 def _unpacked(root: Path) -> Browser:
     """Return the browser below a folder; its libraries are of the host's release, for the host's loader."""
     variables = debian_environment(root)
-    fonts = {"FONTCONFIG_SYSROOT": str(root), "FONTCONFIG_PATH": "/etc/fonts"}
+    # No FONTCONFIG_SYSROOT: with it, fontconfig leaves out folders of fonts that the host has not.
+    fonts = {
+        "FONTCONFIG_FILE": str(FONTS),
+        "XDG_DATA_HOME": str(root / "usr" / "share"),
+        "XDG_CACHE_HOME": str(root / "var" / "cache"),
+    }
     return Browser(root / PROGRAM, {**variables, **fonts})
+
+
+def _require_start(browser: Browser) -> None:
+    """Have a downloaded browser print its version, so that a library that it lacks shows here, once."""
+    started = subprocess.run(
+        [browser.program, "--version"],
+        env={**os.environ, **browser.environment},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    if started.returncode != 0:
+        said = (started.stderr.strip() or f"exit status {started.returncode}").splitlines()[-1]
+        raise ToolsError(f"the downloaded Chromium does not start: {said}.")
 
 
 def _release() -> str:

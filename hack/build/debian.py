@@ -99,9 +99,15 @@ def debian_system(suite: str, packages: Collection[str], root: Path) -> None:
 
 
 def debian_environment(root: Path) -> dict[str, str]:
-    """Give the variables with which programs below `root` find each other and their libraries."""
+    """Give the variables with which programs below `root` find each other and their libraries.
+
+    A package's private libraries are in a folder of their own, such as ``pulseaudio``, below the shared
+    ones; the libraries that need them name that folder by its path on an installed system.
+    """
     programs = [str(root / "usr" / folder) for folder in ("local/sbin", "sbin", "bin")]
-    libraries = sorted((root / "usr" / "lib").glob("*-linux-gnu*"))
+    shared = sorted((root / "usr" / "lib").glob("*-linux-gnu*"))
+    private = sorted({library.parent for folder in shared for library in folder.glob("*/lib*.so*")})
+    libraries = [*shared, *private]
     return {
         "PATH": os.pathsep.join([*programs, os.environ.get("PATH", os.defpath)]),
         "LD_LIBRARY_PATH": os.pathsep.join(str(path) for path in libraries),

@@ -61,6 +61,20 @@ def test_packages_with_and_without_merged_usr_share_one_tree(archive: Path, tmp_
     assert debian_environment(root)["PATH"].split(":")[1] == f"{root}/usr/sbin"
 
 
+def test_private_libraries_of_a_package_are_found_after_the_shared_ones(tmp_path: Path) -> None:
+    shared = tmp_path / "usr" / "lib" / "x86_64-linux-gnu"
+    for file in (
+        "libpulse.so.0",
+        "pulseaudio/libpulsecommon.so",
+        "perl/5.36/auto/libx.so",
+        "security/pam.so",
+    ):
+        (shared / file).parent.mkdir(parents=True, exist_ok=True)
+        (shared / file).touch()
+
+    assert debian_environment(tmp_path)["LD_LIBRARY_PATH"].split(":") == [str(shared), f"{shared}/pulseaudio"]
+
+
 def test_a_second_call_downloads_nothing(archive: Path, tmp_path: Path) -> None:
     (archive / "updated").touch()
 
