@@ -176,6 +176,8 @@ def test_a_pause_holds_all_and_its_end_lets_them_go(api: KubeApi) -> None:
     stable = deploy_fleet(api, {**QUICK, "max_unavailable": 1}, "a", "b")
     edit(api, "held")
     wait_for_state(api, "ROLLING_OUT", "canary", moving=1)
+    # A pause holds what has not been written yet.
+    wait_for_image(api, "v2", "canary")
     set_rollout(api, paused=True)
     wait_for_state(api, "PAUSED", "canary", moving=1, waiting=2)
     release(api, "canary")
