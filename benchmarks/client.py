@@ -7,6 +7,7 @@ import base64
 import ssl
 import sys
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -34,6 +35,10 @@ class Request(NamedTuple):
 
 class BenchError(Exception):
     """Something did not answer as it must for the figures to mean anything."""
+
+
+class NoAnswerError(BenchError):
+    """The server did not answer a request in time, or the connection failed."""
 
 
 def innermost(error: BaseException) -> BaseException:
@@ -80,19 +85,25 @@ class Client:
 
         Raises
         ------
+        NoAnswerError
+            When there is no answer, or the server says that it took too long (504).
         BenchError
             When the answer is not 2xx.
         """
-        async with self.session.request(
-            request.method,
-            self.server + request.path,
-            data=request.body.encode(),
-            headers={"Content-Type": request.content_type},
-        ) as response:
-            answer = await response.read()
-        if response.status >= 300:
-            raise BenchError(f"{request.method} {request.path}: {response.status} {answer[:300]!r}")
-        return answer
+        try:
+            async with self.session.request(
+                request.method,
+                self.server + request.path,
+                data=request.body.encode(),
+                headers={"Content-Type": request.content_type},
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NoAnswerError(f"{request.method} {request.path}: {error!r}") from error
+        if response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer
+        kind = NoAnswerError if response.status == HTTPStatus.GATEWAY_TIMEOUT else BenchError
+        raise kind(f"{request.method} {request.path}: {response.status} {answer[:300]!r}")
 
     async def send_all(self, requests: Iterable[Request], concurrency: int) -> None:
         """Send requests, so many at a time."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks import objects, report
 from benchmarks.aims import verdicts
+from benchmarks.client import BenchError, reported
 from benchmarks.distribution import written
 from benchmarks.stage import rolled_out
 from model_operator.controller.cache.cluster_state import ClusterState
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 COUNT = 1000
 ROUNDS = 7
 WORKERS = 16
+_SECONDS_FOR_EACH = 0.1
+_START_SECONDS = 60.0
 _CREATED = "2026-01-01T09:00:00Z"
 _REVISIONS = next(kind for kind in REVISION_KINDS if kind.kind == "ModelTemplateRevision")
 _KINDS = {kind.kind: kind for kind in (MODEL_TEMPLATES, _REVISIONS, MODEL_INSTANCES, *CHILD_KINDS)}
@@ -207,11 +210,16 @@ class Operator:
         for key in keys:
             self._queue.add(key)
         workers = asyncio.create_task(self._workers.run(WORKERS))
-        await all_done.wait()
+        try:
+            async with asyncio.timeout(_SECONDS_FOR_EACH * len(keys) + _START_SECONDS):
+                await all_done.wait()
+        except TimeoutError as error:
+            raise BenchError("not all instances have been reconciled in time") from error
         seconds = time.process_time() - begin
         workers.cancel()
         await asyncio.gather(workers, return_exceptions=True)
-        assert not self._looks.failed, "a look failed"
+        if self._looks.failed:
+            raise BenchError(f"{self._looks.failed} of {len(keys)} reconciles failed")
         return seconds
 
 
@@ -249,7 +257,8 @@ async def measure(count: int = COUNT, rounds: int = ROUNDS) -> dict[str, Any]:
         first.append(await operator.look())
         later.append(await operator.look())
         gc.unfreeze()
-    assert server.writes == begin, "there was something to do"
+    if server.writes != begin:
+        raise BenchError("there was something to do")
     each = 1000 / count
     return {
         "instances": count,
@@ -282,7 +291,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--record", action="store_true", help="write docs/performance.json")
     arguments = parser.parse_args()
-    results = {"looks": asyncio.run(measure(arguments.instances, arguments.rounds))}
+    looks = reported(lambda: asyncio.run(measure(arguments.instances, arguments.rounds)))
+    if looks is None:
+        return 1
+    results = {"looks": looks}
     report.print_grids([report.looks(results)])
     if arguments.record:
         before = json.loads(report.RESULTS.read_text())

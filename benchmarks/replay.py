@@ -6,9 +6,9 @@ The statuses that it writes are those of the operator, which runs first with one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from benchmarks import objects
@@ -30,7 +30,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def looked_on(place: Place) -> AsyncIterator[None]:
     """Have the watches and the stage of a place go on."""
     async with asyncio.TaskGroup() as group:
@@ -70,7 +70,7 @@ def script(namespace: str, statuses: list[Object]) -> Script:
     return Script(namespace, LEARNED, objects.uid(LEARNED), children, statuses)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def bare_client(kubeconfig: Path, given: Script, folder: Path) -> AsyncIterator[int]:
     """Run the bare client in a process of its own; give its process id.
 
@@ -89,8 +89,10 @@ async def bare_client(kubeconfig: Path, given: Script, folder: Path) -> AsyncIte
         )
         try:
             assert process.stdout is not None
-            async with asyncio.timeout(_START_SECONDS):
-                line = await process.stdout.readline()
+            line = b""
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_START_SECONDS):
+                    line = await process.stdout.readline()
             if not line:
                 raise BenchError(f"the bare client did not start: {log.read_text()[-1000:]}")
             async with asyncio.TaskGroup() as group:
@@ -100,7 +102,11 @@ async def bare_client(kubeconfig: Path, given: Script, folder: Path) -> AsyncIte
         finally:
             if process.returncode is None:
                 process.terminate()
-                async with asyncio.timeout(_STOP_SECONDS):
+                try:
+                    async with asyncio.timeout(_STOP_SECONDS):
+                        await process.wait()
+                except TimeoutError:
+                    process.kill()
                     await process.wait()
 
 

@@ -225,10 +225,13 @@ def looks(results: Mapping[str, Any]) -> Grid:
 def machine(results: Mapping[str, Any]) -> str:
     """Say on what, when and with what it was measured."""
     facts = results["machine"]
+    version = (
+        f"{results['version']} (commit {results['commit']})" if "commit" in results else results["version"]
+    )
     return (
         f"{facts['cores']} cores of {facts['cpu']}, {facts['memory_gib']:g} GiB, Linux {facts['kernel']}, "
         f"Python {facts['python']}, kube-apiserver {results['kubernetes']}, "
-        f"model-operator {results['version']}, {results['time']}; "
+        f"model-operator {version}, {results['time']}; "
         f"load before the start {facts['load_before']:g}."
     )
 

@@ -23,21 +23,27 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.client import reported
 from benchmarks.distribution import written
 from benchmarks.gateway.aims import verdicts
 from benchmarks.neighbour.measures import CHURNED, EDITED, NeighbourBench
 from benchmarks.neighbour.report import AIMS, PARTS, RESULTS, show
-from benchmarks.usage import machine
+from benchmarks.usage import commit, machine
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
 from tests.cluster.interrupts import stop_on_signals
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Measure the parts that are wanted; give the results as they are written."""
+
+async def measure(arguments: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Measure the parts that are wanted; give the results as they are written.
+
+    `keep` is called with the results so far after each part, so that a later failure loses none of them.
+    """
     start = time.monotonic()
     results: dict[str, Any] = {
         "time": datetime.now(UTC).date().isoformat(),
@@ -55,8 +61,15 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         count = {"edits": arguments.edited, "churn": arguments.churned, "contest": 0}[part]
         async with NeighbourBench(count) as bench:
             act = {"edits": bench.beside_edits, "churn": bench.beside_churn, "contest": bench.contest}[part]
-            figures[part] = await act(tell)
+            figures[part] = {"commit": commit(), **await act(tell)}
+        keep({**results, "figures": figures})
     return {**results, "figures": figures}
+
+
+def record(results: dict[str, Any]) -> None:
+    """Write the results, with what was recorded before of other parts."""
+    before = json.loads(RESULTS.read_text())["figures"] if RESULTS.exists() else {}
+    RESULTS.write_text(written({**results, "figures": {**before, **results["figures"]}}))
 
 
 def main() -> int:
@@ -68,14 +81,12 @@ def main() -> int:
     parser.add_argument("--record", action="store_true", help=f"write docs/{RESULTS.name}")
     arguments = parser.parse_args()
     stop_on_signals()
-    results = reported(lambda: asyncio.run(measure(arguments)))
+    keep = record if arguments.record else lambda _: None
+    results = reported(lambda: asyncio.run(measure(arguments, keep)))
     if results is None:
         return 1
     show(results)
     if arguments.record:
-        before = json.loads(RESULTS.read_text())["figures"] if RESULTS.exists() else {}
-        recorded = {**results, "figures": {**before, **results["figures"]}}
-        RESULTS.write_text(written(recorded))
         print(f"Recorded in {RESULTS.name}; `make docs` puts it into docs/performance.md.")
     return int(any(verdict.is_met is False for verdict in verdicts(results["figures"], AIMS)))
 

@@ -81,8 +81,13 @@ def creates(results: Mapping[str, Any]) -> Grid:
         ["instances of the other namespace", *of(lambda f: f"{f['instances']:,}")],
         ["changes in a second", *of(lambda f: f"{f['changes_per_second']:.1f}")],
         ["the operator's CPU meanwhile, cores", *of(lambda f: f"{f['operator_share']:.2f}")],
+        ["the operator of commit", *of(_commit)],
     ]
     return Grid(["", *(NOISES[part] for part in measured)], rows if measured else [])
+
+
+def _commit(figures: Figures) -> str:
+    return str(figures.get("commit", "not recorded"))
 
 
 def _both(times: Mapping[str, float]) -> str:
@@ -101,6 +106,7 @@ def contest(results: Mapping[str, Any]) -> Grid:
             ["changes by the other manager", str(figures["changes"])],
             ["the operator's CPU, s", f"{cpu['contested']:.2f}"],
             ["… without a contest, s", f"{cpu['idle']:.2f}"],
+            ["the operator of commit", _commit(figures)],
         ],
     )
 

@@ -22,7 +22,7 @@ from benchmarks.gateway.aims import verdicts
 from benchmarks.rollouts.decision import decision_ms
 from benchmarks.rollouts.measures import PARTS, RolloutBench
 from benchmarks.rollouts.report import AIMS, RESULTS, show
-from benchmarks.usage import machine
+from benchmarks.usage import commit, machine
 from hack.build.toolset import MODULE, kubernetes_version
 from model_operator import __version__
 from tests.cluster.interrupts import stop_on_signals
@@ -33,6 +33,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     begin = time.monotonic()
     results: dict[str, Any] = {
         "time": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
         "version": __version__,
         "kubernetes": kubernetes_version((MODULE / "go.mod").read_text()),
         "machine": machine(),

@@ -1,10 +1,13 @@
-"""Tests of how a benchmark reports that it failed."""
+"""Tests of how a benchmark sends requests, and reports that it failed."""
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from benchmarks.client import BenchError, innermost, reported
+from benchmarks.client import BenchError, Client, NoAnswerError, Request, innermost, reported
 from tests.cluster.processes import ProcessError
 
 
@@ -30,3 +33,24 @@ def test_a_defect_beside_a_failure_is_raised() -> None:
 
 def test_results_are_given() -> None:
     assert reported(lambda: 3) == 3
+
+
+async def test_only_what_was_not_answered_may_be_sent_again() -> None:
+    """As when a collection is deleted, which takes the server longer than it lets a request take."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=int(request.match_info["status"]), text="said")
+
+    application = web.Application()
+    application.router.add_get("/{status:[0-9]+}", answer)
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        client = Client(session, str(server.make_url("")).rstrip("/"))
+        assert await client.send(Request("GET", "/200", "", "")) == b"said"
+        with pytest.raises(NoAnswerError, match="504 b'said'"):
+            await client.send(Request("GET", "/504", "", ""))
+        with pytest.raises(BenchError, match="403 b'said'") as refused:
+            await client.send(Request("GET", "/403", "", ""))
+        assert not isinstance(refused.value, NoAnswerError)
+        await server.close()
+        with pytest.raises(NoAnswerError, match="GET /200: "):
+            await client.send(Request("GET", "/200", "", ""))
