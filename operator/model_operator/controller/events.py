@@ -98,8 +98,11 @@ class EventRecorder:
         self._clock = clock
         self._is_busy = is_busy
         self._reporter = f"{MANAGER}-{socket.gethostname()}"[:_MAX_INSTANCE]
+        # By the time of the last repetition, and of the last write.
         self._series: OrderedDict[Event, _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        # Those with repetitions that are not written yet, or whose write failed; a dict for its order.
+        self._unwritten: dict[_Series, None] = {}
         self._queue: deque[_Series] = deque()
         # The last one in the queue about each object, by uid.
         self._waiting: dict[str, _Series] = {}
@@ -132,6 +135,7 @@ class EventRecorder:
                 known.count += 1
                 known.last = now
                 self._series.move_to_end(event)
+                self._unwritten[known] = None
                 continue
             if not self._takes_token(event.regarding.uid, now):
                 self._drop()
@@ -184,20 +188,42 @@ class EventRecorder:
     def sweep(self) -> None:
         """Enqueue series that have grown, remove series that have ended, and log the dropped Events."""
         now = self._clock()
-        for each in list(self._series.values()):
-            if each.count > each.written and not each.is_queued and self._may_try(each, now):
-                self._enqueue(each)
-            elif now - each.last >= datetime.timedelta(seconds=_SERIES_SECONDS) and not each.is_queued:
-                del self._series[each.event]
-        for uid, bucket in list(self._buckets.items()):
-            if _tokens(bucket, now) >= _BURST:
-                del self._buckets[uid]  # A full bucket equals a new one.
+        self._enqueue_unwritten(now)
+        self._remove_ended(now)
         for namespace, closed in list(self._closed.items()):
             if now - closed >= datetime.timedelta(seconds=_FORBIDDEN_SECONDS):
                 del self._closed[namespace]
         if self._dropped:
             log.warning("dropped events beyond the rate limit", count=self._dropped)
             self._dropped = 0
+
+    def _enqueue_unwritten(self, now: datetime.datetime) -> None:
+        for each in list(self._unwritten):
+            if each.count <= each.written or self._series.get(each.event) is not each:
+                del self._unwritten[each]
+            elif not each.is_queued and self._may_try(each, now):
+                self._enqueue(each)
+
+    def _remove_ended(self, now: datetime.datetime) -> None:
+        """Remove what has ended: reads the oldest only, as thousands may be remembered."""
+        ended = list(
+            itertools.takewhile(
+                lambda each: now - each.last >= datetime.timedelta(seconds=_SERIES_SECONDS),
+                self._series.values(),
+            )
+        )
+        for each in ended:
+            if not each.is_queued:
+                del self._series[each.event]
+        rested = list(
+            itertools.takewhile(
+                lambda known: now - known[1].time >= datetime.timedelta(seconds=_REFILL_SECONDS),
+                self._buckets.items(),
+            )
+        )
+        for uid, bucket in rested:
+            if _tokens(bucket, now) >= _BURST:
+                del self._buckets[uid]  # A full bucket equals a new one.
 
     def _may_try(self, each: _Series, now: datetime.datetime) -> bool:
         rested = each.tried_at is None or now - each.tried_at >= datetime.timedelta(seconds=_REFRESH_SECONDS)
@@ -284,6 +310,8 @@ class EventRecorder:
             self._counted.labels(Posting.POSTED).inc()
         finally:
             each.is_queued = False
+            if each.count > each.written:
+                self._unwritten[each] = None
 
     async def _write(self, each: _Series, namespace: str, count: int) -> None:
         last = micro_time(each.last)
