@@ -63,7 +63,10 @@ class FollowerReader:
             read,
         )
         followers = [each for each in found.values() if isinstance(each, Follower)]
-        return [_granted(each, latest, grants) for each in followers], len(found) - len(followers)
+        pinned = len(found) - len(followers)
+        if not grants:
+            return followers, pinned
+        return [_granted(each, latest, grants) for each in followers], pinned
 
     def instances(self, template: Object) -> Iterator[Object]:
         """Yield the instances that run a template, or are about to, some twice."""
@@ -94,6 +97,6 @@ class FollowerReader:
 
 
 def _granted(follower: Follower, latest: CompiledTemplate, grants: Collection[FollowerKey]) -> Follower:
-    if follower.key in grants and follower.revision != latest.revision:
+    if follower.revision != latest.revision and follower.key in grants:
         return replace(follower, is_granted=True)
     return follower

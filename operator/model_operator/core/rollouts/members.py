@@ -8,9 +8,8 @@ is Stalled at the new revision, or fails there for a cause that no waiting resol
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from model_operator.core.rollouts.follower import Follower, FollowerKey
 from model_operator.core.rollouts.policy import Policy
@@ -22,8 +21,7 @@ _PERMANENT_SECONDS: Final = 120.0
 then, what another controller creates after the template, such as a Secret, is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A follower in its step, with what the decision asks of it more than once."""
 
     follower: Follower

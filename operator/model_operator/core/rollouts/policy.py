@@ -111,8 +111,8 @@ class Policy:
         last = len(self.steps) - 1
         if follows_stable:
             return last
-        for index, step in enumerate(self.named):
-            if step.selects(namespace, labels):
+        for index in range(last - 1):
+            if self.steps[index].selects(namespace, labels):
                 return index
         return last - 1
 
