@@ -90,6 +90,10 @@ class ObjectCache:
         """Return the objects that an index lists under a value, sorted by name."""
         return [self._objects[key] for key in sorted(self._indices[index].get(value, ()))]
 
+    def count(self, index: str, value: Hashable) -> int:
+        """Return the number of objects that an index lists under a value."""
+        return len(self._indices[index].get(value, ()))
+
     def put(self, obj: Object) -> bool:
         """Store an object unless a version as new, or its deletion, is known; return whether it was."""
         return self.is_newer(obj) and self.put_kept(self.form(obj))

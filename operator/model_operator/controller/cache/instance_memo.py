@@ -1,8 +1,8 @@
 """What templates know of each of their instances, read again only for instances that have changed.
 
-A template is looked at after each change of an instance, at most once a second, and most instances are as
-they were at the last look. Reading all of them again would hold the event loop longer the more there are, and
-with it all other namespaces.
+A template is looked at soon after each change of an instance, and most instances are as they were at the last
+look. Reading all of them again would hold the event loop longer the more there are, and with it all other
+namespaces.
 """
 
 from __future__ import annotations

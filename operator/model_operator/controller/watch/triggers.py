@@ -37,10 +37,11 @@ from model_operator.kube.resources import (
 
 log = structlog.get_logger(__name__)
 
-_COUNT_DELAY = 1.0
-"""Seconds within which changes of a template's instances are combined into one write of its counts."""
-_STEP_DELAY = 0.2
-"""Seconds within which they are combined into one decision of a roll-out in steps."""
+_COUNT_DELAY, _COUNT_DELAY_EACH, _COUNT_DELAY_LIMIT = 1.0, 0.0005, 10.0
+"""Seconds within which changes of a template's instances are combined into one write of its counts: for any
+number of instances, in addition for each one, as all of them are counted, and at most."""
+_STEP_DELAY, _STEP_DELAY_EACH, _STEP_DELAY_LIMIT = 0.2, 0.0001, 2.0
+"""The same for one decision of a roll-out in steps, which the next instances wait for."""
 
 _LOG_SECONDS = 60.0
 _TEMPLATE_KIND = {kind.kind: kind for kind in TEMPLATE_KINDS}
@@ -152,7 +153,11 @@ class Triggers:
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
-                delay = _STEP_DELAY if is_rolling_in_steps(template) else _COUNT_DELAY
+                count = self._state.instances.count("template", uid)
+                if is_rolling_in_steps(template):
+                    delay = min(_STEP_DELAY + count * _STEP_DELAY_EACH, _STEP_DELAY_LIMIT)
+                else:
+                    delay = min(_COUNT_DELAY + count * _COUNT_DELAY_EACH, _COUNT_DELAY_LIMIT)
                 self._enqueue_template(kind, template, delay)
 
     def requeue_template_after(self, template: Object, delay: float) -> None:

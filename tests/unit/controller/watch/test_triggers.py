@@ -424,6 +424,31 @@ def test_a_decision_in_steps_follows_soon(rollout: Any, state: str | None, expec
     assert delays == [expected, 42]
 
 
+@pytest.mark.parametrize(
+    ("rollout", "count", "expected"),
+    [(None, 1, 1.0005), (None, 1000, 1.5), (None, 100_000, 10.0), ({}, 1000, 0.3), ({}, 100_000, 2.0)],
+)
+def test_the_more_instances_are_counted_the_less_often(
+    monkeypatch: pytest.MonkeyPatch, rollout: Any, count: int, expected: float
+) -> None:
+    delays: list[float] = []
+
+    class Queue(RecordingQueue):
+        def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
+            del key, low_priority
+            delays.append(delay)
+
+    world = World(queue=Queue())
+    obj = template("embed")
+    obj["spec"] |= {} if rollout is None else {"rollout": rollout}
+    world.cache(obj)
+    monkeypatch.setattr(world.state.instances, "count", lambda *_: count)
+
+    world.triggers.update_template_counts("t1")
+
+    assert delays == [pytest.approx(expected)]
+
+
 def shared_with(*names: str, **fields: Any) -> dict[str, Any]:
     """Return a version of the template `embed` of the namespace `platform`, shared with these namespaces."""
     obj = template("embed", namespace="platform", **fields)
