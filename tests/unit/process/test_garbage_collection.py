@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from model_operator.process.garbage_collection import without_collection
+from model_operator.process.garbage_collection import THRESHOLDS, collect_seldom, without_collection
 
 
 @pytest.fixture(autouse=True)
 def _thawed() -> Iterator[None]:
+    before = gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*before)
 
 
 def test_objects_made_meanwhile_are_excluded() -> None:
@@ -41,3 +43,13 @@ def test_stays_disabled_where_it_was() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_cycles_are_still_collected_though_less_often() -> None:
+    collect_seldom()
+    assert gc.get_threshold() == THRESHOLDS
+    before = gc.get_stats()[0]["collections"]
+    for _ in range(3 * THRESHOLDS[0]):
+        cycle: list[object] = []
+        cycle.append(cycle)
+    assert 2 <= gc.get_stats()[0]["collections"] - before <= 4
