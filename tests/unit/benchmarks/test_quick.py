@@ -7,7 +7,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks.quick import QUIET_CORES, REFERENCE, TOLERANCE, Figures, Round, best, dearer, judged, usual
+from benchmarks.quick import (
+    QUIET_CORES,
+    REFERENCE,
+    TOLERANCE,
+    Figures,
+    Round,
+    best,
+    dearer,
+    judged,
+    reference_for,
+    usual,
+)
 
 REFERRED = {"requests": 3.0, "cpu_ratio": 0.4, "machine": {"cpu": "this"}}
 
@@ -54,8 +65,18 @@ def test_cpu_times_are_judged_on_the_same_processor_and_an_idle_machine(
     assert dearer(Figures(3.76, 0.9), REFERRED, names) == list(expected)
 
 
-def test_the_reference_has_every_figure_that_is_compared() -> None:
-    reference: dict[str, Any] = json.loads(REFERENCE.read_text())
+def test_each_kind_of_processor_has_its_reference_and_another_none_of_cpu_times() -> None:
+    references = {"this": REFERRED, "that": {**REFERRED, "cpu_ratio": 0.2, "machine": {"cpu": "that"}}}
+
+    assert reference_for(references, "that")["cpu_ratio"] == 0.2
+    assert judged(reference_for(references, "that"), "that", 0.0) == Figures._fields
+    assert judged(reference_for(references, "another"), "another", 0.0) == ("requests",)
+
+
+@pytest.mark.parametrize("cpu", json.loads(REFERENCE.read_text()))
+def test_a_reference_has_every_figure_that_is_compared(cpu: str) -> None:
+    reference: dict[str, Any] = json.loads(REFERENCE.read_text())[cpu]
+    assert reference["machine"]["cpu"] == cpu
 
     figures = Figures(*(reference[name] for name in Figures._fields))
 
