@@ -398,6 +398,18 @@ def test_an_instance_in_another_step_or_without_workers_is_counted_anew() -> Non
     assert world.see({**child("demo", owner=demo), "spec": {"replicas": 0}}) == [f"{EMBED} later", DEMO]
 
 
+class DelayQueue(WorkQueue[Key]):
+    """Notes the delays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delays: list[float] = []
+
+    def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
+        del key, low_priority
+        self.delays.append(delay)
+
+
 @pytest.mark.parametrize(
     ("rollout", "state", "expected"),
     [
@@ -408,20 +420,13 @@ def test_an_instance_in_another_step_or_without_workers_is_counted_anew() -> Non
     ],
 )
 def test_a_decision_in_steps_follows_soon(rollout: Any, state: str | None, expected: float) -> None:
-    delays: list[float] = []
-
-    class Queue(RecordingQueue):
-        def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
-            del key, low_priority
-            delays.append(delay)
-
-    world = World(queue=Queue())
+    world = World(queue=(queue := DelayQueue()))
     obj = template("embed", status={"rollout": {"state": state}} if state else {})
     obj["spec"] |= {} if rollout is None else {"rollout": rollout}
     world.cache(obj)
     world.triggers.update_template_counts("t1")
     world.triggers.requeue_template_after(obj, 42)
-    assert delays == [expected, 42]
+    assert queue.delays == [expected, 42]
 
 
 @pytest.mark.parametrize(
@@ -431,14 +436,7 @@ def test_a_decision_in_steps_follows_soon(rollout: Any, state: str | None, expec
 def test_the_more_instances_are_counted_the_less_often(
     monkeypatch: pytest.MonkeyPatch, rollout: Any, count: int, expected: float
 ) -> None:
-    delays: list[float] = []
-
-    class Queue(RecordingQueue):
-        def add(self, key: Key, delay: float = 0, *, low_priority: bool = False) -> None:
-            del key, low_priority
-            delays.append(delay)
-
-    world = World(queue=Queue())
+    world = World(queue=(queue := DelayQueue()))
     obj = template("embed")
     obj["spec"] |= {} if rollout is None else {"rollout": rollout}
     world.cache(obj)
@@ -446,7 +444,18 @@ def test_the_more_instances_are_counted_the_less_often(
 
     world.triggers.update_template_counts("t1")
 
-    assert delays == [pytest.approx(expected)]
+    assert queue.delays == [pytest.approx(expected)]
+
+
+def test_the_instances_that_are_bound_to_the_template_are_counted() -> None:
+    world = World(queue=(queue := DelayQueue()))
+    for obj in (template("embed"), *(instance(name, uid=name, bound="t1") for name in ("one", "two"))):
+        world.cache(obj)
+    world.cache(instance("other", uid="other", bound="t2"))
+
+    world.triggers.update_template_counts("t1")
+
+    assert queue.delays == [pytest.approx(1.001)]
 
 
 def shared_with(*names: str, **fields: Any) -> dict[str, Any]:
