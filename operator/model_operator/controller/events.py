@@ -98,7 +98,7 @@ class EventRecorder:
         self._clock = clock
         self._is_busy = is_busy
         self._reporter = f"{MANAGER}-{socket.gethostname()}"[:_MAX_INSTANCE]
-        # By the time of the last repetition, and of the last write.
+        # Oldest first: by the last repetition of a series, and by the last token of a bucket.
         self._series: OrderedDict[Event, _Series] = OrderedDict()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         # Those with repetitions that are not written yet, or whose write failed; a dict for its order.
@@ -143,6 +143,7 @@ class EventRecorder:
             unique = f"{int(now.timestamp() * 1_000_000):x}.{next(self._numbers):x}"
             new = _Series(event, f"{event.regarding.name}.{unique}", now, now)
             self._series[event] = new
+            self._series.move_to_end(event)  # One that has ended, and is not removed yet, has another place.
             if len(self._series) > _REMEMBERED:
                 self._series.popitem(last=False)
             self._enqueue(new)

@@ -236,6 +236,17 @@ def test_series_are_forgotten(recording: Recording, monkeypatch: pytest.MonkeyPa
     assert sizes == [(10, 10, 25), (10, 10, 0), (0, 0, 0)]
 
 
+def test_what_happens_again_after_its_series_has_ended_delays_no_other_end(recording: Recording) -> None:
+    kept: list[str] = []
+
+    def note() -> None:
+        kept.extend(each.note for each in recording.recorder._series)
+
+    # Between the ends of both series and the next sweep, one of the Events happens again.
+    recording.play(1, event("a", "a"), 0.1, event("b", "b"), 360.5, event("a", "a"), 5, note)
+    assert kept == ["a"]
+
+
 def test_outage_is_waited_out(recording: Recording) -> None:
     def recover() -> None:
         recording.server.refusal = None
