@@ -153,7 +153,7 @@ async def measure() -> list[Round]:
 def main() -> int:
     """Measure, and compare with the reference or record it; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
-    parser.add_argument("--record", action="store_true", help=f"write its part of {REFERENCE.name}")
+    parser.add_argument("--record", action="store_true", help="write this processor's reference")
     arguments = parser.parse_args()
     stop_on_signals()
     facts, references = machine(), json.loads(REFERENCE.read_text())

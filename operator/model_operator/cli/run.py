@@ -12,7 +12,7 @@ import typer
 from model_operator.cli.settings import read_settings
 from model_operator.cli.terminal import fail, unguarded
 from model_operator.kube.errors import LeadershipLostError, StartupError
-from model_operator.process.garbage_collection import collect_seldom, without_collection
+from model_operator.process.garbage_collection import collect_less_often, without_collection
 from model_operator.settings import LogFormat, LogLevel
 
 
@@ -46,7 +46,7 @@ def run(
     Each option, and every further setting, can also be set by an environment variable
     MODEL_OPERATOR_<NAME>, for example MODEL_OPERATOR_NAMESPACES=team-a,team-b. Options take precedence.
     """
-    collect_seldom()
+    collect_less_often()
     with without_collection():
         # Importing kopf takes half a second; the help does not need it.
         from model_operator.controller.operator import run_operator  # noqa: PLC0415

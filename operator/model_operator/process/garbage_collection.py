@@ -12,7 +12,7 @@ THRESHOLDS: Final = (10_000, 10, 10)
 these collections the older ones are."""
 
 
-def collect_seldom() -> None:
+def collect_less_often() -> None:
     """Collect garbage less often than Python does by default, which is each time that 700 objects are added.
 
     A reconcile makes and drops thousands of objects, hardly any of them in cycles. While 1,000 instances were

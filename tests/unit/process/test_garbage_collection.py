@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from model_operator.process.garbage_collection import THRESHOLDS, collect_seldom, without_collection
+from model_operator.process.garbage_collection import THRESHOLDS, collect_less_often, without_collection
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_stays_disabled_where_it_was() -> None:
 
 
 def test_cycles_are_still_collected_though_less_often() -> None:
-    collect_seldom()
+    collect_less_often()
     assert gc.get_threshold() == THRESHOLDS
     before = gc.get_stats()[0]["collections"]
     for _ in range(3 * THRESHOLDS[0]):

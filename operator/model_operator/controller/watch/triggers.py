@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -37,11 +37,22 @@ from model_operator.kube.resources import (
 
 log = structlog.get_logger(__name__)
 
-_COUNT_DELAY, _COUNT_DELAY_EACH, _COUNT_DELAY_LIMIT = 1.0, 0.0005, 10.0
-"""Seconds within which changes of a template's instances are combined into one write of its counts: for any
-number of instances, in addition for each one, as all of them are counted, and at most."""
-_STEP_DELAY, _STEP_DELAY_EACH, _STEP_DELAY_LIMIT = 0.2, 0.0001, 2.0
-"""The same for one decision of a roll-out in steps, which the next instances wait for."""
+
+class _Delay(NamedTuple):
+    """Seconds that grow with the number of instances, since all of them are read afterwards."""
+
+    least: float
+    for_each: float
+    most: float
+
+    def seconds(self, count: int) -> float:
+        return min(self.least + count * self.for_each, self.most)
+
+
+_COUNT_DELAY = _Delay(1.0, 0.0005, 10.0)
+"""Within it, changes of a template's instances are combined into one write of its counts."""
+_STEP_DELAY = _Delay(0.2, 0.0001, 2.0)
+"""Within it, they are combined into one decision of a roll-out in steps, for which the next ones wait."""
 
 _LOG_SECONDS = 60.0
 _TEMPLATE_KIND = {kind.kind: kind for kind in TEMPLATE_KINDS}
@@ -153,12 +164,9 @@ class Triggers:
         for kind in TEMPLATE_KINDS:
             template = self._state.cache_of(kind).by_uid(uid) if uid else None
             if template is not None:
+                delay = _STEP_DELAY if is_rolling_in_steps(template) else _COUNT_DELAY
                 count = self._state.instances.count("template", uid)
-                if is_rolling_in_steps(template):
-                    delay = min(_STEP_DELAY + count * _STEP_DELAY_EACH, _STEP_DELAY_LIMIT)
-                else:
-                    delay = min(_COUNT_DELAY + count * _COUNT_DELAY_EACH, _COUNT_DELAY_LIMIT)
-                self._enqueue_template(kind, template, delay)
+                self._enqueue_template(kind, template, delay.seconds(count))
 
     def requeue_template_after(self, template: Object, delay: float) -> None:
         """Reconcile a template after `delay` seconds, unless it is reconciled earlier."""

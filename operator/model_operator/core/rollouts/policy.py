@@ -111,7 +111,7 @@ class Policy:
         last = len(self.steps) - 1
         if follows_stable:
             return last
-        for index in range(last - 1):
+        for index in range(last - 1):  # Without a copy of the steps, as it is called for each instance.
             if self.steps[index].selects(namespace, labels):
                 return index
         return last - 1
